@@ -1,0 +1,103 @@
+//! Property graphs: which tables hold vertices and edges, under which labels and properties.
+//!
+//! The model is that of SQL:2023 part 16 and PostgreSQL 19: an element table has a key, one or more labels, and each
+//! label a list of properties, each a column or an expression over the table's columns.
+
+use crate::types::Oid;
+use crate::types::pg_type::PgType;
+
+/// A property graph over tables of the same database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PropertyGraph {
+    /// `pg_class.oid` of the graph.
+    pub oid: Oid,
+    /// Its name, for messages.
+    pub name: String,
+    /// Vertex element tables; `ElementRef::table` of a vertex counts in this list.
+    pub vertices: Vec<ElementTable>,
+    /// Edge element tables; `ElementRef::table` of an edge counts in this list.
+    pub edges: Vec<EdgeTable>,
+}
+
+/// A table that holds the vertices (or edges) of a graph.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ElementTable {
+    /// Alias, unique in the graph; the table's name unless given.
+    pub alias: String,
+    /// `pg_class.oid` of the table.
+    pub relation: Oid,
+    /// Positions of the key's columns in the table.
+    pub key: Vec<usize>,
+    /// At least one.
+    pub labels: Vec<ElementLabel>,
+}
+
+/// An edge element table with its two ends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EdgeTable {
+    /// Table, key, labels.
+    pub element: ElementTable,
+    /// Where its edges start.
+    pub source: EndPoint,
+    /// Where its edges end.
+    pub destination: EndPoint,
+}
+
+/// How one end of an edge finds its vertex: equality of columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndPoint {
+    /// Index in [`PropertyGraph::vertices`].
+    pub vertex: usize,
+    /// Positions in the edge table.
+    pub edge_columns: Vec<usize>,
+    /// Positions in the vertex table, pairwise equal to `edge_columns`.
+    pub vertex_columns: Vec<usize>,
+}
+
+/// A label on an element table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ElementLabel {
+    /// Its name.
+    pub name: String,
+    /// In order of declaration.
+    pub properties: Vec<PropertyDef>,
+}
+
+/// A property of a label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PropertyDef {
+    /// Its name.
+    pub name: String,
+    /// Its type: one for each property name in a graph.
+    pub ty: PgType,
+    /// Where the value comes from.
+    pub source: PropertySource,
+}
+
+/// Where a property's value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PropertySource {
+    /// The column at this position of the element table.
+    Column(usize),
+    /// An SQL expression over the element table's columns.
+    Expression(String),
+}
+
+impl ElementTable {
+    /// Whether one of its labels has exactly this name.
+    pub fn has_label(&self, name: &str) -> bool {
+        self.labels.iter().any(|label| label.name == name)
+    }
+
+    /// The property of this name, in any of its labels.
+    pub fn property(&self, name: &str) -> Option<&PropertyDef> {
+        self.labels.iter().flat_map(|label| &label.properties).find(|property| property.name == name)
+    }
+}
+
+impl PropertyGraph {
+    /// All element tables, vertices first.
+    pub fn elements(&self) -> impl Iterator<Item = &ElementTable> {
+        self.vertices.iter().chain(self.edges.iter().map(|edge| &edge.element))
+    }
+}

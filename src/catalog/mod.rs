@@ -1,0 +1,14 @@
+//! Names and what they stand for: databases, schemas, relations, property graphs, roles.
+//!
+//! A [`Catalog`] is one database's immutable snapshot; DDL makes a new one. It never holds rows.
+
+pub mod graph;
+pub mod object;
+pub mod snapshot;
+
+pub use graph::{EdgeTable, ElementLabel, ElementTable, EndPoint, PropertyGraph, PropertyDef, PropertySource};
+pub use object::{
+    Column, ColumnDefault, Constraint, ConstraintKind, Database, ForeignKeyAction, Relation, RelationKind, Role, Schema,
+    Table, View,
+};
+pub use snapshot::{Catalog, Cluster, QualifiedName};

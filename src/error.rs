@@ -1,0 +1,550 @@
+//! SQLSTATEs, the error a client sees, and the one mapping from DataFusion's and Arrow's errors to it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use arrow::error::ArrowError;
+use datafusion::common::{DataFusionError, SchemaError};
+
+/// A five-character SQLSTATE. The constants are PostgreSQL's (`src/backend/utils/errcodes.txt`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SqlState(pub &'static str);
+
+macro_rules! sqlstates {
+    ($($name:ident = $code:literal),* $(,)?) => {
+        impl SqlState {
+            $(#[doc = $code] pub const $name: Self = Self($code);)*
+        }
+    };
+}
+
+sqlstates! {
+    SUCCESSFUL_COMPLETION = "00000",
+    WARNING = "01000",
+    PROTOCOL_VIOLATION = "08P01",
+    FEATURE_NOT_SUPPORTED = "0A000",
+    CARDINALITY_VIOLATION = "21000",
+    STRING_DATA_RIGHT_TRUNCATION = "22001",
+    NUMERIC_VALUE_OUT_OF_RANGE = "22003",
+    NULL_VALUE_NOT_ALLOWED = "22004",
+    INVALID_DATETIME_FORMAT = "22007",
+    DATETIME_FIELD_OVERFLOW = "22008",
+    DIVISION_BY_ZERO = "22012",
+    CHARACTER_NOT_IN_REPERTOIRE = "22021",
+    INVALID_PARAMETER_VALUE = "22023",
+    ARRAY_SUBSCRIPT_ERROR = "2202E",
+    INVALID_ROW_COUNT_IN_LIMIT_CLAUSE = "2201W",
+    INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE = "2201X",
+    INVALID_REGULAR_EXPRESSION = "2201B",
+    INVALID_TEXT_REPRESENTATION = "22P02",
+    INVALID_BINARY_REPRESENTATION = "22P03",
+    BAD_COPY_FILE_FORMAT = "22P04",
+    NOT_NULL_VIOLATION = "23502",
+    FOREIGN_KEY_VIOLATION = "23503",
+    UNIQUE_VIOLATION = "23505",
+    CHECK_VIOLATION = "23514",
+    INVALID_CURSOR_STATE = "24000",
+    ACTIVE_SQL_TRANSACTION = "25001",
+    READ_ONLY_SQL_TRANSACTION = "25006",
+    NO_ACTIVE_SQL_TRANSACTION = "25P01",
+    IN_FAILED_SQL_TRANSACTION = "25P02",
+    INVALID_SQL_STATEMENT_NAME = "26000",
+    INVALID_AUTHORIZATION_SPECIFICATION = "28000",
+    INVALID_PASSWORD = "28P01",
+    DEPENDENT_OBJECTS_STILL_EXIST = "2BP01",
+    INVALID_CURSOR_NAME = "34000",
+    INVALID_CATALOG_NAME = "3D000",
+    INVALID_SCHEMA_NAME = "3F000",
+    T_R_SERIALIZATION_FAILURE = "40001",
+    T_R_DEADLOCK_DETECTED = "40P01",
+    INSUFFICIENT_PRIVILEGE = "42501",
+    SYNTAX_ERROR = "42601",
+    INVALID_NAME = "42602",
+    INVALID_COLUMN_DEFINITION = "42611",
+    DUPLICATE_COLUMN = "42701",
+    AMBIGUOUS_COLUMN = "42702",
+    UNDEFINED_COLUMN = "42703",
+    UNDEFINED_OBJECT = "42704",
+    DUPLICATE_OBJECT = "42710",
+    DUPLICATE_ALIAS = "42712",
+    AMBIGUOUS_FUNCTION = "42725",
+    GROUPING_ERROR = "42803",
+    DATATYPE_MISMATCH = "42804",
+    WRONG_OBJECT_TYPE = "42809",
+    INVALID_FOREIGN_KEY = "42830",
+    CANNOT_COERCE = "42846",
+    UNDEFINED_FUNCTION = "42883",
+    INVALID_COLUMN_REFERENCE = "42P10",
+    UNDEFINED_TABLE = "42P01",
+    UNDEFINED_PARAMETER = "42P02",
+    DUPLICATE_CURSOR = "42P03",
+    DUPLICATE_DATABASE = "42P04",
+    DUPLICATE_PREPARED_STATEMENT = "42P05",
+    DUPLICATE_SCHEMA = "42P06",
+    DUPLICATE_TABLE = "42P07",
+    AMBIGUOUS_PARAMETER = "42P08",
+    INVALID_TABLE_DEFINITION = "42P16",
+    INDETERMINATE_DATATYPE = "42P18",
+    INVALID_OBJECT_DEFINITION = "42P17",
+    TOO_MANY_CONNECTIONS = "53300",
+    OUT_OF_MEMORY = "53200",
+    DISK_FULL = "53100",
+    CONFIGURATION_LIMIT_EXCEEDED = "53400",
+    PROGRAM_LIMIT_EXCEEDED = "54000",
+    STATEMENT_TOO_COMPLEX = "54001",
+    TOO_MANY_COLUMNS = "54011",
+    OBJECT_NOT_IN_PREREQUISITE_STATE = "55000",
+    CANT_CHANGE_RUNTIME_PARAM = "55P02",
+    QUERY_CANCELED = "57014",
+    ADMIN_SHUTDOWN = "57P01",
+    CANNOT_CONNECT_NOW = "57P03",
+    IO_ERROR = "58030",
+    UNDEFINED_FILE = "58P01",
+    NO_DATA_FOUND = "P0002",
+    INTERNAL_ERROR = "XX000",
+    DATA_CORRUPTED = "XX001",
+}
+
+impl fmt::Display for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// Severity of a report: whether the statement, or the connection, ends with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The statement failed.
+    Error,
+    /// The connection is closed after this.
+    Fatal,
+    /// Something the user should look at.
+    Warning,
+    /// Something the user may want to know.
+    Notice,
+    /// Informational output that was asked for.
+    Info,
+}
+
+impl Severity {
+    /// PostgreSQL's word for it (fields `S` and `V`).
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "ERROR",
+            Self::Fatal => "FATAL",
+            Self::Warning => "WARNING",
+            Self::Notice => "NOTICE",
+            Self::Info => "INFO",
+        }
+    }
+}
+
+/// What a client sees of an error or notice: the fields of ErrorResponse.
+///
+/// Boxed inside, so that `Result<T, PgError>` stays small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PgError(Box<Fields>);
+
+/// The fields of a [`PgError`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fields {
+    /// Whether the statement or the connection ends.
+    pub severity: Severity,
+    /// SQLSTATE.
+    pub code: SqlState,
+    /// Lower case, no full stop.
+    pub message: Cow<'static, str>,
+    /// Whole sentences.
+    pub detail: Option<String>,
+    /// Whole sentences.
+    pub hint: Option<String>,
+    /// Byte offset into the statement's text; turned into a character position when it is sent.
+    pub offset: Option<usize>,
+    /// Context (`W`).
+    pub context: Option<String>,
+    /// Schema of the object concerned.
+    pub schema: Option<String>,
+    /// Table concerned.
+    pub table: Option<String>,
+    /// Column concerned.
+    pub column: Option<String>,
+    /// Constraint or quota concerned.
+    pub constraint: Option<String>,
+    /// The openCypher detail word, where there is one (`R`).
+    pub routine: Option<&'static str>,
+}
+
+impl PgError {
+    /// An error of severity ERROR.
+    pub fn new(code: SqlState, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Fields {
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            offset: None,
+            context: None,
+            schema: None,
+            table: None,
+            column: None,
+            constraint: None,
+            routine: None,
+        }))
+    }
+
+    /// A refusal of something known but not carried out (`0A000`), with what to do instead.
+    pub fn unsupported(message: impl Into<Cow<'static, str>>, hint: impl Into<String>) -> Self {
+        Self::new(SqlState::FEATURE_NOT_SUPPORTED, message).hint(hint)
+    }
+
+    /// A defect of graphwire itself (`XX000`).
+    pub fn internal(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(SqlState::INTERNAL_ERROR, message)
+    }
+
+    /// A notice of severity NOTICE with SQLSTATE 00000.
+    pub fn notice(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(SqlState::SUCCESSFUL_COMPLETION, message).severity(Severity::Notice)
+    }
+
+    /// Sets the severity.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.0.severity = severity;
+        self
+    }
+
+    /// Sets the detail.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Sets the hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Sets the byte offset into the statement's text.
+    #[must_use]
+    pub fn at(mut self, offset: usize) -> Self {
+        self.0.offset = Some(offset);
+        self
+    }
+
+    /// Sets the byte offset if none is set.
+    #[must_use]
+    pub fn or_at(mut self, offset: Option<usize>) -> Self {
+        self.0.offset = self.0.offset.or(offset);
+        self
+    }
+
+    /// Sets the context.
+    #[must_use]
+    pub fn context(mut self, context: impl Into<String>) -> Self {
+        self.0.context = Some(context.into());
+        self
+    }
+
+    /// Names the table concerned.
+    #[must_use]
+    pub fn table(mut self, schema: impl Into<String>, table: impl Into<String>) -> Self {
+        self.0.schema = Some(schema.into());
+        self.0.table = Some(table.into());
+        self
+    }
+
+    /// Names the column concerned.
+    #[must_use]
+    pub fn column(mut self, column: impl Into<String>) -> Self {
+        self.0.column = Some(column.into());
+        self
+    }
+
+    /// Names the constraint concerned.
+    #[must_use]
+    pub fn constraint(mut self, constraint: impl Into<String>) -> Self {
+        self.0.constraint = Some(constraint.into());
+        self
+    }
+
+    /// Sets the openCypher detail word.
+    #[must_use]
+    pub fn routine(mut self, word: &'static str) -> Self {
+        self.0.routine = Some(word);
+        self
+    }
+
+    /// The fields, to encode them.
+    pub fn fields(&self) -> &Fields {
+        &self.0
+    }
+
+    /// The SQLSTATE.
+    pub fn code(&self) -> SqlState {
+        self.0.code
+    }
+
+    /// The 1-based position in characters that `offset` stands for in `text`.
+    pub fn position_in(&self, text: &str) -> Option<usize> {
+        let offset = self.0.offset?.min(text.len());
+        Some(text.bytes().take(offset).filter(|byte| (byte & 0xC0) != 0x80).count() + 1)
+    }
+}
+
+impl fmt::Display for PgError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for PgError {}
+
+/// What each room's error enum says of itself, so that it can be shown to a client.
+pub trait Report: fmt::Display {
+    /// The SQLSTATE; matched exhaustively, so a new variant must choose.
+    fn sqlstate(&self) -> SqlState;
+
+    /// Whole sentences.
+    fn detail(&self) -> Option<String> {
+        None
+    }
+
+    /// Whole sentences.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+
+    /// Byte offset into the statement's text.
+    fn offset(&self) -> Option<usize> {
+        None
+    }
+
+    /// The report as a client gets it.
+    fn report(&self) -> PgError {
+        let mut report = PgError::new(self.sqlstate(), self.to_string());
+        report.0.detail = self.detail();
+        report.0.hint = self.hint();
+        report.0.offset = self.offset();
+        report
+    }
+}
+
+impl From<PgError> for DataFusionError {
+    fn from(error: PgError) -> Self {
+        Self::External(Box::new(error))
+    }
+}
+
+impl From<PgError> for ArrowError {
+    fn from(error: PgError) -> Self {
+        Self::ExternalError(Box::new(error))
+    }
+}
+
+impl From<ArrowError> for PgError {
+    fn from(error: ArrowError) -> Self {
+        from_arrow(&error)
+    }
+}
+
+impl From<DataFusionError> for PgError {
+    fn from(error: DataFusionError) -> Self {
+        from_datafusion(&error)
+    }
+}
+
+fn from_boxed(error: &(dyn std::error::Error + 'static)) -> Option<PgError> {
+    if let Some(own) = error.downcast_ref::<PgError>() {
+        return Some(own.clone());
+    }
+    if let Some(inner) = error.downcast_ref::<DataFusionError>() {
+        return Some(from_datafusion(inner));
+    }
+    error.downcast_ref::<ArrowError>().map(from_arrow)
+}
+
+/// Maps an Arrow error. Kernels report overflow and division by variants, everything else by text.
+fn from_arrow(error: &ArrowError) -> PgError {
+    match error {
+        ArrowError::ExternalError(inner) => {
+            from_boxed(inner.as_ref()).unwrap_or_else(|| PgError::internal(inner.to_string()))
+        }
+        ArrowError::DivideByZero => PgError::new(SqlState::DIVISION_BY_ZERO, "division by zero"),
+        ArrowError::ArithmeticOverflow(text) => overflow(text),
+        ArrowError::CastError(text) | ArrowError::ParseError(text) => {
+            PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, lower_first(text))
+        }
+        ArrowError::MemoryError(text) => {
+            PgError::new(SqlState::OUT_OF_MEMORY, "out of memory").detail(text.clone())
+        }
+        ArrowError::ComputeError(text) | ArrowError::InvalidArgumentError(text) => {
+            if text.to_ascii_lowercase().contains("overflow") {
+                overflow(text)
+            } else {
+                PgError::new(SqlState::INVALID_PARAMETER_VALUE, lower_first(text))
+            }
+        }
+        ArrowError::NotYetImplemented(text) => {
+            PgError::new(SqlState::FEATURE_NOT_SUPPORTED, lower_first(text))
+        }
+        ArrowError::SchemaError(_)
+        | ArrowError::CsvError(_)
+        | ArrowError::JsonError(_)
+        | ArrowError::AvroError(_)
+        | ArrowError::IoError(_, _)
+        | ArrowError::IpcError(_)
+        | ArrowError::ParquetError(_)
+        | ArrowError::CDataInterface(_)
+        | ArrowError::DictionaryKeyOverflowError
+        | ArrowError::RunEndIndexOverflowError
+        | ArrowError::OffsetOverflowError(_) => PgError::internal(error.to_string()),
+    }
+}
+
+/// PostgreSQL names the type that overflowed; the kernels say it only through the operands.
+fn overflow(text: &str) -> PgError {
+    let message = if text.contains("Int16") {
+        "smallint out of range"
+    } else if text.contains("Int64") {
+        "bigint out of range"
+    } else if text.contains("Decimal") {
+        "numeric field overflow"
+    } else {
+        match text.split_whitespace().filter_map(|word| word.parse::<i128>().ok()).max() {
+            Some(operand) if operand > i128::from(i32::MAX) => "bigint out of range",
+            _ => "integer out of range",
+        }
+    };
+    PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, message)
+}
+
+fn from_datafusion(error: &DataFusionError) -> PgError {
+    match error {
+        DataFusionError::External(inner) => {
+            from_boxed(inner.as_ref()).unwrap_or_else(|| PgError::internal(inner.to_string()))
+        }
+        DataFusionError::ArrowError(inner, _) => from_arrow(inner),
+        DataFusionError::Context(_, inner) => from_datafusion(inner),
+        DataFusionError::Shared(inner) => from_datafusion(inner),
+        DataFusionError::Diagnostic(_, inner) => from_datafusion(inner),
+        DataFusionError::Collection(errors) => errors
+            .first()
+            .map_or_else(|| PgError::internal("empty error collection"), from_datafusion),
+        DataFusionError::SchemaError(schema, _) => from_schema(schema),
+        DataFusionError::ResourcesExhausted(text) => {
+            PgError::new(SqlState::OUT_OF_MEMORY, "out of memory").detail(text.clone())
+        }
+        DataFusionError::NotImplemented(text) => {
+            PgError::new(SqlState::FEATURE_NOT_SUPPORTED, lower_first(text))
+        }
+        DataFusionError::Plan(text) => from_plan_text(text),
+        DataFusionError::Execution(text) => from_execution_text(text),
+        other => PgError::internal(other.strip_backtrace()),
+    }
+}
+
+fn from_schema(error: &SchemaError) -> PgError {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let name = match &field.relation {
+                Some(relation) => format!("{relation}.{}", field.name),
+                None => format!("\"{}\"", field.name),
+            };
+            let error = PgError::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column {name} does not exist"),
+            );
+            let near = valid_fields
+                .iter()
+                .find(|valid| {
+                    datafusion::common::utils::datafusion_strsim::normalized_levenshtein(
+                        &valid.name,
+                        &field.name,
+                    ) > 0.6
+                })
+                .map(|valid| valid.flat_name());
+            match near {
+                Some(near) => {
+                    error.hint(format!("Perhaps you meant to reference the column \"{near}\"."))
+                }
+                None => error,
+            }
+        }
+        SchemaError::AmbiguousReference { field } => PgError::new(
+            SqlState::AMBIGUOUS_COLUMN,
+            format!("column reference \"{}\" is ambiguous", field.name),
+        ),
+        SchemaError::DuplicateQualifiedField { qualifier, .. } => PgError::new(
+            SqlState::DUPLICATE_ALIAS,
+            format!("table name \"{qualifier}\" specified more than once"),
+        ),
+        SchemaError::DuplicateUnqualifiedField { name } => PgError::new(
+            SqlState::DUPLICATE_COLUMN,
+            format!("column \"{name}\" specified more than once"),
+        ),
+    }
+}
+
+/// DataFusion's planner reports user mistakes as text; the first words say which kind it is.
+fn from_plan_text(text: &str) -> PgError {
+    let first = lower_first(text);
+    let has = |needle: &str| text.contains(needle);
+    let code = if has("Invalid function") || has("No function matches") || has("coerce argument types")
+        || has("does not support") && has("function")
+    {
+        SqlState::UNDEFINED_FUNCTION
+    } else if has("must appear in the GROUP BY clause") || has("non-aggregate values")
+        || has("Aggregate functions are not allowed")
+    {
+        SqlState::GROUPING_ERROR
+    } else if has("Cannot coerce") || has("common argument type") || has("Cannot infer common")
+        || has("Unsupported CAST") || has("must be boolean") || has("non-boolean")
+    {
+        SqlState::DATATYPE_MISMATCH
+    } else if has("Ambiguous") || has("ambiguous") {
+        SqlState::AMBIGUOUS_COLUMN
+    } else if has("not found") {
+        SqlState::UNDEFINED_OBJECT
+    } else if has("number of columns") || has("same number") {
+        SqlState::SYNTAX_ERROR
+    } else {
+        SqlState::SYNTAX_ERROR
+    };
+    PgError::new(code, first)
+}
+
+fn from_execution_text(text: &str) -> PgError {
+    let lower = text.to_ascii_lowercase();
+    let code = if lower.contains("divide by zero") || lower.contains("division by zero") {
+        return PgError::new(SqlState::DIVISION_BY_ZERO, "division by zero");
+    } else if lower.contains("overflow") {
+        return overflow(text);
+    } else if lower.contains("regex") || lower.contains("regular expression") {
+        SqlState::INVALID_REGULAR_EXPRESSION
+    } else if lower.contains("more than one row") {
+        return PgError::new(
+            SqlState::CARDINALITY_VIOLATION,
+            "more than one row returned by a subquery used as an expression",
+        );
+    } else {
+        SqlState::INVALID_PARAMETER_VALUE
+    };
+    PgError::new(code, lower_first(text))
+}
+
+/// PostgreSQL's messages start in lower case and have no backtrace behind them.
+fn lower_first(text: &str) -> String {
+    let text = text.split("\n\nbacktrace:").next().unwrap_or(text).trim_end_matches('.');
+    let mut chars = text.chars();
+    match (chars.next(), chars.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,10 @@
+//! graphwire: a graph database that speaks PostgreSQL.
+//!
+//! One process accepts PostgreSQL wire-protocol connections, reads SQL, SQL/PGQ and Cypher, turns all three into one
+//! DataFusion plan, checks that plan against the caller's rights and streams Arrow batches back as protocol rows.
+//! `docs/ARCHITECTURE.md` is the map; `session::pipeline` is the best place to start reading.
+
+pub mod error;
+pub mod storage;
+pub mod telemetry;
+pub mod types;

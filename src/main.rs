@@ -1,0 +1,3 @@
+//! The `graphwire` command.
+
+fn main() {}

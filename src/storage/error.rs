@@ -1,0 +1,48 @@
+//! Why storage could not do what was asked.
+
+use crate::error::{Report, SqlState};
+
+/// Errors of the storage room.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// A row this transaction changed was changed by one that committed first.
+    #[error("could not serialize access due to concurrent update")]
+    WriteConflict,
+    /// A table this transaction wrote was dropped or altered by one that committed first.
+    #[error("could not serialize access due to concurrent change of the table")]
+    TableChanged,
+    /// Arrow refused; nothing a client can do.
+    #[error("{0}")]
+    Arrow(#[from] arrow::error::ArrowError),
+    /// A file operation failed.
+    #[error("could not {operation} file \"{path}\": {source}")]
+    Io {
+        /// What was tried: read, write, sync, …
+        operation: &'static str,
+        /// The file.
+        path: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+impl Report for StorageError {
+    fn sqlstate(&self) -> SqlState {
+        match self {
+            Self::WriteConflict | Self::TableChanged => SqlState::T_R_SERIALIZATION_FAILURE,
+            Self::Arrow(_) => SqlState::INTERNAL_ERROR,
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => SqlState::UNDEFINED_FILE,
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => SqlState::DISK_FULL,
+            Self::Io { .. } => SqlState::IO_ERROR,
+        }
+    }
+}
+
+impl From<StorageError> for crate::error::PgError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Arrow(inner) => inner.into(),
+            other => other.report(),
+        }
+    }
+}

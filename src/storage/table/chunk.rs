@@ -1,0 +1,140 @@
+//! A run of rows stored column by column.
+
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{Array, BooleanArray, RecordBatch, UInt64Array};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::error::ArrowError;
+use parking_lot::Mutex;
+
+use super::key_index::KeyIndex;
+use crate::types::RowId;
+
+/// The row ids of a chunk, ascending.
+#[derive(Debug, Clone)]
+pub enum RowIds {
+    /// `start`, `start + 1`, …
+    Range(u64),
+    /// One for each row, sorted.
+    Sorted(Arc<[u64]>),
+}
+
+/// Rows of a table: a batch, their ids, and which of them are deleted.
+#[derive(Debug)]
+pub struct Chunk {
+    /// The columns, in the table's order.
+    pub batch: RecordBatch,
+    /// Ascending.
+    pub rows: RowIds,
+    /// A set bit is a deleted row; `None` where nothing is.
+    pub deleted: Option<BooleanBuffer>,
+    /// Shared by all versions of this batch, as deletion does not change keys.
+    indexes: Arc<Mutex<Vec<(Vec<usize>, Arc<KeyIndex>)>>>,
+    live: OnceLock<usize>,
+}
+
+impl Chunk {
+    /// A chunk of fresh rows with ids from `first`.
+    pub fn new(batch: RecordBatch, first: RowId) -> Self {
+        Self::with_rows(batch, RowIds::Range(first.0), None)
+    }
+
+    /// A chunk with given ids and deletions.
+    pub fn with_rows(batch: RecordBatch, rows: RowIds, deleted: Option<BooleanBuffer>) -> Self {
+        Self { batch, rows, deleted, indexes: Arc::default(), live: OnceLock::new() }
+    }
+
+    /// Rows, deleted ones included.
+    pub fn len(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// Whether it holds no rows at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Rows that are not deleted.
+    pub fn live_rows(&self) -> usize {
+        *self.live.get_or_init(|| {
+            self.len() - self.deleted.as_ref().map_or(0, BooleanBuffer::count_set_bits)
+        })
+    }
+
+    /// Whether the row at `offset` is not deleted.
+    pub fn is_live(&self, offset: usize) -> bool {
+        self.deleted.as_ref().is_none_or(|deleted| !deleted.value(offset))
+    }
+
+    /// The id of the row at `offset`.
+    pub fn row_id(&self, offset: usize) -> RowId {
+        match &self.rows {
+            RowIds::Range(start) => RowId(start + offset as u64),
+            RowIds::Sorted(ids) => RowId(ids[offset]),
+        }
+    }
+
+    /// Where the row of this id is, if it is in this chunk (deleted or not).
+    pub fn offset_of(&self, row: RowId) -> Option<usize> {
+        match &self.rows {
+            RowIds::Range(start) => {
+                let offset = usize::try_from(row.0.checked_sub(*start)?).ok()?;
+                (offset < self.len()).then_some(offset)
+            }
+            RowIds::Sorted(ids) => ids.binary_search(&row.0).ok(),
+        }
+    }
+
+    /// The same rows with one more set of deletions.
+    #[must_use]
+    pub fn with_deleted(&self, deleted: BooleanBuffer) -> Self {
+        Self {
+            batch: self.batch.clone(),
+            rows: self.rows.clone(),
+            deleted: Some(deleted),
+            indexes: Arc::clone(&self.indexes),
+            live: OnceLock::new(),
+        }
+    }
+
+    /// Keeps the rows of `batch` (columns of this chunk, in any projection) that are not deleted.
+    pub fn live_batch(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        match &self.deleted {
+            None => Ok(batch.clone()),
+            Some(deleted) => {
+                arrow::compute::filter_record_batch(batch, &BooleanArray::new(!deleted, None))
+            }
+        }
+    }
+
+    /// The ids of all rows, as an array.
+    pub fn row_id_array(&self) -> UInt64Array {
+        match &self.rows {
+            RowIds::Range(start) => {
+                UInt64Array::from_iter_values(*start..start + self.len() as u64)
+            }
+            RowIds::Sorted(ids) => UInt64Array::from_iter_values(ids.iter().copied()),
+        }
+    }
+
+    /// The hash index of these key columns, built at first use and kept with the batch.
+    pub fn key_index(&self, columns: &[usize]) -> Result<Arc<KeyIndex>, ArrowError> {
+        if let Some((_, index)) = self.indexes.lock().iter().find(|(key, _)| key == columns) {
+            return Ok(Arc::clone(index));
+        }
+        let index = Arc::new(KeyIndex::build(&self.batch, columns)?);
+        let mut indexes = self.indexes.lock();
+        if !indexes.iter().any(|(key, _)| key == columns) {
+            indexes.push((columns.to_vec(), Arc::clone(&index)));
+        }
+        Ok(index)
+    }
+}
+
+/// Rows where any of the key's columns is null; such rows are in no unique index and have no edge.
+pub(super) fn key_nulls(batch: &RecordBatch, columns: &[usize]) -> Option<NullBuffer> {
+    columns
+        .iter()
+        .map(|column| batch.column(*column).logical_nulls())
+        .fold(None, |all, one| NullBuffer::union(all.as_ref(), one.as_ref()))
+}

@@ -1,0 +1,78 @@
+//! Identifiers: one type for each kind of number, so that they cannot be mixed up.
+
+use std::fmt;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+id!(
+    /// A tenant: the owner of databases and roles. Tenant 0 is the system tenant.
+    TenantId(u32)
+);
+id!(
+    /// A PostgreSQL object identifier, stored at creation and never recomputed.
+    Oid(u32)
+);
+id!(
+    /// A commit number: the order in which transactions became visible.
+    CommitNo(u64)
+);
+id!(
+    /// A row of a table, unique within the table and never used again.
+    RowId(u64)
+);
+id!(
+    /// The process number a client sees for its connection (`pg_backend_pid`).
+    BackendPid(i32)
+);
+
+impl TenantId {
+    /// The tenant that owns the server's own objects and, until tenants are made, everything else.
+    pub const SYSTEM: Self = Self(0);
+}
+
+impl Oid {
+    /// The value that stands for "no object" in the catalogs.
+    pub const INVALID: Self = Self(0);
+    /// The first identifier given to objects that users make (`FirstNormalObjectId`).
+    pub const FIRST_NORMAL: Self = Self(16384);
+}
+
+/// A reference to a graph element in a plan: which element table of the graph, and which row of its snapshot.
+///
+/// Packed into a `UInt64` column: the upper 16 bits are the index of the element table in the graph (vertex and edge
+/// tables are counted apart), the lower 48 bits the row's position in the table version of the statement's snapshot.
+/// Valid within one statement only; what a client sees as an identifier is made from the element's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ElementRef(pub u64);
+
+impl ElementRef {
+    const POSITION_BITS: u32 = 48;
+
+    /// Packs a table index and a position below 2^48.
+    pub fn new(table: u16, position: u64) -> Self {
+        debug_assert!(position < 1 << Self::POSITION_BITS);
+        Self((u64::from(table) << Self::POSITION_BITS) | position)
+    }
+
+    /// Index of the element table in its graph.
+    pub fn table(self) -> u16 {
+        (self.0 >> Self::POSITION_BITS) as u16
+    }
+
+    /// Position of the row in its table version.
+    pub fn position(self) -> u64 {
+        self.0 & ((1 << Self::POSITION_BITS) - 1)
+    }
+}
