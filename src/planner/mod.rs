@@ -1,0 +1,13 @@
+//! Binds names and types: syntax trees to one DataFusion `LogicalPlan`, with the nodes DataFusion lacks.
+//!
+//! A table in a plan is a source with a schema and an OID, not something that can be scanned; only `executor` reaches
+//! data.
+
+pub mod node;
+pub mod pattern;
+
+pub use node::{GraphFunction, GraphFunctionKind, MatchPattern};
+pub use pattern::{
+    BoundPattern, Direction, EdgeRule, PathMode, PathSearch, PatternEdge, PatternElement, PatternPath, PatternVertex,
+    Quantifier,
+};

@@ -1,0 +1,202 @@
+//! The logical node for a graph pattern.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use datafusion::common::{DFSchema, DFSchemaRef, Result};
+use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+
+use crate::planner::pattern::BoundPattern;
+
+/// All matches of a pattern, for each row of the input if there is one.
+///
+/// ```text
+/// input   columns of earlier clauses (any), among them the elements marked `bound`
+/// output  input columns, then one column for each element that is not bound, in the order
+///         vertices, edges, path variables:
+///             vertex           UInt64 (ElementRef), not null
+///             edge             UInt64 (ElementRef), not null
+///             quantified edge  List<UInt64>
+///             path variable    Struct{vertices: List<UInt64>, edges: List<UInt64>}
+/// ```
+///
+/// With `optional`, an input row without a match is given once with nulls (`OPTIONAL MATCH`); predicates that decide
+/// about a match must then be inside the node (`filter`), not above it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatchPattern {
+    /// Rows to match for; none means one empty row.
+    pub input: Option<Arc<LogicalPlan>>,
+    /// What to match.
+    pub pattern: BoundPattern,
+    /// A condition over the output columns that a match must satisfy.
+    pub filter: Option<Expr>,
+    /// Keep input rows without a match.
+    pub optional: bool,
+    schema: DFSchemaRef,
+}
+
+/// The Arrow type of a path column.
+pub fn path_type() -> DataType {
+    let list = || DataType::List(Arc::new(Field::new("item", DataType::UInt64, true)));
+    DataType::Struct(Fields::from(vec![
+        Field::new("vertices", list(), false),
+        Field::new("edges", list(), false),
+    ]))
+}
+
+impl MatchPattern {
+    /// A match of `pattern` for each row of `input`.
+    pub fn try_new(
+        input: Option<Arc<LogicalPlan>>,
+        pattern: BoundPattern,
+        filter: Option<Expr>,
+        optional: bool,
+    ) -> Result<Self> {
+        let mut fields: Vec<(Option<datafusion::common::TableReference>, FieldRef)> = match &input {
+            Some(input) => input
+                .schema()
+                .iter()
+                .map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)))
+                .collect(),
+            None => Vec::new(),
+        };
+        let own = |name: &str, ty| (None, Arc::new(Field::new(name, ty, optional)));
+        for vertex in pattern.vertices.iter().filter(|vertex| !vertex.bound) {
+            fields.push(own(&vertex.variable, DataType::UInt64));
+        }
+        for edge in pattern.edges.iter().filter(|edge| !edge.bound) {
+            let ty = match edge.quantifier {
+                None => DataType::UInt64,
+                Some(_) => DataType::List(Arc::new(Field::new("item", DataType::UInt64, true))),
+            };
+            fields.push(own(&edge.variable, ty));
+        }
+        for variable in pattern.paths.iter().filter_map(|path| path.variable.as_deref()) {
+            fields.push(own(variable, path_type()));
+        }
+        let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
+        Ok(Self { input, pattern, filter, optional, schema })
+    }
+
+    fn element_predicates(&self) -> impl Iterator<Item = &Expr> {
+        let vertices = self.pattern.vertices.iter().filter_map(|vertex| vertex.predicate.as_ref());
+        let edges = self.pattern.edges.iter().filter_map(|edge| edge.predicate.as_ref());
+        vertices.chain(edges).chain(self.filter.as_ref())
+    }
+}
+
+impl Eq for MatchPattern {}
+
+impl Hash for MatchPattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.input.hash(state);
+        self.pattern.graph.oid.hash(state);
+        for vertex in &self.pattern.vertices {
+            vertex.variable.hash(state);
+            vertex.tables.hash(state);
+        }
+        for edge in &self.pattern.edges {
+            edge.variable.hash(state);
+            edge.tables.hash(state);
+        }
+        self.filter.hash(state);
+        self.optional.hash(state);
+    }
+}
+
+impl PartialOrd for MatchPattern {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        (self == other).then_some(Ordering::Equal)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for MatchPattern {
+    fn name(&self) -> &str {
+        "MatchPattern"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        self.input.as_deref().into_iter().collect()
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        self.element_predicates().cloned().collect()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.optional { "MatchPattern (optional): " } else { "MatchPattern: " })?;
+        self.pattern.fmt(f)?;
+        match &self.filter {
+            Some(filter) => write!(f, " where {filter}"),
+            None => Ok(()),
+        }
+    }
+
+    fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let mut pattern = self.pattern.clone();
+        let mut exprs = exprs.into_iter();
+        for vertex in &mut pattern.vertices {
+            vertex.predicate = vertex.predicate.as_ref().and_then(|_| exprs.next());
+        }
+        for edge in &mut pattern.edges {
+            edge.predicate = edge.predicate.as_ref().and_then(|_| exprs.next());
+        }
+        let filter = self.filter.as_ref().and_then(|_| exprs.next());
+        let input = inputs.pop().map(Arc::new);
+        Self::try_new(input, pattern, filter, self.optional)
+    }
+}
+
+impl fmt::Display for BoundPattern {
+    /// `(a:0)-[e:0 {1,3}]->(b:0,1)`, numbers being element tables.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::planner::pattern::Direction;
+        let tables = |tables: &[u16]| {
+            tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+        };
+        for (at, edge) in self.edges.iter().enumerate() {
+            let (left, right) = (&self.vertices[edge.left], &self.vertices[edge.right]);
+            let (open, close) = match edge.direction {
+                Direction::Right => ("-", "->"),
+                Direction::Left => ("<-", "-"),
+                Direction::Any => ("-", "-"),
+            };
+            let repeat = edge.quantifier.map_or_else(String::new, |quantifier| {
+                let max = quantifier.max.map_or_else(String::new, |max| max.to_string());
+                format!(" {{{},{max}}}", quantifier.min)
+            });
+            let comma = if at == 0 { "" } else { ", " };
+            write!(
+                f,
+                "{comma}({}:{}){open}[{}:{}{repeat}]{close}({}:{})",
+                left.variable,
+                tables(&left.tables),
+                edge.variable,
+                tables(&edge.tables),
+                right.variable,
+                tables(&right.tables)
+            )?;
+        }
+        if self.edges.is_empty() {
+            for vertex in &self.vertices {
+                write!(f, "({}:{})", vertex.variable, tables(&vertex.tables))?;
+            }
+        }
+        for predicate in self
+            .vertices
+            .iter()
+            .filter_map(|vertex| vertex.predicate.as_ref())
+            .chain(self.edges.iter().filter_map(|edge| edge.predicate.as_ref()))
+        {
+            write!(f, " [{predicate}]")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,7 @@
+//! Logical nodes and functions that DataFusion lacks.
+
+mod graph_function;
+mod match_pattern;
+
+pub use graph_function::{GraphFunction, GraphFunctionKind};
+pub use match_pattern::MatchPattern;

@@ -1,0 +1,142 @@
+//! A graph pattern with its names resolved: a query graph of vertices and edges over one property graph.
+//!
+//! Both languages bind to this. Where they differ, the difference is a field here, set by the binder.
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::Expr;
+
+use crate::catalog::PropertyGraph;
+
+/// A bound pattern: everything one `MATCH` asks for, apart from what is computed from its rows.
+///
+/// Predicates are ordinary expressions over the pattern's output columns; inside `predicate` of an element only that
+/// element's own column (and columns of the node's input) may occur. Properties are read with
+/// [`crate::planner::GraphFunction`] calls on the element's column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundPattern {
+    /// The graph, as the catalog snapshot of the statement has it.
+    pub graph: Arc<PropertyGraph>,
+    /// Query vertices.
+    pub vertices: Vec<PatternVertex>,
+    /// Query edges between them. A pattern may fall into several connected parts.
+    pub edges: Vec<PatternEdge>,
+    /// Named paths, and those a search runs along.
+    pub paths: Vec<PatternPath>,
+    /// Whether an edge may be matched by two query edges at once.
+    pub edge_rule: EdgeRule,
+}
+
+/// A query vertex.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatternVertex {
+    /// Name of its column in the node's output; generated (and never shown) for an anonymous vertex.
+    pub variable: String,
+    /// Element tables it may come from, as indexes in [`PropertyGraph::vertices`], ascending. Empty matches nothing.
+    pub tables: Vec<u16>,
+    /// What it must satisfy by itself.
+    pub predicate: Option<Expr>,
+    /// Given by the node's input (a column of the same name) rather than matched here.
+    pub bound: bool,
+}
+
+/// A query edge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatternEdge {
+    /// Name of its column in the node's output; generated for an anonymous edge.
+    pub variable: String,
+    /// Index in [`BoundPattern::vertices`] of the element written on its left.
+    pub left: usize,
+    /// Index of the element written on its right.
+    pub right: usize,
+    /// Which way the edge must point, seen from `left`.
+    pub direction: Direction,
+    /// Element tables it may come from, as indexes in [`PropertyGraph::edges`], ascending. Empty matches nothing.
+    pub tables: Vec<u16>,
+    /// What it (each edge of it, if quantified) must satisfy by itself.
+    pub predicate: Option<Expr>,
+    /// Variable length: the column is then a list of edges in the order walked. `None` is exactly one edge.
+    pub quantifier: Option<Quantifier>,
+    /// What may repeat along a quantified edge.
+    pub mode: PathMode,
+    /// Given by the node's input rather than matched here.
+    pub bound: bool,
+}
+
+/// How many times an edge is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Quantifier {
+    /// At least.
+    pub min: u32,
+    /// At most; `None` is unbounded (and then the mode or a search must bound it).
+    pub max: Option<u32>,
+}
+
+/// Which way an edge points, seen from its left element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Direction {
+    /// `-[]->`
+    Right,
+    /// `<-[]-`
+    Left,
+    /// `-[]-`: either; a loop edge matches once.
+    Any,
+}
+
+/// Whether an edge may be used by two query edges (or twice by one) of the same pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EdgeRule {
+    /// SQL/PGQ: edges repeat freely.
+    Repeat,
+    /// Cypher: all edges of one `MATCH` are different, including those inside variable-length ones.
+    Distinct,
+}
+
+/// What may repeat along one quantified edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PathMode {
+    /// Anything.
+    Walk,
+    /// No edge.
+    Trail,
+    /// No vertex.
+    Acyclic,
+    /// No vertex, except that the first may equal the last.
+    Simple,
+}
+
+/// A path: a walk through the pattern's elements, and how many of the matching ones are wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatternPath {
+    /// Name of its output column, if the path has a variable: a `Struct{vertices: List<UInt64>, edges: List<UInt64>}`
+    /// with one vertex more than edges.
+    pub variable: Option<String>,
+    /// Alternating vertices and edges, starting and ending with a vertex.
+    pub elements: Vec<PatternElement>,
+    /// Which of the paths between the same two ends are wanted.
+    pub search: PathSearch,
+}
+
+/// A step of a [`PatternPath`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PatternElement {
+    /// Index in [`BoundPattern::vertices`].
+    Vertex(usize),
+    /// Index in [`BoundPattern::edges`].
+    Edge(usize),
+}
+
+/// Which of the matching paths between the same two ends are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PathSearch {
+    /// All of them.
+    All,
+    /// One, whichever.
+    Any,
+    /// One of the shortest (`shortestPath`, `ANY SHORTEST`).
+    AnyShortest,
+    /// All of the shortest (`allShortestPaths`, `ALL SHORTEST`).
+    AllShortest,
+    /// The `k` shortest.
+    ShortestK(u32),
+}

@@ -1,0 +1,146 @@
+//! What a statement gives back, in terms no wire format knows of.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use futures::Stream;
+use futures::stream::BoxStream;
+use tokio::sync::mpsc;
+
+use crate::error::PgError;
+use crate::types::pg_type::PgType;
+
+/// A column of a result, as a client is told of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutputColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type with modifier.
+    pub ty: PgType,
+    /// OID of the table it comes from unchanged, else 0.
+    pub table: u32,
+    /// `attnum` in that table, else 0.
+    pub attnum: i16,
+}
+
+/// What running a statement (or a portal, for some rows) gave.
+pub enum Outcome {
+    /// Rows to be sent; the command tag is known when they are all read ([`RowStream::completion`]).
+    Rows {
+        /// The columns; the same that describing the statement gave.
+        columns: Arc<[OutputColumn]>,
+        /// The rows.
+        rows: RowStream,
+    },
+    /// No rows; the command tag.
+    Command(String),
+    /// An empty query string.
+    Empty,
+    /// `COPY … FROM STDIN`: the server feeds bytes until the client is done.
+    CopyIn(CopyIn),
+    /// `COPY … TO STDOUT`: bytes to be sent as CopyData.
+    CopyOut(CopyOut),
+}
+
+/// How a portal's execution ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completion {
+    /// All rows were read; the command tag, such as `SELECT 5` or `INSERT 0 1`.
+    Complete(String),
+    /// The row limit was reached and there may be more: PortalSuspended.
+    Suspended,
+}
+
+/// Batches of a result. Dropping it cancels the statement.
+pub struct RowStream {
+    schema: SchemaRef,
+    batches: BoxStream<'static, Result<RecordBatch, PgError>>,
+    completion: Arc<dyn Fn() -> Completion + Send + Sync>,
+}
+
+impl RowStream {
+    /// A stream of `batches` of `schema`; `completion` is asked once they have ended.
+    pub fn new(
+        schema: SchemaRef,
+        batches: BoxStream<'static, Result<RecordBatch, PgError>>,
+        completion: Arc<dyn Fn() -> Completion + Send + Sync>,
+    ) -> Self {
+        Self { schema, batches, completion }
+    }
+
+    /// Schema of every batch.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// How it ended; call when the stream has given `None`.
+    pub fn completion(&self) -> Completion {
+        (self.completion)()
+    }
+}
+
+impl Stream for RowStream {
+    type Item = Result<RecordBatch, PgError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.batches.as_mut().poll_next(cx)
+    }
+}
+
+/// A `COPY FROM STDIN` that waits for bytes.
+///
+/// The server sends each CopyData body to `data`, drops `data` at CopyDone (or sends an error at CopyFail), and then
+/// calls `Session::finish_copy`, which gives the command tag or the error.
+pub struct CopyIn {
+    /// Number of columns, for CopyInResponse.
+    pub columns: usize,
+    /// Binary rather than text or csv.
+    pub binary: bool,
+    /// Where the bytes go; bounded, so a fast client waits.
+    pub data: mpsc::Sender<Result<bytes::Bytes, PgError>>,
+}
+
+/// The bytes of a `COPY TO STDOUT`.
+pub struct CopyOut {
+    /// Number of columns, for CopyOutResponse.
+    pub columns: usize,
+    /// Binary rather than text or csv.
+    pub binary: bool,
+    /// Whole lines, many in one piece; the server may split it into CopyData messages at will (one piece, one message).
+    pub data: BoxStream<'static, Result<bytes::Bytes, PgError>>,
+    /// The command tag, once the stream ended.
+    pub completion: Arc<dyn Fn() -> Completion + Send + Sync>,
+}
+
+/// The transaction state ReadyForQuery tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionStatus {
+    /// `I`
+    Idle,
+    /// `T`
+    InTransaction,
+    /// `E`
+    Failed,
+}
+
+/// Format of a parameter or result column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Format code 0.
+    #[default]
+    Text,
+    /// Format code 1.
+    Binary,
+}
+
+/// What describing a prepared statement tells.
+#[derive(Debug, Clone)]
+pub struct StatementDescription {
+    /// Parameter types, `$1` first.
+    pub parameters: Vec<PgType>,
+    /// `None`: the statement gives no rows (NoData).
+    pub columns: Option<Arc<[OutputColumn]>>,
+}
