@@ -5,6 +5,7 @@
 //! `docs/ARCHITECTURE.md` is the map; `session::pipeline` is the best place to start reading.
 
 pub mod error;
+pub mod parser;
 pub mod storage;
 pub mod telemetry;
 pub mod types;

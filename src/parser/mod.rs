@@ -1,0 +1,23 @@
+//! Text to syntax tree, for SQL, SQL/PGQ and Cypher.
+//!
+//! Pure functions of the text: no catalog, clock or I/O, no panic on any byte string, bounded depth (`54001`). Every
+//! node knows its bytes ([`Span`]). What graphwire does not carry out is refused here or in the binder with `0A000`;
+//! nothing is parsed and then ignored.
+//!
+//! In reading order:
+//!
+//! * [`span`], [`error`] and [`statement`] have places, errors, and what is handed over.
+//! * [`pattern`] is the one syntax tree of graph patterns, for both graph languages.
+//! * [`cypher`] reads Cypher.
+//! * [`pgq`] reads `GRAPH_TABLE` and property-graph statements.
+
+pub mod cypher;
+mod error;
+pub mod pattern;
+pub mod pgq;
+mod span;
+mod statement;
+
+pub use error::{ParseError, SyntaxDetail};
+pub use span::Span;
+pub use statement::{Body, QueryLanguage, Statement};

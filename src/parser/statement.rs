@@ -1,0 +1,40 @@
+//! What the parser hands over: a statement of any language.
+
+use super::cypher::CypherStatement;
+use super::pgq::{GraphTable, PropertyGraphDdl};
+use super::span::Span;
+
+/// One statement of a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// From its first to its last token; every other span in the tree counts from the same text.
+    pub span: Span,
+    /// The text of `span`.
+    pub text: String,
+    pub body: Body,
+}
+
+/// A statement's tree, by language.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// SQL. Each `GRAPH_TABLE ( … )` is the table function `__graph_table(n)` in the tree and `graph_tables[n]` here.
+    Sql {
+        statement: Box<sqlparser::ast::Statement>,
+        graph_tables: Vec<GraphTable>,
+    },
+    /// `CREATE`, `ALTER` or `DROP PROPERTY GRAPH`.
+    PropertyGraph(Box<PropertyGraphDdl>),
+    Cypher(Box<CypherStatement>),
+}
+
+/// The session variable `query_language`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueryLanguage {
+    /// The first words decide.
+    #[default]
+    Auto,
+    /// Everything is SQL.
+    Sql,
+    /// Everything is Cypher but `SET`, `SHOW`, `BEGIN` and their like, which are the same in every language.
+    Cypher,
+}
