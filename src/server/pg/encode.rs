@@ -12,15 +12,9 @@ use std::ops::Range;
 use arrow::record_batch::RecordBatch;
 use bytes::BytesMut;
 
+use crate::session::outcome::Format;
 use crate::types::column::{OutputColumn, append_binary_field, append_text_field};
 use crate::types::{OutputSettings, PgType, TypeError};
-
-/// How a client wants a column's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    Text,
-    Binary,
-}
 
 /// Writes the rows of one result.
 pub(crate) struct RowEncoder {
