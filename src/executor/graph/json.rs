@@ -123,7 +123,6 @@ fn is_plain(ty: &DataType) -> bool {
     )
 }
 
-#[expect(clippy::too_many_lines, reason = "a type table")]
 fn push_plain(values: &dyn Array, row: usize, text: &mut String) -> Result<()> {
     match values.data_type() {
         DataType::Boolean => {

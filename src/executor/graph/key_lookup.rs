@@ -1,6 +1,6 @@
 //! Finds out from predicates that a vertex is wanted by its key.
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator};

@@ -251,10 +251,8 @@ impl Lowering<'_> {
         self.take_bound(&mut partial)?;
         let mut done: Vec<bool> =
             (0..self.pattern.edges.len()).map(|edge| partial.edges.contains_key(&edge)).collect();
-        for edge in 0..done.len() {
-            if done[edge] {
-                self.ends_of_bound(&mut partial, edge)?;
-            }
+        for edge in partial.edges.keys().copied().collect::<Vec<_>>() {
+            self.ends_of_bound(&mut partial, edge)?;
         }
         loop {
             match self.cheapest_edge(&partial, &done)? {
@@ -277,17 +275,14 @@ impl Lowering<'_> {
         Ok(self.arrange(partial, &paths, row_column, schema))
     }
 
-    fn checks(&mut self, partial: &Partial, schema: &DFSchema) -> Result<Checks> {
-        let mut checks = Checks::default();
-        let (ready, left) = std::mem::take(&mut self.conjuncts)
+    /// The conditions whose columns are all in `schema`, for the step that makes it.
+    fn checks(&mut self, schema: &DFSchema) -> Result<Checks> {
+        let (ready, left): (Vec<Expr>, Vec<Expr>) = std::mem::take(&mut self.conjuncts)
             .into_iter()
             .partition(|conjunct| is_ready(conjunct, schema));
         self.conjuncts = left;
-        for conjunct in Vec::from_iter::<Vec<Expr>>(ready) {
-            checks.predicates.push((self.create_physical)(&conjunct, schema)?);
-        }
-        let _ = partial;
-        Ok(checks)
+        let predicates = ready.iter().map(|conjunct| (self.create_physical)(conjunct, schema));
+        Ok(Checks { predicates: predicates.collect::<Result<_>>()?, ..Checks::default() })
     }
 
     /// Elements that the input gives.
@@ -316,7 +311,7 @@ impl Lowering<'_> {
             tables.push((column, edge.tables.clone()));
         }
         let schema = partial.schema.clone();
-        let mut checks = self.checks(partial, &schema)?;
+        let mut checks = self.checks(&schema)?;
         checks.tables = tables;
         let bound: Vec<(usize, usize)> =
             partial.edges.iter().map(|(edge, column)| (*edge, *column)).collect();
@@ -369,7 +364,7 @@ impl Lowering<'_> {
             fields.push(element_field(&name));
         }
         let schema = with_fields(&partial.schema, fields)?;
-        checks.predicates = self.checks(partial, &schema)?.predicates;
+        checks.predicates = self.checks(&schema)?.predicates;
         let graph = Arc::clone(&self.graph);
         partial.push(
             EndsOfEdge { graph, edge: column, direction: pattern.direction, checks },
@@ -419,7 +414,7 @@ impl Lowering<'_> {
             .collect::<Result<Vec<_>>>()?;
         let schema = with_fields(&DFSchema::empty(), [element_field(&pattern.variable)])?;
         let mut partial = Partial::new(one_row(), DFSchema::empty(), 0);
-        let checks = self.checks(&partial, &schema)?;
+        let checks = self.checks(&schema)?;
         partial.plan = Arc::new(VertexScanExec::try_new(
             Arc::clone(&self.graph),
             tables,
@@ -460,7 +455,7 @@ impl Lowering<'_> {
         partial.vertices.insert(vertex, 0);
         partial.rows *= scan.rows;
         partial.schema = schema.clone();
-        let checks = self.checks(&partial, &schema)?;
+        let checks = self.checks(&schema)?;
         if !checks.is_empty() {
             partial.push(PatternFilter { checks }, schema);
         }
@@ -576,7 +571,7 @@ impl Lowering<'_> {
             partial.vertices.insert(to, column + 1);
         }
         let schema = with_fields(&partial.schema, fields)?;
-        let mut checks = self.checks(partial, &schema)?;
+        let mut checks = self.checks(&schema)?;
         checks.distinct = self.distinct_from(&before, step.edge, column);
         partial.rows = step.rows.max(1.0);
         let walk = Walk {
@@ -721,7 +716,7 @@ impl Lowering<'_> {
             partial.push(PathBuild { graph: Arc::clone(&self.graph), parts }, schema);
         }
         let schema = partial.schema.clone();
-        let checks = self.checks(partial, &schema)?;
+        let checks = self.checks(&schema)?;
         if !checks.is_empty() {
             partial.push(PatternFilter { checks }, schema);
         }

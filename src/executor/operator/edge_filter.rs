@@ -82,7 +82,7 @@ impl EdgeFilter {
             }
         }
         self.known.extend(unknown.into_iter().zip(passes));
-        Ok(self.reservation.try_resize(self.known.capacity() * REMEMBERED_BYTES)?)
+        self.reservation.try_resize(self.known.capacity() * REMEMBERED_BYTES)
     }
 
     /// Whether an edge that was learned of passes.
