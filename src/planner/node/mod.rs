@@ -4,4 +4,4 @@ mod graph_function;
 mod match_pattern;
 
 pub use graph_function::{GraphFunction, GraphFunctionKind};
-pub use match_pattern::MatchPattern;
+pub use match_pattern::{MatchPattern, path_type};
