@@ -98,7 +98,7 @@ fn needed_below(plan: &Arc<dyn ExecutionPlan>, needed: Needed) -> Vec<Needed> {
     }
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
         let expressions = needed.iter().map(|at| projection.expr().get(*at).map(|it| &it.expr));
-        return vec![expressions.collect::<Option<Vec<_>>>().and_then(|all| columns(all))];
+        return vec![expressions.collect::<Option<Vec<_>>>().and_then(columns)];
     }
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
         return vec![filter_input(filter, needed)];

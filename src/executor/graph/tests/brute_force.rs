@@ -152,7 +152,7 @@ fn walks(
     let mut open = vec![(Vec::new(), vec![from])];
     while let Some((edges, vertices)) = open.pop() {
         let end = *vertices.last().unwrap();
-        let closed = edges.len() > 0 && end == from;
+        let closed = !edges.is_empty() && end == from;
         if edges.len() >= min as usize {
             complete.push((edges.clone(), end));
         }
