@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod error;
+pub mod executor;
 pub mod functions;
 pub mod parser;
 pub mod planner;

@@ -5,4 +5,4 @@ mod match_pattern;
 mod pattern_column;
 
 pub use graph_function::{GraphFunction, GraphFunctionKind};
-pub use match_pattern::MatchPattern;
+pub use match_pattern::{MatchPattern, path_type};
