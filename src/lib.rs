@@ -4,8 +4,12 @@
 //! DataFusion plan, checks that plan against the caller's rights and streams Arrow batches back as protocol rows.
 //! `docs/ARCHITECTURE.md` is the map; `session::pipeline` is the best place to start reading.
 
+pub mod catalog;
 pub mod error;
+pub mod executor;
+pub mod functions;
 pub mod parser;
+pub mod planner;
 pub mod storage;
 pub mod telemetry;
 pub mod types;

@@ -4,6 +4,7 @@
 
 pub mod graph;
 pub mod object;
+pub mod pg;
 pub mod snapshot;
 
 pub use graph::{EdgeTable, ElementLabel, ElementTable, EndPoint, PropertyGraph, PropertyDef, PropertySource};

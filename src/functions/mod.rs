@@ -12,6 +12,7 @@
 
 pub mod cast;
 pub mod context;
+pub mod cypher;
 pub(crate) mod datum;
 pub(crate) mod lib;
 pub mod operators;
