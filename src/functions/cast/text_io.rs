@@ -104,7 +104,7 @@ pub(crate) fn input(
         let numbers = texts.iter().map(|text| text.map(|text| reg_input(kind, text, session)).transpose());
         return Ok(Arc::new(numbers.collect::<Result<UInt32Array, _>>()?));
     }
-    Ok(crate::types::text::cast_text_array(texts, to, &input_settings(session))?)
+    Ok(crate::types::cast_text_array(texts, to, &input_settings(session))?)
 }
 
 /// The text of each value: the types' output functions.
@@ -125,7 +125,7 @@ pub(crate) fn output(
     if array.data_type() == &DataType::Utf8View {
         return Ok(array.as_string_view().clone());
     }
-    Ok(crate::types::text::to_text_array(array, from, &output_settings(session))?)
+    Ok(crate::types::to_text_array(array, from, &output_settings(session))?)
 }
 
 fn read_setting<T>(

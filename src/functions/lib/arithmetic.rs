@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Datum as ArrowDatum, Int16Array, Int32Array, Int64Array, PrimitiveArray};
+use arrow::array::{ArrayRef, AsArray, Datum as ArrowDatum, Int16Array, Int32Array, Int64Array, PrimitiveArray};
 use arrow::compute::kernels::numeric;
 use arrow::datatypes::{ArrowPrimitiveType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;

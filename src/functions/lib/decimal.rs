@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use arrow::array::ArrowNativeTypeOp;
 use arrow::datatypes::i256;
 
 use crate::error::{PgError, SqlState};
