@@ -6,7 +6,10 @@
 
 pub mod catalog;
 pub mod error;
+pub mod executor;
+pub mod functions;
 pub mod parser;
+pub mod planner;
 pub mod storage;
 pub mod telemetry;
 pub mod types;

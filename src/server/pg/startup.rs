@@ -11,8 +11,10 @@
 //! for something that came through TLS (CVE-2021-23214).
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -79,7 +81,7 @@ pub(super) async fn open(socket: Socket, tls: Option<&Tls>) -> Result<Opened, Op
     let (mut transport, address) = match socket {
         Socket::Unix(stream) => (Transport::Unix(stream), None),
         Socket::Tcp(stream, address) => {
-            let _ = stream.set_nodelay(true);
+            keep_alive(&stream);
             (direct_tls(stream, tls).await?, Some(address))
         }
     };
@@ -113,6 +115,17 @@ pub(super) async fn open(socket: Socket, tls: Option<&Tls>) -> Result<Opened, Op
             Err(error) => Err(refused(transport, error)),
         };
     }
+}
+
+/// Replies go out at once, and a client whose machine has vanished is noticed in about two minutes.
+fn keep_alive(stream: &TcpStream) {
+    let probes = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(6);
+    // A socket that does not take these is served all the same.
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
 }
 
 fn refused(transport: Transport, error: PgError) -> OpenError {
@@ -277,11 +290,10 @@ fn pairs(body: &[u8]) -> Result<Vec<(&str, &str)>, PgError> {
 fn refuse_replication(value: &str) -> Result<(), PgError> {
     match value.to_ascii_lowercase().as_str() {
         "false" | "off" | "no" | "0" => Ok(()),
-        _ => Err(fatal(
-            SqlState::FEATURE_NOT_SUPPORTED,
-            "replication connections are not supported",
-        )
-        .hint("Connect without the \"replication\" parameter.")),
+        _ => {
+            Err(fatal(SqlState::FEATURE_NOT_SUPPORTED, "replication connections are not supported")
+                .hint("Connect without the \"replication\" parameter."))
+        }
     }
 }
 
@@ -305,7 +317,8 @@ mod tests {
     #[test]
     fn options_come_before_the_packets_own_settings() {
         let startup =
-            startup(PROTOCOL_3_0, b"user\0a\0DateStyle\0SQL\0options\0-c DateStyle=ISO\0\0").unwrap();
+            startup(PROTOCOL_3_0, b"user\0a\0DateStyle\0SQL\0options\0-c DateStyle=ISO\0\0")
+                .unwrap();
         let values: Vec<_> = startup.settings.iter().map(|(_, value)| value.as_str()).collect();
         assert_eq!(values, ["ISO", "SQL"]);
     }

@@ -1,0 +1,4 @@
+//! Runs admitted plans: physical operators, scans, memory and cancellation.
+
+pub mod graph;
+pub mod operator;
