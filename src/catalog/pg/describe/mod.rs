@@ -32,7 +32,8 @@ pub use name::{
 };
 pub use resolve::{
     NameError, parse_name, resolve_collation, resolve_function, resolve_function_signature,
-    resolve_operator, resolve_relation, resolve_role, resolve_schema, resolve_type,
+    resolve_operator,
+    resolve_operator_signature, resolve_relation, resolve_role, resolve_schema, resolve_type,
 };
 pub use role::{PREDEFINED_ROLES, default_acl, is_visible_role, role_name, user_by_id};
 pub use visible::{
