@@ -21,6 +21,8 @@ pub(super) struct SnapshotFacts {
     pub(super) current_user: Oid,
     /// Bytes of a stored table; `None` where that may not be shown.
     pub(super) relation_bytes: Arc<dyn Fn(Oid) -> Option<u64> + Send + Sync>,
+    /// Rows of a stored table; `None` where that may not be shown.
+    pub(super) relation_rows: Arc<dyn Fn(Oid) -> Option<u64> + Send + Sync>,
 }
 
 impl fmt::Debug for SnapshotFacts {
@@ -222,6 +224,29 @@ impl CatalogFacts for SnapshotFacts {
             SizeKind::Main | SizeKind::Table | SizeKind::Total => self.bytes(oid),
             SizeKind::Indexes => 0,
         })
+    }
+
+    fn default_acl(&self, kind: char, owner: u32) -> Vec<String> {
+        describe::default_acl(&self.catalog, kind, Oid(owner)).unwrap_or_default()
+    }
+
+    fn keywords(&self) -> Vec<(String, char, bool, String, String)> {
+        describe::keywords()
+            .iter()
+            .map(|keyword| {
+                (
+                    keyword.word.to_owned(),
+                    keyword.category,
+                    keyword.bare_label,
+                    keyword.category_description().to_owned(),
+                    keyword.label_description().to_owned(),
+                )
+            })
+            .collect()
+    }
+
+    fn row_count(&self, oid: u32) -> Option<i64> {
+        (self.relation_rows)(Oid(oid)).and_then(|rows| i64::try_from(rows).ok())
     }
 
     fn database_size(&self, name: &ObjectName) -> Option<i64> {
