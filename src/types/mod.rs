@@ -31,3 +31,6 @@ pub use settings::{
     ByteaOutput, DateOrder, DateStyle, InputSettings, IntervalStyle, OutputSettings,
 };
 pub use zone::TimeZone;
+
+#[cfg(test)]
+mod fixture_tests;
