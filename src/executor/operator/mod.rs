@@ -33,7 +33,7 @@ pub use edge_filter::EdgePredicate;
 pub use ends_of_edge::EndsOfEdge;
 pub use expand::Expand;
 pub use expand_into::ExpandInto;
-pub use graph_exec::{GraphExec, GraphOperator};
+pub use graph_exec::{GraphExec, GraphOperator, Names};
 pub use hops::HopSet;
 pub use optional_match_exec::{ArgumentExec, OptionalMatchExec};
 pub use path::{PathBuild, PathPart};
