@@ -281,8 +281,7 @@ impl Connection<'_> {
             Message::Flush => self.wire.owes_reply = true,
             Message::Sync => {
                 self.skipping = false;
-                let finished = self.wire.watch(self.session.finish()).await.ok_or(Halt::Gone)?;
-                finished?;
+                self.session.finish().await?;
                 self.ready();
             }
             Message::FunctionCall => {
