@@ -8,10 +8,12 @@
 //!
 //! * [`options`]: what can be configured.
 //! * [`listener`]: binds, accepts, counts connections, survives a full descriptor table and panicking connections.
+//! * [`half_open`]: who makes room when too many are logging in.
 //! * [`shutdown`]: signals, and how a server that stops treats its clients.
 //! * [`tls`]: certificate and key, checked before the process serves anything.
 //! * [`pg`]: the protocol itself.
 
+mod half_open;
 mod listener;
 mod options;
 mod pg;
