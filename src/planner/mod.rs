@@ -3,6 +3,7 @@
 //! A table in a plan is a source with a schema and an OID, not something that can be scanned; only `executor` reaches
 //! data.
 
+pub mod bind;
 pub mod node;
 pub mod pattern;
 

@@ -11,6 +11,7 @@ pub mod builtin;
 pub(crate) mod calendar;
 pub(crate) mod cast;
 pub(crate) mod column;
+pub(crate) mod copy;
 pub mod error;
 pub mod ids;
 pub(crate) mod input_column;
@@ -31,3 +32,6 @@ pub use settings::{
     ByteaOutput, DateOrder, DateStyle, InputSettings, IntervalStyle, OutputSettings,
 };
 pub use zone::TimeZone;
+
+#[cfg(test)]
+mod fixture_tests;

@@ -11,7 +11,7 @@ use futures::FutureExt;
 
 use super::edge_list::edge_lists;
 use super::expand::refs;
-use super::graph_exec::{GraphOperator, Progress, SliceContext, Slicer, Starting};
+use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use crate::error::PgError;
 use crate::executor::graph::GraphSnapshot;
 use crate::planner::node::path_type;
@@ -36,6 +36,8 @@ pub enum PathPart {
 pub struct PathBuild {
     /// The graph, for the ends of edges.
     pub graph: Arc<GraphSnapshot>,
+    /// Position of the path's column in the output: the number of input columns.
+    pub column: usize,
     /// In order, starting and ending with a vertex.
     pub parts: Vec<PathPart>,
 }
@@ -45,14 +47,14 @@ impl GraphOperator for PathBuild {
         "PathExec"
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, names: &Names<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, part) in self.parts.iter().enumerate() {
             let comma = if at == 0 { "" } else { ", " };
             match part {
-                PathPart::Vertex(column) => write!(f, "{comma}(@{column})")?,
-                PathPart::Edge(column) => write!(f, "{comma}[@{column}]")?,
-                PathPart::Edges(column) => write!(f, "{comma}[@{column}*]")?,
-                PathPart::EdgesReversed(column) => write!(f, "{comma}[@{column}* reversed]")?,
+                PathPart::Vertex(column) => write!(f, "{comma}({})", names.of(*column))?,
+                PathPart::Edge(column) => write!(f, "{comma}[{}]", names.of(*column))?,
+                PathPart::Edges(column) => write!(f, "{comma}[{}*]", names.of(*column))?,
+                PathPart::EdgesReversed(column) => write!(f, "{comma}[{}* reversed]", names.of(*column))?,
             }
         }
         Ok(())
@@ -76,6 +78,9 @@ impl GraphOperator for PathBuild {
 
     fn input_columns(&self, needed: &[usize]) -> Option<Vec<usize>> {
         let mut columns = needed.to_vec();
+        if !needed.contains(&self.column) {
+            return Some(columns);
+        }
         columns.extend(self.parts.iter().map(|part| match part {
             PathPart::Vertex(column)
             | PathPart::Edge(column)

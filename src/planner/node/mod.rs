@@ -2,6 +2,7 @@
 
 mod graph_function;
 mod match_pattern;
+mod pattern_column;
 
 pub use graph_function::{GraphFunction, GraphFunctionKind};
 pub use match_pattern::{MatchPattern, path_type};

@@ -245,9 +245,8 @@ impl<'a> Decoder<'a> {
             self.east = read_offset(&text[at..])?;
             return Ok(self.run_together(&text[..at], self.known)? | ZONE);
         }
-        let named = zone::find_named(text);
-        let named = named.ok_or_else(|| DateTimeError::UnknownZone(text.to_owned()))?;
-        self.zone = Some(TimeZone::Named(named));
+        let named = TimeZone::find(text);
+        self.zone = Some(named.ok_or_else(|| DateTimeError::UnknownZone(text.to_owned()))?);
         Ok(ZONE)
     }
 
@@ -289,7 +288,7 @@ impl<'a> Decoder<'a> {
             }
             known |= found;
         }
-        if known & (DATE | TIME) & !(self.known & TIME) != DATE {
+        if known & !(DAY_OF_YEAR | ZONE) != DATE {
             return Err(DateTimeError::BadFormat);
         }
         Ok(known & !self.known)
@@ -434,8 +433,7 @@ impl<'a> Decoder<'a> {
         }
         let Some(keyword) = keyword(text) else {
             // A zone's name may be letters alone.
-            let named = zone::find_named(text).ok_or(DateTimeError::BadFormat)?;
-            self.zone = Some(TimeZone::Named(named));
+            self.zone = Some(TimeZone::find(text).ok_or(DateTimeError::BadFormat)?);
             return Ok(ZONE);
         };
         self.keyword(keyword, next)

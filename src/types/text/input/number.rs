@@ -30,7 +30,7 @@ fn read_integer(text: &[u8], type_name: &str) -> Result<i64, TypeError> {
         for byte in text {
             let digit = byte.wrapping_sub(b'0');
             plain &= digit < 10;
-            number = number * 10 + i64::from(digit);
+            number = number.wrapping_mul(10).wrapping_add(i64::from(digit));
         }
         if plain {
             return Ok(number);

@@ -1,0 +1,4 @@
+//! Binding: one module for each language, one for data definition, and what they share.
+
+pub mod cypher;
+pub mod graph;
