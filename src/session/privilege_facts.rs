@@ -123,10 +123,13 @@ fn object_oid(
             let found = found.map(|database| Some(database.oid));
             found.ok_or_else(|| missing(SqlState::INVALID_CATALOG_NAME, "database", name))
         }
-        ObjectKind::Function => {
-            by_reg(RegKind::Procedure, missing(SqlState::UNDEFINED_FUNCTION, "function", name))
+        ObjectKind::Function => known(
+            describe::resolve_function_signature(catalog, name),
+            missing(SqlState::UNDEFINED_FUNCTION, "function", name),
+        ),
+        ObjectKind::Type => {
+            known(describe::resolve_type(catalog, name, facts.search_path), undefined("type"))
         }
-        ObjectKind::Type => by_reg(RegKind::Type, undefined("type")),
         ObjectKind::Role => role_oid(facts, object).map(Some),
         ObjectKind::Language => match name {
             "internal" => Ok(Some(Oid(12))),
