@@ -55,6 +55,9 @@ struct Entry {
     last_used: AtomicU64,
 }
 
+/// An earlier version, and what changed since.
+type Takeover = (Arc<Entry>, Arc<EndsChange>);
+
 /// The engine's adjacency lists, least recently used ones dropped when they are more than `bytes_max`.
 ///
 /// What a running statement holds stays alive until it ends, on top of the limit.
@@ -250,10 +253,7 @@ impl Entry {
     }
 
     /// The base whose lists this version can start from, and what changed since.
-    fn change(
-        &self,
-        cancel: &CancelFlag,
-    ) -> Result<Option<(Arc<Entry>, Arc<EndsChange>)>, StorageError> {
+    fn change(&self, cancel: &CancelFlag) -> Result<Option<Takeover>, StorageError> {
         let Some(base) = self.base.lock().clone() else { return Ok(None) };
         if let Some(known) = self.change.get() {
             return Ok(known.clone().map(|change| (base, change)));
