@@ -99,7 +99,7 @@ fn definitions_that_do_not_fit_are_refused_in_postgresqls_words() {
             "no equality operator exists for SOURCE key comparison of edge \"nokey\"",
         ),
         (
-            "VERTEX TABLES (airport) EDGE TABLES (flight SOURCE KEY (origin, destination) REFERENCES airport (iata)
+            "VERTEX TABLES (airport) EDGE TABLES (flight SOURCE KEY (origin, destination) REFERENCES airport
              DESTINATION airport)",
             "42P17",
             "mismatching number of columns in SOURCE vertex definition of edge \"flight\"",
