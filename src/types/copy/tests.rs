@@ -244,3 +244,34 @@ fn options_are_checked() {
     }
     assert_eq!(check(|texts| texts.delimiter = Some("|".to_owned())).unwrap().delimiter, b'|');
 }
+
+#[test]
+fn any_bytes_are_read_alike_in_any_pieces() {
+    const SPICE: &[u8] = b"1\t\n,\\\"\r.Na\n\t,\xff;";
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut below = |bound: u64| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % bound) as usize
+    };
+    let csv_escape = csv(|texts| texts.escape = Some("\\".to_owned()));
+    for options in [CopyOptions::new(CopyFormat::Text), csv(|_| {}), csv_escape] {
+        for _ in 0..3000 {
+            let data: Vec<u8> = (0..below(40)).map(|_| SPICE[below(SPICE.len() as u64)]).collect();
+            let read = |piece| {
+                let column = CopyColumn { name: "a".to_owned(), ty: PgType::Text };
+                let columns = [column.clone(), CopyColumn { name: "b".to_owned(), ..column }];
+                let settings = InputSettings::default();
+                let mut reader = CopyReader::new("t", &columns, options.clone(), &settings, 100);
+                data.chunks(piece).try_for_each(|piece| reader.push(piece))?;
+                reader.finish()?;
+                Ok::<_, TypeError>(reader.next_batch())
+            };
+            let whole = read(usize::MAX);
+            for piece in 1..=data.len() {
+                assert_eq!(read(piece), whole, "{:?} in pieces of {piece}", data.escape_ascii());
+            }
+        }
+    }
+}
