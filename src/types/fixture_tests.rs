@@ -101,7 +101,8 @@ fn check(case: &Case) -> Result<(), String> {
             if found != expected {
                 return Err(format!("error {found:?}, expected {expected:?}"));
             }
-            for (field, found) in [("detail", error.detail), ("hint", error.hint)] {
+            let more = [("detail", error.detail), ("hint", error.hint), ("context", error.context)];
+            for (field, found) in more {
                 let expected = case.expected[field].as_str().map(str::to_owned);
                 if found != expected {
                     return Err(format!("{field} {found:?}, expected {expected:?}"));

@@ -5,7 +5,7 @@
 //! | bool; int2, int4, int8; float4, float8 | Boolean; Int16, Int32, Int64; Float32, Float64 |
 //! | numeric(p,s) | Decimal128(p,s), for p from 39 to 76 Decimal256(p,s) |
 //! | numeric | Decimal128(38,16): 22 digits before the point, 16 after |
-//! | text, varchar, char, name, "char", json, jsonb, … | Utf8View |
+//! | text, varchar, char, name, "char", json, jsonb, … | Utf8View; char(n) without the spaces at its end |
 //! | bytea | BinaryView |
 //! | date; time; timestamp | Date32; Time64(µs); Timestamp(µs) |
 //! | timestamptz | Timestamp(µs, "UTC") |
@@ -297,6 +297,8 @@ impl PgType {
         let by_arrow = Self::from_arrow(field.data_type());
         let Some(name) = field.metadata().get(TYPE_KEY) else { return by_arrow };
         match Self::parse_name(name) {
+            // What is computed from a `numeric` may have another scale.
+            Ok(Self::Numeric(None)) if matches!(by_arrow, Self::Numeric(_)) => Self::Numeric(None),
             Ok(marked) if same_storage(&marked.arrow(), field.data_type()) => marked,
             _ => by_arrow,
         }
@@ -323,6 +325,9 @@ impl PgType {
                 modifier => Self::Numeric(Some(modifier)),
             },
             DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Self::Bytea,
+            // Bytes of a client are never of this form, so the width tells the type.
+            DataType::FixedSizeBinary(16) => Self::Uuid,
+            DataType::FixedSizeBinary(12) => Self::Timetz,
             DataType::FixedSizeBinary(_) => Self::Bytea,
             DataType::Date32 | DataType::Date64 => Self::Date,
             DataType::Time32(_) | DataType::Time64(_) => Self::Time,

@@ -7,8 +7,10 @@ use datafusion::common::HashMap;
 use parking_lot::Mutex;
 
 use super::csr::{Adjacency, Orientation};
+use super::derive::{EndsChange, derive_ends};
 use super::ends::{CancelFlag, EdgeEnds, EndColumns};
 use crate::storage::{StorageError, TableVersion};
+use crate::types::Oid;
 
 /// What adjacency lists are built from: three table versions (by stamp) and the columns that join them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,21 +21,42 @@ pub struct AdjacencyKey {
     pub sources: u64,
     /// Stamp of the destination vertex table's version.
     pub destinations: u64,
+    /// The three tables.
+    pub tables: [Oid; 3],
     /// How sources are found.
     pub source: EndColumns,
     /// How destinations are found.
     pub destination: EndColumns,
 }
 
+impl AdjacencyKey {
+    /// Whether both are about the same tables and columns, at whatever versions.
+    fn same_tables(&self, other: &Self) -> bool {
+        self.tables == other.tables
+            && self.source == other.source
+            && self.destination == other.destination
+    }
+}
+
+/// Versions of one edge table that are kept: the newest, and the one before for statements that still run on it.
+const VERSIONS_MAX: usize = 2;
+
 /// What is known of one [`AdjacencyKey`]: each part is built at first use, by one task at a time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Entry {
+    tables: Tables,
+    /// The version before, until this one has taken over what it can use of it.
+    base: Mutex<Option<Arc<Entry>>>,
+    change: OnceLock<Option<Arc<EndsChange>>>,
     ends: OnceLock<Arc<EdgeEnds>>,
     out: OnceLock<Arc<Adjacency>>,
     back: OnceLock<Arc<Adjacency>>,
     building: tokio::sync::Mutex<()>,
     last_used: AtomicU64,
 }
+
+/// An earlier version, and what changed since.
+type Takeover = (Arc<Entry>, Arc<EndsChange>);
 
 /// The engine's adjacency lists, least recently used ones dropped when they are more than `bytes_max`.
 ///
@@ -75,7 +98,7 @@ impl AdjacencyCache {
         orientation: Orientation,
     ) -> Result<Arc<Adjacency>, StorageError> {
         let tables = Tables::new(edges, source, destination);
-        let entry = self.entry(tables.key());
+        let entry = self.entry(tables);
         if let Some(built) = entry.adjacency(orientation).get() {
             return Ok(Arc::clone(built));
         }
@@ -86,17 +109,14 @@ impl AdjacencyCache {
         let built = run_blocking({
             let entry = Arc::clone(&entry);
             move |cancel| {
-                let ends = entry.ends(&tables, cancel)?;
-                let (from, to) = match orientation {
-                    Orientation::Out => (&tables.sources, &tables.destinations),
-                    Orientation::In => (&tables.destinations, &tables.sources),
-                };
-                let (from, to) = (from.positions() as usize, to.positions() as usize);
-                let built = Arc::new(Adjacency::build(&ends, orientation, from, to, cancel)?);
+                let built = Arc::new(entry.build(orientation, cancel)?);
                 Ok(Arc::clone(entry.adjacency(orientation).get_or_init(|| built)))
             }
         })
         .await?;
+        if entry.out.get().is_some() && entry.back.get().is_some() {
+            entry.base.lock().take();
+        }
         drop(building);
         self.evict();
         Ok(built)
@@ -113,11 +133,11 @@ impl AdjacencyCache {
         destination: (&Arc<TableVersion>, &EndColumns),
     ) -> Result<Arc<EdgeEnds>, StorageError> {
         let tables = Tables::new(edges, source, destination);
-        let entry = self.entry(tables.key());
+        let entry = self.entry(tables);
         if let Some(built) = entry.ends.get() {
             return Ok(Arc::clone(built));
         }
-        let built = entry.ends(&tables, &CancelFlag::default())?;
+        let built = entry.ends(&CancelFlag::default())?;
         self.evict();
         Ok(built)
     }
@@ -127,8 +147,28 @@ impl AdjacencyCache {
         self.entries.lock().values().map(|entry| entry.bytes()).sum()
     }
 
-    fn entry(&self, key: AdjacencyKey) -> Arc<Entry> {
-        let entry = Arc::clone(self.entries.lock().entry(key).or_default());
+    /// The entry of these versions. A new one starts from the latest other version there is.
+    fn entry(&self, tables: Tables) -> Arc<Entry> {
+        let key = tables.key();
+        let mut entries = self.entries.lock();
+        let entry = match entries.get(&key) {
+            Some(entry) => Arc::clone(entry),
+            None => {
+                let mut others: Vec<(u64, AdjacencyKey)> = entries
+                    .iter()
+                    .filter(|(other, _)| other.same_tables(&key))
+                    .map(|(other, entry)| (entry.last_used.load(Ordering::Relaxed), other.clone()))
+                    .collect();
+                others.sort_unstable_by_key(|(used, _)| std::cmp::Reverse(*used));
+                let base = others.first().and_then(|(_, other)| entries.get(other)).cloned();
+                for (_, old) in others.iter().skip(VERSIONS_MAX - 1) {
+                    entries.remove(old);
+                }
+                let entry = Arc::new(Entry::new(tables, base));
+                entries.insert(key, Arc::clone(&entry));
+                entry
+            }
+        };
         entry.last_used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         entry
     }
@@ -171,11 +211,16 @@ impl Tables {
         }
     }
 
+    fn versions(&self) -> [&TableVersion; 3] {
+        [&self.edges, &self.sources, &self.destinations]
+    }
+
     fn key(&self) -> AdjacencyKey {
         AdjacencyKey {
             edges: self.edges.stamp,
             sources: self.sources.stamp,
             destinations: self.destinations.stamp,
+            tables: [self.edges.table, self.sources.table, self.destinations.table],
             source: self.source.clone(),
             destination: self.destination.clone(),
         }
@@ -190,16 +235,73 @@ impl Entry {
         }
     }
 
-    fn ends(&self, tables: &Tables, cancel: &CancelFlag) -> Result<Arc<EdgeEnds>, StorageError> {
+    fn new(tables: Tables, base: Option<Arc<Entry>>) -> Self {
+        // What the base itself was made from is not needed any more.
+        if let Some(base) = &base {
+            base.base.lock().take();
+        }
+        Self {
+            tables,
+            base: Mutex::new(base),
+            change: OnceLock::new(),
+            ends: OnceLock::new(),
+            out: OnceLock::new(),
+            back: OnceLock::new(),
+            building: tokio::sync::Mutex::default(),
+            last_used: AtomicU64::default(),
+        }
+    }
+
+    /// The base whose lists this version can start from, and what changed since.
+    fn change(&self, cancel: &CancelFlag) -> Result<Option<Takeover>, StorageError> {
+        let Some(base) = self.base.lock().clone() else { return Ok(None) };
+        if let Some(known) = self.change.get() {
+            return Ok(known.clone().map(|change| (base, change)));
+        }
+        let Some(ends) = base.ends.get() else { return Ok(None) };
+        let change = derive_ends(
+            ends,
+            base.tables.versions(),
+            self.tables.versions(),
+            [&self.tables.source, &self.tables.destination],
+            cancel,
+        )?;
+        let change = self.change.get_or_init(|| change.map(Arc::new)).clone();
+        Ok(change.map(|change| (base, change)))
+    }
+
+    /// The lists of one orientation.
+    fn build(&self, orientation: Orientation, cancel: &CancelFlag) -> Result<Adjacency, StorageError> {
+        let ends = self.ends(cancel)?;
+        let (from, to) = match orientation {
+            Orientation::Out => (&self.tables.sources, &self.tables.destinations),
+            Orientation::In => (&self.tables.destinations, &self.tables.sources),
+        };
+        let (from, to) = (from.positions() as usize, to.positions() as usize);
+        if let Some((base, change)) = self.change(cancel)?
+            && let Some(lists) = base.adjacency(orientation).get()
+        {
+            return Ok(change.lists(lists, orientation == Orientation::Out, from));
+        }
+        Adjacency::build(&ends, orientation, from, to, cancel)
+    }
+
+    fn ends(&self, cancel: &CancelFlag) -> Result<Arc<EdgeEnds>, StorageError> {
         if let Some(built) = self.ends.get() {
             return Ok(Arc::clone(built));
         }
-        let built = Arc::new(EdgeEnds::resolve(
-            &tables.edges,
-            (&tables.sources, &tables.source),
-            (&tables.destinations, &tables.destination),
-            cancel,
-        )?);
+        let built = match self.change(cancel)? {
+            Some((_, change)) => Arc::clone(&change.ends),
+            None => {
+                let Tables { edges, sources, destinations, source, destination } = &self.tables;
+                Arc::new(EdgeEnds::resolve(
+                    edges,
+                    (sources, source),
+                    (destinations, destination),
+                    cancel,
+                )?)
+            }
+        };
         Ok(Arc::clone(self.ends.get_or_init(|| built)))
     }
 

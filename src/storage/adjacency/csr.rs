@@ -62,6 +62,10 @@ impl Adjacency {
         Ok(Self { offsets, neighbors, edges })
     }
 
+    pub(super) fn from_parts(offsets: Vec<u32>, neighbors: Vec<u32>, edges: Vec<u32>) -> Self {
+        Self { offsets, neighbors, edges }
+    }
+
     /// Neighbors of the vertex at a position and the edges that lead to them, side by side. Empty past the end.
     pub fn neighbors(&self, vertex: u32) -> (&[u32], &[u32]) {
         let vertex = vertex as usize;
@@ -131,7 +135,7 @@ mod tests {
     use super::*;
 
     fn build(source: &[u32], destination: &[u32], orientation: Orientation) -> Adjacency {
-        let ends = EdgeEnds { source: source.to_vec(), destination: destination.to_vec() };
+        let ends = EdgeEnds { source: source.to_vec(), destination: destination.to_vec(), unresolved: 0 };
         Adjacency::build(&ends, orientation, 4, 4, &CancelFlag::default()).unwrap()
     }
 

@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use datafusion::common::HashMap;
 
 use crate::storage::StorageError;
-use crate::storage::table::{Chunk, EncodedKeys, TableVersion};
+use crate::storage::table::{EncodedKeys, TableVersion};
 
 /// Stands for "no vertex" in [`EdgeEnds`]: the edge is deleted, or its key is null or not found.
 pub const DANGLING: u32 = u32::MAX;
@@ -52,6 +52,8 @@ pub struct EdgeEnds {
     pub source: Vec<u32>,
     /// Position in the destination vertex table, or [`DANGLING`].
     pub destination: Vec<u32>,
+    /// Live edges of which an end was not found.
+    pub unresolved: usize,
 }
 
 impl EdgeEnds {
@@ -72,12 +74,16 @@ impl EdgeEnds {
         }
         let mut from = resolve_end(edges, source.0, source.1, cancel)?;
         let mut to = resolve_end(edges, destination.0, destination.1, cancel)?;
+        let mut resolved = 0;
         for (from, to) in from.iter_mut().zip(&mut to) {
             if *from == DANGLING || *to == DANGLING {
                 (*from, *to) = (DANGLING, DANGLING);
+            } else {
+                resolved += 1;
             }
         }
-        Ok(Self { source: from, destination: to })
+        let unresolved = edges.live_rows() as usize - resolved;
+        Ok(Self { source: from, destination: to, unresolved })
     }
 
     /// Bytes held.
@@ -195,7 +201,7 @@ fn resolve_encoded(
     let encoded = vertices
         .chunks()
         .iter()
-        .map(|chunk| encode_keys(chunk, &columns.vertex, &types))
+        .map(|chunk| encode_keys(&chunk.batch, &columns.vertex, &types))
         .collect::<Result<Vec<_>, _>>()?;
     let mut index: HashMap<&[u8], u32> = HashMap::with_capacity(vertices.live_rows() as usize);
     for ((chunk, start), keys) in vertices.chunks().iter().zip(vertices.chunk_starts()).zip(&encoded) {
@@ -210,7 +216,7 @@ fn resolve_encoded(
     }
     let mut found = Vec::with_capacity(edges.positions() as usize);
     for chunk in edges.chunks() {
-        let keys = encode_keys(chunk, &columns.edge, &types)?;
+        let keys = encode_keys(&chunk.batch, &columns.edge, &types)?;
         for at in 0..chunk.len() {
             if at % CANCEL_CHECK_ROWS == 0 {
                 cancel.check()?;
@@ -223,8 +229,8 @@ fn resolve_encoded(
 }
 
 /// Encodes key columns as `types`; a value that does not fit becomes null, which is no key.
-fn encode_keys(
-    chunk: &Chunk,
+pub(super) fn encode_keys(
+    rows: &RecordBatch,
     columns: &[usize],
     types: &[DataType],
 ) -> Result<EncodedKeys, ArrowError> {
@@ -232,9 +238,9 @@ fn encode_keys(
     let mut arrays = Vec::with_capacity(columns.len());
     for (column, ty) in columns.iter().zip(types) {
         fields.push(Field::new(format!("k{}", fields.len()), ty.clone(), true));
-        arrays.push(cast(chunk.batch.column(*column), ty)?);
+        arrays.push(cast(rows.column(*column), ty)?);
     }
-    let options = RecordBatchOptions::new().with_row_count(Some(chunk.len()));
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
     let batch = RecordBatch::try_new_with_options(Schema::new(fields).into(), arrays, &options)?;
     EncodedKeys::encode(&batch, &(0..columns.len()).collect::<Vec<_>>())
 }

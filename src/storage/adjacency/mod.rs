@@ -7,11 +7,14 @@
 //!                                 offsets [V + 1] ──► neighbors [E], edges [E]
 //! ```
 //!
+//! A version that differs little from one whose lists are known takes them over (`derive`).
+//!
 //! Positions are those of the table versions (see [`crate::storage::table`]) and are kept as `u32`: a table of more
 //! than 4,294,967,294 rows cannot be an element table (`54000`).
 
 mod cache;
 mod csr;
+mod derive;
 mod ends;
 
 pub use cache::{AdjacencyCache, AdjacencyKey};

@@ -261,11 +261,14 @@ impl<'a> Parser<'a> {
         let lone = "Unicode low surrogate must follow a high surrogate.";
         let code = match code {
             0 => {
-                return Err(TypeError::new("22P05", "unsupported Unicode escape sequence")
-                    .with_detail("\\u0000 cannot be converted to text."));
+                let mut error = self.invalid().with_detail("\\u0000 cannot be converted to text.");
+                error.sqlstate = "22P05";
+                error.message = "unsupported Unicode escape sequence".to_owned();
+                return Err(error);
             }
             0xd800..=0xdbff => {
                 if !self.text.get(self.at..).is_some_and(|rest| rest.starts_with("\\u")) {
+                    self.skip_character();
                     return Err(self.invalid().with_detail(lone));
                 }
                 self.at += 2;
@@ -290,11 +293,21 @@ impl<'a> Parser<'a> {
         let digits = self.text.get(self.at..self.at + 4);
         let valid = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let code = valid.and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        let code = code.ok_or_else(|| {
-            self.invalid().with_detail("\"\\u\" must be followed by four hexadecimal digits.")
-        })?;
-        self.at += 4;
-        Ok(code)
+        if let Some(code) = code {
+            self.at += 4;
+            return Ok(code);
+        }
+        while self.peek().is_some_and(|byte| byte.is_ascii_hexdigit()) {
+            self.at += 1;
+        }
+        self.skip_character();
+        Err(self.invalid().with_detail("\"\\u\" must be followed by four hexadecimal digits."))
+    }
+
+    /// Past the character that is wrong, so that the context shows it.
+    fn skip_character(&mut self) {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        self.at += rest.chars().next().map_or(0, char::len_utf8);
     }
 
     fn number(&mut self) -> Result<(), TypeError> {
@@ -359,7 +372,8 @@ impl<'a> Parser<'a> {
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let shown_from = start.max(self.text.floor_char_boundary(end.saturating_sub(50)));
         let dots = if shown_from > start { "..." } else { "" };
-        let more = if end < self.text.len() { "..." } else { "" };
+        let after = self.text.get(end..).unwrap_or_default();
+        let more = if after.is_empty() || after.starts_with(['\n', '\r']) { "" } else { "..." };
         let shown = self.text.get(shown_from..end).unwrap_or_default();
         TypeError::new("22P02", "invalid input syntax for type json")
             .with_context(format!("JSON data, line {line}: {dots}{shown}{more}"))

@@ -29,8 +29,9 @@ enum Values {
         lists: ListArray,
         elements: Box<JsonColumn>,
     },
-    /// Written as it stands: numbers, booleans, JSON itself.
+    /// Written as it stands: numbers, JSON itself.
     Bare(OutputColumn),
+    Bool(OutputColumn),
     /// A float: the values JSON has no number for are strings.
     Float(OutputColumn),
     /// Everything else as a string of its text.
@@ -64,7 +65,7 @@ impl JsonColumn {
                 let column = OutputColumn::new(ty, array)?;
                 match ty {
                     PgType::Float4 | PgType::Float8 => Values::Float(column),
-                    PgType::Bool => Values::Quoted(column),
+                    PgType::Bool => Values::Bool(column),
                     PgType::Int2
                     | PgType::Int4
                     | PgType::Int8
@@ -74,11 +75,6 @@ impl JsonColumn {
                     _ => Values::Quoted(column),
                 }
             }
-        };
-        // Booleans are written by hand: their PostgreSQL text is `t` and `f`.
-        let values = match (ty, values) {
-            (PgType::Bool, Values::Quoted(column)) => Values::Bare(column),
-            (_, values) => values,
         };
         Ok(Self { nulls, values })
     }
@@ -142,14 +138,11 @@ impl JsonColumn {
                 }
                 out.push(b']');
             }
-            Values::Bare(column) => {
+            Values::Bare(column) => column.append_text(row, &settings, out),
+            Values::Bool(column) => {
                 let start = out.len();
                 column.append_text(row, &settings, out);
-                let word = match out.get(start..) {
-                    Some(b"t") => &b"true"[..],
-                    Some(b"f") => b"false",
-                    _ => return,
-                };
+                let word: &[u8] = if out.get(start) == Some(&b't') { b"true" } else { b"false" };
                 out.truncate(start);
                 out.extend_from_slice(word);
             }
@@ -230,4 +223,37 @@ pub(crate) fn append_string(text: &[u8], out: &mut Vec<u8>) {
     }
     out.extend_from_slice(text.get(written..).unwrap_or_default());
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{BooleanArray, Float64Array, Int64Array, StringArray, StructArray};
+    use arrow::datatypes::Int32Type;
+
+    use super::*;
+
+    #[test]
+    fn structures_are_jsonb() {
+        let lists =
+            ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), None]);
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("name", Arc::new(StringArray::from(vec![Some("a\"b"), None]))),
+            ("id", Arc::new(Int64Array::from(vec![7, 8]))),
+            ("ok", Arc::new(BooleanArray::from(vec![true, false]))),
+            ("x", Arc::new(Float64Array::from(vec![f64::NAN, 0.5]))),
+            ("list", Arc::new(lists)),
+        ];
+        let array: ArrayRef = Arc::new(StructArray::try_from(columns).unwrap());
+        let column = JsonColumn::new(&array).unwrap();
+        let text = |row| {
+            let mut out = Vec::new();
+            column.append(row, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            text(0),
+            r#"{"x": "NaN", "id": 7, "ok": true, "list": [1, null], "name": "a\"b"}"#
+        );
+        assert_eq!(text(1), r#"{"x": 0.5, "id": 8, "ok": false, "list": null, "name": null}"#);
+    }
 }

@@ -3,6 +3,8 @@
 mod brute_force;
 mod fixture;
 mod functions;
+mod limits;
+mod planned;
 mod random;
 
 use std::sync::Arc;

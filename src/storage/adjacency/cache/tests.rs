@@ -82,3 +82,88 @@ async fn the_cache_is_bounded_and_shared() {
     }
     assert!(bytes[0] > 0 && bytes.iter().all(|held| *held == bytes[0]));
 }
+
+/// Lists of both orientations as texts.
+async fn both(cache: &AdjacencyCache, tables: [&Arc<TableVersion>; 2]) -> Vec<String> {
+    let (source, destination) = (end(1), end(2));
+    let mut texts = Vec::new();
+    for orientation in [Orientation::Out, Orientation::In] {
+        let (source, destination) = ((tables[0], &source), (tables[0], &destination));
+        let lists = cache.adjacency(tables[1], source, destination, orientation).await.unwrap();
+        for vertex in 0..tables[0].positions() as u32 {
+            texts.push(format!("{:?}", lists.neighbors(vertex)));
+        }
+    }
+    texts
+}
+
+#[tokio::test]
+async fn lists_taken_over_are_those_built_anew() {
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    let mut derived = 0;
+    for seed in 0..60 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let text = random.random_bool(0.5);
+        let keys = |keys: Vec<i64>| -> ArrayRef {
+            if text {
+                Arc::new(StringViewArray::from_iter_values(keys.iter().map(|key| format!("k{key}"))))
+            } else {
+                Arc::new(Int64Array::from(keys))
+            }
+        };
+        let rows = |columns: Vec<(&str, ArrayRef)>| {
+            RecordBatch::try_from_iter(columns).unwrap()
+        };
+        let mut next_key = 20;
+        let first = rows(vec![("id", keys((0..next_key).collect()))]);
+        let mut vertices = TableVersion::empty(Oid(1), first.schema()).append(first).unwrap().0;
+        let edge_rows = |random: &mut StdRng, count: usize, keys_max: i64| {
+            let mut ends = || (0..count).map(|_| random.random_range(0..keys_max)).collect();
+            let (from, to) = (ends(), ends());
+            let ids = Arc::new(Int64Array::from(vec![0; count])) as ArrayRef;
+            rows(vec![("id", ids), ("a", keys(from)), ("b", keys(to))])
+        };
+        let first = edge_rows(&mut random, 50, next_key);
+        let mut edges = TableVersion::empty(Oid(2), first.schema()).append(first).unwrap().0;
+        let cache = AdjacencyCache::new(1 << 20);
+        let mut live: Vec<u64> = (0..50).collect();
+        let mut before = [Arc::new(vertices.clone()), Arc::new(edges.clone())];
+        for _ in 0..20 {
+            match random.random_range(0..4) {
+                0 => {
+                    let batch = rows(vec![("id", keys(vec![next_key]))]);
+                    vertices = vertices.append(batch).unwrap().0;
+                    next_key += 1;
+                }
+                1 => {
+                    let at = random.random_range(0..live.len());
+                    edges = edges.delete(&[RowId(live.swap_remove(at))]).unwrap();
+                }
+                _ => {
+                    let count = random.random_range(1..4);
+                    // Now and then a key that is not there yet.
+                    let batch = edge_rows(&mut random, count, next_key + 1);
+                    let (version, first) = edges.append(batch).unwrap();
+                    edges = version;
+                    live.extend(first.0..first.0 + count as u64);
+                }
+            }
+            let tables = [&Arc::new(vertices.clone()), &Arc::new(edges.clone())];
+            let anew = both(&AdjacencyCache::new(1 << 20), tables).await;
+            assert_eq!(both(&cache, tables).await, anew, "seed {seed}");
+            // A statement may still run on the version before, and come later.
+            if random.random_bool(0.3) {
+                let before = [&before[0], &before[1]];
+                let anew = both(&AdjacencyCache::new(1 << 20), before).await;
+                assert_eq!(both(&cache, before).await, anew, "seed {seed}, the version before");
+            }
+            before = tables.map(Arc::clone);
+            let entries = cache.entries.lock();
+            assert!(entries.len() <= VERSIONS_MAX);
+            derived += entries.values().filter(|it| matches!(it.change.get(), Some(Some(_)))).count();
+        }
+    }
+    assert!(derived > 300, "taken over {derived} times");
+}

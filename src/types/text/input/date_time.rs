@@ -199,3 +199,32 @@ fn digits(text: &[u8]) -> Option<u32> {
         (digit < 10).then(|| number * 10 + u32::from(digit))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::TimeZone;
+
+    #[test]
+    fn words_relative_to_the_transaction() {
+        // 2024-03-10 03:30:15.5 UTC, in New York the evening before a clock change.
+        let settings = InputSettings {
+            timezone: TimeZone::parse("America/New_York").unwrap(),
+            now: 1_710_041_415_500_000,
+            ..InputSettings::default()
+        };
+        let day = |text: &str| read_date(text.as_bytes(), &settings).unwrap();
+        assert_eq!(day("today"), day("2024-03-09"));
+        assert_eq!(day("now"), day("2024-03-09"));
+        assert_eq!(day("tomorrow"), day("2024-03-10"));
+        assert_eq!(day("yesterday"), day("2024-03-08"));
+        assert_eq!(read_timestamptz(b"now", &settings), Ok(settings.now));
+        let local = settings.now - 5 * 3600 * MICROS_PER_SECOND;
+        assert_eq!(read_timestamp(b"now", &settings), Ok(local));
+        assert_eq!(read_time(b"now", &settings), Ok(local.rem_euclid(MICROS_PER_DAY)));
+        let noon = |text: &[u8]| read_timestamptz(text, &settings);
+        assert_eq!(noon(b"tomorrow 12:00"), noon(b"2024-03-10 12:00-04"));
+        assert_eq!(noon(b"today allballs"), noon(b"2024-03-09 00:00Z"));
+        assert_eq!(read_timetz(b"12:00", &settings), Ok((MICROS_PER_DAY / 2, -5 * 3600)));
+    }
+}
