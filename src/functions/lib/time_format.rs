@@ -301,7 +301,7 @@ fn timestamp_to_char(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgErr
     let zone = time_zone(call.session);
     let seconds = value.div_euclid(MICROS_PER_SECOND);
     let offset = zone.offset_at(seconds);
-    let name = zone.abbreviation_at(seconds).unwrap_or_else(|| offset_text(offset));
+    let name = zone.abbreviation_at(seconds);
     let fields = Fields { zone: Some((name, offset)), ..Fields::of_local(to_local(value, &zone)?) };
     render(template, &fields)
 }
