@@ -171,6 +171,8 @@ pub struct View {
     pub columns: Vec<Column>,
     /// The search path that was in force, by which the query's names are resolved.
     pub search_path: Vec<String>,
+    /// Relations its query names.
+    pub depends_on: Vec<Oid>,
 }
 
 impl Relation {

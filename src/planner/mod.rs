@@ -3,10 +3,12 @@
 //! A table in a plan is a source with a schema and an OID, not something that can be scanned; only `executor` reaches
 //! data.
 
+pub mod bind;
 pub mod node;
 pub mod pattern;
+pub mod source;
 
-pub use node::{GraphFunction, GraphFunctionKind, MatchPattern};
+pub use node::{GraphFunction, GraphFunctionKind, MatchPattern, TableWrite, WriteKind, path_type};
 pub use pattern::{
     BoundPattern, Direction, EdgeRule, PathMode, PathSearch, PatternEdge, PatternElement, PatternPath, PatternVertex,
     Quantifier,

@@ -2,6 +2,8 @@
 
 mod graph_function;
 mod match_pattern;
+mod table_write;
 
 pub use graph_function::{GraphFunction, GraphFunctionKind};
-pub use match_pattern::MatchPattern;
+pub use match_pattern::{MatchPattern, path_type};
+pub use table_write::{TableWrite, WriteKind};
