@@ -10,4 +10,4 @@ pub mod table;
 
 pub use error::StorageError;
 pub use snapshot::{StoreSnapshot, TableWrites};
-pub use table::{Chunk, KeyIndex, RowIds, TableVersion};
+pub use table::{Chunk, EncodedKeys, KeyIndex, RowIds, TableVersion};

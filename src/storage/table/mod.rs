@@ -13,5 +13,5 @@ mod key_index;
 mod version;
 
 pub use chunk::{Chunk, RowIds};
-pub use key_index::KeyIndex;
+pub use key_index::{EncodedKeys, KeyIndex};
 pub use version::TableVersion;
