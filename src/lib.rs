@@ -4,6 +4,7 @@
 //! DataFusion plan, checks that plan against the caller's rights and streams Arrow batches back as protocol rows.
 //! `docs/ARCHITECTURE.md` is the map; `session::pipeline` is the best place to start reading.
 
+pub mod catalog;
 pub mod error;
 pub mod parser;
 pub mod storage;

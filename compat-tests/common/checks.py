@@ -36,7 +36,7 @@ def check(function=None, *, graph=False, gap=None):
 
 def equal(got, expected, what=""):
     """Fails unless both are equal in value and type."""
-    if got != expected or type(got) is not type(expected):
+    if got != expected or not isinstance(got, type(expected)):
         raise AssertionError(f"{what + ': ' if what else ''}got {got!r}, expected {expected!r}")
 
 
@@ -49,17 +49,22 @@ def _timed_out(*_):
     raise TimeoutError(f"no answer within {SECONDS_MAX} s")
 
 
-def _call(function, argument):
+def _call(function, connect):
     if not inspect.iscoroutinefunction(function):
-        return function(argument)
+        with connect() as connection:
+            return function(connection)
 
-    async def limited():
-        return await asyncio.wait_for(function(argument), SECONDS_MAX)
-    return asyncio.run(limited())
+    async def with_connection():
+        async with connect() as connection:
+            await asyncio.wait_for(function(connection), SECONDS_MAX)
+    return asyncio.run(with_connection())
 
 
-def run(argument, is_graphwire):
-    """Runs every registered check with `argument`; returns the exit code."""
+def run(connect, is_graphwire):
+    """Runs every registered check, each on a connection of its own; returns the exit code.
+
+    connect: makes the connection, a context manager (an asynchronous one for asynchronous checks).
+    """
     wanted = os.environ.get("COMPAT_ONLY", "")
     signal.signal(signal.SIGALRM, _timed_out)
     passed = failed = skipped = 0
@@ -74,7 +79,7 @@ def run(argument, is_graphwire):
         gap_here = gap if is_graphwire else None
         signal.alarm(SECONDS_MAX + 5)
         try:
-            _call(function, argument)
+            _call(function, connect)
             error = None
         except Skipped as why:
             print(f"skipped  {name}: {why}")

@@ -5,6 +5,7 @@
 mod ddl;
 pub mod graph;
 pub mod object;
+pub mod pg;
 pub mod snapshot;
 
 pub use graph::{EdgeTable, ElementLabel, ElementTable, EndPoint, PropertyGraph, PropertyDef, PropertySource};

@@ -6,13 +6,25 @@
 //! Reading order: [`ids`], [`pg_type`] (the table), [`builtin`] (the rows of `pg_type`), `type_name`
 //! (SQL names of types), [`error`].
 
+pub(crate) mod binary;
 pub mod builtin;
+pub(crate) mod calendar;
+pub(crate) mod column;
 pub mod error;
 pub mod ids;
+pub(crate) mod json;
 pub mod pg_type;
 mod report;
+pub mod settings;
+pub(crate) mod text;
 mod type_name;
+pub mod zone;
+mod zone_abbreviations;
 
 pub use error::TypeError;
 pub use ids::{BackendPid, CommitNo, ElementRef, Oid, RowId, TenantId};
 pub use pg_type::{NUMERIC_STORAGE, PgType, TYPE_KEY};
+pub use settings::{
+    ByteaOutput, DateOrder, DateStyle, InputSettings, IntervalStyle, OutputSettings,
+};
+pub use zone::TimeZone;

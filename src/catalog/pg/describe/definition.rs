@@ -1,0 +1,156 @@
+//! Constraints, indexes and views as the SQL that makes them.
+
+use super::super::derived_oid;
+use super::super::index_of::{IndexOf, index};
+use super::name::{qualified_relation_name, quote_identifier, schema_and_name, schema_name};
+use crate::catalog::Catalog;
+use crate::catalog::object::{Constraint, ConstraintKind, ForeignKeyAction, RelationKind, Table};
+use crate::types::Oid;
+
+/// `pg_get_constraintdef`: `PRIMARY KEY (id)`, `CHECK ((a > 0))`, …; `None` if there is none.
+pub fn constraint_definition(catalog: &Catalog, oid: Oid) -> Option<String> {
+    let (table, constraint) = catalog.relations.values().find_map(|relation| {
+        let table = relation.table()?;
+        table.constraints.iter().find(|constraint| constraint.oid == oid).map(|c| (table, c))
+    })?;
+    Some(definition_of(catalog, table, constraint))
+}
+
+fn definition_of(catalog: &Catalog, table: &Table, constraint: &Constraint) -> String {
+    match &constraint.kind {
+        ConstraintKind::PrimaryKey { columns, .. } => {
+            format!("PRIMARY KEY ({})", column_list(Some(table), columns))
+        }
+        ConstraintKind::Unique { columns, .. } => {
+            format!("UNIQUE ({})", column_list(Some(table), columns))
+        }
+        ConstraintKind::Check { condition } => format!("CHECK ({})", parenthesized(condition)),
+        ConstraintKind::ForeignKey {
+            columns,
+            referenced,
+            referenced_columns,
+            on_update,
+            on_delete,
+        } => {
+            let target = catalog.relation(*referenced).and_then(|relation| relation.table());
+            format!(
+                "FOREIGN KEY ({}) REFERENCES {}({}){}{}",
+                column_list(Some(table), columns),
+                referenced_name(catalog, *referenced),
+                column_list(target.map(AsRef::as_ref), referenced_columns),
+                action_clause("UPDATE", *on_update),
+                action_clause("DELETE", *on_delete),
+            )
+        }
+    }
+}
+
+/// The condition in parentheses, once.
+fn parenthesized(condition: &str) -> String {
+    if is_one_group(condition) { condition.to_owned() } else { format!("({condition})") }
+}
+
+/// Whether the first parenthesis closes at the very end.
+fn is_one_group(text: &str) -> bool {
+    let mut depth = 0usize;
+    let mut in_quotes = None;
+    for (index, c) in text.char_indices() {
+        match (in_quotes, c) {
+            (Some(quote), c) if c == quote => in_quotes = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => in_quotes = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+        if depth == 0 && in_quotes.is_none() {
+            return text.starts_with('(') && index + c.len_utf8() == text.len();
+        }
+    }
+    false
+}
+
+/// As PostgreSQL: with its schema unless that is `public`, which default search paths find.
+fn referenced_name(catalog: &Catalog, oid: Oid) -> String {
+    let Some((schema, name)) = schema_and_name(catalog, oid) else { return oid.to_string() };
+    match schema_name(catalog, schema) {
+        Some(schema) if schema != "public" => format!("{schema}.{}", quote_identifier(name)),
+        _ => quote_identifier(name),
+    }
+}
+
+fn action_clause(event: &str, action: ForeignKeyAction) -> String {
+    let action = match action {
+        ForeignKeyAction::NoAction => return String::new(),
+        ForeignKeyAction::Restrict => "RESTRICT",
+        ForeignKeyAction::Cascade => "CASCADE",
+        ForeignKeyAction::SetNull => "SET NULL",
+        ForeignKeyAction::SetDefault => "SET DEFAULT",
+    };
+    format!(" ON {event} {action}")
+}
+
+/// Names of columns, quoted where needed, between commas.
+pub(super) fn column_list(table: Option<&Table>, positions: &[usize]) -> String {
+    let name = |position: &usize| {
+        table
+            .and_then(|table| table.columns.get(*position))
+            .map_or_else(|| "?".to_owned(), |column| quote_identifier(&column.name))
+    };
+    positions.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// `pg_get_indexdef` of a whole index; `None` if there is none.
+pub fn index_definition(catalog: &Catalog, oid: Oid) -> Option<String> {
+    let index: IndexOf<'_> = index(catalog, oid)?;
+    Some(format!(
+        "CREATE UNIQUE INDEX {} ON {} USING btree ({})",
+        quote_identifier(index.name()),
+        qualified_relation_name(catalog, index.relation.oid)?,
+        column_list(Some(index.table), index.columns),
+    ))
+}
+
+/// `pg_get_indexdef` of one column, counted from 1; empty if the index has fewer columns.
+pub fn index_column(catalog: &Catalog, oid: Oid, column: i32) -> Option<String> {
+    let index = index(catalog, oid)?;
+    let position = usize::try_from(column).ok().and_then(|column| column.checked_sub(1));
+    let column = position.and_then(|position| index.key().nth(position));
+    Some(column.map(|column| quote_identifier(&column.name)).unwrap_or_default())
+}
+
+/// `pg_get_viewdef`: the view's query as it was written, with a semicolon; `None` for other relations.
+pub fn view_definition(catalog: &Catalog, oid: Oid) -> Option<String> {
+    match &catalog.relation(oid)?.kind {
+        RelationKind::View(view) => {
+            Some(format!("{};", view.query.trim().trim_end_matches(';').trim_end()))
+        }
+        RelationKind::Table(_) | RelationKind::PropertyGraph(_) | RelationKind::System(_) => None,
+    }
+}
+
+/// `pg_get_ruledef` of a view's rule; `None` if there is none.
+pub fn rule_definition(catalog: &Catalog, oid: Oid) -> Option<String> {
+    let views = catalog.relations.values().filter(|r| matches!(r.kind, RelationKind::View(_)));
+    let view = views.into_iter().find(|view| derived_oid::view_rule(view.oid) == oid)?;
+    Some(format!(
+        "CREATE RULE \"_RETURN\" AS\n    ON SELECT TO {} DO INSTEAD {}",
+        qualified_relation_name(catalog, view.oid)?,
+        view_definition(catalog, view.oid)?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_parenthesized_once() {
+        assert_eq!(parenthesized("a > 0"), "(a > 0)");
+        assert_eq!(parenthesized("(a > 0)"), "(a > 0)");
+        assert_eq!(parenthesized("(a > 0) OR (b > 0)"), "((a > 0) OR (b > 0))");
+        assert_eq!(parenthesized("a <> ')'"), "(a <> ')')");
+        assert_eq!(parenthesized("(a <> ')')"), "(a <> ')')");
+        assert_eq!(parenthesized(""), "()");
+    }
+}

@@ -1,0 +1,194 @@
+//! Built-in functions and operators in words.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::super::type_facts::{parse, table};
+use super::name::{format_type, quote_identifier};
+use crate::catalog::Catalog;
+use crate::types::Oid;
+
+/// A row of `pg_proc`.
+#[derive(Debug, Clone)]
+pub(super) struct Function {
+    pub(super) oid: Oid,
+    pub(super) name: &'static str,
+    /// Types of the input arguments.
+    pub(super) inputs: Vec<Oid>,
+    arguments: Vec<Argument>,
+    defaults: Vec<&'static str>,
+    result: Oid,
+    returns_set: bool,
+    is_procedure: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Argument {
+    ty: Oid,
+    /// `i`, `o`, `b`, `v` or `t`, as in `proargmodes`.
+    mode: char,
+    name: &'static str,
+}
+
+impl Argument {
+    fn is_input(&self) -> bool {
+        matches!(self.mode, 'i' | 'b' | 'v')
+    }
+}
+
+static FUNCTIONS: LazyLock<HashMap<Oid, Function>> = LazyLock::new(|| {
+    let columns = [
+        "oid",
+        "proname",
+        "proargtypes",
+        "proallargtypes",
+        "proargmodes",
+        "proargnames",
+        "proargdefaults",
+        "prorettype",
+        "proretset",
+        "prokind",
+        "pronargdefaults",
+    ];
+    table("pg_proc", columns).filter_map(read).map(|function| (function.oid, function)).collect()
+});
+
+fn read(row: [&'static str; 11]) -> Option<Function> {
+    let [oid, name, inputs, all, modes, names, defaults, result, set, kind, default_count] = row;
+    let inputs: Vec<Oid> = inputs.split(' ').filter_map(parse).collect();
+    let types = if all == "\\N" { inputs.clone() } else { list(all).filter_map(parse).collect() };
+    let mut modes = list(modes);
+    let mut names = list(names);
+    let arguments = types.into_iter().map(|ty| Argument {
+        ty,
+        mode: modes.next().and_then(|mode| mode.chars().next()).unwrap_or('i'),
+        name: names.next().unwrap_or_default(),
+    });
+    let arguments = arguments.collect();
+    let defaults: Vec<&str> =
+        if defaults == "\\N" { Vec::new() } else { defaults.split(", ").collect() };
+    let count = default_count.parse().unwrap_or(0);
+    Some(Function {
+        oid: parse(oid)?,
+        name,
+        inputs,
+        arguments,
+        // A default that holds a comma cannot be told from two; then none is shown.
+        defaults: if defaults.len() == count { defaults } else { Vec::new() },
+        result: parse(result)?,
+        returns_set: set == "t",
+        is_procedure: kind == "p",
+    })
+}
+
+/// The elements of `{a,b,""}`; none for null.
+fn list(text: &'static str) -> impl Iterator<Item = &'static str> {
+    let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+    inner.into_iter().flat_map(|inner| inner.split(',')).map(|element| element.trim_matches('"'))
+}
+
+fn function(oid: Oid) -> Option<&'static Function> {
+    FUNCTIONS.get(&oid)
+}
+
+pub(super) fn exists(oid: Oid) -> bool {
+    FUNCTIONS.contains_key(&oid)
+}
+
+/// Functions of this name.
+pub(super) fn named(name: &str) -> impl Iterator<Item = &'static Function> {
+    FUNCTIONS.values().filter(move |function| function.name == name)
+}
+
+/// A function as `regproc` prints it: with its schema where the name alone means several.
+pub fn function_name(oid: Oid) -> Option<String> {
+    let function = function(oid)?;
+    let name = quote_identifier(function.name);
+    let is_unique = named(function.name).nth(1).is_none();
+    Some(if is_unique { name } else { format!("pg_catalog.{name}") })
+}
+
+/// A function as `regprocedure` prints it: `lower(text)`.
+pub fn function_signature(catalog: &Catalog, oid: Oid) -> Option<String> {
+    let function = function(oid)?;
+    let types = function.inputs.iter().map(|ty| format_type(catalog, *ty, None));
+    let types = types.collect::<Vec<_>>().join(",");
+    Some(format!("{}({types})", quote_identifier(function.name)))
+}
+
+/// `pg_get_function_arguments`.
+pub fn function_arguments(catalog: &Catalog, oid: Oid) -> Option<String> {
+    Some(arguments(catalog, function(oid)?, true))
+}
+
+/// `pg_get_function_identity_arguments`.
+pub fn function_identity_arguments(catalog: &Catalog, oid: Oid) -> Option<String> {
+    Some(arguments(catalog, function(oid)?, false))
+}
+
+fn arguments(catalog: &Catalog, function: &Function, with_defaults: bool) -> String {
+    let inputs = function.arguments.iter().filter(|argument| argument.is_input()).count();
+    let first_default = inputs.saturating_sub(function.defaults.len());
+    let mut input = 0usize;
+    let mut parts = Vec::new();
+    for argument in function.arguments.iter().filter(|argument| argument.mode != 't') {
+        let mut part = match argument.mode {
+            'o' => "OUT ".to_owned(),
+            'b' => "INOUT ".to_owned(),
+            'v' => "VARIADIC ".to_owned(),
+            _ => String::new(),
+        };
+        if !argument.name.is_empty() {
+            part.push_str(&quote_identifier(argument.name));
+            part.push(' ');
+        }
+        part.push_str(&format_type(catalog, argument.ty, None));
+        if argument.is_input() {
+            let default = input.checked_sub(first_default).and_then(|n| function.defaults.get(n));
+            if let Some(default) = default.filter(|_| with_defaults) {
+                part.push_str(&format!(" DEFAULT {default}"));
+            }
+            input += 1;
+        }
+        parts.push(part);
+    }
+    parts.join(", ")
+}
+
+/// `pg_get_function_result`; `None` for procedures too.
+pub fn function_result(catalog: &Catalog, oid: Oid) -> Option<String> {
+    let function = function(oid).filter(|function| !function.is_procedure)?;
+    let columns = function.arguments.iter().filter(|argument| argument.mode == 't');
+    let columns = columns.map(|column| {
+        format!("{} {}", quote_identifier(column.name), format_type(catalog, column.ty, None))
+    });
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    if !columns.is_empty() {
+        return Some(format!("TABLE({columns})"));
+    }
+    let result = format_type(catalog, function.result, None);
+    Some(if function.returns_set { format!("SETOF {result}") } else { result })
+}
+
+/// An operator as `regoper` prints it.
+pub fn operator_name(oid: Oid) -> Option<String> {
+    let name = |wanted: Oid| {
+        table("pg_operator", ["oid", "oprname"])
+            .find(|[row, _]| parse(row) == Some(wanted))
+            .map(|[_, name]| name)
+    };
+    let name = name(oid)?;
+    let is_unique = table("pg_operator", ["oprname"]).filter(|[row]| *row == name).nth(1).is_none();
+    Some(if is_unique { name.to_owned() } else { format!("pg_catalog.{name}") })
+}
+
+/// An operator as `regoperator` prints it: `=(integer,integer)`.
+pub fn operator_signature(catalog: &Catalog, oid: Oid) -> Option<String> {
+    let [_, name, left, right] = table("pg_operator", ["oid", "oprname", "oprleft", "oprright"])
+        .find(|[row, ..]| parse(row) == Some(oid))?;
+    let side = |ty: &str| match parse(ty) {
+        Some(Oid::INVALID) | None => "NONE".to_owned(),
+        Some(ty) => format_type(catalog, ty, None),
+    };
+    Some(format!("{name}({},{})", side(left), side(right)))
+}

@@ -1,0 +1,125 @@
+//! What the system catalog shows and only a session knows.
+
+use crate::types::Oid;
+use crate::types::pg_type::PgType;
+
+/// The session that reads, and what the server counts. Every method may be called once for each
+/// relation read.
+pub trait SessionFacts {
+    /// The role whose rights count now.
+    fn current_user(&self) -> Oid;
+
+    /// All settings this session may see (`pg_settings`).
+    fn settings(&self) -> Vec<Setting>;
+
+    /// Connections that this session's user may see (`pg_stat_activity`).
+    fn backends(&self) -> Vec<Backend>;
+
+    /// Rows of a stored table, if they are known and nothing forbids showing their number
+    /// (`pg_class.reltuples`).
+    fn row_count(&self, relation: Oid) -> Option<u64>;
+
+    /// Bytes that a stored table takes, on the same condition (`pg_class.relpages`).
+    fn byte_count(&self, relation: Oid) -> Option<u64>;
+
+    /// Named prepared statements of this session.
+    fn prepared_statements(&self) -> Vec<PreparedStatement>;
+
+    /// Open cursors of this session.
+    fn cursors(&self) -> Vec<Cursor>;
+
+    /// The statement's time in microseconds since 2000-01-01 00:00 UTC.
+    fn now_us(&self) -> i64;
+}
+
+/// A setting, as `pg_settings` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Setting {
+    /// Its name.
+    pub name: String,
+    /// Its value, without a unit.
+    pub setting: String,
+    /// `ms`, `kB`, … if the value counts something.
+    pub unit: Option<String>,
+    /// A group of settings.
+    pub category: String,
+    /// One sentence.
+    pub short_desc: String,
+    /// `user`, `superuser`, `backend`, `postmaster` or `internal`: who may change it and when.
+    pub context: String,
+    /// `bool`, `enum`, `integer`, `real` or `string`.
+    pub vartype: String,
+    /// `default`, `session`, `client`, `configuration file`, `override` …
+    pub source: String,
+    /// Smallest value, for numbers.
+    pub min_val: Option<String>,
+    /// Largest value, for numbers.
+    pub max_val: Option<String>,
+    /// What it may be, for enums.
+    pub enumvals: Option<Vec<String>>,
+    /// Value at the server's start when nothing is configured.
+    pub boot_val: Option<String>,
+    /// Value that RESET gives.
+    pub reset_val: Option<String>,
+}
+
+/// A connection, as `pg_stat_activity` shows it. Times are microseconds since 2000-01-01 UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Backend {
+    /// Number that `pg_backend_pid` gives there.
+    pub pid: i32,
+    /// Its database.
+    pub database: Oid,
+    /// The role that logged in.
+    pub user: Oid,
+    /// `application_name`.
+    pub application_name: String,
+    /// Address, for TCP.
+    pub client_addr: Option<String>,
+    /// Port, for TCP; -1 for a Unix socket.
+    pub client_port: Option<i32>,
+    /// When it connected.
+    pub backend_start: i64,
+    /// When its transaction began, if it has one.
+    pub xact_start: Option<i64>,
+    /// When its last statement began.
+    pub query_start: Option<i64>,
+    /// When `state` changed.
+    pub state_change: Option<i64>,
+    /// `active`, `idle`, `idle in transaction` or `idle in transaction (aborted)`.
+    pub state: String,
+    /// Its last statement, as far as the reader may see it.
+    pub query: String,
+}
+
+/// A prepared statement, as `pg_prepared_statements` shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreparedStatement {
+    /// Its name.
+    pub name: String,
+    /// The text it was prepared from.
+    pub statement: String,
+    /// Microseconds since 2000-01-01 UTC.
+    pub prepare_time: i64,
+    /// Types of its parameters.
+    pub parameter_types: Vec<PgType>,
+    /// Made by PREPARE and not by the protocol.
+    pub from_sql: bool,
+}
+
+/// A cursor, as `pg_cursors` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// Its name.
+    pub name: String,
+    /// The text it was declared with.
+    pub statement: String,
+    /// Lives on after its transaction.
+    pub is_holdable: bool,
+    /// Gives binary values.
+    pub is_binary: bool,
+    /// Can go backward.
+    pub is_scrollable: bool,
+    /// Microseconds since 2000-01-01 UTC.
+    pub creation_time: i64,
+}

@@ -1,0 +1,53 @@
+//! The system catalog: the relations of `pg_catalog` that are computed from a [`Catalog`] snapshot.
+//!
+//! PostgreSQL 15's catalogs all exist here with their columns, types and OIDs, and PostgreSQL 19's
+//! catalogs of property graphs; rows are there for whatever graphwire has. Views over them are SQL,
+//! in `sql/`. Parse trees (`pg_attrdef.adbin` and the like) are the SQL text itself.
+//!
+//! Reading order: `definition` (which relations, which columns), [`facts`] (what only a session
+//! knows), `batch` (rows to Arrow), `fixed` (rows that never change), `rows` (which file computes
+//! which relation), then one file a relation; [`describe`] says things in words for functions such
+//! as `pg_get_constraintdef`.
+//!
+//! **Invariant:** no column holds a password verifier, so no view can reach one.
+//!
+//! [`Catalog`]: crate::catalog::Catalog
+
+mod batch;
+mod definition;
+mod derived_oid;
+pub mod describe;
+pub mod facts;
+mod fixed;
+mod index_of;
+mod rows;
+mod type_facts;
+
+mod pg_attrdef;
+mod pg_attribute;
+mod pg_authid;
+mod pg_class;
+mod pg_constraint;
+mod pg_cursors;
+mod pg_database;
+mod pg_depend;
+mod pg_description;
+mod pg_index;
+mod pg_namespace;
+mod pg_prepared_statements;
+mod pg_propgraph;
+mod pg_rewrite;
+mod pg_settings;
+mod pg_stat_activity;
+mod pg_timezone_names;
+mod pg_type;
+
+pub use definition::{
+    INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_OID, SystemRelation, system_relations,
+    system_view_oid,
+};
+pub use facts::{Backend, Cursor, PreparedStatement, SessionFacts, Setting};
+pub use rows::{SystemRowsError, rows};
+
+#[cfg(test)]
+mod tests;

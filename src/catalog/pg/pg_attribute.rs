@@ -1,0 +1,63 @@
+//! `pg_attribute`: columns of tables, views, system relations and indexes.
+
+use super::batch::{Rows, Value, row};
+use super::index_of::indexes;
+use super::rows::{Source, SystemRowsError};
+use super::type_facts;
+use crate::catalog::object::Column;
+use crate::types::Oid;
+use crate::types::pg_type::PgType;
+
+pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
+    for relation in source.catalog.relations.values() {
+        for column in relation.columns() {
+            push(out, relation.oid, column.attnum, column)?;
+        }
+    }
+    for index in indexes(source.catalog) {
+        for (column, attnum) in index.key().zip(1i16..) {
+            // An index numbers its own columns and has no defaults or NOT NULL of its own.
+            let column = Column { not_null: false, default: None, ..column.clone() };
+            push(out, index.oid, attnum, &column)?;
+        }
+    }
+    Ok(())
+}
+
+fn push(
+    out: &mut Rows,
+    relation: Oid,
+    attnum: i16,
+    column: &Column,
+) -> Result<(), SystemRowsError> {
+    let facts = type_facts::facts(&column.ty);
+    row!(out,
+        attrelid: relation,
+        attname: column.name.as_str(),
+        atttypid: Oid(column.ty.oid()),
+        attstattarget: -1,
+        attlen: column.ty.typlen(),
+        attnum: attnum,
+        attndims: i32::from(matches!(column.ty, PgType::Array(_))),
+        attcacheoff: -1,
+        atttypmod: column.ty.typmod(),
+        attbyval: facts.by_value,
+        attalign: facts.align,
+        attstorage: facts.storage,
+        attcompression: "",
+        attnotnull: column.not_null,
+        atthasdef: column.default.is_some(),
+        atthasmissing: false,
+        attidentity: "",
+        attgenerated: "",
+        attisdropped: false,
+        attislocal: true,
+        attinhcount: 0,
+        attcollation: facts.collation,
+        attacl: Value::Null,
+        attoptions: Value::Null,
+        attfdwoptions: Value::Null,
+        attmissingval: Value::Null,
+    );
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! `pg_depend`: what cannot be dropped without what.
+//!
+//! What a view reads is not listed: the catalog keeps its text alone.
+
+use std::sync::Arc;
+
+use super::batch::{Rows, row};
+use super::derived_oid;
+use super::describe::{
+    PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_NAMESPACE, PG_REWRITE, PG_TYPE, columns_in_expression,
+};
+use super::index_of::{attnums, indexes_of};
+use super::rows::{Source, SystemRowsError};
+use crate::catalog::Catalog;
+use crate::catalog::object::{Constraint, ConstraintKind, Relation, RelationKind, Table};
+use crate::types::Oid;
+
+/// An object, or with a number one of its columns.
+#[derive(Clone, Copy)]
+struct Object {
+    catalog: Oid,
+    oid: Oid,
+    column: i16,
+}
+
+impl Object {
+    fn new(catalog: Oid, oid: Oid) -> Self {
+        Self { catalog, oid, column: 0 }
+    }
+
+    fn column(relation: Oid, column: i16) -> Self {
+        Self { catalog: PG_CLASS, oid: relation, column }
+    }
+}
+
+const NORMAL: char = 'n';
+const AUTO: char = 'a';
+const INTERNAL: char = 'i';
+
+pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
+    for relation in source.catalog.relations.values() {
+        let this = Object::new(PG_CLASS, relation.oid);
+        match &relation.kind {
+            // Pinned: nothing can drop what belongs to the system.
+            RelationKind::System(_) => continue,
+            RelationKind::Table(table) => table_rows(source.catalog, relation, table, out)?,
+            RelationKind::View(_) => {
+                let rule = Object::new(PG_REWRITE, derived_oid::view_rule(relation.oid));
+                push(out, rule, this, INTERNAL)?;
+                push(out, rule, this, NORMAL)?;
+            }
+            RelationKind::PropertyGraph(graph) => {
+                for element in graph.elements() {
+                    push(out, this, Object::new(PG_CLASS, element.relation), NORMAL)?;
+                }
+            }
+        }
+        if !matches!(relation.kind, RelationKind::PropertyGraph(_)) {
+            let row_type = Object::new(PG_TYPE, derived_oid::row_type(relation.oid));
+            let array = Object::new(PG_TYPE, derived_oid::row_array_type(relation.oid));
+            push(out, row_type, this, INTERNAL)?;
+            push(out, array, row_type, INTERNAL)?;
+        }
+        push(out, this, Object::new(PG_NAMESPACE, relation.schema), NORMAL)?;
+    }
+    Ok(())
+}
+
+fn table_rows(
+    catalog: &Catalog,
+    relation: &Arc<Relation>,
+    table: &Table,
+    out: &mut Rows,
+) -> Result<(), SystemRowsError> {
+    for column in table.columns.iter().filter(|column| column.default.is_some()) {
+        let default = derived_oid::column_default(relation.oid, column.attnum);
+        let column = Object::column(relation.oid, column.attnum);
+        push(out, Object::new(PG_ATTRDEF, default), column, AUTO)?;
+    }
+    for index in indexes_of(relation) {
+        let constraint = Object::new(PG_CONSTRAINT, index.constraint.oid);
+        push(out, Object::new(PG_CLASS, index.oid), constraint, INTERNAL)?;
+    }
+    for constraint in &table.constraints {
+        constraint_rows(catalog, relation.oid, table, constraint, out)?;
+    }
+    Ok(())
+}
+
+fn constraint_rows(
+    catalog: &Catalog,
+    relation: Oid,
+    table: &Table,
+    constraint: &Constraint,
+    out: &mut Rows,
+) -> Result<(), SystemRowsError> {
+    let this = Object::new(PG_CONSTRAINT, constraint.oid);
+    let own = match &constraint.kind {
+        ConstraintKind::PrimaryKey { columns, .. }
+        | ConstraintKind::Unique { columns, .. }
+        | ConstraintKind::ForeignKey { columns, .. } => attnums(table, columns),
+        ConstraintKind::Check { condition } => {
+            attnums(table, &columns_in_expression(table, condition))
+        }
+    };
+    for column in own {
+        push(out, this, Object::column(relation, column), AUTO)?;
+    }
+    if let ConstraintKind::ForeignKey { referenced, referenced_columns, .. } = &constraint.kind {
+        let target = catalog.relation(*referenced).and_then(|target| target.table());
+        for column in target.map_or_else(Vec::new, |target| attnums(target, referenced_columns)) {
+            push(out, this, Object::column(*referenced, column), NORMAL)?;
+        }
+    }
+    Ok(())
+}
+
+fn push(out: &mut Rows, object: Object, on: Object, kind: char) -> Result<(), SystemRowsError> {
+    row!(out,
+        classid: object.catalog,
+        objid: object.oid,
+        objsubid: i32::from(object.column),
+        refclassid: on.catalog,
+        refobjid: on.oid,
+        refobjsubid: i32::from(on.column),
+        deptype: kind,
+    );
+    Ok(())
+}

@@ -1,0 +1,334 @@
+//! A connection from its first byte to its last, and what becomes of errors and panics on the way.
+
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info};
+
+use super::cancel::{Backends, cancel};
+use super::error::report;
+use super::extended::{self, Portals};
+use super::frame::{Frame, Phase};
+use super::login::{LoginError, login};
+use super::message::{Message, decode};
+use super::startup::{OpenError, Opened, Request, Startup, open};
+use super::transport::Transport;
+use super::wire::{FLUSH_BYTES, ReadError, Wire};
+use super::{reply, simple};
+use crate::error::{PgError, Severity, SqlState};
+use crate::server::listener::Socket;
+use crate::server::options::ServerOptions;
+use crate::server::tls::Tls;
+use crate::session::{Engine, LoginRequest, Session};
+
+/// What all connections of a server share.
+pub(crate) struct Shared {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) options: ServerOptions,
+    pub(crate) tls: Option<Tls>,
+    /// One permit for each connection that may be logged in.
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) backends: Backends,
+    /// Canceled when the server stops: connections that wait for their client end.
+    pub(crate) draining: CancellationToken,
+}
+
+/// Why a message was not answered in full.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// The statement failed (or, if FATAL, the connection); the client is told, with the position in its text.
+    Failed { error: PgError, position: Option<usize> },
+    /// The client went.
+    Gone,
+}
+
+impl Halt {
+    /// An error whose offset points into `text`.
+    pub(super) fn in_text(error: PgError, text: &str) -> Self {
+        Self::Failed { position: error.position_in(text), error }
+    }
+}
+
+impl From<PgError> for Halt {
+    fn from(error: PgError) -> Self {
+        Self::Failed { error, position: None }
+    }
+}
+
+impl From<io::Error> for Halt {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<ReadError> for Halt {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Gone => Self::Gone,
+            ReadError::Violation(error) => error.into(),
+        }
+    }
+}
+
+pub(super) type Flow<T> = Result<T, Halt>;
+
+/// A logged-in connection.
+pub(super) struct Connection<'a> {
+    pub(super) wire: &'a mut Wire,
+    pub(super) session: Session,
+    pub(super) portals: Portals,
+    pub(super) max_message_bytes: usize,
+    draining: &'a CancellationToken,
+    /// An error happened in the extended protocol: everything up to the next Sync is skipped.
+    skipping: bool,
+}
+
+/// Serves one client. A panic ends this connection, not the server; the client gets FATAL `XX000` if it can.
+pub(crate) async fn serve(shared: Arc<Shared>, socket: Socket) {
+    let mut wire = None;
+    let served = AssertUnwindSafe(connect(&shared, socket, &mut wire)).catch_unwind().await;
+    if served.is_err() {
+        error!("connection ended by a panic");
+        if let Some(wire) = &mut wire {
+            wire.cut_to_whole();
+            let message = "internal error, the connection is closed";
+            let error = PgError::internal(message).severity(Severity::Fatal);
+            report(&mut wire.out, &error, None);
+            wire.close().await;
+        }
+    }
+}
+
+async fn connect(shared: &Shared, socket: Socket, place: &mut Option<Wire>) {
+    let deadline = Instant::now() + shared.options.authentication_timeout;
+    let opening = async {
+        tokio::select! {
+            biased;
+            () = shared.draining.cancelled() => Err(OpenError::Gone),
+            opened = open(socket, shared.tls.as_ref()) => opened,
+        }
+    };
+    match timeout_at(deadline, opening).await {
+        Ok(Ok(Opened { request: Request::Cancel { pid, secret }, .. })) => {
+            cancel(&shared.engine, pid, &secret);
+        }
+        Ok(Ok(Opened { transport, peer, request: Request::Login(startup) })) => {
+            let wire = place.insert(Wire::new(transport));
+            let Startup { user, database, settings, negotiate } = startup;
+            if let Some(unknown) = negotiate {
+                reply::negotiate_protocol_version(&mut wire.out, &unknown);
+            }
+            let request = LoginRequest { user, database, parameters: settings, peer };
+            converse(shared, wire, request, deadline).await;
+            wire.close().await;
+        }
+        Ok(Err(OpenError::Refused(transport, error))) => refuse(*transport, &error).await,
+        Ok(Err(OpenError::Gone)) => {}
+        Err(_) => debug!("client sent no startup packet in time"),
+    }
+}
+
+async fn refuse(transport: Transport, error: &PgError) {
+    debug!(code = error.code().0, %error, "connection refused");
+    let mut wire = Wire::new(transport);
+    report(&mut wire.out, error, None);
+    wire.close().await;
+}
+
+/// Logs in and serves until the client leaves.
+async fn converse(shared: &Shared, wire: &mut Wire, request: LoginRequest, deadline: Instant) {
+    let Ok(_slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
+        let error = fatal(SqlState::TOO_MANY_CONNECTIONS, "sorry, too many clients already");
+        report(&mut wire.out, &error, None);
+        return;
+    };
+    let user = request.user.clone();
+    let certificate = shared.tls.as_ref().filter(|_| wire.is_tls());
+    let certificate = certificate.map(|tls| &*tls.certificate_pem);
+    let logging_in = login(wire, &shared.engine, request, certificate);
+    let outcome = tokio::select! {
+        biased;
+        () = shared.draining.cancelled() => Ok(Err(LoginError::Refused(admin_shutdown()))),
+        outcome = timeout_at(deadline, logging_in) => outcome,
+    };
+    let session = match outcome {
+        Ok(Ok(session)) => session,
+        Ok(Err(LoginError::Gone)) => return,
+        Ok(Err(LoginError::Refused(error))) => {
+            info!(user, code = error.code().0, %error, "login refused");
+            report(&mut wire.out, &error, None);
+            return;
+        }
+        Err(_) => {
+            let message = "canceling authentication due to timeout";
+            report(&mut wire.out, &fatal(SqlState::QUERY_CANCELED, message), None);
+            return;
+        }
+    };
+    let _registration = shared.backends.register(session.pid(), session.cancel_secret());
+    let max_message_bytes = shared.options.max_message_bytes;
+    wire.phase = Phase::Ready { max_message_bytes };
+    let connection = Connection {
+        wire,
+        session,
+        portals: Portals::default(),
+        max_message_bytes,
+        draining: &shared.draining,
+        skipping: false,
+    };
+    connection.run().await;
+}
+
+impl Connection<'_> {
+    /// Answers messages until the client leaves, breaks the protocol, or the server stops.
+    async fn run(mut self) {
+        self.ready();
+        loop {
+            let answered = match self.next().await {
+                Ok(Frame::Message { tag: b'X', .. }) => return,
+                Ok(frame) => self.answer_frame(frame).await,
+                Err(halt) => Err(halt),
+            };
+            match answered {
+                Ok(()) => {}
+                Err(Halt::Gone) => return,
+                Err(Halt::Failed { error, position }) => {
+                    report(&mut self.wire.out, &error, position);
+                    if error.fields().severity == Severity::Fatal {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next frame. What is owed to the client is written before it is waited for.
+    async fn next(&mut self) -> Flow<Frame> {
+        if let Some(frame) = self.wire.buffered_frame()? {
+            if self.wire.unsent() >= FLUSH_BYTES {
+                self.wire.flush().await?;
+            }
+            return Ok(frame);
+        }
+        if self.wire.owes_reply || self.wire.unsent() >= FLUSH_BYTES {
+            self.wire.flush().await?;
+        }
+        tokio::select! {
+            biased;
+            () = self.draining.cancelled() => Err(admin_shutdown().into()),
+            frame = self.wire.frame() => Ok(frame?),
+        }
+    }
+
+    /// Answers one frame. An error that the connection outlives is reported here, with what the protocol wants next.
+    async fn answer_frame(&mut self, frame: Frame) -> Flow<()> {
+        let (tag, answered) = match frame {
+            Frame::Message { tag, .. } | Frame::TooLong { tag, .. }
+                if self.skipping && tag != b'S' =>
+            {
+                return Ok(());
+            }
+            Frame::Message { tag, body } => {
+                let answered = match decode(tag, &body) {
+                    Ok(message) => self.answer_message(message).await,
+                    Err(error) => Err(error.into()),
+                };
+                (tag, answered)
+            }
+            // Left over from a COPY that failed.
+            Frame::TooLong { tag: b'd', .. } => return Ok(()),
+            Frame::TooLong { tag, length } => (tag, Err(self.too_long(length).into())),
+        };
+        let Err(Halt::Failed { error, position }) = answered else { return answered };
+        self.session.fail();
+        if error.fields().severity == Severity::Fatal {
+            return Err(Halt::Failed { error, position });
+        }
+        self.notices();
+        report(&mut self.wire.out, &error, position);
+        match tag {
+            b'Q' | b'F' | b'S' => self.ready(),
+            _ => {
+                self.skipping = true;
+                self.wire.owes_reply = true;
+            }
+        }
+        Ok(())
+    }
+
+    async fn answer_message(&mut self, message: Message<'_>) -> Flow<()> {
+        match message {
+            Message::Query(text) => {
+                simple::query(self, text).await?;
+                self.ready();
+            }
+            Message::Parse { name, text, parameter_oids } => {
+                extended::parse(self, name, text, &parameter_oids).await?;
+            }
+            Message::Bind(bind) => extended::bind(self, bind).await?,
+            Message::Describe(target) => extended::describe(self, target).await?,
+            Message::Execute { portal, max_rows } => {
+                extended::execute(self, portal, max_rows).await?;
+            }
+            Message::Close(target) => extended::close(self, target),
+            Message::Flush => self.wire.owes_reply = true,
+            Message::Sync => {
+                self.skipping = false;
+                let finished = self.wire.watch(self.session.finish()).await.ok_or(Halt::Gone)?;
+                finished?;
+                self.ready();
+            }
+            Message::FunctionCall => {
+                return Err(PgError::unsupported(
+                    "the function call protocol is not supported",
+                    "Call the function in a SELECT.",
+                )
+                .into());
+            }
+            // The client may send these after a COPY that has failed; and Terminate ended the loop.
+            Message::CopyData | Message::CopyDone | Message::CopyFail(_) | Message::Terminate => {}
+        }
+        Ok(())
+    }
+
+    /// Notices, changed parameters and ReadyForQuery; written before the next wait.
+    fn ready(&mut self) {
+        self.notices();
+        for (name, value) in self.session.take_parameter_status() {
+            reply::parameter_status(&mut self.wire.out, &name, &value);
+        }
+        let status = self.session.transaction_status();
+        self.portals.transaction_is(status);
+        reply::ready_for_query(&mut self.wire.out, status);
+        self.wire.owes_reply = true;
+    }
+
+    /// Appends the notices that have come up.
+    pub(super) fn notices(&mut self) {
+        for notice in self.session.take_notices() {
+            report(&mut self.wire.out, &notice, None);
+        }
+    }
+
+    /// The error for a message that is longer than configured.
+    pub(super) fn too_long(&self, length: usize) -> PgError {
+        PgError::new(
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            format!("message of {length} bytes exceeds the limit of {} bytes", self.max_message_bytes),
+        )
+        .hint("Send less in one message, or raise max_message_bytes.")
+    }
+}
+
+fn fatal(code: SqlState, message: &'static str) -> PgError {
+    PgError::new(code, message).severity(Severity::Fatal)
+}
+
+fn admin_shutdown() -> PgError {
+    fatal(SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+}

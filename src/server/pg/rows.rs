@@ -1,0 +1,71 @@
+//! Result rows: batches to DataRow messages, at the pace the client reads.
+
+use futures::StreamExt;
+
+use super::connection::{Connection, Flow, Halt};
+use super::encode::RowEncoder;
+use super::message::Formats;
+use super::wire::FLUSH_BYTES;
+use crate::error::{PgError, SqlState};
+use crate::session::outcome::{Completion, OutputColumn, RowStream};
+use crate::types::pg_type::PgType;
+
+/// Rows encoded before it is known how long a row is.
+const FIRST_SLICE_ROWS: usize = 64;
+/// The most rows encoded at a time.
+const SLICE_ROWS_MAX: usize = 1024;
+
+/// Sends all rows of `rows`.
+///
+/// A batch is encoded in slices of about [`FLUSH_BYTES`], each written before the next, so a client that reads slowly
+/// costs one slice of memory, whatever the size of the result.
+pub(super) async fn send(
+    connection: &mut Connection<'_>,
+    columns: &[OutputColumn],
+    formats: &Formats,
+    mut rows: RowStream,
+) -> Flow<Completion> {
+    let shapes: Vec<(PgType, _)> = columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| (column.ty.clone(), formats.at(index)))
+        .collect();
+    let mut encoder = RowEncoder::new(&shapes, &connection.session.output_settings());
+    let cancel = connection.session.cancel_token();
+    let mut slice_rows = FIRST_SLICE_ROWS;
+    while let Some(batch) = connection.wire.watch(rows.next()).await.ok_or(Halt::Gone)? {
+        let batch = batch?;
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let end = batch.num_rows().min(start + slice_rows);
+            let out = &mut connection.wire.out;
+            let before = out.len();
+            connection.wire.whole = Some(before);
+            if let Err(error) = encoder.encode(&batch, start..end, out) {
+                connection.wire.cut_to_whole();
+                return Err(PgError::from(error).into());
+            }
+            connection.wire.whole = None;
+            let row_bytes = (connection.wire.out.len() - before) / (end - start);
+            slice_rows = (FLUSH_BYTES / row_bytes.max(1)).clamp(1, SLICE_ROWS_MAX);
+            start = end;
+            if connection.wire.unsent() >= FLUSH_BYTES {
+                connection.wire.flush_unless(&cancel).await?;
+            }
+            if cancel.is_cancelled() {
+                return Err(canceled(rows).await);
+            }
+        }
+    }
+    Ok(rows.completion())
+}
+
+/// The reason for a cancel: the stream knows best (a user's request, a timeout).
+async fn canceled(mut rows: RowStream) -> Halt {
+    match rows.next().await {
+        Some(Err(error)) => error.into(),
+        Some(Ok(_)) | None => {
+            PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to user request").into()
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! A connection's bytes: one buffer in, one buffer out, and the only places that read or write the socket.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
+
+use super::frame::{Frame, HEADER_BYTES, Header, Phase, header};
+use super::transport::Transport;
+use crate::error::PgError;
+
+/// What a connection reads into when it has nothing; an idle one holds no more.
+const READ_BYTES: usize = 8 << 10;
+/// A buffer that had to grow over this is given back when it is empty.
+const KEPT_BYTES_MAX: usize = 128 << 10;
+/// Read ahead this much, at most, while a statement runs.
+const READ_AHEAD_BYTES_MAX: usize = 64 << 10;
+/// Output is written when it has grown to this.
+pub(super) const FLUSH_BYTES: usize = 64 << 10;
+/// How long a closing connection waits for the client to take what was written.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Why no frame came.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// The client closed the connection, or it broke.
+    Gone,
+    /// The client broke the protocol.
+    Violation(PgError),
+}
+
+/// A socket with its buffers.
+pub(super) struct Wire {
+    transport: Transport,
+    /// Which frames may come.
+    pub(super) phase: Phase,
+    input: BytesMut,
+    /// Bytes of a too long frame still to be thrown away.
+    skip_bytes: usize,
+    /// Replies not yet written. Whole messages only, except while one is being appended.
+    pub(super) out: BytesMut,
+    /// Bytes at the front of `out` that are written.
+    sent: usize,
+    /// Length of `out` before the message that is being appended; what a panic leaves behind it is cut off.
+    pub(super) whole: Option<usize>,
+    /// ReadyForQuery is in `out`, held back because more input was there already.
+    pub(super) owes_reply: bool,
+}
+
+impl Wire {
+    pub(super) fn new(transport: Transport) -> Self {
+        Self {
+            transport,
+            phase: Phase::Login,
+            input: BytesMut::new(),
+            skip_bytes: 0,
+            out: BytesMut::new(),
+            sent: 0,
+            whole: None,
+            owes_reply: false,
+        }
+    }
+
+    /// Whether the bytes are encrypted.
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self.transport, Transport::Tls(_))
+    }
+
+    /// The next frame, if all of it is here.
+    pub(super) fn buffered_frame(&mut self) -> Result<Option<Frame>, ReadError> {
+        self.skip();
+        if self.skip_bytes > 0 {
+            return Ok(None);
+        }
+        let Some(Header { tag, body_length, too_long }) =
+            header(&self.input, self.phase).map_err(ReadError::Violation)?
+        else {
+            return Ok(None);
+        };
+        if too_long {
+            self.skip_bytes = HEADER_BYTES + body_length;
+            self.skip();
+            return Ok(Some(Frame::TooLong { tag, length: body_length }));
+        }
+        let frame_bytes = HEADER_BYTES + body_length;
+        if self.input.len() < frame_bytes {
+            return Ok(None);
+        }
+        let body = self.input.split_to(frame_bytes).freeze().slice(HEADER_BYTES..);
+        Ok(Some(Frame::Message { tag, body }))
+    }
+
+    /// The next frame, reading as long as it is not complete. Dropping the future loses nothing.
+    pub(super) async fn frame(&mut self) -> Result<Frame, ReadError> {
+        loop {
+            if let Some(frame) = self.buffered_frame()? {
+                return Ok(frame);
+            }
+            self.read().await.map_err(|_| ReadError::Gone)?;
+        }
+    }
+
+    fn skip(&mut self) {
+        let skipped = self.skip_bytes.min(self.input.len());
+        if skipped > 0 {
+            let _ = self.input.split_to(skipped);
+            self.skip_bytes -= skipped;
+        }
+    }
+
+    /// Reads once. Memory grows with the bytes that come, never with the length that was announced.
+    async fn read(&mut self) -> io::Result<()> {
+        if self.input.is_empty() && self.input.capacity() > KEPT_BYTES_MAX {
+            self.input = BytesMut::new();
+        }
+        let more = self.input.len().clamp(READ_BYTES, 8 << 20);
+        if self.input.capacity() - self.input.len() < more / 2 {
+            self.input.reserve(more);
+        }
+        match self.transport.read_buf(&mut self.input).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends when the client is gone; reads ahead meanwhile, to notice.
+    ///
+    /// Polled only while something else is waited for, so it also writes the reply that was held back.
+    async fn until_gone(&mut self) {
+        if self.owes_reply && self.flush().await.is_err() {
+            return;
+        }
+        while self.input.len() < READ_AHEAD_BYTES_MAX {
+            if self.read().await.is_err() {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Waits for `work`; `None` if the client goes first.
+    pub(super) async fn watch<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.until_gone() => None,
+        }
+    }
+
+    /// Writes all replies.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        self.owes_reply = false;
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        while let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match self.transport.write(rest).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => self.sent += written,
+            }
+        }
+        self.transport.flush().await?;
+        self.sent = 0;
+        self.out.clear();
+        if self.out.capacity() > 4 * KEPT_BYTES_MAX {
+            self.out = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    /// Writes all replies, unless `cancel` comes first; what is left is written by the next flush.
+    pub(super) async fn flush_unless(&mut self, cancel: &CancellationToken) -> io::Result<()> {
+        tokio::select! {
+            biased;
+            done = self.flush() => done,
+            () = cancel.cancelled() => Ok(()),
+        }
+    }
+
+    /// Bytes that wait to be written.
+    pub(super) fn unsent(&self) -> usize {
+        self.out.len() - self.sent
+    }
+
+    /// Cuts off the message that a panic or an error left half written.
+    pub(super) fn cut_to_whole(&mut self) {
+        if let Some(whole) = self.whole.take() {
+            self.out.truncate(whole);
+        }
+    }
+
+    /// Writes what is left and closes, as far as the client takes part.
+    pub(super) async fn close(&mut self) {
+        let closing = async {
+            if self.flush().await.is_ok() && self.transport.shutdown().await.is_ok() {
+                // Closing a socket with unread input resets it, and the reset can overtake the error just written.
+                while matches!(self.transport.read_buf(&mut self.input).await, Ok(1..)) {
+                    self.input.clear();
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LINGER, closing).await;
+    }
+}

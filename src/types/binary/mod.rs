@@ -1,0 +1,3 @@
+//! The binary form of each type, as PostgreSQL's send and receive functions have it.
+
+pub(crate) mod send;

@@ -1,0 +1,3 @@
+//! JSON text: reading it as PostgreSQL does, and writing Arrow structures as `jsonb`.
+
+pub(crate) mod render;
