@@ -6,7 +6,9 @@
 
 pub mod catalog;
 pub mod error;
+pub mod executor;
 pub mod parser;
+pub mod planner;
 pub mod storage;
 pub mod telemetry;
 pub mod types;

@@ -100,7 +100,8 @@ check('fields of a result', async client => {
 })
 
 check('several statements in one query', async client => {
-  const results = await client.query("SELECT 1 AS a; SELECT 'two' AS b, 3 AS c; CREATE TEMP TABLE one_more (x int4)")
+  await client.query('DROP TABLE IF EXISTS one_more')
+  const results = await client.query("SELECT 1 AS a; SELECT 'two' AS b, 3 AS c; CREATE TABLE one_more (x int4)")
   assert.deepEqual(results.map(r => r.command), ['SELECT', 'SELECT', 'CREATE'])
   assert.deepEqual(results[1].rows, [{ b: 'two', c: 3 }])
   await expectError('22012', client.query('CREATE TABLE undone (x int4); SELECT 1/0'))

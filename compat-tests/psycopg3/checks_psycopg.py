@@ -206,7 +206,8 @@ def parameter_types_are_inferred(conn):
 
 @check
 def several_statements_in_one_query(conn):
-    cursor = conn.execute("SELECT 1 AS a; CREATE TEMP TABLE IF NOT EXISTS s (x int4); SELECT 2 AS b, 3 AS c")
+    conn.execute("DROP TABLE IF EXISTS s")
+    cursor = conn.execute("SELECT 1 AS a; CREATE TABLE s (x int4); SELECT 2 AS b, 3 AS c")
     equal(cursor.fetchall(), [(1,)])
     equal(cursor.nextset(), True)
     equal(cursor.statusmessage, "CREATE TABLE")

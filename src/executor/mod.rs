@@ -3,6 +3,7 @@
 //! Reading order: [`runtime`] (what all statements share), [`physical`] (a logical plan becomes operators over one
 //! snapshot), [`scan`], [`write`], then the operators.
 
+pub mod graph;
 pub mod operator;
 pub mod physical;
 pub mod runtime;

@@ -21,7 +21,7 @@ pub enum SyntaxDetail {
     RequiresDirectedRelationship,
     CreatingVarLength,
     InvalidDelete,
-    NoExpressionAlias,
+    InvalidArgumentPassingMode,
 }
 
 impl SyntaxDetail {
@@ -41,7 +41,7 @@ impl SyntaxDetail {
             Self::RequiresDirectedRelationship => "RequiresDirectedRelationship",
             Self::CreatingVarLength => "CreatingVarLength",
             Self::InvalidDelete => "InvalidDelete",
-            Self::NoExpressionAlias => "NoExpressionAlias",
+            Self::InvalidArgumentPassingMode => "InvalidArgumentPassingMode",
         }
     }
 }

@@ -13,10 +13,14 @@
 
 pub mod cypher;
 mod error;
+mod hint;
+mod label_parser;
 pub mod pattern;
+mod pattern_parser;
 pub mod pgq;
 mod span;
 mod statement;
+mod token;
 
 pub use error::{ParseError, SyntaxDetail};
 pub use span::Span;

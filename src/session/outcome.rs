@@ -109,10 +109,30 @@ pub struct CopyOut {
     pub columns: usize,
     /// Binary rather than text or csv.
     pub binary: bool,
-    /// Whole lines, many in one piece; the server may split it into CopyData messages at will (one piece, one message).
+    /// Whole rows, many in one piece.
     pub data: BoxStream<'static, Result<bytes::Bytes, PgError>>,
+    /// How the rows in a piece are told apart.
+    pub framing: CopyFraming,
     /// The command tag, once the stream ended.
     pub completion: Arc<dyn Fn() -> Completion + Send + Sync>,
+}
+
+/// Where rows end in the bytes of a `COPY TO STDOUT`.
+///
+/// PostgreSQL sends each row as a CopyData message of its own, and clients that read rows (psycopg, pgjdbc) rely on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyFraming {
+    /// A newline ends a row; newlines in values are escaped (text format).
+    Lines,
+    /// A newline outside quotes ends a row.
+    Csv {
+        /// `QUOTE`
+        quote: u8,
+        /// `ESCAPE`
+        escape: u8,
+    },
+    /// A piece is a message (binary format).
+    Pieces,
 }
 
 /// The transaction state ReadyForQuery tells.

@@ -11,6 +11,12 @@ pub enum StorageError {
     /// A table this transaction wrote was dropped or altered by one that committed first.
     #[error("could not serialize access due to concurrent change of the table")]
     TableChanged,
+    /// A table is too large to be an element table of a graph.
+    #[error("table has too many rows for a property graph")]
+    TooManyRows,
+    /// Nobody waits for the result any more.
+    #[error("canceling statement due to user request")]
+    Canceled,
     /// Arrow refused; nothing a client can do.
     #[error("{0}")]
     Arrow(#[from] arrow::error::ArrowError),
@@ -30,6 +36,8 @@ impl Report for StorageError {
     fn sqlstate(&self) -> SqlState {
         match self {
             Self::WriteConflict | Self::TableChanged => SqlState::T_R_SERIALIZATION_FAILURE,
+            Self::TooManyRows => SqlState::PROGRAM_LIMIT_EXCEEDED,
+            Self::Canceled => SqlState::QUERY_CANCELED,
             Self::Arrow(_) => SqlState::INTERNAL_ERROR,
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => SqlState::UNDEFINED_FILE,
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => SqlState::DISK_FULL,

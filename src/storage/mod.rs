@@ -3,11 +3,13 @@
 //! Storage knows tables by number and schema, never by name. A [`TableVersion`] is immutable; a write makes a new one
 //! that shares all chunks it did not touch, so a snapshot is a map from table to version.
 
+pub mod adjacency;
 pub mod error;
 pub mod fs;
 pub mod snapshot;
 pub mod table;
 
+pub use adjacency::{Adjacency, AdjacencyCache, Orientation};
 pub use error::StorageError;
 pub use snapshot::{StoreSnapshot, TableWrites};
 pub use table::{Chunk, EncodedKeys, KeyIndex, RowIds, TableVersion};

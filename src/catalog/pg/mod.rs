@@ -49,5 +49,12 @@ pub use definition::{
 pub use facts::{Backend, Cursor, PreparedStatement, SessionFacts, Setting};
 pub use rows::{SystemRowsError, rows};
 
+/// The views over these relations, as scripts to be run in this order when a database is made.
+pub static SYSTEM_VIEWS: &[(&str, &str)] = &[
+    ("sql/10_pg_catalog.sql", include_str!("../../../sql/10_pg_catalog.sql")),
+    ("sql/20_information_schema.sql", include_str!("../../../sql/20_information_schema.sql")),
+    ("sql/30_graph_catalog.sql", include_str!("../../../sql/30_graph_catalog.sql")),
+];
+
 #[cfg(test)]
 mod tests;

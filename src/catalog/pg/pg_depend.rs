@@ -1,6 +1,6 @@
 //! `pg_depend`: what cannot be dropped without what.
 //!
-//! What a view reads is not listed: the catalog keeps its text alone.
+//! What a view reads is listed by relation, not by column.
 
 use std::sync::Arc;
 
@@ -44,10 +44,14 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             // Pinned: nothing can drop what belongs to the system.
             RelationKind::System(_) => continue,
             RelationKind::Table(table) => table_rows(source.catalog, relation, table, out)?,
-            RelationKind::View(_) => {
+            RelationKind::View(view) => {
                 let rule = Object::new(PG_REWRITE, derived_oid::view_rule(relation.oid));
                 push(out, rule, this, INTERNAL)?;
                 push(out, rule, this, NORMAL)?;
+                // System relations are pinned: PostgreSQL lists no dependency on them.
+                for read in view.depends_on.iter().filter(|oid| **oid >= Oid::FIRST_NORMAL) {
+                    push(out, rule, Object::new(PG_CLASS, *read), NORMAL)?;
+                }
             }
             RelationKind::PropertyGraph(graph) => {
                 for element in graph.elements() {

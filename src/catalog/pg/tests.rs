@@ -172,6 +172,7 @@ fn catalog() -> Catalog {
         query: "SELECT id FROM emp".into(),
         columns: vec![column(1, "id", PgType::Int8, false)],
         search_path: vec!["public".into()],
+        depends_on: vec![EMP, Oid(1259)],
     };
     let mut relations = vec![
         relation(DEPT, PUBLIC_OID, "dept", RelationKind::Table(Arc::new(dept()))),
@@ -378,6 +379,14 @@ fn graphs_are_listed_as_in_postgresql_19() {
         emp AS works_in KEY (id) SOURCE KEY (id) REFERENCES emp (id) DESTINATION KEY (dept_id) REFERENCES dept (id) PROPERTIES (id)
     )"
     );
+}
+
+#[test]
+fn views_depend_on_what_they_read() {
+    let rules = select("pg_rewrite", ("ev_class", "16420"), &["oid"]);
+    let columns = ["refobjid", "deptype"];
+    let depends = select("pg_depend", ("objid", &rules[0][0]), &columns);
+    assert_eq!(depends, [["16420", "i"], ["16420", "n"], ["16410", "n"]]);
 }
 
 #[test]

@@ -1,7 +1,44 @@
-//! Physical operators, one file each.
+//! Physical operators DataFusion lacks, one in each file. They stream, hold no more than a batch beyond what they
+//! reserve from the pool, and give way to cancellation inside long loops.
+//!
+//! The operators on graph patterns are [`GraphOperator`]s run by one [`GraphExec`] (`graph_exec`): each turns a batch of
+//! input rows into slices of output rows, appending columns. What they share: `checks` (conditions on new rows), `hops`
+//! (adjacency lists of a step), `edge_filter` (conditions on edges while walking), `append` (building output batches).
 
+mod append;
+mod arrange;
+mod checks;
+mod edge_filter;
+mod edge_list;
+mod ends_of_edge;
+mod expand;
+mod expand_into;
+mod graph_exec;
+mod hops;
+mod distances;
+mod optional_match_exec;
+mod path;
+mod reachability;
 mod scan_exec;
+mod search_side;
+mod shortest_path;
 mod table_write_exec;
+mod var_expand;
+mod walk;
+mod vertex_scan_exec;
 
+pub use arrange::Arrange;
+pub use checks::{Checks, PatternFilter};
+pub use edge_filter::EdgePredicate;
+pub use ends_of_edge::EndsOfEdge;
+pub use expand::Expand;
+pub use expand_into::ExpandInto;
+pub use graph_exec::{GraphExec, GraphOperator};
+pub use hops::HopSet;
+pub use optional_match_exec::{ArgumentExec, OptionalMatchExec};
+pub use path::{PathBuild, PathPart};
 pub use scan_exec::ScanExec;
+pub use shortest_path::{Shortest, ShortestPath};
 pub use table_write_exec::TableWriteExec;
+pub use var_expand::{VarExpand, VarEnd};
+pub use vertex_scan_exec::{KeyLookup, ScanTable, VertexScanExec};

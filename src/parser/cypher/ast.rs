@@ -192,7 +192,7 @@ pub struct Projection {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProjectionItem {
     pub expr: Expr,
-    /// `AS name`. In `WITH`, absent only where `expr` is a variable.
+    /// `AS name`. `WITH` needs one where `expr` is not a variable; the binder refuses the rest (`NoExpressionAlias`).
     pub alias: Option<Name>,
     /// The expression's text as written: the column's name where there is no alias.
     pub text: String,
@@ -220,8 +220,9 @@ pub struct SortItem {
     pub span: Span,
 }
 
-/// `CREATE …`. The parser has checked that each edge has one label and a direction, nothing repeats, and there is no
-/// `WHERE`, selector or mode; labels are conjunctions.
+/// `CREATE …`. The parser has checked that each edge has a direction and one label (or a variable alone, which the
+/// binder refuses as bound already or as `NoSingleRelationshipType`), nothing repeats, and there is no `WHERE`,
+/// selector or mode; labels are conjunctions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Create {
     pub paths: Vec<PathPattern<Expr>>,

@@ -89,11 +89,11 @@ pub enum ExprKind {
     Quantified(Box<Quantified>),
     /// `reduce(accumulator = initial, variable IN list | step)`.
     Reduce(Box<Reduce>),
-    /// `(a)-->(b)` as a truth value; only where one is expected, or in `exists( )`.
+    /// `(a)-->(b)` as a truth value; only where one is expected.
     PatternPredicate(Box<PathPattern<Expr>>),
     /// `shortestPath(…)`, `allShortestPaths(…)`; the selector tells which.
     ShortestPath(Box<PathPattern<Expr>>),
-    /// `EXISTS { … }`.
+    /// `EXISTS { … }`, and openCypher's `exists((a)-->(b))`.
     Exists(Box<Subquery>),
     /// `COUNT { … }`.
     Count(Box<Subquery>),

@@ -132,7 +132,7 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.optional { "MatchPattern (optional): " } else { "MatchPattern: " })?;
-        self.pattern.fmt(f)?;
+        write!(f, "{}", self.pattern)?;
         match &self.filter {
             Some(filter) => write!(f, " where {filter}"),
             None => Ok(()),

@@ -319,7 +319,10 @@ impl Connection<'_> {
     pub(super) fn too_long(&self, length: usize) -> PgError {
         PgError::new(
             SqlState::PROGRAM_LIMIT_EXCEEDED,
-            format!("message of {length} bytes exceeds the limit of {} bytes", self.max_message_bytes),
+            format!(
+                "message of {length} bytes exceeds the limit of {} bytes",
+                self.max_message_bytes
+            ),
         )
         .hint("Send less in one message, or raise max_message_bytes.")
     }

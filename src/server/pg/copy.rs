@@ -11,7 +11,7 @@ use super::message::{Message, decode};
 use super::reply;
 use super::wire::FLUSH_BYTES;
 use crate::error::{PgError, SqlState};
-use crate::session::outcome::{Completion, CopyIn, CopyOut};
+use crate::session::outcome::{Completion, CopyFraming, CopyIn, CopyOut};
 
 /// Feeds a `COPY … FROM STDIN` with what the client sends; its command tag.
 ///
@@ -100,25 +100,86 @@ async fn feed(
 
 /// Sends the rows of a `COPY … TO STDOUT`.
 pub(super) async fn send(connection: &mut Connection<'_>, copy: CopyOut) -> Flow<Completion> {
-    let CopyOut { columns, binary, mut data, completion } = copy;
+    let CopyOut { columns, binary, mut data, framing, completion } = copy;
     reply::copy_response(&mut connection.wire.out, b'H', binary, columns);
     let cancel = connection.session.cancel_token();
     while let Some(piece) = connection.wire.watch(data.next()).await.ok_or(Halt::Gone)? {
-        reply::copy_data(&mut connection.wire.out, &piece?);
-        if connection.wire.unsent() >= FLUSH_BYTES {
-            connection.wire.flush_unless(&cancel).await?;
-        }
-        if cancel.is_cancelled() {
-            return Err(match data.next().await {
-                Some(Err(error)) => error.into(),
-                Some(Ok(_)) | None => canceled().into(),
-            });
+        let piece = piece?;
+        let mut rest = &*piece;
+        while !rest.is_empty() {
+            let (row, behind) = rest.split_at(row_end(rest, framing));
+            reply::copy_data(&mut connection.wire.out, row);
+            rest = behind;
+            if connection.wire.unsent() >= FLUSH_BYTES {
+                connection.wire.flush_unless(&cancel).await?;
+            }
+            if cancel.is_cancelled() {
+                return Err(match data.next().await {
+                    Some(Err(error)) => error.into(),
+                    Some(Ok(_)) | None => canceled().into(),
+                });
+            }
         }
     }
     reply::copy_done(&mut connection.wire.out);
     Ok(completion())
 }
 
+/// Where the first row of `bytes` ends; with its newline, and at the latest at the end.
+fn row_end(bytes: &[u8], framing: CopyFraming) -> usize {
+    match framing {
+        CopyFraming::Lines => memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1),
+        CopyFraming::Csv { quote, escape } => csv_row_end(bytes, quote, escape),
+        CopyFraming::Pieces => bytes.len(),
+    }
+}
+
+fn csv_row_end(bytes: &[u8], quote: u8, escape: u8) -> usize {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, byte) in bytes.iter().enumerate() {
+        match *byte {
+            _ if escaped => escaped = false,
+            // A quote that escapes itself ends the quotes and opens them again, which comes to the same.
+            byte if quoted && byte == escape && escape != quote => escaped = true,
+            byte if byte == quote => quoted = !quoted,
+            b'\n' if !quoted => return at + 1,
+            _ => {}
+        }
+    }
+    bytes.len()
+}
+
 fn canceled() -> PgError {
     PgError::new(SqlState::QUERY_CANCELED, "canceling statement due to user request")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str, framing: CopyFraming) -> Vec<&str> {
+        let mut rows = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (row, behind) = rest.split_at(row_end(rest.as_bytes(), framing));
+            rows.push(row);
+            rest = behind;
+        }
+        rows
+    }
+
+    #[test]
+    fn text_rows_end_at_every_newline() {
+        assert_eq!(rows("a\n\"\nb", CopyFraming::Lines), ["a\n", "\"\n", "b"]);
+        assert_eq!(rows("a\nb\n", CopyFraming::Pieces), ["a\nb\n"]);
+    }
+
+    #[test]
+    fn csv_rows_end_outside_quotes() {
+        let doubled = CopyFraming::Csv { quote: b'"', escape: b'"' };
+        assert_eq!(rows("1,\"x\ny\"\"\n\"\n2\n", doubled), ["1,\"x\ny\"\"\n\"\n", "2\n"]);
+        let backslash = CopyFraming::Csv { quote: b'\'', escape: b'\\' };
+        assert_eq!(rows("'a\\'\n',\"\nb\n", backslash), ["'a\\'\n',\"\n", "b\n"]);
+    }
 }

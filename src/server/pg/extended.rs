@@ -72,10 +72,8 @@ pub(super) async fn bind(connection: &mut Connection<'_>, bind: Bind<'_>) -> Flo
     if let Some(formats) = parameter_formats.each_len()
         && formats != values.len()
     {
-        let message = format!(
-            "bind message has {formats} parameter formats but {} parameters",
-            values.len()
-        );
+        let message =
+            format!("bind message has {formats} parameter formats but {} parameters", values.len());
         return Err(PgError::new(SqlState::PROTOCOL_VIOLATION, message).into());
     }
     let formats: Vec<Format> = (0..values.len()).map(|at| parameter_formats.at(at)).collect();

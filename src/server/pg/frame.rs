@@ -106,9 +106,7 @@ fn body_limit(tag: u8, phase: Phase) -> Result<usize, PgError> {
         (Phase::Ready { .. }, b'S' | b'H' | b'c' | b'X') => Ok(0),
         (Phase::Ready { .. }, b'C' | b'D' | b'E' | b'f') => Ok(SMALL_MESSAGE_BYTES_MAX),
         (Phase::Ready { .. }, b'Q' | b'P' | b'B' | b'd' | b'F') => Ok(LARGE_MESSAGE_BYTES_MAX),
-        (Phase::Ready { .. }, _) => {
-            Err(violation(format!("invalid frontend message type {tag}")))
-        }
+        (Phase::Ready { .. }, _) => Err(violation(format!("invalid frontend message type {tag}"))),
     }
 }
 

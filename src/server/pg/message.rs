@@ -179,10 +179,8 @@ impl<'a> Reader<'a> {
     /// A string that ends with a NUL, which is not part of it.
     fn text(&mut self) -> Result<&'a str, PgError> {
         let rest = self.body.get(self.at..).unwrap_or_default();
-        let length = rest
-            .iter()
-            .position(|byte| *byte == 0)
-            .ok_or_else(|| violation("invalid string in message"))?;
+        let length =
+            memchr::memchr(0, rest).ok_or_else(|| violation("invalid string in message"))?;
         let bytes = self.take(length)?;
         self.at += 1;
         utf8(bytes)
@@ -228,9 +226,8 @@ fn short() -> PgError {
 /// # Errors
 /// `22021`, naming the bytes at fault as PostgreSQL does.
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, PgError> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        invalid_utf8(bytes.get(error.valid_up_to()..).unwrap_or_default())
-    })
+    std::str::from_utf8(bytes)
+        .map_err(|error| invalid_utf8(bytes.get(error.valid_up_to()..).unwrap_or_default()))
 }
 
 /// Checks a parameter in text format: UTF-8 without NUL, which PostgreSQL has in no text value.

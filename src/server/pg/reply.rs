@@ -1,6 +1,6 @@
 //! Encodes backend messages, each appended to the connection's output buffer.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 
 use super::message::Formats;
 use crate::session::outcome::{Format, OutputColumn, TransactionStatus};
@@ -163,9 +163,8 @@ pub(super) fn copy_response(out: &mut BytesMut, tag: u8, binary: bool, columns: 
     });
 }
 
-/// The header of a CopyData message whose body follows.
-pub(super) fn copy_data(out: &mut BytesMut, data: &Bytes) {
-    message(out, b'd', |out| out.put_slice(data));
+pub(super) fn copy_data(out: &mut BytesMut, row: &[u8]) {
+    message(out, b'd', |out| out.put_slice(row));
 }
 
 pub(super) fn copy_done(out: &mut BytesMut) {

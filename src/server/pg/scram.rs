@@ -75,9 +75,8 @@ impl Scram {
         // The engine knows one list of flags for both mechanisms, so their pairing is checked here.
         if (mechanism == PLUS) != client_first.starts_with(b"p=") {
             return Err(ScramError::Malformed(
-                violation("malformed SCRAM message").detail(
-                    "The channel binding flag does not fit the selected SASL mechanism.",
-                ),
+                violation("malformed SCRAM message")
+                    .detail("The channel binding flag does not fit the selected SASL mechanism."),
             ));
         }
         self.engine
@@ -111,8 +110,7 @@ fn scram_error(error: PgWireError) -> ScramError {
 }
 
 fn parse_verifier(verifier: &str) -> Option<ScramSecret> {
-    let (iterations_and_salt, keys) =
-        verifier.strip_prefix("SCRAM-SHA-256$")?.split_once('$')?;
+    let (iterations_and_salt, keys) = verifier.strip_prefix("SCRAM-SHA-256$")?.split_once('$')?;
     let (iterations, salt) = iterations_and_salt.split_once(':')?;
     let (stored_key, server_key) = keys.split_once(':')?;
     let key = |text: &str| STANDARD.decode(text).ok().filter(|key| key.len() == 32);
@@ -157,9 +155,16 @@ mod tests {
 
     #[test]
     fn malformed_first_messages_fail() {
-        for message in
-            ["", "n", "n,,", "n,,n=", "x,,n=,r=a", "p=tls-server-end-point,,n=,r=a", "n,a=other,n=,r=a", "n,,m=x,n=,r=a"]
-        {
+        for message in [
+            "",
+            "n",
+            "n,,",
+            "n,,n=",
+            "x,,n=,r=a",
+            "p=tls-server-end-point,,n=,r=a",
+            "n,a=other,n=,r=a",
+            "n,,m=x,n=,r=a",
+        ] {
             assert!(challenge(message).is_err(), "{message}");
         }
         assert!(Scram::new(PENCIL, None).unwrap().challenge(PLUS, b"n,,n=,r=a").is_err());

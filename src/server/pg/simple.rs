@@ -25,12 +25,12 @@ pub(super) async fn query(connection: &mut Connection<'_>, text: &str) -> Flow<(
         let running = connection.session.run(statement, position);
         let outcome = connection.wire.watch(running).await.ok_or(Halt::Gone)?.map_err(in_text)?;
         let protocol = Protocol::Simple { last: index == last };
-        answer(connection, outcome, &Formats::AllText, protocol).await.map_err(|halt| {
-            match halt {
+        answer(connection, outcome, &Formats::AllText, protocol).await.map_err(
+            |halt| match halt {
                 Halt::Failed { error, position: None } => in_text(error),
                 other => other,
-            }
-        })?;
+            },
+        )?;
     }
     Ok(())
 }

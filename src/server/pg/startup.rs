@@ -277,11 +277,10 @@ fn pairs(body: &[u8]) -> Result<Vec<(&str, &str)>, PgError> {
 fn refuse_replication(value: &str) -> Result<(), PgError> {
     match value.to_ascii_lowercase().as_str() {
         "false" | "off" | "no" | "0" => Ok(()),
-        _ => Err(fatal(
-            SqlState::FEATURE_NOT_SUPPORTED,
-            "replication connections are not supported",
-        )
-        .hint("Connect without the \"replication\" parameter.")),
+        _ => {
+            Err(fatal(SqlState::FEATURE_NOT_SUPPORTED, "replication connections are not supported")
+                .hint("Connect without the \"replication\" parameter."))
+        }
     }
 }
 
@@ -305,7 +304,8 @@ mod tests {
     #[test]
     fn options_come_before_the_packets_own_settings() {
         let startup =
-            startup(PROTOCOL_3_0, b"user\0a\0DateStyle\0SQL\0options\0-c DateStyle=ISO\0\0").unwrap();
+            startup(PROTOCOL_3_0, b"user\0a\0DateStyle\0SQL\0options\0-c DateStyle=ISO\0\0")
+                .unwrap();
         let values: Vec<_> = startup.settings.iter().map(|(_, value)| value.as_str()).collect();
         assert_eq!(values, ["ISO", "SQL"]);
     }

@@ -88,7 +88,10 @@ fn text_must_be_utf8_and_the_error_shows_the_bytes() {
             format!("invalid byte sequence for encoding \"UTF8\": {shown}")
         );
     }
-    assert_eq!(check_text_value(b"a\0b").unwrap_err().code(), SqlState::CHARACTER_NOT_IN_REPERTOIRE);
+    assert_eq!(
+        check_text_value(b"a\0b").unwrap_err().code(),
+        SqlState::CHARACTER_NOT_IN_REPERTOIRE
+    );
     assert!(check_text_value("é".as_bytes()).is_ok());
 }
 

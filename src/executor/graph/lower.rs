@@ -1,0 +1,812 @@
+//! From a [`MatchPattern`] to operators on adjacency lists.
+//!
+//! ```text
+//! input or scan ── Expand / ExpandInto / VarExpand / ShortestPath … ── Path ── Arrange
+//!        ▲                     each appends columns and drops rows that fail a condition
+//!        └── the next step is always the one that is expected to give the fewest rows
+//! ```
+//!
+//! A condition is applied by the first step after which all its columns are there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::common::{DFSchema, NullEquality, Result};
+use datafusion::logical_expr::utils::split_conjunction_owned;
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, JoinType, Operator, UserDefinedLogicalNodeCore,
+};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, PartitionMode};
+use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+
+use super::key_lookup::key_lookup;
+use super::order::{fanout, matching_rows, selectivity, vertex_rows, walks};
+use super::snapshot::{GraphSnapshot, Hop};
+use crate::error::PgError;
+use crate::executor::operator::{
+    ArgumentExec, Arrange, Checks, EdgePredicate, EndsOfEdge, Expand, ExpandInto, GraphExec,
+    GraphOperator, HopSet, OptionalMatchExec, PathBuild, PathPart, PatternFilter, ScanTable,
+    Shortest, ShortestPath, VarEnd, VarExpand, VertexScanExec,
+};
+use crate::planner::node::path_type;
+use crate::planner::{
+    BoundPattern, Direction, EdgeRule, MatchPattern, PathMode, PathSearch, PatternEdge,
+    PatternElement, PatternPath, Quantifier,
+};
+
+/// Makes a physical expression over the columns of a schema.
+pub type CreatePhysical<'a> = &'a dyn Fn(&Expr, &DFSchema) -> Result<Arc<dyn PhysicalExpr>>;
+
+/// The other end of a search is scanned before the search if it is expected to have at most this many rows.
+const SEARCH_ENDS_MAX: f64 = 16.0;
+/// Column of row numbers inside an optional match.
+const ROW_COLUMN: &str = "~row";
+
+/// Physical operators for a pattern whose graph functions are bound ([`super::bind_graph_functions`]).
+///
+/// `input` is the plan of the node's input. Scans use at most `partitions_max` partitions.
+///
+/// # Errors
+/// `0A000` for a kind of path search that is not carried out; whatever `create_physical` fails with.
+pub fn lower_match(
+    node: &MatchPattern,
+    input: Option<Arc<dyn ExecutionPlan>>,
+    graph: &Arc<GraphSnapshot>,
+    create_physical: CreatePhysical<'_>,
+    partitions_max: usize,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let input_schema = match &node.input {
+        Some(input) => input.schema().as_ref().clone(),
+        None => DFSchema::empty(),
+    };
+    let input = match (input, node.optional) {
+        // An optional match without input is one for a row without columns.
+        (None, true) => Some(one_row()),
+        (input, _) => input,
+    };
+    let mut lowering = Lowering {
+        pattern: &node.pattern,
+        graph: Arc::clone(graph),
+        create_physical,
+        partitions_max: if node.optional { 1 } else { partitions_max },
+        conjuncts: conjuncts(node),
+        searches: searches(&node.pattern)?,
+    };
+    let columns = input_schema.fields().len();
+    let schema = Arc::new(UserDefinedLogicalNodeCore::schema(node).as_arrow().clone());
+    match input {
+        Some(input) if node.optional => {
+            let row = Arc::new(Field::new(ROW_COLUMN, DataType::UInt32, false));
+            let inner_schema = with_fields(&input_schema, [row])?;
+            let argument = Arc::new(ArgumentExec::new(arrow_schema(&inner_schema)));
+            let partial = Partial::new(argument, inner_schema, columns);
+            let inner = lowering.lower(partial, Some(columns), &schema)?;
+            let own = schema.fields().len() - columns;
+            let from_input = (0..columns).map(Some).chain((0..own).map(|_| None)).collect();
+            Ok(Arc::new(OptionalMatchExec::new(input, inner, from_input, schema)))
+        }
+        Some(input) => {
+            lowering.lower(Partial::new(input, input_schema, columns), None, &schema)
+        }
+        None => {
+            let (vertex, _) = lowering
+                .cheapest_vertex(&BTreeMap::new())?
+                .ok_or_else(|| PgError::internal("a pattern has no vertex"))?;
+            let partial = lowering.scan(vertex)?;
+            lowering.lower(partial, None, &schema)
+        }
+    }
+}
+
+fn one_row() -> Arc<dyn ExecutionPlan> {
+    Arc::new(PlaceholderRowExec::new(Arc::new(Schema::empty())))
+}
+
+/// All conditions on single rows of matches, taken apart. Those on edges of a quantified edge are not among them.
+fn conjuncts(node: &MatchPattern) -> Vec<Expr> {
+    let vertices = node.pattern.vertices.iter().filter_map(|vertex| vertex.predicate.clone());
+    let edges = node.pattern.edges.iter().filter(|edge| edge.quantifier.is_none());
+    let edges = edges.filter_map(|edge| edge.predicate.clone());
+    vertices
+        .chain(edges)
+        .chain(node.filter.clone())
+        .flat_map(split_conjunction_owned)
+        .collect()
+}
+
+/// For each edge along which a shortest path is searched: which.
+fn searches(pattern: &BoundPattern) -> Result<BTreeMap<usize, Shortest>> {
+    let mut searches = BTreeMap::new();
+    for path in &pattern.paths {
+        let shortest = match path.search {
+            PathSearch::All => continue,
+            PathSearch::Any | PathSearch::AnyShortest => Shortest::Any,
+            PathSearch::AllShortest => Shortest::All,
+            PathSearch::ShortestK(_) => {
+                return Err(PgError::unsupported(
+                    "the k shortest paths are not supported",
+                    "Use ANY SHORTEST or ALL SHORTEST.",
+                )
+                .into());
+            }
+        };
+        let [PatternElement::Vertex(_), PatternElement::Edge(edge), PatternElement::Vertex(_)] =
+            path.elements.as_slice()
+        else {
+            return Err(PgError::unsupported(
+                "a path search along more than one edge pattern is not supported",
+                "Search along one quantified edge, and match the rest of the pattern beside it.",
+            )
+            .into());
+        };
+        let quantifier = pattern.edges.get(*edge).and_then(|edge| edge.quantifier);
+        if quantifier.is_some_and(|quantifier| quantifier.min > 1) {
+            return Err(PgError::unsupported(
+                "a shortest path with a minimal length above 1 is not supported",
+                "Use a minimum of 0 or 1.",
+            )
+            .into());
+        }
+        searches.insert(*edge, shortest);
+    }
+    Ok(searches)
+}
+
+fn with_fields(
+    schema: &DFSchema,
+    fields: impl IntoIterator<Item = FieldRef>,
+) -> Result<DFSchema> {
+    let own = schema.iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)));
+    let fields = own.chain(fields.into_iter().map(|field| (None, field))).collect();
+    DFSchema::new_with_metadata(fields, Default::default())
+}
+
+fn arrow_schema(schema: &DFSchema) -> SchemaRef {
+    Arc::new(schema.as_arrow().clone())
+}
+
+fn element_field(name: &str) -> FieldRef {
+    Arc::new(Field::new(name, DataType::UInt64, false))
+}
+
+fn list_field(name: &str) -> FieldRef {
+    let item = Arc::new(Field::new("item", DataType::UInt64, true));
+    Arc::new(Field::new(name, DataType::List(item), false))
+}
+
+/// A plan for a part of the pattern.
+struct Partial {
+    plan: Arc<dyn ExecutionPlan>,
+    schema: DFSchema,
+    /// Where the columns of the node's input begin.
+    input_from: usize,
+    input_columns: usize,
+    /// Pattern vertices that have a column, and which.
+    vertices: BTreeMap<usize, usize>,
+    /// The same for edges.
+    edges: BTreeMap<usize, usize>,
+    rows: f64,
+}
+
+impl Partial {
+    fn new(plan: Arc<dyn ExecutionPlan>, schema: DFSchema, input_columns: usize) -> Self {
+        Self {
+            plan,
+            schema,
+            input_from: 0,
+            input_columns,
+            vertices: BTreeMap::new(),
+            edges: BTreeMap::new(),
+            rows: 1.0,
+        }
+    }
+
+    fn width(&self) -> usize {
+        self.schema.fields().len()
+    }
+
+    /// Moves all columns right by some places.
+    fn shift(&mut self, by: usize) {
+        self.input_from += by;
+        self.vertices.values_mut().chain(self.edges.values_mut()).for_each(|column| *column += by);
+    }
+
+    fn push(&mut self, operator: impl GraphOperator, schema: DFSchema) {
+        let exec = GraphExec::new(Arc::clone(&self.plan), Arc::new(operator), arrow_schema(&schema));
+        self.plan = Arc::new(exec);
+        self.schema = schema;
+    }
+}
+
+struct Lowering<'a> {
+    pattern: &'a BoundPattern,
+    graph: Arc<GraphSnapshot>,
+    create_physical: CreatePhysical<'a>,
+    partitions_max: usize,
+    /// Conditions not applied yet.
+    conjuncts: Vec<Expr>,
+    searches: BTreeMap<usize, Shortest>,
+}
+
+/// The next step, with the rows expected after it.
+struct Candidate {
+    edge: usize,
+    /// Starts at the edge's right element.
+    reverse: bool,
+    rows: f64,
+}
+
+impl Lowering<'_> {
+    /// Adds everything that is missing to `partial`. `row_column`: the column of row numbers to be kept, if any.
+    fn lower(
+        &mut self,
+        mut partial: Partial,
+        row_column: Option<usize>,
+        schema: &SchemaRef,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.take_bound(&mut partial)?;
+        let mut done: Vec<bool> =
+            (0..self.pattern.edges.len()).map(|edge| partial.edges.contains_key(&edge)).collect();
+        for edge in partial.edges.keys().copied().collect::<Vec<_>>() {
+            self.ends_of_bound(&mut partial, edge)?;
+        }
+        loop {
+            match self.cheapest_edge(&partial, &done)? {
+                Some(next) => {
+                    done[next.edge] = true;
+                    self.expand(&mut partial, &next)?;
+                }
+                None => match self.cheapest_vertex(&partial.vertices)? {
+                    Some((vertex, _)) => partial = self.join_scan(partial, vertex)?,
+                    None => break,
+                },
+            }
+        }
+        let paths = self.build_paths(&mut partial)?;
+        if let Some(left) = self.conjuncts.first() {
+            // Says which column is missing.
+            (self.create_physical)(left, &partial.schema)?;
+            return Err(PgError::internal(format!("condition {left} was not applied")).into());
+        }
+        Ok(self.arrange(partial, &paths, row_column, schema))
+    }
+
+    /// The conditions whose columns are all in `schema`, for the step that makes it.
+    fn checks(&mut self, schema: &DFSchema) -> Result<Checks> {
+        let (ready, left): (Vec<Expr>, Vec<Expr>) = std::mem::take(&mut self.conjuncts)
+            .into_iter()
+            .partition(|conjunct| is_ready(conjunct, schema));
+        self.conjuncts = left;
+        let predicates = ready.iter().map(|conjunct| (self.create_physical)(conjunct, schema));
+        Ok(Checks { predicates: predicates.collect::<Result<_>>()?, ..Checks::default() })
+    }
+
+    /// Elements that the input gives.
+    fn take_bound(&mut self, partial: &mut Partial) -> Result<()> {
+        let column = |schema: &DFSchema, name: &str| {
+            schema
+                .index_of_column_by_name(None, name)
+                .ok_or_else(|| PgError::internal(format!("input has no column {name}")))
+        };
+        let mut tables = Vec::new();
+        for (at, vertex) in self.pattern.vertices.iter().enumerate().filter(|(_, it)| it.bound) {
+            let column = column(&partial.schema, &vertex.variable)?;
+            partial.vertices.insert(at, column);
+            tables.push((column, vertex.tables.clone()));
+        }
+        for (at, edge) in self.pattern.edges.iter().enumerate().filter(|(_, it)| it.bound) {
+            if edge.quantifier.is_some() {
+                return Err(PgError::unsupported(
+                    "a variable-length edge that is already bound is not supported",
+                    "Match it under another name and compare the two.",
+                )
+                .into());
+            }
+            let column = column(&partial.schema, &edge.variable)?;
+            partial.edges.insert(at, column);
+            tables.push((column, edge.tables.clone()));
+        }
+        let schema = partial.schema.clone();
+        let mut checks = self.checks(&schema)?;
+        checks.tables = tables;
+        let bound: Vec<(usize, usize)> =
+            partial.edges.iter().map(|(edge, column)| (*edge, *column)).collect();
+        for (at, (edge, column)) in bound.iter().enumerate() {
+            checks.distinct.extend(self.distinct_from(&bound[..at], *edge, *column));
+        }
+        if !checks.is_empty() {
+            partial.push(PatternFilter { checks }, schema);
+        }
+        Ok(())
+    }
+
+    /// Pairs of columns that must have no edge in common, for an edge and those before it.
+    fn distinct_from(
+        &self,
+        others: &[(usize, usize)],
+        edge: usize,
+        column: usize,
+    ) -> Vec<(usize, usize)> {
+        if self.pattern.edge_rule == EdgeRule::Repeat {
+            return Vec::new();
+        }
+        let tables = &self.pattern.edges[edge].tables;
+        let overlaps =
+            |other: usize| self.pattern.edges[other].tables.iter().any(|it| tables.contains(it));
+        let others = others.iter().filter(|(other, _)| *other != edge && overlaps(*other));
+        others.map(|(_, other)| (*other, column)).collect()
+    }
+
+    /// Adds the vertices of an edge that the input gives, or compares them with what is there.
+    fn ends_of_bound(&mut self, partial: &mut Partial, edge: usize) -> Result<()> {
+        let pattern = &self.pattern.edges[edge];
+        let column = partial.edges[&edge];
+        let width = partial.width();
+        let mut fields = Vec::new();
+        let mut checks = Checks::default();
+        for (at, vertex) in [pattern.left, pattern.right].into_iter().enumerate() {
+            let name = match partial.vertices.get(&vertex) {
+                // The same value is there already, under its name.
+                Some(known) => {
+                    checks.equal.push((*known, width + at));
+                    format!("~end{edge}.{at}")
+                }
+                None => {
+                    partial.vertices.insert(vertex, width + at);
+                    checks.tables.push((width + at, self.pattern.vertices[vertex].tables.clone()));
+                    self.pattern.vertices[vertex].variable.clone()
+                }
+            };
+            fields.push(element_field(&name));
+        }
+        let schema = with_fields(&partial.schema, fields)?;
+        checks.predicates = self.checks(&schema)?.predicates;
+        let graph = Arc::clone(&self.graph);
+        partial.push(
+            EndsOfEdge { graph, edge: column, direction: pattern.direction, checks },
+            schema,
+        );
+        Ok(())
+    }
+
+    /// Conditions on one vertex alone.
+    fn vertex_predicates(&self, vertex: usize) -> Vec<&Expr> {
+        let name = &self.pattern.vertices[vertex].variable;
+        let own = |conjunct: &&Expr| {
+            let columns = conjunct.column_refs();
+            !columns.is_empty()
+                && columns.iter().all(|column| column.relation.is_none() && column.name == *name)
+        };
+        self.conjuncts.iter().filter(own).collect()
+    }
+
+    /// The vertex, of those without a column, that is expected to have the fewest rows.
+    fn cheapest_vertex(&self, known: &BTreeMap<usize, usize>) -> Result<Option<(usize, f64)>> {
+        let mut best: Option<(usize, f64)> = None;
+        for (at, vertex) in self.pattern.vertices.iter().enumerate() {
+            if known.contains_key(&at) || vertex.bound {
+                continue;
+            }
+            let rows = matching_rows(&self.graph, &vertex.tables, &self.vertex_predicates(at))?;
+            if best.is_none_or(|(_, least)| rows < least) {
+                best = Some((at, rows));
+            }
+        }
+        Ok(best)
+    }
+
+    /// A scan of one vertex, with the conditions on it alone.
+    fn scan(&mut self, vertex: usize) -> Result<Partial> {
+        let pattern = &self.pattern.vertices[vertex];
+        let predicates = self.vertex_predicates(vertex);
+        let rows = matching_rows(&self.graph, &pattern.tables, &predicates)?;
+        let tables = pattern
+            .tables
+            .iter()
+            .map(|table| {
+                let lookup = key_lookup(&self.graph, *table, &predicates)?;
+                Ok(ScanTable { table: *table, lookup })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let schema = with_fields(&DFSchema::empty(), [element_field(&pattern.variable)])?;
+        let mut partial = Partial::new(one_row(), DFSchema::empty(), 0);
+        let checks = self.checks(&schema)?;
+        partial.plan = Arc::new(VertexScanExec::try_new(
+            Arc::clone(&self.graph),
+            tables,
+            checks,
+            arrow_schema(&schema),
+            self.partitions_max,
+        )?);
+        partial.schema = schema;
+        partial.vertices.insert(vertex, 0);
+        partial.rows = rows.max(1.0);
+        Ok(partial)
+    }
+
+    /// Every row beside every vertex, or where a condition equates them, beside the equal ones.
+    fn join_scan(&mut self, mut partial: Partial, vertex: usize) -> Result<Partial> {
+        let scan = self.scan(vertex)?;
+        let single = scan.plan.output_partitioning().partition_count() == 1;
+        let build: Arc<dyn ExecutionPlan> =
+            if single { scan.plan } else { Arc::new(CoalescePartitionsExec::new(scan.plan)) };
+        let on = self.join_keys(&scan.schema, &partial.schema)?;
+        let schema = scan.schema.join(&partial.schema)?;
+        partial.plan = if on.is_empty() {
+            Arc::new(CrossJoinExec::new(build, partial.plan))
+        } else {
+            Arc::new(HashJoinExec::try_new(
+                build,
+                partial.plan,
+                on,
+                None,
+                &JoinType::Inner,
+                None,
+                PartitionMode::CollectLeft,
+                NullEquality::NullEqualsNothing,
+                false,
+            )?)
+        };
+        partial.shift(1);
+        partial.vertices.insert(vertex, 0);
+        partial.rows *= scan.rows;
+        partial.schema = schema.clone();
+        let checks = self.checks(&schema)?;
+        if !checks.is_empty() {
+            partial.push(PatternFilter { checks }, schema);
+        }
+        Ok(partial)
+    }
+
+    /// Conditions `left = right` with one side over each schema. They stay conditions too: a join on equal values is only
+    /// a faster way to the rows.
+    #[expect(clippy::type_complexity, reason = "what HashJoinExec takes")]
+    fn join_keys(
+        &self,
+        left_schema: &DFSchema,
+        right_schema: &DFSchema,
+    ) -> Result<Vec<(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)>> {
+        let mut keys = Vec::new();
+        for conjunct in &self.conjuncts {
+            let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = conjunct else {
+                continue;
+            };
+            for (left, right) in [(left, right), (right, left)] {
+                let sides = !left.column_refs().is_empty() && !right.column_refs().is_empty();
+                if sides && is_ready(left, left_schema) && is_ready(right, right_schema) {
+                    let left = (self.create_physical)(left, left_schema)?;
+                    let right = (self.create_physical)(right, right_schema)?;
+                    let left_type = left.data_type(left_schema.as_arrow())?;
+                    if left_type == right.data_type(right_schema.as_arrow())?
+                        && !left_type.is_floating()
+                    {
+                        keys.push((left, right));
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The edge, of those that touch what is there, whose step is expected to leave the fewest rows.
+    fn cheapest_edge(&self, partial: &Partial, done: &[bool]) -> Result<Option<Candidate>> {
+        let mut best: Option<Candidate> = None;
+        for (at, edge) in self.pattern.edges.iter().enumerate().filter(|(at, _)| !done[*at]) {
+            for reverse in [false, true] {
+                let (from, to) =
+                    if reverse { (edge.right, edge.left) } else { (edge.left, edge.right) };
+                if !partial.vertices.contains_key(&from) {
+                    continue;
+                }
+                let bound = partial.vertices.contains_key(&to);
+                if !bound && self.searches.contains_key(&at) && self.is_few(to)? {
+                    // Searching towards it from both sides is cheaper than everywhere.
+                    continue;
+                }
+                let rows = partial.rows * self.step_rows(edge, from, to, reverse, bound)?;
+                if best.as_ref().is_none_or(|best| rows < best.rows) {
+                    best = Some(Candidate { edge: at, reverse, rows });
+                }
+            }
+        }
+        Ok(best)
+    }
+
+    fn is_few(&self, vertex: usize) -> Result<bool> {
+        let tables = &self.pattern.vertices[vertex].tables;
+        let rows = matching_rows(&self.graph, tables, &self.vertex_predicates(vertex))?;
+        Ok(rows <= SEARCH_ENDS_MAX)
+    }
+
+    /// Rows that one row is expected to become by a step.
+    fn step_rows(
+        &self,
+        edge: &PatternEdge,
+        from: usize,
+        to: usize,
+        reverse: bool,
+        bound: bool,
+    ) -> Result<f64> {
+        let (from, to_tables) =
+            (&self.pattern.vertices[from].tables, &self.pattern.vertices[to].tables);
+        let all = self.graph.hops(&edge.tables, towards(edge.direction, reverse))?;
+        let hops: Vec<Hop> = all
+            .into_iter()
+            .filter(|hop| from.contains(&hop.from))
+            .filter(|hop| edge.quantifier.is_some() || to_tables.contains(&hop.to))
+            .collect();
+        let edges = edge.predicate.iter().collect::<Vec<_>>();
+        let one = fanout(&self.graph, &hops, from)? * selectivity(&edges);
+        let steps = edge.quantifier.map_or(one, |quantifier| walks(one, quantifier));
+        let ends = vertex_rows(&self.graph, to_tables)?.max(1.0);
+        Ok(if bound { steps / ends } else { steps * selectivity(&self.vertex_predicates(to)) })
+    }
+
+    /// Adds the step along an edge.
+    fn expand(&mut self, partial: &mut Partial, step: &Candidate) -> Result<()> {
+        let edge = &self.pattern.edges[step.edge];
+        let (from, to) =
+            if step.reverse { (edge.right, edge.left) } else { (edge.left, edge.right) };
+        let bound = partial.vertices.get(&to).copied();
+        let source = partial.vertices[&from];
+        let column = partial.width();
+        let before: Vec<(usize, usize)> =
+            partial.edges.iter().map(|(edge, column)| (*edge, *column)).collect();
+        let each = match edge.quantifier {
+            Some(_) => self.edge_predicate(edge, &partial.schema)?,
+            None => None,
+        };
+        let mut fields = vec![match edge.quantifier {
+            None => element_field(&edge.variable),
+            Some(_) => list_field(&edge.variable),
+        }];
+        partial.edges.insert(step.edge, column);
+        if bound.is_none() {
+            fields.push(element_field(&self.pattern.vertices[to].variable));
+            partial.vertices.insert(to, column + 1);
+        }
+        let schema = with_fields(&partial.schema, fields)?;
+        let mut checks = self.checks(&schema)?;
+        checks.distinct = self.distinct_from(&before, step.edge, column);
+        partial.rows = step.rows.max(1.0);
+        let walk = Walk {
+            edge,
+            source,
+            end: match bound {
+                Some(column) => VarEnd::Bound(column),
+                None => VarEnd::New(self.pattern.vertices[to].tables.clone()),
+            },
+            column,
+            each,
+            reverse: step.reverse,
+            checks,
+        };
+        match (self.searches.get(&step.edge), edge.quantifier) {
+            (Some(shortest), quantifier) => {
+                partial.push(self.shortest(walk, *shortest, quantifier)?, schema);
+            }
+            (None, Some(quantifier)) => partial.push(self.var_expand(walk, quantifier)?, schema),
+            (None, None) => self.one_hop(partial, walk, (from, to), schema)?,
+        }
+        Ok(())
+    }
+
+    fn hop_set(&self, edge: &PatternEdge, reverse: bool) -> Result<HopSet> {
+        let hops = self.graph.hops(&edge.tables, towards(edge.direction, reverse))?;
+        Ok(HopSet { graph: Arc::clone(&self.graph), hops })
+    }
+
+    fn one_hop(
+        &self,
+        partial: &mut Partial,
+        walk: Walk<'_>,
+        (from, to): (usize, usize),
+        schema: DFSchema,
+    ) -> Result<()> {
+        let Walk { edge, source, end, checks, reverse, column: _, each: _ } = walk;
+        let (from, to) = (&self.pattern.vertices[from].tables, &self.pattern.vertices[to].tables);
+        let mut hops = self.hop_set(edge, reverse)?;
+        hops.hops.retain(|hop| from.contains(&hop.from) && to.contains(&hop.to));
+        match end {
+            VarEnd::New(_) => partial.push(Expand { source, hops, checks }, schema),
+            VarEnd::Bound(target) => {
+                let mut back = self.hop_set(edge, !reverse)?;
+                back.hops.retain(|hop| to.contains(&hop.from) && from.contains(&hop.to));
+                partial.push(ExpandInto { source, target, hops, back, checks }, schema);
+            }
+        }
+        Ok(())
+    }
+
+    /// Cypher's rule holds inside a variable-length edge too.
+    fn mode(&self, edge: &PatternEdge) -> PathMode {
+        match (self.pattern.edge_rule, edge.mode) {
+            (EdgeRule::Distinct, PathMode::Walk) => PathMode::Trail,
+            (_, mode) => mode,
+        }
+    }
+
+    fn var_expand(&self, walk: Walk<'_>, quantifier: Quantifier) -> Result<VarExpand> {
+        let mode = self.mode(walk.edge);
+        if mode == PathMode::Walk && quantifier.max.is_none() {
+            return Err(PgError::new(
+                crate::error::SqlState::SYNTAX_ERROR,
+                "an unbounded quantifier needs a path mode or a path search that bounds it",
+            )
+            .hint("Write TRAIL, ACYCLIC or SIMPLE, or an upper bound such as {1,5}.")
+            .into());
+        }
+        Ok(VarExpand {
+            hops: self.hop_set(walk.edge, walk.reverse)?,
+            back: self.hop_set(walk.edge, !walk.reverse)?,
+            source: walk.source,
+            end: walk.end,
+            list_column: walk.column,
+            quantifier,
+            mode,
+            any_direction: walk.edge.direction == Direction::Any,
+            predicate: walk.each,
+            reverse: walk.reverse,
+            distinct_ends: false,
+            checks: walk.checks,
+        })
+    }
+
+    fn shortest(
+        &self,
+        walk: Walk<'_>,
+        shortest: Shortest,
+        quantifier: Option<Quantifier>,
+    ) -> Result<ShortestPath> {
+        let Some(quantifier) = quantifier else {
+            return Err(PgError::unsupported(
+                "a path search along a single edge is not supported",
+                "Give the edge a quantifier, such as {1,1}.",
+            )
+            .into());
+        };
+        Ok(ShortestPath {
+            hops: self.hop_set(walk.edge, walk.reverse)?,
+            back: self.hop_set(walk.edge, !walk.reverse)?,
+            source: walk.source,
+            end: walk.end,
+            min: quantifier.min,
+            max: quantifier.max,
+            shortest,
+            mode: self.mode(walk.edge),
+            any_direction: walk.edge.direction == Direction::Any,
+            predicate: walk.each,
+            reverse: walk.reverse,
+            checks: walk.checks,
+        })
+    }
+
+    /// What each edge of a quantified edge must satisfy, over the edge's column and, where needed, the row before it.
+    fn edge_predicate(
+        &self,
+        edge: &PatternEdge,
+        schema: &DFSchema,
+    ) -> Result<Option<EdgePredicate>> {
+        let Some(predicate) = &edge.predicate else { return Ok(None) };
+        let own = with_fields(&DFSchema::empty(), [element_field(&edge.variable)])?;
+        let whole_row = !is_ready(predicate, &own);
+        let schema =
+            if whole_row { with_fields(schema, [element_field(&edge.variable)])? } else { own };
+        let predicates = split_conjunction_owned(predicate.clone())
+            .iter()
+            .map(|conjunct| (self.create_physical)(conjunct, &schema))
+            .collect::<Result<_>>()?;
+        Ok(Some(EdgePredicate { predicates, schema: arrow_schema(&schema), whole_row }))
+    }
+
+    /// Adds the paths that have a variable; their columns.
+    fn build_paths(&mut self, partial: &mut Partial) -> Result<Vec<usize>> {
+        let mut columns = Vec::new();
+        for path in &self.pattern.paths {
+            let Some(variable) = &path.variable else { continue };
+            let parts = self.path_parts(path, partial)?;
+            columns.push(partial.width());
+            let field = Arc::new(Field::new(variable, path_type(), false));
+            let schema = with_fields(&partial.schema, [field])?;
+            partial.push(PathBuild { graph: Arc::clone(&self.graph), parts }, schema);
+        }
+        let schema = partial.schema.clone();
+        let checks = self.checks(&schema)?;
+        if !checks.is_empty() {
+            partial.push(PatternFilter { checks }, schema);
+        }
+        Ok(columns)
+    }
+
+    fn path_parts(&self, path: &PatternPath, partial: &Partial) -> Result<Vec<PathPart>> {
+        let missing = || PgError::internal("a path has an element that the pattern lacks");
+        let mut parts = Vec::with_capacity(path.elements.len());
+        let mut at = None;
+        for element in &path.elements {
+            parts.push(match element {
+                PatternElement::Vertex(vertex) => {
+                    at = Some(*vertex);
+                    PathPart::Vertex(*partial.vertices.get(vertex).ok_or_else(missing)?)
+                }
+                PatternElement::Edge(edge) => {
+                    let column = *partial.edges.get(edge).ok_or_else(missing)?;
+                    let pattern = self.pattern.edges.get(*edge).ok_or_else(missing)?;
+                    match pattern.quantifier {
+                        None => PathPart::Edge(column),
+                        Some(_) if at == Some(pattern.left) => PathPart::Edges(column),
+                        Some(_) => PathPart::EdgesReversed(column),
+                    }
+                }
+            });
+        }
+        Ok(parts)
+    }
+
+    /// The node's columns in the node's order.
+    fn arrange(
+        &self,
+        partial: Partial,
+        paths: &[usize],
+        row_column: Option<usize>,
+        schema: &SchemaRef,
+    ) -> Arc<dyn ExecutionPlan> {
+        let input = partial.input_from..partial.input_from + partial.input_columns;
+        let own = |elements: &BTreeMap<usize, usize>, bound: Vec<bool>| {
+            let columns = elements.iter().filter(|(at, _)| !bound[**at]).map(|(_, column)| *column);
+            columns.collect::<Vec<_>>()
+        };
+        let bound = self.pattern.vertices.iter().map(|vertex| vertex.bound).collect();
+        let vertices = own(&partial.vertices, bound);
+        let bound = self.pattern.edges.iter().map(|edge| edge.bound).collect();
+        let edges = own(&partial.edges, bound);
+        let row = row_column.map(|column| column + partial.input_from);
+        let columns: Vec<usize> = input
+            .chain(vertices)
+            .chain(edges)
+            .chain(paths.iter().copied())
+            .chain(row)
+            .collect();
+        let schema = match row_column {
+            None => Arc::clone(schema),
+            Some(_) => {
+                let row = Arc::new(Field::new(ROW_COLUMN, DataType::UInt32, false));
+                let fields = schema.fields().iter().cloned().chain([row]);
+                Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+            }
+        };
+        Arc::new(GraphExec::new(partial.plan, Arc::new(Arrange { columns }), schema))
+    }
+}
+
+/// What the steps along an edge have in common.
+struct Walk<'a> {
+    edge: &'a PatternEdge,
+    source: usize,
+    end: VarEnd,
+    /// The edge's column.
+    column: usize,
+    each: Option<EdgePredicate>,
+    reverse: bool,
+    checks: Checks,
+}
+
+/// An edge's direction, seen from the element one starts at.
+fn towards(direction: Direction, reverse: bool) -> Direction {
+    match (direction, reverse) {
+        (Direction::Right, true) => Direction::Left,
+        (Direction::Left, true) => Direction::Right,
+        (direction, _) => direction,
+    }
+}
+
+/// Whether all columns of an expression are there.
+fn is_ready(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.column_refs()
+        .iter()
+        .all(|column| schema.maybe_index_of_column(column).is_some())
+}

@@ -1,0 +1,17 @@
+//! Graphs at execution: the statement's snapshot of one, functions on its elements, and the lowering of a pattern.
+//!
+//! Reading order: [`snapshot`] (what a graph is made of while a statement runs), `values` and `json` (reading elements),
+//! [`functions`] (the same as DataFusion functions), [`lower`] with `order` (estimates) and `key_lookup` (from a bound
+//! pattern to operators).
+
+pub mod functions;
+mod json;
+mod key_lookup;
+pub mod lower;
+mod order;
+pub mod snapshot;
+mod values;
+
+pub use functions::bind_graph_functions;
+pub use lower::{CreatePhysical, lower_match};
+pub use snapshot::{ExpressionHook, GraphSnapshot, Hop};
