@@ -20,12 +20,12 @@ use super::runtime::Runtime;
 use super::scan::StoredTable;
 use super::write::WriteTarget;
 use crate::access::Admitted;
-use crate::catalog::{Catalog, PropertyGraph, Relation, RelationKind};
+use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
-use crate::executor::graph::{AdjacencyCache, GraphSnapshot};
+use crate::executor::graph::{ExpressionHook, GraphSnapshot};
 use crate::planner::node::{MatchPattern, TableWrite};
 use crate::planner::source::RelationSource;
-use crate::storage::StoreSnapshot;
+use crate::storage::{AdjacencyCache, StoreSnapshot};
 use crate::types::Oid;
 
 /// Rows of system relations, computed when they are read.
@@ -49,6 +49,8 @@ pub struct Statement {
     pub target: Option<Arc<dyn WriteTarget>>,
     /// Adjacency built before.
     pub adjacency: Arc<AdjacencyCache>,
+    /// Makes physical expressions of properties that are SQL.
+    pub expressions: ExpressionHook,
     graphs: Mutex<HashMap<Oid, Arc<GraphSnapshot>>>,
 }
 
@@ -60,17 +62,29 @@ impl Statement {
         system: Arc<dyn SystemRows>,
         target: Option<Arc<dyn WriteTarget>>,
         adjacency: Arc<AdjacencyCache>,
+        expressions: ExpressionHook,
     ) -> Self {
-        Self { catalog, store, system, target, adjacency, graphs: Mutex::default() }
+        Self { catalog, store, system, target, adjacency, expressions, graphs: Mutex::default() }
     }
 
     /// The graph's tables and adjacency at this snapshot.
-    pub(super) fn graph(&self, graph: &Arc<PropertyGraph>) -> Result<Arc<GraphSnapshot>> {
-        if let Some(known) = self.graphs.lock().get(&graph.oid) {
+    pub(super) fn graph(&self, graph: Oid) -> Result<Arc<GraphSnapshot>> {
+        if let Some(known) = self.graphs.lock().get(&graph) {
             return Ok(Arc::clone(known));
         }
+        let Some(graph) = self.catalog.relation(graph).and_then(|relation| match &relation.kind {
+            RelationKind::PropertyGraph(graph) => Some(graph),
+            RelationKind::Table(_) | RelationKind::View(_) | RelationKind::System(_) => None,
+        }) else {
+            return Err(PgError::new(SqlState::UNDEFINED_OBJECT, "the property graph does not exist").into());
+        };
         let store = &self.store;
-        let snapshot = GraphSnapshot::try_new(Arc::clone(graph), |table| store.table(table).cloned(), &self.adjacency)?;
+        let snapshot = GraphSnapshot::try_new(
+            Arc::clone(graph),
+            |table| store.table(table).cloned(),
+            Arc::clone(&self.adjacency),
+            Arc::clone(&self.expressions),
+        )?;
         let snapshot = Arc::new(snapshot);
         self.graphs.lock().insert(graph.oid, Arc::clone(&snapshot));
         Ok(snapshot)
@@ -161,10 +175,16 @@ impl ExtensionPlanner for Extensions {
             return Ok(Some(Arc::new(TableWriteExec::new(write, input, Arc::clone(target)))));
         }
         if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
-            let graph = self.statement.graph(&pattern.pattern.graph)?;
+            let graph = self.statement.graph(pattern.pattern.graph.oid)?;
             let input = physical_inputs.first().cloned();
-            let physical = crate::executor::graph::lower_match(pattern, input, &graph, planner, state)?;
-            return Ok(Some(physical));
+            let bound = crate::executor::graph::lower_match(
+                pattern,
+                input,
+                &graph,
+                &|expr, schema| planner.create_physical_expr(expr, schema, state),
+                state.config().target_partitions(),
+            )?;
+            return Ok(Some(bound));
         }
         Ok(None)
     }

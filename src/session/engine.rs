@@ -9,14 +9,13 @@ use parking_lot::{Mutex, RwLock};
 
 use super::identity::{LoginMethod, LoginRequest};
 use super::shared::SessionShared;
-use crate::access::login::{mock_verifier, new_scram_verifier};
+use crate::access::login::mock_verifier;
 use crate::catalog::{Catalog, Cluster, Database, Relation, RelationKind, Role, Schema, Table};
 use crate::error::{PgError, Severity, SqlState};
-use crate::executor::graph::AdjacencyCache;
 use crate::executor::runtime::RuntimeOptions;
 use crate::executor::write::{RowCheck, Writes, check_changed};
 use crate::executor::Runtime;
-use crate::storage::StoreSnapshot;
+use crate::storage::{AdjacencyCache, StoreSnapshot};
 use crate::types::{BackendPid, CommitNo, Oid, TenantId};
 
 /// OID of the role that owns the system (`BOOTSTRAP_SUPERUSERID`).
@@ -41,8 +40,8 @@ pub enum LoginPolicy {
 pub struct EngineOptions {
     /// Who may log in without a proof.
     pub login: LoginPolicy,
-    /// A password for the role `graphwire`; without one nobody can log in by password.
-    pub password: Option<String>,
+    /// Verifier of the role `graphwire`'s password; without one nobody can log in by password.
+    pub verifier: Option<String>,
     /// Memory and parallelism.
     pub runtime: RuntimeOptions,
     /// Bytes of adjacency kept for use by later statements.
@@ -170,7 +169,7 @@ impl Engine {
     pub async fn open(options: EngineOptions) -> Result<Arc<Self>, PgError> {
         let runtime = Runtime::new(&options.runtime)?;
         let compute = Compute::new(options.runtime.partitions)?;
-        let cluster = Arc::new(first_cluster(options.password.as_deref()));
+        let cluster = Arc::new(first_cluster(options.verifier.clone()));
         let mut databases = BTreeMap::new();
         for database in cluster.databases.values() {
             let catalog = first_catalog(database, &cluster);
@@ -286,7 +285,7 @@ pub(super) fn now_us() -> i64 {
     chrono::Utc::now().timestamp_micros()
 }
 
-fn first_cluster(password: Option<&str>) -> Cluster {
+fn first_cluster(verifier: Option<String>) -> Cluster {
     let mut cluster = Cluster::default();
     let role = |oid, name: &str, verifier| Role {
         oid,
@@ -296,7 +295,6 @@ fn first_cluster(password: Option<&str>) -> Cluster {
         login: true,
         verifier,
     };
-    let verifier = password.map(new_scram_verifier);
     cluster.roles.insert(SYSTEM_ROLE, role(SYSTEM_ROLE, "graphwire", verifier));
     for (oid, name) in [(GRAPHWIRE_DATABASE, "graphwire"), (POSTGRES_DATABASE, "postgres")] {
         let database =

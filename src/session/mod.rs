@@ -14,7 +14,6 @@ pub mod engine;
 mod facts;
 mod identity;
 pub mod outcome;
-mod parameters;
 pub mod pipeline;
 mod session_impl;
 pub mod settings;
@@ -28,6 +27,6 @@ pub use identity::{Authenticated, LoginMethod, LoginRequest, Peer};
 pub use outcome::{
     Completion, CopyIn, CopyOut, Format, Outcome, OutputColumn, RowStream, StatementDescription, TransactionStatus,
 };
-pub use session_impl::{ScriptPosition, Session};
+pub use session_impl::{Finished, ScriptPosition, Session};
 
 pub use crate::parser::Statement;

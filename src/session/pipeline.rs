@@ -29,7 +29,7 @@ use crate::executor::{Statement as Execution, WriteTarget, physical};
 use crate::optimizer::optimize;
 use crate::parser::{Body, Statement};
 use crate::planner::bind::{Bound, BoundColumn, BoundPlan, Parameters, PlanKind, bind};
-use crate::types::column::InputColumn;
+use crate::types::input_column::InputColumn;
 use crate::types::pg_type::PgType;
 
 /// Statements that read fewer rows than this from tables run on the connection's own thread.
@@ -321,6 +321,10 @@ pub(super) fn execution(session: &mut Session, writes: bool) -> Result<Arc<Execu
         Arc::clone(&session.answers) as _,
         target,
         Arc::clone(&session.engine.adjacency),
+        super::facts::property_expressions(
+            session.bind_context(transaction, Parameters::default()),
+            Arc::clone(&session.engine),
+        ),
     )))
 }
 

@@ -24,7 +24,7 @@ use crate::error::PgError;
 use crate::storage::{StorageError, StoreSnapshot, TableVersion, TableWrites};
 use crate::types::{Oid, RowId};
 
-pub use constraints::{RowCheck, check_all, check_key_is_unique};
+pub use constraints::{RowCheck, check_all, check_changed, check_key_is_unique, check_key_type};
 
 /// Where a statement's writes go.
 pub trait WriteTarget: Send + Sync {

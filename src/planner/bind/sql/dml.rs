@@ -311,7 +311,7 @@ fn assign(
     column: &Column,
     schema: &datafusion::common::DFSchema,
 ) -> Result<Expr, PgError> {
-    resolve::assign(expr, &column.ty, schema, context).map_err(|error| {
+    resolve::assign(context, expr, &column.ty, schema).map_err(|error| {
         if error.code() == SqlState::CANNOT_COERCE {
             let from = error.fields().message.to_string();
             let from = from.strip_prefix("cannot cast type ").and_then(|rest| rest.split(" to ").next());

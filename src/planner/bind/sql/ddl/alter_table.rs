@@ -140,7 +140,7 @@ fn add_column(
         Some(ColumnDefault::Expression(text)) => {
             let empty = DFSchema::empty();
             let expr = bind_expression(context, &crate::parser::sql::parse_expression(text)?, &empty)?;
-            Some(resolve::assign(expr, &column.ty, &empty, context)?)
+            Some(resolve::assign(context, expr, &column.ty, &empty)?)
         }
     };
     Ok(Some(AlterStep::AddColumn { column, fill, constraints }))
@@ -161,7 +161,7 @@ fn alter_column(
         AlterColumnOperation::SetDefault { value } => {
             let empty = DFSchema::empty();
             let expr = bind_expression(context, value, &empty)?;
-            resolve::assign(expr, &column.ty, &empty, context)?;
+            resolve::assign(context, expr, &column.ty, &empty)?;
             AlterStep::SetDefault { name, default: Some(value.to_string()) }
         }
         AlterColumnOperation::SetDataType { data_type, using, .. } => {
@@ -171,7 +171,7 @@ fn alter_column(
                 Some(using) => bind_expression(context, using, &schema)?,
                 None => datafusion::logical_expr::Expr::Column(schema.columns()[at].clone()),
             };
-            let convert = resolve::assign(given, &ty, &schema, context).map_err(|error| {
+            let convert = resolve::assign(context, given, &ty, &schema).map_err(|error| {
                 if error.code() != SqlState::CANNOT_COERCE {
                     return error;
                 }

@@ -241,7 +241,7 @@ fn check_default(context: &BindContext, expr: &Expr, column: &Column) -> Result<
             error
         }
     })?;
-    resolve::assign(bound, &column.ty, &empty, context).map(drop).map_err(|error| {
+    resolve::assign(context, bound, &column.ty, &empty).map(drop).map_err(|error| {
         if error.code() == SqlState::CANNOT_COERCE {
             PgError::new(
                 SqlState::DATATYPE_MISMATCH,
