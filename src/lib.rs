@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod error;
 pub mod executor;
+pub mod functions;
 pub mod parser;
 pub mod planner;
 pub mod storage;

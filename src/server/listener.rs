@@ -112,29 +112,36 @@ impl Server {
             shared.options.max_connections.saturating_add(LOGIN_SOCKETS_MAX),
         ));
         let mut connections = JoinSet::new();
+        let mut starved = false;
         loop {
-            tokio::select! {
+            let accepted = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                Some(_) = connections.join_next() => {}
-                accepted = poll_fn(|cx| poll_accept(&tcp, unix.as_ref(), cx)) => match accepted {
-                    Ok(socket) => match Arc::clone(&sockets).try_acquire_owned() {
+                Some(_) = connections.join_next() => continue,
+                accepted = poll_fn(|cx| poll_accept(&tcp, unix.as_ref(), cx)) => accepted,
+            };
+            match accepted {
+                Ok(socket) => {
+                    starved = false;
+                    match Arc::clone(&sockets).try_acquire_owned() {
                         Ok(permit) => {
                             connections.spawn(run(Arc::clone(&shared), socket, permit));
                         }
                         Err(_) => debug!("socket closed, too many are logging in"),
-                    },
-                    // ECONNABORTED is one client's affair, anything else (EMFILE, ENFILE, ENOBUFS) stays for a
-                    // while and would make this loop spin.
-                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                    Err(error) => {
-                        warn!(%error, "could not accept a connection");
-                        tokio::select! {
-                            () = shutdown.cancelled() => break,
-                            () = sleep(ACCEPT_PAUSE) => {}
-                        }
                     }
-                },
+                }
+                // One client's affair.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                // Anything else (EMFILE, ENFILE, ENOBUFS) stays for a while: said once, and no spinning meanwhile.
+                Err(error) => {
+                    if !std::mem::replace(&mut starved, true) {
+                        warn!(%error, "could not accept a connection, trying again");
+                    }
+                    tokio::select! {
+                        () = shutdown.cancelled() => break,
+                        () = sleep(ACCEPT_PAUSE) => {}
+                    }
+                }
             }
         }
         drop((tcp, unix));

@@ -349,10 +349,12 @@ fn append_binary_array(
 ) -> Result<(), TypeError> {
     let range = element_range(lists, row);
     let mut lengths = vec![range.len()];
+    // `int2vector` and `oidvector`, whose indexes start at 0, have one dimension even when empty.
+    let keeps_empty = first_index == 0;
     if !range.is_empty() {
         elements.inner_lengths(range.start, &mut lengths);
     }
-    let is_empty = lengths.contains(&0);
+    let is_empty = lengths.contains(&0) && !keeps_empty;
     let dimensions = if is_empty { 0 } else { lengths.len() as i32 };
     out.extend_from_slice(&dimensions.to_be_bytes());
     let nulls_at = out.len();

@@ -9,9 +9,11 @@
 pub(crate) mod binary;
 pub mod builtin;
 pub(crate) mod calendar;
+pub(crate) mod cast;
 pub(crate) mod column;
 pub mod error;
 pub mod ids;
+pub(crate) mod input_column;
 pub(crate) mod json;
 pub mod pg_type;
 mod report;
@@ -21,6 +23,7 @@ mod type_name;
 pub mod zone;
 mod zone_abbreviations;
 
+pub use cast::{cast_text_array, to_text_array};
 pub use error::TypeError;
 pub use ids::{BackendPid, CommitNo, ElementRef, Oid, RowId, TenantId};
 pub use pg_type::{NUMERIC_STORAGE, PgType, TYPE_KEY};
@@ -28,3 +31,6 @@ pub use settings::{
     ByteaOutput, DateOrder, DateStyle, InputSettings, IntervalStyle, OutputSettings,
 };
 pub use zone::TimeZone;
+
+#[cfg(test)]
+mod fixture_tests;

@@ -16,24 +16,31 @@ pub enum TimeZone {
 impl TimeZone {
     pub const UTC: Self = Self::Named(Tz::UTC);
 
-    /// The zone with this name, compared without case; or a numeric offset as `SET timezone` takes
-    /// it (`+2`, `-03:30`, hours east of Greenwich).
+    /// The zone that `SET timezone` takes: a name or a POSIX specification as [`Self::find`] has
+    /// them, or a number of hours east of Greenwich (`+2`, `-03:30`).
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
+        if let Some(zone) = Self::find(name) {
+            return Some(zone);
+        }
+        parse_offset(name).map(Self::Fixed)
+    }
+
+    /// The zone with this name of the IANA database, compared without case; or a POSIX specification
+    /// without summer time: an abbreviation and hours **west** of Greenwich (`GMT+3`, `<+03>-03`).
+    #[must_use]
+    pub fn find(name: &str) -> Option<Self> {
         if let Some(tz) = find_named(name) {
             return Some(Self::Named(tz));
         }
-        let (sign, digits) = match name.as_bytes().first()? {
-            b'-' => (-1, &name[1..]),
-            b'+' => (1, &name[1..]),
-            _ => (1, name),
+        let offset = match name.strip_prefix('<') {
+            Some(rest) => rest.split_once('>').filter(|(word, _)| word.len() >= 3)?.1,
+            None => {
+                let letters = name.bytes().take_while(u8::is_ascii_alphabetic).count();
+                name.get(letters..).filter(|_| letters >= 3)?
+            }
         };
-        let mut parts = digits.split(':');
-        let hours = parse_part(parts.next()?, 167)?;
-        let minutes = parts.next().map_or(Some(0), |part| parse_part(part, 59))?;
-        let seconds = parts.next().map_or(Some(0), |part| parse_part(part, 59))?;
-        let end = parts.next().is_none();
-        end.then_some(Self::Fixed(sign * (hours * 3600 + minutes * 60 + seconds)))
+        parse_offset(offset).map(|west| Self::Fixed(-west))
     }
 
     /// The name as `SHOW timezone` gives it.
@@ -77,12 +84,24 @@ impl TimeZone {
         }
     }
 
-    /// The abbreviation in force at an instant (`CEST`), where the zone has one.
+    /// The abbreviation in force at an instant: `CEST`, or the offset where the zone has no word for
+    /// it: `-03`.
     #[must_use]
-    pub fn abbreviation_at(&self, instant: i64) -> Option<String> {
-        let Self::Named(tz) = self else { return None };
-        let offset = tz.offset_from_utc_datetime(&datetime(equivalent(instant)));
-        offset.abbreviation().map(str::to_owned)
+    pub fn abbreviation_at(&self, instant: i64) -> String {
+        if let Self::Named(tz) = self {
+            let offset = tz.offset_from_utc_datetime(&datetime(equivalent(instant)));
+            if let Some(abbreviation) = offset.abbreviation() {
+                return abbreviation.to_owned();
+            }
+        }
+        let east = self.offset_at(instant);
+        let (hours, minutes) = (east.abs() / 3600, east.abs() / 60 % 60);
+        let sign = if east < 0 { '-' } else { '+' };
+        if minutes == 0 {
+            format!("{sign}{hours:02}")
+        } else {
+            format!("{sign}{hours:02}{minutes:02}")
+        }
     }
 
     /// The offset that applies to a local time, given in seconds as if it were UTC.
@@ -104,13 +123,28 @@ impl TimeZone {
     }
 }
 
+/// `[+-]hh[:mm[:ss]]` in seconds.
+fn parse_offset(text: &str) -> Option<i32> {
+    let (sign, digits) = match text.as_bytes().first()? {
+        b'-' => (-1, &text[1..]),
+        b'+' => (1, &text[1..]),
+        _ => (1, text),
+    };
+    let mut parts = digits.split(':');
+    let hours = parse_part(parts.next()?, 167)?;
+    let minutes = parts.next().map_or(Some(0), |part| parse_part(part, 59))?;
+    let seconds = parts.next().map_or(Some(0), |part| parse_part(part, 59))?;
+    let end = parts.next().is_none();
+    end.then_some(sign * (hours * 3600 + minutes * 60 + seconds))
+}
+
 fn parse_part(part: &str, max: i32) -> Option<i32> {
     let valid = (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     part.parse().ok().filter(|number| valid && *number <= max)
 }
 
 /// The IANA zone of this name, compared without case.
-pub(crate) fn find_named(name: &str) -> Option<Tz> {
+fn find_named(name: &str) -> Option<Tz> {
     if name.len() > 40 {
         return None;
     }
@@ -151,4 +185,39 @@ fn equivalent(instant: i64) -> i64 {
 /// `instant` is within the years that `equivalent` returns.
 fn datetime(instant: i64) -> chrono::NaiveDateTime {
     DateTime::from_timestamp(instant, 0).unwrap_or_default().naive_utc()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_offsets() {
+        assert_eq!(TimeZone::parse("utc"), Some(TimeZone::UTC));
+        assert_eq!(TimeZone::parse("+2"), Some(TimeZone::Fixed(7200)));
+        assert_eq!(TimeZone::parse("-03:30"), Some(TimeZone::Fixed(-12_600)));
+        assert_eq!(TimeZone::parse("GMT+3"), Some(TimeZone::Fixed(-10_800)));
+        assert_eq!(
+            TimeZone::parse("<+03>-03").map(|zone| zone.name()),
+            Some("<+03>-03".to_owned())
+        );
+        assert_eq!(
+            TimeZone::parse("america/new_york").map(|zone| zone.name()),
+            Some("America/New_York".to_owned())
+        );
+        for bad in ["", "Mars/Base", "+", "+200", "1:2:3:4", "+1:60", "é", "AB+3", "<+0>3"] {
+            assert_eq!(TimeZone::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn rules_go_on_for_ever() {
+        let zone = TimeZone::parse("Europe/Berlin").unwrap();
+        for year in [2030, 2099, 2100, 2101, 2400, 9999, 200_000] {
+            let summer = days_from_civil(year, 7, 1) * SECONDS_PER_DAY;
+            let winter = days_from_civil(year, 1, 15) * SECONDS_PER_DAY;
+            assert_eq!((zone.offset_at(summer), zone.offset_at(winter)), (7200, 3600), "{year}");
+        }
+        assert_eq!(zone.offset_at(i64::MIN / 4), 3208);
+    }
 }

@@ -17,7 +17,7 @@ CREATE TABLE emp (
     tags text[],
     grade char(2),
     CONSTRAINT emp_dept_fk FOREIGN KEY (dept_id) REFERENCES dept (id) ON DELETE CASCADE,
-    CONSTRAINT emp_salary_ck CHECK (salary >= 0)
+    CONSTRAINT emp_dept_ck CHECK (dept_id > 0)
 );
 CREATE TABLE pair (a integer, b integer, c uuid, d jsonb, e bytea, f smallint, PRIMARY KEY (b, a));
 CREATE TABLE pair_ref (

@@ -393,13 +393,23 @@ fn views_depend_on_what_they_read() {
 fn objects_are_described_in_postgresqls_words() {
     let catalog = catalog();
     let path = ["public".to_owned()];
-    let constraint = |oid| describe::constraint_definition(&catalog, Oid(oid)).expect("one");
+    let style = describe::Style { pretty: false, search_path: &path };
+    let pretty = describe::Style { pretty: true, ..style };
+    let constraint = |oid| describe::constraint_definition(&catalog, Oid(oid), style).expect("one");
     assert_eq!(constraint(16402), "PRIMARY KEY (id)");
     assert_eq!(constraint(16413), "FOREIGN KEY (dept_id) REFERENCES dept(id) ON DELETE CASCADE");
     assert_eq!(constraint(16414), "CHECK ((salary >= 0))");
     assert_eq!(
-        describe::index_definition(&catalog, Oid(16403)).expect("an index"),
+        describe::index_definition(&catalog, Oid(16403), style).expect("an index"),
         "CREATE UNIQUE INDEX dept_name_key ON public.dept USING btree (name)"
+    );
+    assert_eq!(
+        describe::constraint_definition(&catalog, Oid(16414), pretty).as_deref(),
+        Some("CHECK (salary >= 0)")
+    );
+    assert_eq!(
+        describe::index_definition(&catalog, Oid(16403), pretty).as_deref(),
+        Some("CREATE UNIQUE INDEX dept_name_key ON dept USING btree (name)")
     );
     assert_eq!(describe::relation_name(&catalog, EMP, &path).expect("visible"), "emp");
     assert_eq!(

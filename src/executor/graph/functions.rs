@@ -15,9 +15,9 @@ use datafusion::logical_expr::{
 
 use super::snapshot::GraphSnapshot;
 use super::values::text_array;
+use crate::catalog::PropertyGraph;
 use crate::error::PgError;
 use crate::planner::{GraphFunction, GraphFunctionKind};
-use crate::types::Oid;
 
 /// A [`GraphFunction`] with the snapshot it reads.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ impl ScalarUDFImpl for BoundGraphFunction {
 /// Whatever `snapshot` fails with.
 pub fn bind_graph_functions(
     plan: LogicalPlan,
-    snapshot: &dyn Fn(Oid) -> Result<Arc<GraphSnapshot>>,
+    snapshot: &dyn Fn(&Arc<PropertyGraph>) -> Result<Arc<GraphSnapshot>>,
 ) -> Result<LogicalPlan> {
     plan.transform_up_with_subqueries(|node| {
         node.map_expressions(|expr| expr.transform_up(|expr| bind_expr(expr, snapshot)))
@@ -172,9 +172,9 @@ pub fn bind_graph_functions(
     .data()
 }
 
-fn bind_expr(
+pub(super) fn bind_expr(
     expr: Expr,
-    snapshot: &dyn Fn(Oid) -> Result<Arc<GraphSnapshot>>,
+    snapshot: &dyn Fn(&Arc<PropertyGraph>) -> Result<Arc<GraphSnapshot>>,
 ) -> Result<Transformed<Expr>> {
     let Expr::ScalarFunction(call) = &expr else { return Ok(Transformed::no(expr)) };
     let Some(function) = call.func.inner().downcast_ref::<GraphFunction>() else {
@@ -182,7 +182,7 @@ fn bind_expr(
     };
     let bound = BoundGraphFunction {
         function: function.clone(),
-        snapshot: snapshot(function.graph.oid)?,
+        snapshot: snapshot(&function.graph)?,
         signature: Signature::any(1, Volatility::Immutable),
     };
     Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(

@@ -48,7 +48,8 @@ const ROW_COLUMN: &str = "~row";
 
 /// Physical operators for a pattern whose graph functions are bound ([`super::bind_graph_functions`]).
 ///
-/// `input` is the plan of the node's input. Scans use at most `partitions_max` partitions.
+/// `input` is the plan of the node's input; scans use at most `partitions_max` partitions. An extension planner calls it
+/// with `&|expr, schema| planner.create_physical_expr(expr, schema, session, planning_ctx)`.
 ///
 /// # Errors
 /// `0A000` for a kind of path search that is not carried out; whatever `create_physical` fails with.
@@ -710,10 +711,11 @@ impl Lowering<'_> {
         for path in &self.pattern.paths {
             let Some(variable) = &path.variable else { continue };
             let parts = self.path_parts(path, partial)?;
-            columns.push(partial.width());
+            let column = partial.width();
+            columns.push(column);
             let field = Arc::new(Field::new(variable, path_type(), false));
             let schema = with_fields(&partial.schema, [field])?;
-            partial.push(PathBuild { graph: Arc::clone(&self.graph), parts }, schema);
+            partial.push(PathBuild { graph: Arc::clone(&self.graph), column, parts }, schema);
         }
         let schema = partial.schema.clone();
         let checks = self.checks(&schema)?;

@@ -10,8 +10,11 @@ mod key_lookup;
 pub mod lower;
 mod order;
 pub mod snapshot;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use functions::bind_graph_functions;
 pub use lower::{CreatePhysical, lower_match};
+pub use crate::storage::AdjacencyCache;
 pub use snapshot::{ExpressionHook, GraphSnapshot, Hop};

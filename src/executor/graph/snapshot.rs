@@ -27,7 +27,7 @@ pub struct GraphSnapshot {
     pub edges: Vec<Arc<TableVersion>>,
     ends: Vec<[EndColumns; 2]>,
     cache: Arc<AdjacencyCache>,
-    hook: ExpressionHook,
+    hook: Option<ExpressionHook>,
     expressions: Mutex<HashMap<(Oid, String), Arc<dyn PhysicalExpr>>>,
 }
 
@@ -54,8 +54,7 @@ impl GraphSnapshot {
     pub fn try_new(
         graph: Arc<PropertyGraph>,
         table: impl Fn(Oid) -> Option<Arc<TableVersion>>,
-        cache: Arc<AdjacencyCache>,
-        hook: ExpressionHook,
+        cache: &Arc<AdjacencyCache>,
     ) -> Result<Self> {
         let find = |relation: Oid| {
             table(relation).ok_or_else(|| {
@@ -71,7 +70,16 @@ impl GraphSnapshot {
             .iter()
             .map(|edge| [end_columns(&edge.source), end_columns(&edge.destination)])
             .collect();
-        Ok(Self { graph, vertices, edges, ends, cache, hook, expressions: Mutex::default() })
+        let cache = Arc::clone(cache);
+        let expressions = Mutex::default();
+        Ok(Self { graph, vertices, edges, ends, cache, hook: None, expressions })
+    }
+
+    /// With a way to compute properties that are SQL expressions.
+    #[must_use]
+    pub fn with_expressions(mut self, hook: ExpressionHook) -> Self {
+        self.hook = Some(hook);
+        self
     }
 
     /// The version of an element table.
@@ -135,7 +143,13 @@ impl GraphSnapshot {
         if let Some(compiled) = self.expressions.lock().get(&key) {
             return Ok(Arc::clone(compiled));
         }
-        let compiled = (self.hook)(relation, text)?;
+        let hook = self.hook.as_ref().ok_or_else(|| {
+            PgError::unsupported(
+                format!("property expression {text} is not supported"),
+                "Make the property a column of the table.",
+            )
+        })?;
+        let compiled = hook(relation, text)?;
         self.expressions.lock().insert(key, Arc::clone(&compiled));
         Ok(compiled)
     }

@@ -8,6 +8,7 @@
 mod append;
 mod arrange;
 mod checks;
+mod distinct_ends;
 mod edge_filter;
 mod edge_list;
 mod ends_of_edge;
@@ -29,6 +30,7 @@ mod vertex_scan_exec;
 
 pub use arrange::Arrange;
 pub use checks::{Checks, PatternFilter};
+pub use distinct_ends::DistinctEnds;
 pub use edge_filter::EdgePredicate;
 pub use ends_of_edge::EndsOfEdge;
 pub use expand::Expand;

@@ -36,6 +36,8 @@ pub enum PathPart {
 pub struct PathBuild {
     /// The graph, for the ends of edges.
     pub graph: Arc<GraphSnapshot>,
+    /// Position of the path's column in the output: the number of input columns.
+    pub column: usize,
     /// In order, starting and ending with a vertex.
     pub parts: Vec<PathPart>,
 }
@@ -76,6 +78,9 @@ impl GraphOperator for PathBuild {
 
     fn input_columns(&self, needed: &[usize]) -> Option<Vec<usize>> {
         let mut columns = needed.to_vec();
+        if !needed.contains(&self.column) {
+            return Some(columns);
+        }
         columns.extend(self.parts.iter().map(|part| match part {
             PathPart::Vertex(column)
             | PathPart::Edge(column)

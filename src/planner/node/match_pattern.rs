@@ -1,6 +1,7 @@
 //! The logical node for a graph pattern.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::{DFSchema, DFSchemaRef, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
+use super::pattern_column;
 use crate::planner::pattern::BoundPattern;
 
 /// All matches of a pattern, for each row of the input if there is one.
@@ -81,10 +83,25 @@ impl MatchPattern {
         Ok(Self { input, pattern, filter, optional, schema })
     }
 
-    fn element_predicates(&self) -> impl Iterator<Item = &Expr> {
+    /// Predicates as others may see them: see [`super::pattern_column`].
+    fn closed_predicates(&self) -> Result<Vec<Expr>> {
+        let mut elements = HashMap::new();
+        let mut columns = HashMap::new();
+        for vertex in self.pattern.vertices.iter().filter(|vertex| !vertex.bound) {
+            elements.insert(vertex.variable.as_str(), DataType::UInt64);
+        }
+        for edge in self.pattern.edges.iter().filter(|edge| !edge.bound) {
+            // In the predicate of a quantified edge its column is one edge, not the list.
+            elements.insert(edge.variable.as_str(), DataType::UInt64);
+        }
+        let inputs = self.input.as_ref().map_or(0, |input| input.schema().fields().len());
+        for field in self.schema.fields().iter().skip(inputs) {
+            columns.insert(field.name().as_str(), field.data_type().clone());
+        }
         let vertices = self.pattern.vertices.iter().filter_map(|vertex| vertex.predicate.as_ref());
         let edges = self.pattern.edges.iter().filter_map(|edge| edge.predicate.as_ref());
-        vertices.chain(edges).chain(self.filter.as_ref())
+        let filter = self.filter.iter().map(|filter| pattern_column::close(filter.clone(), &columns));
+        vertices.chain(edges).map(|predicate| pattern_column::close(predicate.clone(), &elements)).chain(filter).collect()
     }
 }
 
@@ -127,7 +144,8 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        self.element_predicates().cloned().collect()
+        // Rewriting a column cannot fail.
+        self.closed_predicates().unwrap_or_default()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,7 +159,7 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
 
     fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
         let mut pattern = self.pattern.clone();
-        let mut exprs = exprs.into_iter();
+        let mut exprs = exprs.into_iter().map(pattern_column::open).collect::<Result<Vec<_>>>()?.into_iter();
         for vertex in &mut pattern.vertices {
             vertex.predicate = vertex.predicate.as_ref().and_then(|_| exprs.next());
         }

@@ -170,6 +170,7 @@ async fn converse(shared: &Shared, wire: &mut Wire, request: LoginRequest, deadl
             return;
         }
     };
+    debug!(pid = session.pid().0, user, tls = wire.is_tls(), "logged in");
     let _registration = shared.backends.register(session.pid(), session.cancel_secret());
     let max_message_bytes = shared.options.max_message_bytes;
     wire.phase = Phase::Ready { max_message_bytes };
@@ -218,6 +219,7 @@ impl Connection<'_> {
         if self.wire.owes_reply || self.wire.unsent() >= FLUSH_BYTES {
             self.wire.flush().await?;
         }
+        self.wire.shrink();
         tokio::select! {
             biased;
             () = self.draining.cancelled() => Err(admin_shutdown().into()),

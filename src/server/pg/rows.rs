@@ -12,13 +12,15 @@ use crate::types::pg_type::PgType;
 
 /// Rows encoded before it is known how long a row is.
 const FIRST_SLICE_ROWS: usize = 64;
+/// Bytes encoded at a time, about; the encoder's buffer grows to this and output to this over [`FLUSH_BYTES`].
+const SLICE_BYTES: usize = 32 << 10;
 /// The most rows encoded at a time.
 const SLICE_ROWS_MAX: usize = 1024;
 
 /// Sends all rows of `rows`.
 ///
-/// A batch is encoded in slices of about [`FLUSH_BYTES`], each written before the next, so a client that reads slowly
-/// costs one slice of memory, whatever the size of the result.
+/// A batch is encoded in slices of about [`SLICE_BYTES`], and output is written whenever there are [`FLUSH_BYTES`] of
+/// it, so a client that reads slowly costs the same memory, whatever the size of the result.
 pub(super) async fn send(
     connection: &mut Connection<'_>,
     columns: &[OutputColumn],
@@ -47,7 +49,7 @@ pub(super) async fn send(
             }
             connection.wire.whole = None;
             let row_bytes = (connection.wire.out.len() - before) / (end - start);
-            slice_rows = (FLUSH_BYTES / row_bytes.max(1)).clamp(1, SLICE_ROWS_MAX);
+            slice_rows = (SLICE_BYTES / row_bytes.max(1)).clamp(1, SLICE_ROWS_MAX);
             start = end;
             if connection.wire.unsent() >= FLUSH_BYTES {
                 connection.wire.flush_unless(&cancel).await?;

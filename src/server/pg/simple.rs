@@ -9,6 +9,9 @@ use crate::session::ScriptPosition;
 /// Runs the statements of `text` one after the other; the first error ends it, and undoes what was not yet committed.
 pub(super) async fn query(connection: &mut Connection<'_>, text: &str) -> Flow<()> {
     let in_text = |error| Halt::in_text(error, text);
+    // A simple query takes the place of the unnamed statement and portal, as in PostgreSQL.
+    connection.session.close_portal("");
+    connection.session.close_statement("");
     connection.portals.close("");
     let statements = connection.session.parse(text).map_err(in_text)?;
     let Some(last) = statements.len().checked_sub(1) else {

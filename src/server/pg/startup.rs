@@ -11,8 +11,10 @@
 //! for something that came through TLS (CVE-2021-23214).
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -79,7 +81,7 @@ pub(super) async fn open(socket: Socket, tls: Option<&Tls>) -> Result<Opened, Op
     let (mut transport, address) = match socket {
         Socket::Unix(stream) => (Transport::Unix(stream), None),
         Socket::Tcp(stream, address) => {
-            let _ = stream.set_nodelay(true);
+            keep_alive(&stream);
             (direct_tls(stream, tls).await?, Some(address))
         }
     };
@@ -113,6 +115,17 @@ pub(super) async fn open(socket: Socket, tls: Option<&Tls>) -> Result<Opened, Op
             Err(error) => Err(refused(transport, error)),
         };
     }
+}
+
+/// Replies go out at once, and a client whose machine has vanished is noticed in about two minutes.
+fn keep_alive(stream: &TcpStream) {
+    let probes = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(6);
+    // A socket that does not take these is served all the same.
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
 }
 
 fn refused(transport: Transport, error: PgError) -> OpenError {

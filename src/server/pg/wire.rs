@@ -13,8 +13,8 @@ use crate::error::PgError;
 
 /// What a connection reads into when it has nothing; an idle one holds no more.
 const READ_BYTES: usize = 8 << 10;
-/// A buffer that had to grow over this is given back when it is empty.
-const KEPT_BYTES_MAX: usize = 128 << 10;
+/// A buffer that had to grow over this is given back before the connection rests.
+const KEPT_BYTES_MAX: usize = 32 << 10;
 /// Read ahead this much, at most, while a statement runs.
 const READ_AHEAD_BYTES_MAX: usize = 64 << 10;
 /// Output is written when it has grown to this.
@@ -110,11 +110,17 @@ impl Wire {
         }
     }
 
+    /// Gives back what buffers had to grow by, before the client is waited for: an idle connection is a small one.
+    pub(super) fn shrink(&mut self) {
+        for buffer in [&mut self.input, &mut self.out] {
+            if buffer.is_empty() && buffer.capacity() > KEPT_BYTES_MAX {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
+
     /// Reads once. Memory grows with the bytes that come, never with the length that was announced.
     async fn read(&mut self) -> io::Result<()> {
-        if self.input.is_empty() && self.input.capacity() > KEPT_BYTES_MAX {
-            self.input = BytesMut::new();
-        }
         let more = self.input.len().clamp(READ_BYTES, 8 << 20);
         if self.input.capacity() - self.input.len() < more / 2 {
             self.input.reserve(more);
@@ -164,9 +170,6 @@ impl Wire {
         self.transport.flush().await?;
         self.sent = 0;
         self.out.clear();
-        if self.out.capacity() > 4 * KEPT_BYTES_MAX {
-            self.out = BytesMut::new();
-        }
         Ok(())
     }
 

@@ -2,21 +2,35 @@
 
 use super::super::derived_oid;
 use super::super::index_of::{IndexOf, index};
-use super::name::{qualified_relation_name, quote_identifier, schema_and_name, schema_name};
+use super::name::{qualified_relation_name, quote_identifier, relation_name};
 use crate::catalog::Catalog;
 use crate::catalog::object::{Constraint, ConstraintKind, ForeignKeyAction, RelationKind, Table};
 use crate::types::Oid;
 
+/// How `pg_get_…def` functions write: as their argument `pretty` and the session's search path say.
+#[derive(Debug, Clone, Copy)]
+pub struct Style<'a> {
+    /// With fewer parentheses, and names as short as the search path allows.
+    pub pretty: bool,
+    /// See the module documentation.
+    pub search_path: &'a [String],
+}
+
 /// `pg_get_constraintdef`: `PRIMARY KEY (id)`, `CHECK ((a > 0))`, …; `None` if there is none.
-pub fn constraint_definition(catalog: &Catalog, oid: Oid) -> Option<String> {
+pub fn constraint_definition(catalog: &Catalog, oid: Oid, style: Style<'_>) -> Option<String> {
     let (table, constraint) = catalog.relations.values().find_map(|relation| {
         let table = relation.table()?;
         table.constraints.iter().find(|constraint| constraint.oid == oid).map(|c| (table, c))
     })?;
-    Some(definition_of(catalog, table, constraint))
+    Some(definition_of(catalog, table, constraint, style))
 }
 
-fn definition_of(catalog: &Catalog, table: &Table, constraint: &Constraint) -> String {
+fn definition_of(
+    catalog: &Catalog,
+    table: &Table,
+    constraint: &Constraint,
+    style: Style<'_>,
+) -> String {
     match &constraint.kind {
         ConstraintKind::PrimaryKey { columns, .. } => {
             format!("PRIMARY KEY ({})", column_list(Some(table), columns))
@@ -24,7 +38,10 @@ fn definition_of(catalog: &Catalog, table: &Table, constraint: &Constraint) -> S
         ConstraintKind::Unique { columns, .. } => {
             format!("UNIQUE ({})", column_list(Some(table), columns))
         }
-        ConstraintKind::Check { condition } => format!("CHECK ({})", parenthesized(condition)),
+        ConstraintKind::Check { condition } => {
+            let condition = parenthesized(condition);
+            if style.pretty { format!("CHECK {condition}") } else { format!("CHECK ({condition})") }
+        }
         ConstraintKind::ForeignKey {
             columns,
             referenced,
@@ -36,7 +53,8 @@ fn definition_of(catalog: &Catalog, table: &Table, constraint: &Constraint) -> S
             format!(
                 "FOREIGN KEY ({}) REFERENCES {}({}){}{}",
                 column_list(Some(table), columns),
-                referenced_name(catalog, *referenced),
+                relation_name(catalog, *referenced, style.search_path)
+                    .unwrap_or_else(|| referenced.to_string()),
                 column_list(target.map(AsRef::as_ref), referenced_columns),
                 action_clause("UPDATE", *on_update),
                 action_clause("DELETE", *on_delete),
@@ -70,15 +88,6 @@ fn is_one_group(text: &str) -> bool {
     false
 }
 
-/// As PostgreSQL: with its schema unless that is `public`, which default search paths find.
-fn referenced_name(catalog: &Catalog, oid: Oid) -> String {
-    let Some((schema, name)) = schema_and_name(catalog, oid) else { return oid.to_string() };
-    match schema_name(catalog, schema) {
-        Some(schema) if schema != "public" => format!("{schema}.{}", quote_identifier(name)),
-        _ => quote_identifier(name),
-    }
-}
-
 fn action_clause(event: &str, action: ForeignKeyAction) -> String {
     let action = match action {
         ForeignKeyAction::NoAction => return String::new(),
@@ -101,12 +110,16 @@ pub(super) fn column_list(table: Option<&Table>, positions: &[usize]) -> String 
 }
 
 /// `pg_get_indexdef` of a whole index; `None` if there is none.
-pub fn index_definition(catalog: &Catalog, oid: Oid) -> Option<String> {
+pub fn index_definition(catalog: &Catalog, oid: Oid, style: Style<'_>) -> Option<String> {
     let index: IndexOf<'_> = index(catalog, oid)?;
+    let table = match style.pretty {
+        true => relation_name(catalog, index.relation.oid, style.search_path),
+        false => qualified_relation_name(catalog, index.relation.oid),
+    };
     Some(format!(
         "CREATE UNIQUE INDEX {} ON {} USING btree ({})",
         quote_identifier(index.name()),
-        qualified_relation_name(catalog, index.relation.oid)?,
+        table?,
         column_list(Some(index.table), index.columns),
     ))
 }

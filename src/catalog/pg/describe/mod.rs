@@ -17,7 +17,7 @@ mod visible;
 
 pub use comment::{col_description, obj_description, shobj_description};
 pub use definition::{
-    constraint_definition, index_column, index_definition, rule_definition, view_definition,
+    Style, constraint_definition, index_column, index_definition, rule_definition, view_definition,
 };
 pub(super) use expression::columns_in_expression;
 pub use function::{

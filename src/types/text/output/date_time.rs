@@ -174,7 +174,7 @@ pub(crate) fn append_timestamptz(micros: i64, settings: &OutputSettings, out: &m
     let local = micros.saturating_add(i64::from(east) * MICROS_PER_SECOND);
     let abbreviation = match settings.date_style {
         DateStyle::Iso => None,
-        _ => settings.timezone.abbreviation_at(instant),
+        _ => Some(settings.timezone.abbreviation_at(instant)),
     };
     append_date_time(local, Some(Zone { east, abbreviation }), settings, out);
 }
@@ -215,23 +215,21 @@ fn append_date_time(local: i64, zone: Option<Zone>, settings: &OutputSettings, o
     }
     line.append_to(out);
     if let Some(zone) = zone {
-        append_zone(&zone, settings.date_style, out);
+        append_zone(&zone, out);
     }
     if day.before_christ {
         out.extend_from_slice(b" BC");
     }
 }
 
-fn append_zone(zone: &Zone, style: DateStyle, out: &mut Vec<u8>) {
+/// The offset; in the styles other than ISO the zone's abbreviation.
+fn append_zone(zone: &Zone, out: &mut Vec<u8>) {
     if let Some(abbreviation) = &zone.abbreviation {
         out.push(b' ');
         out.extend_from_slice(abbreviation.as_bytes());
         return;
     }
     let mut line = Line::new();
-    if style == DateStyle::Postgres {
-        line.put(b" ");
-    }
     line.put_offset(zone.east);
     line.append_to(out);
 }

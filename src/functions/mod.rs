@@ -1,0 +1,3 @@
+//! Scalar and aggregate functions, operators, casts.
+
+pub mod cypher;

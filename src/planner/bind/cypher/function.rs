@@ -1,0 +1,270 @@
+//! Calls of scalar functions: those on graph elements and `coalesce` here, the rest by the library's table.
+
+use datafusion::functions::core::expr_fn::{coalesce, get_field};
+use datafusion::logical_expr::cast;
+
+use super::binder::Binder;
+use super::error;
+use super::expression::{dynamic, from_json, kind_name};
+use super::typed::Typed;
+use super::walk::AGGREGATES;
+use crate::error::PgError;
+use crate::functions::cypher::library::{self, Definition};
+use crate::functions::cypher::{Call, CypherType, lists};
+use crate::parser::Span;
+use crate::parser::cypher::{Expr, ExprKind, FunctionCall};
+use crate::planner::bind::graph::names::near;
+use crate::planner::node::{GraphFunction, GraphFunctionKind};
+
+/// Functions that are bound here rather than from the library's table.
+const OWN: [&str; 14] = [
+    "coalesce",
+    "exists",
+    "id",
+    "elementId",
+    "labels",
+    "type",
+    "keys",
+    "properties",
+    "startNode",
+    "endNode",
+    "nodes",
+    "relationships",
+    "length",
+    "timestamp",
+];
+
+impl Binder<'_> {
+    pub(super) fn function(&mut self, call: &FunctionCall, span: Span) -> Result<Typed, PgError> {
+        let name = call.name.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join(".");
+        let folded = name.to_ascii_lowercase();
+        if AGGREGATES.contains(&folded.as_str()) {
+            return self.aggregate(&folded, call, span);
+        }
+        if call.distinct {
+            return Err(error::wrong_type(format!("DISTINCT is for aggregate functions, {name} is none"), span));
+        }
+        match folded.as_str() {
+            "coalesce" => self.coalesce(&call.arguments, span),
+            "exists" => self.property_exists(&call.arguments, span),
+            "id" | "elementid" | "labels" | "type" | "properties" | "startnode" | "endnode" | "keys" => {
+                self.element_function(&folded, &name, &call.arguments, span)
+            }
+            "nodes" | "relationships" | "length" => self.path_function(&folded, &name, &call.arguments, span),
+            "timestamp" => self.timestamp(&call.arguments, span),
+            _ => match library::find(&name) {
+                Some(definition) => self.library_call(definition, &call.arguments, span),
+                None => Err(no_such_function(&name, span)),
+            },
+        }
+    }
+
+    fn one<'e>(&self, name: &str, arguments: &'e [Expr], span: Span) -> Result<&'e Expr, PgError> {
+        match arguments {
+            [argument] => Ok(argument),
+            _ => Err(error::argument_count(name, "1", arguments.len(), span)),
+        }
+    }
+
+    fn coalesce(&mut self, arguments: &[Expr], span: Span) -> Result<Typed, PgError> {
+        if arguments.is_empty() {
+            return Err(error::argument_count("coalesce", "1 or more", 0, span));
+        }
+        let values = arguments.iter().map(|argument| self.expr(argument)).collect::<Result<Vec<_>, _>>()?;
+        let (values, ty) = self.unified(values)?;
+        Ok(Typed::new(coalesce(values), ty))
+    }
+
+    /// `exists(n.key)`: not null; `exists((a)-->(b))`: the pattern.
+    fn property_exists(&mut self, arguments: &[Expr], span: Span) -> Result<Typed, PgError> {
+        let argument = self.one("exists", arguments, span)?;
+        match &argument.kind {
+            ExprKind::PatternPredicate(_) => self.expr(argument),
+            ExprKind::Property { .. } | ExprKind::Index { .. } => {
+                let value = self.expr(argument)?;
+                Ok(Typed::boolean(value.expr.is_not_null()))
+            }
+            _ => Err(error::wrong_type("exists() takes a property or a pattern", argument.span)),
+        }
+    }
+
+    fn element_function(
+        &mut self,
+        folded: &str,
+        name: &str,
+        arguments: &[Expr],
+        span: Span,
+    ) -> Result<Typed, PgError> {
+        let argument = self.one(name, arguments, span)?;
+        let value = self.expr(argument)?;
+        let value = self.normalized(value);
+        let edge = match &value.ty {
+            CypherType::Null => return Ok(Typed::null()),
+            CypherType::Node => false,
+            CypherType::Relationship => true,
+            _ if folded == "keys" => return self.keys_of_map(value, argument.span),
+            CypherType::Map(_) if folded == "properties" => return Ok(value),
+            CypherType::Any => return self.any_element(folded, value, span),
+            ty => {
+                return Err(error::wrong_type(format!("function {name} does not take a value of type {ty}"), argument.span));
+            }
+        };
+        let (kind, ty) = match (folded, edge) {
+            ("id", _) => return Ok(Typed::new(cast(value.expr, CypherType::Integer.arrow()), CypherType::Integer)),
+            ("elementid", _) => (GraphFunctionKind::ElementId { edge }, CypherType::String),
+            ("labels", false) => (GraphFunctionKind::Labels { edge }, CypherType::list(CypherType::String)),
+            ("type", true) => (GraphFunctionKind::Labels { edge }, CypherType::String),
+            ("keys", _) => (GraphFunctionKind::Keys { edge }, CypherType::list(CypherType::String)),
+            ("properties", _) => (GraphFunctionKind::Properties { edge }, CypherType::Any),
+            ("startnode", true) => (GraphFunctionKind::EndPoint { end: false }, CypherType::Node),
+            ("endnode", true) => (GraphFunctionKind::EndPoint { end: true }, CypherType::Node),
+            _ => {
+                return Err(error::wrong_type(
+                    format!("function {name} does not take a {}", kind_name(edge)),
+                    argument.span,
+                ));
+            }
+        };
+        let expr = GraphFunction::call(self.graph()?, kind, value.expr);
+        Ok(if folded == "properties" { from_json(expr) } else { Typed::new(expr, ty) })
+    }
+
+    fn keys_of_map(&mut self, value: Typed, span: Span) -> Result<Typed, PgError> {
+        match &value.ty {
+            CypherType::Map(_) | CypherType::Any => {
+                Ok(dynamic("keys", lists::keys, vec![value], CypherType::list(CypherType::String)))
+            }
+            ty => Err(error::wrong_type(format!("function keys does not take a value of type {ty}"), span)),
+        }
+    }
+
+    fn any_element(&mut self, folded: &str, value: Typed, span: Span) -> Result<Typed, PgError> {
+        use crate::functions::cypher::elements;
+        let strings = CypherType::list(CypherType::String);
+        Ok(match folded {
+            "labels" => dynamic("labels", elements::labels, vec![value], strings),
+            "type" => dynamic("type", elements::relationship_type, vec![value], CypherType::String),
+            "properties" => dynamic("properties", elements::properties, vec![value], CypherType::Any),
+            "elementid" => dynamic("element_id", elements::element_id, vec![value], CypherType::String),
+            "id" => dynamic("id", elements::id, vec![value], CypherType::Integer),
+            "startnode" | "endnode" => {
+                let relationship = self.coerce(value, &CypherType::Relationship)?;
+                let kind = GraphFunctionKind::EndPoint { end: folded == "endnode" };
+                Typed::new(GraphFunction::call(self.graph()?, kind, relationship), CypherType::Node)
+            }
+            _ => return Err(error::unsupported("this function on a value of no static type", span)),
+        })
+    }
+
+    fn path_function(
+        &mut self,
+        folded: &str,
+        name: &str,
+        arguments: &[Expr],
+        span: Span,
+    ) -> Result<Typed, PgError> {
+        let argument = self.one(name, arguments, span)?;
+        let value = self.expr(argument)?;
+        match (&value.ty, folded) {
+            (CypherType::Null, _) => Ok(Typed::null()),
+            (CypherType::Path, "nodes") => {
+                Ok(Typed::new(get_field(value.expr, "vertices"), CypherType::list(CypherType::Node)))
+            }
+            (CypherType::Path, _) => {
+                let edges = CypherType::list(CypherType::Relationship);
+                let relationships = Typed::new(get_field(value.expr, "edges"), edges);
+                if folded == "relationships" {
+                    return Ok(relationships);
+                }
+                Ok(Typed::new(lists::ListLength::call(relationships.expr), CypherType::Integer))
+            }
+            (ty, _) => {
+                Err(error::wrong_type(format!("function {name} does not take a value of type {ty}"), argument.span))
+            }
+        }
+    }
+
+    fn timestamp(&mut self, arguments: &[Expr], span: Span) -> Result<Typed, PgError> {
+        if !arguments.is_empty() {
+            return Err(error::argument_count("timestamp", "no", arguments.len(), span));
+        }
+        Err(error::unsupported("function timestamp", span))
+    }
+
+    fn library_call(
+        &mut self,
+        definition: &'static Definition,
+        arguments: &[Expr],
+        span: Span,
+    ) -> Result<Typed, PgError> {
+        let most = definition.parameters.len();
+        let least = most - definition.optional;
+        if !(least..=most).contains(&arguments.len()) {
+            let expected = if least == most { most.to_string() } else { format!("{least} to {most}") };
+            return Err(error::argument_count(definition.name, &expected, arguments.len(), span));
+        }
+        let mut values = Vec::with_capacity(arguments.len());
+        for (argument, want) in arguments.iter().zip(definition.parameters) {
+            let value = self.expr(argument)?;
+            let value = match want {
+                library::Want::Integer => self.expect(value, &CypherType::Integer),
+                library::Want::String => self.expect(value, &CypherType::String),
+                library::Want::Number => self.expect(value, &CypherType::Float),
+                _ => value,
+            };
+            let value = self.normalized(value);
+            if !want.takes(&value.ty) {
+                return Err(error::wrong_type(
+                    format!("function {} takes {}, not {}", definition.name, want.describe(), value.ty),
+                    argument.span,
+                ));
+            }
+            values.push(value);
+        }
+        if definition.name == "size" {
+            if let [Typed { expr, ty: CypherType::List(_), .. }] = values.as_slice() {
+                return Ok(Typed::new(lists::ListLength::call(expr.clone()), CypherType::Integer));
+            }
+        }
+        if let Some(native) = native_string(definition.name, &values) {
+            return Ok(native);
+        }
+        let types = values.iter().map(|value| value.ty.clone()).collect::<Vec<_>>();
+        let result = if types.contains(&CypherType::Null) { CypherType::Null } else { (definition.result)(&types) };
+        if result == CypherType::Null {
+            return Ok(Typed::null());
+        }
+        let arguments = values.into_iter().map(|value| (value.expr, value.ty)).collect();
+        let expr = Call::new(
+            definition.name,
+            definition.kernel,
+            definition.nulls,
+            definition.volatility,
+            arguments,
+            result.clone(),
+        );
+        Ok(Typed::new(expr, result))
+    }
+}
+
+/// The engine's own kernel, where it does the same on plain strings.
+fn native_string(name: &str, values: &[Typed]) -> Option<Typed> {
+    use datafusion::functions::string::expr_fn::{lower, upper};
+    let [Typed { expr, ty: CypherType::String, .. }] = values else { return None };
+    let call = match name {
+        "toUpper" | "upper" => upper(expr.clone()),
+        "toLower" | "lower" => lower(expr.clone()),
+        _ => return None,
+    };
+    // The engine's result may be in another string representation.
+    Some(Typed::new(cast(call, CypherType::String.arrow()), CypherType::String))
+}
+
+fn no_such_function(name: &str, span: Span) -> PgError {
+    let known = library::FUNCTIONS.iter().map(|function| function.name).chain(OWN).chain(AGGREGATES);
+    let error = error::unknown_function(name, span);
+    match near(name, known) {
+        Some(near) => error.hint(format!("Perhaps you meant {near}.")),
+        None => error,
+    }
+}

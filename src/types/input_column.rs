@@ -1,0 +1,426 @@
+//! Builds an Arrow array of a PostgreSQL type from values as a client sends them.
+
+use std::sync::Arc;
+
+use arrow::array::NullBufferBuilder;
+use arrow::array::{
+    ArrayRef, BinaryViewBuilder, BooleanBuilder, FixedSizeBinaryBuilder, ListArray,
+    PrimitiveBuilder, StringViewBuilder,
+};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Decimal256Type, Field, Float32Type,
+    Float64Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
+    Time64MicrosecondType, TimestampMicrosecondType, UInt32Type, UInt64Type,
+};
+
+use super::binary::{receive, send};
+use super::error::TypeError;
+use super::json::parse::{append_jsonb, check_json};
+use super::pg_type::{NUMERIC_STORAGE, PgType};
+use super::settings::InputSettings;
+use super::text::input::{self, ArrayItem, ArrayReader};
+
+/// A growing column of one PostgreSQL type.
+///
+/// After an error the column must be dropped: the part of an array that was read before a bad element
+/// stays in it.
+pub(crate) struct InputColumn {
+    ty: PgType,
+    settings: InputSettings,
+    /// Whether text that is too long is cut, as an explicit cast does, and not refused.
+    explicit: bool,
+    builder: Builder,
+    /// For forms that have to be put together before they are stored.
+    scratch: Vec<u8>,
+}
+
+enum Builder {
+    Bool(BooleanBuilder),
+    Int2(PrimitiveBuilder<Int16Type>),
+    Int4(PrimitiveBuilder<Int32Type>),
+    Int8(PrimitiveBuilder<Int64Type>),
+    Float4(PrimitiveBuilder<Float32Type>),
+    Float8(PrimitiveBuilder<Float64Type>),
+    Numeric(PrimitiveBuilder<Decimal128Type>),
+    WideNumeric(PrimitiveBuilder<Decimal256Type>),
+    Oid(PrimitiveBuilder<UInt32Type>),
+    Unsigned(PrimitiveBuilder<UInt64Type>),
+    Text(StringViewBuilder),
+    Bytea(BinaryViewBuilder),
+    Date(PrimitiveBuilder<Date32Type>),
+    Time(PrimitiveBuilder<Time64MicrosecondType>),
+    Timestamp(PrimitiveBuilder<TimestampMicrosecondType>),
+    Interval(PrimitiveBuilder<IntervalMonthDayNanoType>),
+    /// uuid and timetz.
+    Fixed(FixedSizeBinaryBuilder),
+    List {
+        element: Box<InputColumn>,
+        offsets: Vec<i32>,
+        nulls: NullBufferBuilder,
+    },
+}
+
+impl InputColumn {
+    /// An empty column whose values are read as they are when they are assigned.
+    pub(crate) fn new(ty: &PgType, settings: &InputSettings) -> Self {
+        Self::with_cast(ty, settings, false)
+    }
+
+    /// An empty column whose values are read as an explicit cast reads them: text that is too long
+    /// for `character varying(n)` is cut.
+    pub(crate) fn new_explicit(ty: &PgType, settings: &InputSettings) -> Self {
+        Self::with_cast(ty, settings, true)
+    }
+
+    fn with_cast(ty: &PgType, settings: &InputSettings, explicit: bool) -> Self {
+        let builder = new_builder(ty, settings, explicit);
+        Self { ty: ty.clone(), settings: settings.clone(), explicit, builder, scratch: Vec::new() }
+    }
+
+    /// The type of the column.
+    pub(crate) fn pg_type(&self) -> &PgType {
+        &self.ty
+    }
+
+    /// Appends a NULL.
+    pub(crate) fn push_null(&mut self) {
+        match &mut self.builder {
+            Builder::Bool(builder) => builder.append_null(),
+            Builder::Int2(builder) => builder.append_null(),
+            Builder::Int4(builder) => builder.append_null(),
+            Builder::Int8(builder) => builder.append_null(),
+            Builder::Float4(builder) => builder.append_null(),
+            Builder::Float8(builder) => builder.append_null(),
+            Builder::Numeric(builder) => builder.append_null(),
+            Builder::WideNumeric(builder) => builder.append_null(),
+            Builder::Oid(builder) => builder.append_null(),
+            Builder::Unsigned(builder) => builder.append_null(),
+            Builder::Text(builder) => builder.append_null(),
+            Builder::Bytea(builder) => builder.append_null(),
+            Builder::Date(builder) => builder.append_null(),
+            Builder::Time(builder) => builder.append_null(),
+            Builder::Timestamp(builder) => builder.append_null(),
+            Builder::Interval(builder) => builder.append_null(),
+            Builder::Fixed(builder) => builder.append_null(),
+            Builder::List { offsets, nulls, .. } => {
+                offsets.push(offsets.last().copied().unwrap_or(0));
+                nulls.append_null();
+            }
+        }
+    }
+
+    /// Appends a value given as text, or NULL.
+    ///
+    /// # Errors
+    /// PostgreSQL's own for the type: classes `22`, `0A000` for what graphwire does not have.
+    #[inline]
+    pub(crate) fn push_text(&mut self, text: Option<&[u8]>) -> Result<(), TypeError> {
+        let Some(text) = text else {
+            self.push_null();
+            return Ok(());
+        };
+        let settings = &self.settings;
+        match &mut self.builder {
+            Builder::Bool(builder) => builder.append_value(input::read_bool(text)?),
+            Builder::Int2(builder) => builder.append_value(input::read_int2(text)?),
+            Builder::Int4(builder) => builder.append_value(input::read_int4(text)?),
+            Builder::Int8(builder) => builder.append_value(input::read_int8(text)?),
+            Builder::Float4(builder) => builder.append_value(input::read_float4(text)?),
+            Builder::Float8(builder) => builder.append_value(input::read_float8(text)?),
+            Builder::Numeric(builder) => {
+                let (precision, scale, declared) = numeric_form(&self.ty);
+                builder.append_value(input::read_numeric(text, precision, scale, declared)?);
+            }
+            Builder::WideNumeric(builder) => {
+                let (precision, scale, declared) = numeric_form(&self.ty);
+                builder.append_value(input::read_numeric(text, precision, scale, declared)?);
+            }
+            Builder::Oid(builder) => builder.append_value(read_object(&self.ty, text)?),
+            Builder::Unsigned(builder) => builder.append_value(match self.ty {
+                PgType::PgLsn => input::read_lsn(text)?,
+                _ => input::read_u64(text, &self.ty.name())?,
+            }),
+            Builder::Text(builder) => {
+                push_string(builder, &self.ty, text, self.explicit, &mut self.scratch)?;
+            }
+            Builder::Bytea(builder) => append_bytes(builder, &input::read_bytea(text)?)?,
+            Builder::Date(builder) => builder.append_value(input::read_date(text, settings)?),
+            Builder::Time(builder) => builder.append_value(input::read_time(text, settings)?),
+            Builder::Timestamp(builder) => builder.append_value(match self.ty {
+                PgType::Timestamptz => input::read_timestamptz(text, settings)?,
+                _ => input::read_timestamp(text, settings)?,
+            }),
+            Builder::Interval(builder) => {
+                let read = input::read_interval(text, settings)?;
+                let nanos = read.micros.saturating_mul(1000);
+                builder.append_value(IntervalMonthDayNano::new(read.months, read.days, nanos));
+            }
+            Builder::Fixed(builder) => match self.ty {
+                PgType::Timetz => {
+                    let (micros, east) = input::read_timetz(text, settings)?;
+                    builder.append_value(send::timetz(micros, east))?;
+                }
+                _ => builder.append_value(input::read_uuid(text)?)?,
+            },
+            Builder::List { .. } => self.push_array_text(text)?,
+        }
+        Ok(())
+    }
+
+    fn push_array_text(&mut self, text: &[u8]) -> Result<(), TypeError> {
+        let Builder::List { element, offsets, nulls } = &mut self.builder else { return Ok(()) };
+        if matches!(self.ty, PgType::Int2vector | PgType::Oidvector) {
+            for word in input::read_vector(text) {
+                element.push_text(Some(word))?;
+            }
+        } else {
+            let mut reader = ArrayReader::new(text)?;
+            while let Some(item) = reader.next_item(&mut self.scratch)? {
+                match item {
+                    ArrayItem::Null => element.push_null(),
+                    ArrayItem::Text => element.push_text(Some(&self.scratch))?,
+                }
+            }
+        }
+        offsets.push(list_offset(element)?);
+        nulls.append_non_null();
+        Ok(())
+    }
+
+    /// Appends a value given in the binary format, or NULL.
+    ///
+    /// # Errors
+    /// `22P03` for malformed bytes, `22021` for invalid UTF-8, else as the text form.
+    pub(crate) fn push_binary(&mut self, bytes: Option<&[u8]>) -> Result<(), TypeError> {
+        let Some(bytes) = bytes else {
+            self.push_null();
+            return Ok(());
+        };
+        match &mut self.builder {
+            Builder::Bool(builder) => builder.append_value(receive::bool(bytes)?),
+            Builder::Int2(builder) => {
+                builder.append_value(i16::from_be_bytes(receive::exactly(bytes)?));
+            }
+            Builder::Int4(builder) => {
+                builder.append_value(i32::from_be_bytes(receive::exactly(bytes)?));
+            }
+            Builder::Int8(builder) => {
+                builder.append_value(i64::from_be_bytes(receive::exactly(bytes)?));
+            }
+            Builder::Float4(builder) => {
+                builder.append_value(f32::from_be_bytes(receive::exactly(bytes)?));
+            }
+            Builder::Float8(builder) => {
+                builder.append_value(f64::from_be_bytes(receive::exactly(bytes)?));
+            }
+            Builder::Numeric(builder) => {
+                let (precision, scale, declared) = numeric_form(&self.ty);
+                builder.append_value(receive::numeric(bytes, precision, scale, declared)?);
+            }
+            Builder::WideNumeric(builder) => {
+                let (precision, scale, declared) = numeric_form(&self.ty);
+                builder.append_value(receive::numeric(bytes, precision, scale, declared)?);
+            }
+            Builder::Oid(builder) => {
+                builder.append_value(u32::from_be_bytes(receive::exactly(bytes)?));
+            }
+            Builder::Unsigned(builder) => {
+                builder.append_value(u64::from_be_bytes(receive::exactly(bytes)?));
+            }
+            Builder::Text(builder) => match self.ty {
+                PgType::Tid => append_text(builder, &receive::tid(bytes)?)?,
+                PgType::Inet => append_text(builder, &receive::inet(bytes)?)?,
+                PgType::Jsonb => {
+                    let text = receive::jsonb(bytes)?;
+                    push_string(builder, &self.ty, text, self.explicit, &mut self.scratch)?;
+                }
+                _ => push_string(builder, &self.ty, bytes, self.explicit, &mut self.scratch)?,
+            },
+            Builder::Bytea(builder) => append_bytes(builder, bytes)?,
+            Builder::Date(builder) => builder.append_value(receive::date(bytes)?),
+            Builder::Time(builder) => builder.append_value(receive::time(bytes)?),
+            Builder::Timestamp(builder) => builder.append_value(receive::timestamp(bytes)?),
+            Builder::Interval(builder) => builder.append_value(receive::interval(bytes)?),
+            Builder::Fixed(builder) => match self.ty {
+                PgType::Timetz => builder.append_value(receive::timetz(bytes)?)?,
+                _ => builder.append_value(receive::exactly::<16>(bytes)?)?,
+            },
+            Builder::List { element, offsets, nulls } => {
+                let mut elements = receive::Elements::new(bytes, element.ty.oid())?;
+                while let Some(value) = elements.next_element()? {
+                    element.push_binary(value)?;
+                }
+                offsets.push(list_offset(element)?);
+                nulls.append_non_null();
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of values so far.
+    pub(crate) fn len(&self) -> usize {
+        use arrow::array::ArrayBuilder;
+        match &self.builder {
+            Builder::Bool(builder) => builder.len(),
+            Builder::Int2(builder) => builder.len(),
+            Builder::Int4(builder) => builder.len(),
+            Builder::Int8(builder) => builder.len(),
+            Builder::Float4(builder) => builder.len(),
+            Builder::Float8(builder) => builder.len(),
+            Builder::Numeric(builder) => builder.len(),
+            Builder::WideNumeric(builder) => builder.len(),
+            Builder::Oid(builder) => builder.len(),
+            Builder::Unsigned(builder) => builder.len(),
+            Builder::Text(builder) => builder.len(),
+            Builder::Bytea(builder) => builder.len(),
+            Builder::Date(builder) => builder.len(),
+            Builder::Time(builder) => builder.len(),
+            Builder::Timestamp(builder) => builder.len(),
+            Builder::Interval(builder) => builder.len(),
+            Builder::Fixed(builder) => builder.len(),
+            Builder::List { offsets, .. } => offsets.len().saturating_sub(1),
+        }
+    }
+
+    /// The values as an array of the type's storage form ([`PgType::arrow`]); the column is then
+    /// empty and can be used again.
+    ///
+    /// # Errors
+    /// `XX000` if the parts of a list do not fit, which would be our own mistake.
+    pub(crate) fn finish(&mut self) -> Result<ArrayRef, TypeError> {
+        Ok(match &mut self.builder {
+            Builder::Bool(builder) => Arc::new(builder.finish()),
+            Builder::Int2(builder) => finish(builder, &self.ty),
+            Builder::Int4(builder) => finish(builder, &self.ty),
+            Builder::Int8(builder) => finish(builder, &self.ty),
+            Builder::Float4(builder) => finish(builder, &self.ty),
+            Builder::Float8(builder) => finish(builder, &self.ty),
+            Builder::Numeric(builder) => finish(builder, &self.ty),
+            Builder::WideNumeric(builder) => finish(builder, &self.ty),
+            Builder::Oid(builder) => finish(builder, &self.ty),
+            Builder::Unsigned(builder) => finish(builder, &self.ty),
+            Builder::Text(builder) => Arc::new(builder.finish()),
+            Builder::Bytea(builder) => Arc::new(builder.finish()),
+            Builder::Date(builder) => finish(builder, &self.ty),
+            Builder::Time(builder) => finish(builder, &self.ty),
+            Builder::Timestamp(builder) => finish(builder, &self.ty),
+            Builder::Interval(builder) => finish(builder, &self.ty),
+            Builder::Fixed(builder) => Arc::new(builder.finish()),
+            Builder::List { element, offsets, nulls } => {
+                let values = element.finish()?;
+                let offsets = OffsetBuffer::new(std::mem::replace(offsets, vec![0]).into());
+                let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+                Arc::new(ListArray::try_new(field, offsets, values, nulls.finish())?)
+            }
+        })
+    }
+}
+
+fn new_builder(ty: &PgType, settings: &InputSettings, explicit: bool) -> Builder {
+    if let Some(element) = ty.element() {
+        let element = Box::new(InputColumn::with_cast(element, settings, explicit));
+        return Builder::List { element, offsets: vec![0], nulls: NullBufferBuilder::new(0) };
+    }
+    match ty.arrow() {
+        DataType::Boolean => Builder::Bool(BooleanBuilder::new()),
+        DataType::Int16 => Builder::Int2(PrimitiveBuilder::new()),
+        DataType::Int32 => Builder::Int4(PrimitiveBuilder::new()),
+        DataType::Int64 => Builder::Int8(PrimitiveBuilder::new()),
+        DataType::Float32 => Builder::Float4(PrimitiveBuilder::new()),
+        DataType::Float64 => Builder::Float8(PrimitiveBuilder::new()),
+        DataType::Decimal128(_, _) => Builder::Numeric(PrimitiveBuilder::new()),
+        DataType::Decimal256(_, _) => Builder::WideNumeric(PrimitiveBuilder::new()),
+        DataType::UInt32 => Builder::Oid(PrimitiveBuilder::new()),
+        DataType::UInt64 => Builder::Unsigned(PrimitiveBuilder::new()),
+        DataType::BinaryView => Builder::Bytea(BinaryViewBuilder::new()),
+        DataType::Date32 => Builder::Date(PrimitiveBuilder::new()),
+        DataType::Time64(_) => Builder::Time(PrimitiveBuilder::new()),
+        DataType::Timestamp(_, _) => Builder::Timestamp(PrimitiveBuilder::new()),
+        DataType::Interval(_) => Builder::Interval(PrimitiveBuilder::new()),
+        DataType::FixedSizeBinary(width) => Builder::Fixed(FixedSizeBinaryBuilder::new(width)),
+        // Every other type is stored as text.
+        _ => Builder::Text(StringViewBuilder::new()),
+    }
+}
+
+/// The builder makes the plain Arrow type; the column's may have a scale or a time zone.
+fn finish<T: ArrowPrimitiveType>(builder: &mut PrimitiveBuilder<T>, ty: &PgType) -> ArrayRef {
+    Arc::new(builder.finish().with_data_type(ty.arrow()))
+}
+
+fn list_offset(element: &InputColumn) -> Result<i32, TypeError> {
+    i32::try_from(element.len())
+        .map_err(|_| TypeError::new("54000", "a batch holds too many array elements"))
+}
+
+/// Precision and scale of storage, and whether they were declared.
+fn numeric_form(ty: &PgType) -> (u8, i8, bool) {
+    match ty {
+        PgType::Numeric(Some((precision, scale))) => (*precision, *scale, true),
+        _ => (NUMERIC_STORAGE.0, NUMERIC_STORAGE.1, false),
+    }
+}
+
+/// A number, or `-` for none. Names are the catalog's affair.
+fn read_object(ty: &PgType, text: &[u8]) -> Result<u32, TypeError> {
+    if matches!(ty, PgType::Oid | PgType::Xid | PgType::Cid) {
+        return input::read_oid(text, &ty.name());
+    }
+    if text == b"-" {
+        return Ok(0);
+    }
+    input::read_oid(text, &ty.name()).map_err(|error| match error.sqlstate {
+        "22P02" => TypeError::unsupported(format!("names are not supported for type {ty} here"))
+            .with_hint("Give the object's OID, or cast the name in the statement."),
+        _ => error,
+    })
+}
+
+fn push_string(
+    builder: &mut StringViewBuilder,
+    ty: &PgType,
+    text: &[u8],
+    explicit: bool,
+    scratch: &mut Vec<u8>,
+) -> Result<(), TypeError> {
+    let text = match ty {
+        PgType::Tid => return append_text(builder, &input::read_tid(text)?),
+        PgType::Inet => return append_text(builder, &input::read_inet(text)?),
+        PgType::Record | PgType::Anyarray | PgType::Aclitem | PgType::PgNodeTree => {
+            return Err(TypeError::unsupported(format!("cannot accept a value of type {ty}")));
+        }
+        _ => input::read_text(text)?,
+    };
+    match ty {
+        PgType::Varchar(Some(length)) => {
+            append_text(builder, input::read_varchar(text, *length, explicit)?)
+        }
+        PgType::Bpchar(length) => {
+            append_text(builder, input::read_bpchar(text, *length, explicit)?)
+        }
+        PgType::Name => append_text(builder, input::read_name(text)),
+        PgType::InternalChar => {
+            let end = text.chars().next().map_or(0, char::len_utf8);
+            append_text(builder, text.get(..end).unwrap_or_default())
+        }
+        PgType::Json => {
+            check_json(text)?;
+            append_text(builder, text)
+        }
+        PgType::Jsonb => {
+            scratch.clear();
+            append_jsonb(text, scratch)?;
+            append_text(builder, &String::from_utf8_lossy(scratch))
+        }
+        _ => append_text(builder, text),
+    }
+}
+
+fn append_text(builder: &mut StringViewBuilder, text: &str) -> Result<(), TypeError> {
+    Ok(builder.try_append_value(text)?)
+}
+
+fn append_bytes(builder: &mut BinaryViewBuilder, bytes: &[u8]) -> Result<(), TypeError> {
+    Ok(builder.try_append_value(bytes)?)
+}

@@ -1,0 +1,4 @@
+//! The one integration test binary: each further one would link DataFusion again.
+
+#[cfg(test)]
+mod wire;

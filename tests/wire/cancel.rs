@@ -1,0 +1,130 @@
+//! Cancel while a statement runs and while it streams; and clients that vanish.
+
+use std::time::{Duration, Instant};
+
+use super::client::{Client, cancel_request, query};
+use super::server::{TestServer, USER, options, trusting_engine};
+
+/// Runs for hours without giving a row.
+const LONG: &str =
+    "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b";
+/// Gives rows for hours.
+const ENDLESS: &str = "SELECT * FROM generate_series(1, 2000000000)";
+/// A canceled statement must have ended by then; the aim is 100 ms on an idle machine.
+const PROMPT: Duration = Duration::from_secs(5);
+
+/// A connection that is logged in, with its cancel key.
+fn login(server: &TestServer) -> (Client, i32, Vec<u8>) {
+    let mut client = server.connect();
+    client.send_startup(&[("user", USER)]);
+    let replies = client.until(b'Z');
+    let key = &replies.iter().find(|reply| reply.tag == b'K').unwrap().body;
+    let pid = i32::from_be_bytes(*key.first_chunk().unwrap());
+    (client, pid, key[4..].to_vec())
+}
+
+fn cancel(server: &TestServer, pid: i32, secret: &[u8]) {
+    let mut other = server.connect();
+    other.send(&cancel_request(pid, secret));
+    // Nothing is answered, whether the key is right or not.
+    assert!(other.rest().is_empty());
+}
+
+#[test]
+fn cancel_during_execution() {
+    let server = TestServer::trusting();
+    let (mut client, pid, secret) = login(&server);
+    client.send(&query(LONG));
+    let start = Instant::now();
+    // Nothing tells when the statement has started, and a cancel that comes before it hits nothing.
+    let transcript = std::thread::scope(|scope| {
+        let reading = scope.spawn(|| client.transcript());
+        while !reading.is_finished() {
+            cancel(&server, pid, &secret);
+        }
+        reading.join().unwrap()
+    });
+    assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
+    assert_eq!(transcript.last().map(String::as_str), Some("ReadyForQuery(I)"));
+    assert!(transcript.contains(&"ErrorResponse(ERROR 57014)".to_owned()), "{transcript:?}");
+    assert_eq!(client.query("SELECT 1").len(), 4);
+}
+
+#[test]
+fn cancel_during_streaming() {
+    let server = TestServer::trusting();
+    let (mut client, pid, secret) = login(&server);
+    client.send(&query(ENDLESS));
+    for _ in 0..1000 {
+        assert!(matches!(client.reply().unwrap().tag, b'T' | b'D'));
+    }
+    cancel(&server, pid, &secret);
+    let start = Instant::now();
+    let last = client.until(b'E');
+    assert_eq!(last.last().unwrap().to_string(), "ErrorResponse(ERROR 57014)");
+    assert!(start.elapsed() < PROMPT);
+    assert_eq!(client.transcript(), ["ReadyForQuery(I)"]);
+    assert_eq!(client.query("SELECT 1").len(), 4);
+}
+
+#[test]
+fn a_wrong_key_cancels_nothing() {
+    let server = TestServer::trusting();
+    let (mut client, pid, mut secret) = login(&server);
+    secret[0] ^= 1;
+    cancel(&server, pid, &secret);
+    cancel(&server, pid.wrapping_add(1), &secret);
+    cancel(&server, pid, &[0]);
+    assert_eq!(client.query("SELECT 1").len(), 4);
+}
+
+#[test]
+fn a_cancel_that_comes_too_late_hits_nothing() {
+    let server = TestServer::trusting();
+    let (mut client, pid, secret) = login(&server);
+    assert_eq!(client.query("SELECT 1").len(), 4);
+    cancel(&server, pid, &secret);
+    assert_eq!(client.query("SELECT 1").len(), 4);
+}
+
+#[test]
+fn malformed_cancel_requests_are_refused() {
+    let server = TestServer::trusting();
+    for secret in [&[][..], &[0; 257]] {
+        let mut client = server.connect();
+        client.send(&cancel_request(1, secret));
+        client.assert_refused("08P01");
+    }
+}
+
+#[test]
+fn a_client_that_vanishes_ends_its_statement() {
+    let server = TestServer::trusting();
+    for text in [LONG, ENDLESS] {
+        let (mut client, _, _) = login(&server);
+        client.send(&query(text));
+        assert_eq!(server.engine.active_sessions(), 1);
+        drop(client);
+        let start = Instant::now();
+        while server.engine.active_sessions() > 0 {
+            assert!(start.elapsed() < PROMPT, "{text}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn stopping_cancels_what_runs_after_the_grace_time() {
+    let server = TestServer::start(options(), trusting_engine());
+    let (mut client, _, _) = login(&server);
+    client.send(&query(ENDLESS));
+    client.until(b'D');
+    server.shutdown.cancel();
+    let replies = client.rest();
+    let codes: Vec<_> = replies
+        .iter()
+        .filter(|reply| reply.tag == b'E')
+        .filter_map(|reply| reply.field(b'C'))
+        .collect();
+    assert_eq!(codes, ["57014", "57P01"]);
+}
