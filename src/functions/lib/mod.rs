@@ -1,0 +1,62 @@
+//! The tables: every function and operator by its signature, with its kernel.
+
+pub(crate) mod aggregate;
+mod arithmetic;
+mod array;
+pub(crate) mod datetime;
+pub(crate) mod decimal;
+mod format;
+pub(crate) mod json;
+mod json_functions;
+mod math;
+mod number_format;
+mod regex;
+mod series;
+mod string;
+mod system;
+pub(crate) mod time;
+mod time_format;
+
+use crate::functions::datum::{ColumnFn, Kernel, RowFn};
+use crate::functions::signature::Def;
+
+/// All functions.
+pub(crate) const FUNCTIONS: &[&[Def]] = &[
+    array::FUNCTIONS,
+    datetime::FUNCTIONS,
+    format::FUNCTIONS,
+    json_functions::FUNCTIONS,
+    math::FUNCTIONS,
+    number_format::FUNCTIONS,
+    regex::FUNCTIONS,
+    series::FUNCTIONS,
+    string::FUNCTIONS,
+    system::DEFINITIONS,
+    system::FUNCTIONS,
+    system::PRIVILEGES,
+    system::SIZES,
+    system::STATISTICS,
+    system::VISIBLE,
+    time_format::FUNCTIONS,
+];
+
+/// All operators.
+pub(crate) const OPERATORS: &[&[Def]] = &[
+    arithmetic::OPERATORS,
+    array::OPERATORS,
+    datetime::OPERATORS,
+    json_functions::OPERATORS,
+    math::OPERATORS,
+    regex::OPERATORS,
+    string::OPERATORS,
+];
+
+/// A kernel on one row.
+pub(crate) const fn row(kernel: RowFn) -> Kernel {
+    Kernel::Row(kernel)
+}
+
+/// A kernel on columns.
+pub(crate) const fn column(kernel: ColumnFn) -> Kernel {
+    Kernel::Column(kernel)
+}

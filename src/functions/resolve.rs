@@ -1,0 +1,361 @@
+//! The pass over a freshly planned statement that makes literals, parameters, casts and calls definite.
+//!
+//! DataFusion's SQL planner knows Arrow types only. Here every untyped literal gets PostgreSQL's type, every call its
+//! overload, every written cast PostgreSQL's meaning, and what stands side by side (CASE, IN, BETWEEN, VALUES) one type.
+//! It runs once, before any other analysis; afterwards a literal without a type is text.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::logical_expr::expr::{
+    AggregateFunction, Between, Case, Cast, InList, InSubquery, Like, ScalarFunction, WindowFunction,
+};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Values, WindowFunctionDefinition};
+
+use crate::error::{PgError, SqlState};
+use crate::functions::cast::{plan_cast, plan_coercion, typed_literal};
+use crate::functions::operators::{call_operator, call_resolved, coerce_comparison, expr_type, typed_number};
+use crate::functions::overload::common_type;
+use crate::functions::registry::registry;
+use crate::functions::scalar::{PgFunction, SessionRef};
+use crate::types::pg_type::PgType;
+
+/// Resolves a plan and the plans of its subqueries.
+///
+/// # Errors
+/// `42883`, `42725`, `42804`, `42846`; what the conversion of a literal says.
+pub fn resolve_plan(plan: LogicalPlan, session: &SessionRef) -> DfResult<LogicalPlan> {
+    Ok(plan.transform_up_with_subqueries(|plan| resolve_node(plan, session))?.data)
+}
+
+fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed<LogicalPlan>> {
+    if matches!(plan, LogicalPlan::Limit(_)) {
+        // Row counts stay int8; nothing else may stand there.
+        return Ok(Transformed::no(plan));
+    }
+    if let LogicalPlan::Values(values) = plan {
+        return resolve_values(values, session).map(Transformed::yes);
+    }
+    let mut schema = merge_schema(&plan.inputs());
+    if let LogicalPlan::TableScan(scan) = &plan {
+        schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
+    }
+    let names = NamePreserver::new(&plan);
+    let projection = matches!(plan, LogicalPlan::Projection(_));
+    plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        let expr = resolve_expr(expr, &schema, session)?;
+        let expr = if projection { settle_output(expr) } else { expr };
+        Ok(Transformed::yes(name.restore(expr)))
+    })?
+    .map_data(LogicalPlan::recompute_schema)
+}
+
+/// A string literal that is a result is text from here on.
+fn settle_output(expr: Expr) -> Expr {
+    match expr {
+        Expr::Literal(ScalarValue::Utf8(value), None) => {
+            Expr::Literal(ScalarValue::Utf8View(value), None)
+        }
+        Expr::Alias(mut alias) => {
+            *alias.expr = settle_output(*alias.expr);
+            Expr::Alias(alias)
+        }
+        other => other,
+    }
+}
+
+/// Resolves one expression over a schema.
+///
+/// # Errors
+/// As [`resolve_plan`].
+pub fn resolve_expr(expr: Expr, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    Ok(expr.transform_up(|expr| Ok(Transformed::yes(resolve_one(expr, schema, session)?)))?.data)
+}
+
+fn resolve_one(expr: Expr, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    match expr {
+        Expr::Literal(..) => Ok(typed_number(expr)),
+        Expr::ScalarFunction(call) => resolve_call(call, schema, session),
+        Expr::Cast(cast) => resolve_cast(cast, schema, session),
+        Expr::Negative(inner) => call_operator("-", vec![*inner], schema, session),
+        Expr::BinaryExpr(binary) => resolve_binary(binary, schema, session),
+        Expr::Between(between) => resolve_between(between, schema, session),
+        Expr::InList(list) => resolve_in_list(list, schema, session),
+        Expr::Case(case) => resolve_case(case, schema, session),
+        Expr::Like(like) => resolve_like(like, schema, session).map(Expr::Like),
+        Expr::SimilarTo(like) => resolve_similar(like, schema, session),
+        Expr::InSubquery(inner) => resolve_in_subquery(inner, schema, session),
+        Expr::Not(inner) => Ok(Expr::Not(Box::new(boolean(*inner, schema, session)?))),
+        Expr::WindowFunction(window) => Ok(Expr::WindowFunction(Box::new(plain_offsets(*window)))),
+        Expr::AggregateFunction(call) => resolve_aggregate(call, schema, session),
+        other => Ok(other),
+    }
+}
+
+/// Converts to a type where the value has another; untyped literals and parameters take it.
+fn convert(expr: Expr, to: &PgType, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    let from = expr_type(&expr, schema)?;
+    // Decimals of several scales unite in DataFusion.
+    if matches!((&from, to), (PgType::Numeric(_), PgType::Numeric(_))) {
+        return Ok(expr);
+    }
+    Ok(plan_coercion(expr, &from, to, session)?)
+}
+
+fn boolean(expr: Expr, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    match expr_type(&expr, schema)? {
+        PgType::Bool => Ok(expr),
+        PgType::Unknown => convert(expr, &PgType::Bool, schema, session),
+        other => Err(PgError::new(
+            SqlState::DATATYPE_MISMATCH,
+            format!("argument of NOT must be type boolean, not type {}", other.without_modifier()),
+        )
+        .into()),
+    }
+}
+
+fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    let types = call.args.iter().map(|arg| expr_type(arg, schema)).collect::<DfResult<Vec<_>>>()?;
+    if let Some(function) = call.func.inner().downcast_ref::<PgFunction>() {
+        return call_resolved(function, call.args, &types);
+    }
+    // `x = ANY (array)` reaches us as array_has(array, x).
+    if call.func.name() == "array_has"
+        && let Some(function) = registry().operator("= any", session)
+    {
+        let (mut args, mut types) = (call.args, types);
+        args.reverse();
+        types.reverse();
+        return call_resolved(&function, args, &types);
+    }
+    Ok(Expr::ScalarFunction(call))
+}
+
+fn resolve_cast(cast: Cast, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    let from = expr_type(&cast.expr, schema)?;
+    let to = PgType::from_field(&cast.field);
+    Ok(plan_cast(*cast.expr, &from, &to, true, session)?)
+}
+
+fn resolve_binary(binary: BinaryExpr, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    let BinaryExpr { left, op, right } = binary;
+    let (left, right) = match op {
+        Operator::And | Operator::Or => {
+            (logical_operand(*left, op, schema, session)?, logical_operand(*right, op, schema, session)?)
+        }
+        op if op.supports_propagation() || matches!(op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom) => {
+            coerce_comparison(op, *left, *right, schema, session)?
+        }
+        _ => (*left, *right),
+    };
+    Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
+}
+
+fn logical_operand(expr: Expr, op: Operator, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    match expr_type(&expr, schema)? {
+        PgType::Bool => Ok(expr),
+        PgType::Unknown => convert(expr, &PgType::Bool, schema, session),
+        other => Err(PgError::new(
+            SqlState::DATATYPE_MISMATCH,
+            format!("argument of {op} must be type boolean, not type {}", other.without_modifier()),
+        )
+        .into()),
+    }
+}
+
+/// Several values that are compared with one another.
+fn compare_all(mut exprs: Vec<Expr>, schema: &DFSchema, session: &SessionRef) -> DfResult<Vec<Expr>> {
+    exprs = exprs.into_iter().map(typed_number).collect();
+    let types = exprs.iter().map(|expr| expr_type(expr, schema)).collect::<DfResult<Vec<_>>>()?;
+    let plain: Vec<PgType> = types
+        .iter()
+        .map(|ty| match ty {
+            PgType::Bpchar(_) | PgType::Varchar(_) => PgType::Text,
+            ty => ty.clone(),
+        })
+        .collect();
+    let Some(common) = common_type(&plain) else {
+        let first = types.first().unwrap_or(&PgType::Unknown);
+        let other = types.iter().find(|ty| common_type([first, *ty]).is_none()).unwrap_or(first);
+        let operands = [first.clone(), other.clone()];
+        return Err(crate::functions::overload::operator_error(
+            "=",
+            &operands,
+            crate::functions::overload::NoChoice::None,
+        )
+        .into());
+    };
+    exprs.into_iter().map(|expr| convert(expr, &common, schema, session)).collect()
+}
+
+fn resolve_between(between: Between, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    let Between { expr, negated, low, high } = between;
+    let mut parts = compare_all(vec![*expr, *low, *high], schema, session)?.into_iter();
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(expr), Some(low), Some(high)) => {
+            Ok(Expr::Between(Between::new(Box::new(expr), negated, Box::new(low), Box::new(high))))
+        }
+        _ => Err(PgError::internal("BETWEEN lost an operand").into()),
+    }
+}
+
+fn resolve_in_list(list: InList, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    let InList { expr, list, negated } = list;
+    let all = std::iter::once(*expr).chain(list).collect();
+    let mut all = compare_all(all, schema, session)?.into_iter();
+    match all.next() {
+        Some(expr) => Ok(Expr::InList(InList::new(Box::new(expr), all.collect(), negated))),
+        None => Err(PgError::internal("IN lost its operand").into()),
+    }
+}
+
+fn resolve_in_subquery(inner: InSubquery, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    let InSubquery { expr, subquery, negated } = inner;
+    let expr = match subquery.subquery.schema().fields().first() {
+        Some(field) => {
+            let (from, to) = (expr_type(&expr, schema)?, PgType::from_field(field));
+            if from == PgType::Unknown { plan_coercion(*expr, &from, &to, session)? } else { *expr }
+        }
+        None => *expr,
+    };
+    Ok(Expr::InSubquery(InSubquery::new(Box::new(expr), subquery, negated)))
+}
+
+fn resolve_like(like: Like, schema: &DFSchema, session: &SessionRef) -> DfResult<Like> {
+    let Like { negated, expr, pattern, escape_char, case_insensitive } = like;
+    let types = [expr_type(&expr, schema)?, expr_type(&pattern, schema)?];
+    if types.iter().any(|ty| !crate::functions::cast::is_string(ty)) {
+        let name = match (negated, case_insensitive) {
+            (false, false) => "~~",
+            (true, false) => "!~~",
+            (false, true) => "~~*",
+            (true, true) => "!~~*",
+        };
+        let why = crate::functions::overload::NoChoice::None;
+        return Err(crate::functions::overload::operator_error(name, &types, why).into());
+    }
+    let text = |expr: Expr, ty: &PgType| match ty {
+        PgType::Unknown => plan_coercion(expr, ty, &PgType::Text, session),
+        _ => Ok(expr),
+    };
+    let [left, right] = types;
+    let (expr, pattern) = (text(*expr, &left)?, text(*pattern, &right)?);
+    Ok(Like::new(negated, Box::new(expr), Box::new(pattern), escape_char, case_insensitive))
+}
+
+/// `SIMILAR TO` is a regular expression in other letters.
+fn resolve_similar(like: Like, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    let escape = like.escape_char.map_or_else(|| "\\".to_owned(), String::from);
+    let escape = typed_literal(ScalarValue::Utf8View(Some(escape)), &PgType::Text);
+    let function = registry()
+        .scalar("similar_to_escape", session)
+        .ok_or_else(|| PgError::internal("similar_to_escape is missing"))?;
+    let pattern = Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![*like.pattern, escape]));
+    let pattern = resolve_one(pattern, schema, session)?;
+    let matches = call_operator("~", vec![*like.expr, pattern], schema, session)?;
+    Ok(if like.negated { Expr::Not(Box::new(matches)) } else { matches })
+}
+
+fn resolve_case(case: Case, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    let Case { expr, when_then_expr, else_expr } = case;
+    let (whens, thens): (Vec<_>, Vec<_>) = when_then_expr.into_iter().unzip();
+    let branches: Vec<Expr> =
+        thens.into_iter().chain(else_expr.iter().cloned()).map(|branch| typed_number(*branch)).collect();
+    let types = branches.iter().map(|branch| expr_type(branch, schema)).collect::<DfResult<Vec<_>>>()?;
+    let Some(common) = common_type(&types) else {
+        let first = types.iter().find(|ty| **ty != PgType::Unknown).unwrap_or(&PgType::Unknown);
+        let other = types.iter().find(|ty| common_type([first, *ty]).is_none()).unwrap_or(first);
+        let message = format!(
+            "CASE types {} and {} cannot be matched",
+            first.without_modifier(),
+            other.without_modifier()
+        );
+        return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message).into());
+    };
+    let mut branches = branches
+        .into_iter()
+        .map(|branch| convert(branch, &common, schema, session).map(Box::new))
+        .collect::<DfResult<Vec<_>>>()?;
+    let otherwise = if else_expr.is_some() { branches.pop() } else { None };
+    let mut whens: Vec<Expr> = whens.into_iter().map(|when| *when).collect();
+    let operand = match expr {
+        None => None,
+        Some(operand) => {
+            let all = std::iter::once(*operand).chain(whens).collect();
+            let mut all = compare_all(all, schema, session)?;
+            whens = all.split_off(1);
+            all.pop().map(Box::new)
+        }
+    };
+    let when_then = whens.into_iter().map(Box::new).zip(branches).collect();
+    Ok(Expr::Case(Case::new(operand, when_then, otherwise)))
+}
+
+/// Arguments of an aggregate that are literals are text; parameters of the well-known ones get a type.
+fn resolve_aggregate(call: AggregateFunction, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    let AggregateFunction { func, mut params } = call;
+    params.args = params
+        .args
+        .into_iter()
+        .map(|arg| match expr_type(&arg, schema)? {
+            PgType::Unknown => convert(arg, &PgType::Text, schema, session),
+            _ => Ok(arg),
+        })
+        .collect::<DfResult<_>>()?;
+    Ok(Expr::AggregateFunction(AggregateFunction { func, params }))
+}
+
+/// Window functions read their offsets and bucket counts from int8 literals.
+fn plain_offsets(mut window: WindowFunction) -> WindowFunction {
+    if matches!(window.fun, WindowFunctionDefinition::WindowUDF(_)) {
+        let skip = usize::from(window.params.args.len() > 1);
+        for arg in window.params.args.iter_mut().skip(skip) {
+            if let Expr::Literal(ScalarValue::Int32(Some(value)), _) = arg {
+                *arg = Expr::Literal(ScalarValue::Int64(Some((*value).into())), None);
+            }
+        }
+    }
+    window
+}
+
+fn resolve_values(values: Values, session: &SessionRef) -> DfResult<LogicalPlan> {
+    let empty = DFSchema::empty();
+    let Values { schema, values } = values;
+    let mut rows = values
+        .into_iter()
+        .map(|row| row.into_iter().map(|expr| resolve_expr(expr, &empty, session)).collect())
+        .collect::<DfResult<Vec<Vec<Expr>>>>()?;
+    let width = schema.fields().len();
+    let mut fields = Vec::with_capacity(width);
+    for (column, (qualifier, field)) in schema.iter().enumerate() {
+        let types = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|expr| expr_type(expr, &empty))
+            .collect::<DfResult<Vec<_>>>()?;
+        let Some(common) = common_type(&types) else {
+            let first = types.first().unwrap_or(&PgType::Unknown);
+            let other = types.iter().find(|ty| common_type([first, *ty]).is_none()).unwrap_or(first);
+            let message = format!(
+                "VALUES types {} and {} cannot be matched",
+                first.without_modifier(),
+                other.without_modifier()
+            );
+            return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message).into());
+        };
+        for row in &mut rows {
+            if let Some(slot) = row.get_mut(column) {
+                let expr = std::mem::take(slot);
+                let from = expr_type(&expr, &empty)?;
+                *slot = plan_coercion(expr, &from, &common, session)?;
+            }
+        }
+        fields.push((qualifier.cloned(), Arc::new(common.field(field.name(), true))));
+    }
+    let schema = DFSchema::new_with_metadata(fields, schema.metadata().clone())?;
+    Ok(LogicalPlan::Values(Values { schema: Arc::new(schema), values: rows }))
+}
