@@ -9,7 +9,7 @@ use datafusion::catalog::memory::MemTable;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::provider_as_source;
-use datafusion::execution::context::SessionState;
+use datafusion::catalog::Session;
 use datafusion::logical_expr::{LogicalPlan, TableSource, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
@@ -82,9 +82,9 @@ impl Statement {
         let snapshot = GraphSnapshot::try_new(
             Arc::clone(graph),
             |table| store.table(table).cloned(),
-            Arc::clone(&self.adjacency),
-            Arc::clone(&self.expressions),
-        )?;
+            &self.adjacency,
+        )?
+        .with_expressions(Arc::clone(&self.expressions));
         let snapshot = Arc::new(snapshot);
         self.graphs.lock().insert(graph.oid, Arc::clone(&snapshot));
         Ok(snapshot)
@@ -121,7 +121,7 @@ fn attach(plan: LogicalPlan, statement: &Statement) -> Result<LogicalPlan> {
             other => Ok(Transformed::no(other)),
         })?
         .data;
-    crate::executor::graph::bind_graph_functions(plan, &|graph| statement.graph(graph))
+    crate::executor::graph::bind_graph_functions(plan, &|graph| statement.graph(graph.oid))
 }
 
 fn provider(source: &dyn TableSource, statement: &Statement) -> Result<Option<Arc<dyn TableSource>>> {
@@ -165,7 +165,8 @@ impl ExtensionPlanner for Extensions {
         node: &dyn UserDefinedLogicalNode,
         _logical_inputs: &[&LogicalPlan],
         physical_inputs: &[Arc<dyn ExecutionPlan>],
-        state: &SessionState,
+        state: &dyn Session,
+        context: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         if let Some(write) = node.as_any().downcast_ref::<TableWrite>() {
             let Some(target) = &self.statement.target else {
@@ -181,7 +182,7 @@ impl ExtensionPlanner for Extensions {
                 pattern,
                 input,
                 &graph,
-                &|expr, schema| planner.create_physical_expr(expr, schema, state),
+                &|expr, schema| planner.create_physical_expr(expr, schema, state, context),
                 state.config().target_partitions(),
             )?;
             return Ok(Some(bound));

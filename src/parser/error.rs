@@ -75,7 +75,7 @@ impl ParseError {
     /// `42601`: `syntax error at or near "x"`, or `at end of input` where nothing is left.
     pub(super) fn unexpected(near: &str, span: Span) -> Self {
         Self::syntax(format!("syntax error {}", at_or_near(near)), span)
-            .detail(SyntaxDetail::UnexpectedSyntax)
+            .with_detail(SyntaxDetail::UnexpectedSyntax)
     }
 
     /// `0A000`: known, but not carried out.
@@ -86,11 +86,11 @@ impl ParseError {
     /// `54001`: nested too deeply.
     pub(super) fn too_complex(span: Span) -> Self {
         Self::new(SqlState::STATEMENT_TOO_COMPLEX, "statement is nested too deeply", span)
-            .hint("Break the statement into smaller ones.")
+            .with_hint("Break the statement into smaller ones.")
     }
 
     #[must_use]
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
         self
     }
@@ -103,7 +103,7 @@ impl ParseError {
     }
 
     #[must_use]
-    pub(super) fn detail(mut self, detail: SyntaxDetail) -> Self {
+    pub(super) fn with_detail(mut self, detail: SyntaxDetail) -> Self {
         self.0.detail = Some(detail);
         self
     }

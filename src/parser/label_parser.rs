@@ -69,7 +69,7 @@ fn factor(cursor: &mut Cursor<'_>, is_cypher: bool) -> Result<LabelExpr, ParseEr
     }
     if is_cypher && is_dynamic(cursor) {
         let message = "labels computed from an expression are not supported";
-        return Err(ParseError::unsupported(message, start).hint("Write the label itself."));
+        return Err(ParseError::unsupported(message, start).with_hint("Write the label itself."));
     }
     if cursor.is_name_at(0) {
         return Ok(LabelExpr::Label(cursor.name()?));

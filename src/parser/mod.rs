@@ -6,9 +6,12 @@
 //!
 //! In reading order:
 //!
-//! * [`span`], [`error`] and [`statement`] have places, errors, and what is handed over.
-//! * [`pattern`] is the one syntax tree of graph patterns, for both graph languages.
+//! * [`span`], [`error`], [`hint`] and [`statement`] have places, errors, and what is handed over.
+//! * [`script`] reads a text of one or several statements; [`route`] says which language each is in.
+//! * [`pattern`] is the one syntax tree of graph patterns, for both graph languages; [`token`], [`pattern_parser`] and
+//!   [`label_parser`] read it.
 //! * [`cypher`] reads Cypher.
+//! * [`sql`] reads SQL, by the `sqlparser` crate.
 //! * [`pgq`] reads `GRAPH_TABLE` and property-graph statements.
 
 pub mod cypher;
@@ -18,10 +21,17 @@ mod label_parser;
 pub mod pattern;
 mod pattern_parser;
 pub mod pgq;
+mod route;
+mod script;
 mod span;
+pub mod sql;
 mod statement;
+pub mod stored;
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub use error::{ParseError, SyntaxDetail};
+pub use script::parse_script;
 pub use span::Span;
 pub use statement::{Body, QueryLanguage, Statement};

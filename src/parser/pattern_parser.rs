@@ -162,7 +162,7 @@ pub(super) fn shortest_path<'a, L: PatternLanguage<'a>>(
     if !is_one_edge {
         let message = "a shortest path needs one relationship pattern between two nodes";
         return Err(ParseError::syntax(message, cursor.span_from(start))
-            .detail(SyntaxDetail::UnexpectedSyntax));
+            .with_detail(SyntaxDetail::UnexpectedSyntax));
     }
     cursor.expect_symbol(")")?;
     let span = cursor.span_from(start);
@@ -219,7 +219,7 @@ fn path_count(cursor: &mut Cursor<'_>) -> Result<u64, ParseError> {
         TokenKind::Integer(_) => cursor.integer(),
         TokenKind::Parameter(_) => {
             Err(ParseError::unsupported("a parameter cannot be the number of paths", span)
-                .hint("Write the number itself."))
+                .with_hint("Write the number itself."))
         }
         _ => Ok(1),
     }
@@ -295,7 +295,7 @@ fn group<'a, L: PatternLanguage<'a>>(
     if prefix.selector.is_some() {
         let message = "a path selector is not supported inside a parenthesized path pattern";
         return Err(ParseError::unsupported(message, prefix.span)
-            .hint("Write the selector in front of the whole path pattern."));
+            .with_hint("Write the selector in front of the whole path pattern."));
     }
     let elements = elements(language)?;
     refuse_alternation(language.cursor(), L::IS_CYPHER)?;
@@ -323,7 +323,7 @@ fn refuse_alternation(cursor: &Cursor<'_>, is_cypher: bool) -> Result<(), ParseE
     }
     let message = "alternatives of path patterns are not supported";
     Err(ParseError::unsupported(message, cursor.peek().span)
-        .hint("Use a label disjunction, or UNION ALL of two queries."))
+        .with_hint("Use a label disjunction, or UNION ALL of two queries."))
 }
 
 fn vertex<'a, L: PatternLanguage<'a>>(
@@ -435,7 +435,7 @@ fn hop_count(cursor: &mut Cursor<'_>) -> Result<Option<u64>, ParseError> {
         TokenKind::Parameter(_) => {
             let message = "a parameter cannot be the length of a path";
             Err(ParseError::syntax(message, cursor.peek().span)
-                .detail(SyntaxDetail::InvalidParameterUse))
+                .with_detail(SyntaxDetail::InvalidParameterUse))
         }
         _ => Ok(None),
     }

@@ -73,6 +73,13 @@ impl<'a> Cursor<'a> {
         Self { text, base, tokens, position: 0, depth: 0 }
     }
 
+    /// Lets the end be a token of the surrounding text: the `)` of a `GRAPH_TABLE`, or a `;`.
+    pub(super) fn set_end(&mut self, span: Span) {
+        if let Some(end) = self.tokens.last_mut() {
+            end.span = span;
+        }
+    }
+
     pub(super) fn position(&self) -> usize {
         self.position
     }

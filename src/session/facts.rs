@@ -65,7 +65,7 @@ impl RowCheck for SessionChecks {
         rows: &RecordBatch,
     ) -> Result<Option<usize>, PgError> {
         let schema = table_plan_schema(relation)?;
-        let expr = bind_expression(&self.context, &crate::parser::sql::parse_expression(condition)?, &schema)?;
+        let expr = bind_expression(&self.context, &crate::parser::stored::parse_expression(condition)?, &schema)?;
         let physical = physical_expression(&self.engine, &expr, &schema)?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
         let input =
@@ -88,7 +88,7 @@ pub(super) fn property_expressions(context: BindContext, engine: Arc<Engine>) ->
             .relation(relation)
             .ok_or_else(|| PgError::internal(format!("table {relation} of a graph is not there")))?;
         let schema = table_plan_schema(relation)?;
-        let expr = bind_expression(&context, &crate::parser::sql::parse_expression(text).map_err(PgError::from)?, &schema)?;
+        let expr = bind_expression(&context, &crate::parser::stored::parse_expression(text).map_err(PgError::from)?, &schema)?;
         Ok(physical_expression(&engine, &expr, &schema)?)
     })
 }
@@ -581,6 +581,29 @@ impl CatalogFacts for SessionAnswers {
             SizeKind::Indexes => Some(0),
             SizeKind::Main | SizeKind::Table | SizeKind::Total => i64::try_from(bytes).ok(),
         }
+    }
+
+    fn default_acl(&self, kind: char, owner: u32) -> Vec<String> {
+        describe::default_acl(&self.catalog_now(), kind, Oid(owner)).unwrap_or_default()
+    }
+
+    fn keywords(&self) -> Vec<(String, char, bool, String, String)> {
+        describe::keywords()
+            .iter()
+            .map(|keyword| {
+                (
+                    keyword.word.to_owned(),
+                    keyword.category,
+                    keyword.bare_label,
+                    keyword.category_description().to_owned(),
+                    keyword.label_description().to_owned(),
+                )
+            })
+            .collect()
+    }
+
+    fn row_count(&self, oid: u32) -> Option<i64> {
+        pg::SessionFacts::row_count(self, Oid(oid)).and_then(|rows| i64::try_from(rows).ok())
     }
 
     fn database_size(&self, name: &ObjectName) -> Option<i64> {

@@ -19,6 +19,7 @@ use datafusion::physical_plan::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::catalog::Relation;
+use crate::error::PgError;
 use crate::executor::write::WriteTarget;
 use crate::planner::node::{TableWrite, WriteKind};
 use crate::types::RowId;
@@ -182,7 +183,9 @@ impl ExecutionPlan for TableWriteExec {
         let reservation = MemoryConsumer::new("TableWriteExec").register(context.memory_pool());
         let result_schema = Arc::clone(&schema);
         let work = async move {
-            let Some(declared) = declared else { return Ok(stream::iter(Vec::new())) };
+            let Some(declared) = declared else {
+                return Err(PgError::internal("a write to something that is not a table").into());
+            };
             let table_schema = arriving(&declared);
             let mut collected = Collected::default();
             let mut seen = std::collections::HashSet::new();

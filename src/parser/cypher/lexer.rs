@@ -119,7 +119,7 @@ impl<'a> Lexer<'a> {
         Err(if first.is_ascii() {
             error
         } else {
-            error.detail(SyntaxDetail::InvalidUnicodeCharacter)
+            error.with_detail(SyntaxDetail::InvalidUnicodeCharacter)
         })
     }
 
@@ -212,8 +212,8 @@ impl<'a> Lexer<'a> {
             _ => {
                 let message = format!("invalid escape sequence \"{}\"", self.lexeme(start));
                 Err(ParseError::new(SqlState::SYNTAX_ERROR, message, self.span(start))
-                    .detail(SyntaxDetail::UnexpectedSyntax)
-                    .hint("Escape sequences are \\\\, \\', \\\", \\`, \\b, \\f, \\n, \\r, \\t, \\uXXXX and \\UXXXXXXXX."))
+                    .with_detail(SyntaxDetail::UnexpectedSyntax)
+                    .with_hint("Escape sequences are \\\\, \\', \\\", \\`, \\b, \\f, \\n, \\r, \\t, \\uXXXX and \\UXXXXXXXX."))
             }
         }
     }
@@ -246,14 +246,14 @@ impl<'a> Lexer<'a> {
 
     fn invalid_unicode(&self, start: usize) -> ParseError {
         ParseError::syntax("invalid Unicode escape", self.span(start))
-            .detail(SyntaxDetail::InvalidUnicodeLiteral)
-            .hint("Unicode escapes must be \\uXXXX or \\UXXXXXXXX.")
+            .with_detail(SyntaxDetail::InvalidUnicodeLiteral)
+            .with_hint("Unicode escapes must be \\uXXXX or \\UXXXXXXXX.")
     }
 }
 
 fn unterminated(what: &str, near: &str, span: Span) -> ParseError {
     ParseError::syntax(format!("unterminated {what} at or near \"{near}\""), span)
-        .detail(SyntaxDetail::UnexpectedSyntax)
+        .with_detail(SyntaxDetail::UnexpectedSyntax)
 }
 
 /// White space as openCypher lists it: Unicode's, and the four separator control characters.

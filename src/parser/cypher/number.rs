@@ -61,7 +61,7 @@ pub(super) fn value(lexeme: &str, span: Span) -> Result<TokenKind, ParseError> {
             format!("\"{lexeme}\" is out of range for type double precision"),
             span,
         )
-        .detail(SyntaxDetail::FloatingPointOverflow)),
+        .with_detail(SyntaxDetail::FloatingPointOverflow)),
     }
 }
 
@@ -74,7 +74,9 @@ fn integer(
 ) -> Result<TokenKind, ParseError> {
     if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
         let message = format!("invalid {kind} integer at or near \"{lexeme}\"");
-        return Err(ParseError::syntax(message, span).detail(SyntaxDetail::InvalidNumberLiteral));
+        return Err(
+            ParseError::syntax(message, span).with_detail(SyntaxDetail::InvalidNumberLiteral)
+        );
     }
     match u64::from_str_radix(digits, radix) {
         Ok(magnitude) if magnitude <= MAGNITUDE_MAX => Ok(TokenKind::Integer(magnitude)),
@@ -94,11 +96,11 @@ pub(super) fn overflow(lexeme: &str, span: Span) -> ParseError {
         format!("value \"{lexeme}\" is out of range for type bigint"),
         span,
     )
-    .detail(SyntaxDetail::IntegerOverflow)
+    .with_detail(SyntaxDetail::IntegerOverflow)
 }
 
 /// A number with letters behind it.
 pub(super) fn junk(lexeme: &str, span: Span) -> ParseError {
     ParseError::syntax(format!("trailing junk after numeric literal at or near \"{lexeme}\""), span)
-        .detail(SyntaxDetail::InvalidNumberLiteral)
+        .with_detail(SyntaxDetail::InvalidNumberLiteral)
 }

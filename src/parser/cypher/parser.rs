@@ -218,7 +218,7 @@ impl<'a> Parser<'a> {
             format!("{what} is not supported"),
             span,
         );
-        Err(error.hint(hint))
+        Err(error.with_hint(hint))
     }
 }
 
@@ -252,7 +252,7 @@ impl<'a> PatternLanguage<'a> for Parser<'a> {
     fn variable(&mut self) -> Result<Name, ParseError> {
         if self.is_reserved_at(0) {
             let word = self.cursor.text_of(self.cursor.peek().span);
-            return Err(self.cursor.unexpected(&["a name"]).hint(format!(
+            return Err(self.cursor.unexpected(&["a name"]).with_hint(format!(
                 "\"{word}\" is a keyword; write it in backticks to use it as a name."
             )));
         }
@@ -271,8 +271,8 @@ pub(super) fn refuse_pattern(expr: &Expr, text: &str) -> Result<(), ParseError> 
 /// The error of a pattern in a place for values.
 pub(super) fn misplaced_pattern(near: &str, span: Span) -> ParseError {
     ParseError::unexpected(near, span)
-        .detail(SyntaxDetail::UnexpectedSyntax)
-        .hint("A pattern can stand only where a truth value is expected; use EXISTS { … } or a pattern comprehension.")
+        .with_detail(SyntaxDetail::UnexpectedSyntax)
+        .with_hint("A pattern can stand only where a truth value is expected; use EXISTS { … } or a pattern comprehension.")
 }
 
 /// A literal without children.

@@ -117,8 +117,8 @@ impl Parser<'_> {
         let span = self.cursor.peek().span;
         let near = self.cursor.text_of(span);
         Err(ParseError::unexpected(near, span)
-            .detail(SyntaxDetail::InvalidClauseComposition)
-            .hint(format!("A query cannot end with {word}; add RETURN.")))
+            .with_detail(SyntaxDetail::InvalidClauseComposition)
+            .with_hint(format!("A query cannot end with {word}; add RETURN.")))
     }
 }
 
@@ -161,15 +161,15 @@ fn check_calls(clauses: &[Clause]) -> Result<(), ParseError> {
         if call.arguments.is_none() {
             let message = "a procedure call inside a query needs its arguments in parentheses";
             return Err(ParseError::syntax(message, call.span)
-                .detail(SyntaxDetail::InvalidArgumentPassingMode));
+                .with_detail(SyntaxDetail::InvalidArgumentPassingMode));
         }
         if call.yields == Yield::Star {
             return Err(ParseError::syntax(
                 "YIELD * is allowed only in a CALL on its own",
                 call.span,
             )
-            .detail(SyntaxDetail::UnexpectedSyntax)
-            .hint("Name the columns after YIELD."));
+            .with_detail(SyntaxDetail::UnexpectedSyntax)
+            .with_hint("Name the columns after YIELD."));
         }
     }
     Ok(())
@@ -181,7 +181,7 @@ fn returns(query: &Query) -> bool {
 }
 
 fn composition(message: &str, span: Span) -> ParseError {
-    ParseError::syntax(message, span).detail(SyntaxDetail::InvalidClauseComposition)
+    ParseError::syntax(message, span).with_detail(SyntaxDetail::InvalidClauseComposition)
 }
 
 fn keyword_span(clause: &Clause, word: &str) -> Span {

@@ -31,7 +31,7 @@ pub fn parse(text: &str, base: u32) -> Result<CypherStatement, ParseError> {
             let word = left.split(char::is_whitespace).next().unwrap_or("");
             let length = u32::try_from(word.len()).unwrap_or(0);
             Err(ParseError::unexpected(word, Span::new(start, start.saturating_add(length)))
-                .hint("Only one statement may stand here."))
+                .with_hint("Only one statement may stand here."))
         }
     }
 }

@@ -157,7 +157,7 @@ impl Parser<'_> {
 
     fn misplaced(&self, span: Span, expected: &str) -> ParseError {
         ParseError::unexpected(self.cursor.text_of(span), span)
-            .hint(format!("Expected {expected}."))
+            .with_hint(format!("Expected {expected}."))
     }
 
     fn delete(&mut self, start: Span, detach: bool) -> Result<Clause, ParseError> {
@@ -173,8 +173,8 @@ impl Parser<'_> {
         match target.kind {
             ExprKind::HasLabels { .. } => {
                 Err(ParseError::syntax("DELETE cannot remove labels or types", target.span)
-                    .detail(SyntaxDetail::InvalidDelete)
-                    .hint("Use REMOVE for labels."))
+                    .with_detail(SyntaxDetail::InvalidDelete)
+                    .with_hint("Use REMOVE for labels."))
             }
             _ => Ok(target),
         }
@@ -201,7 +201,7 @@ impl Parser<'_> {
         }
         if clauses.is_empty() || !self.cursor.is_symbol(")") {
             let error = self.cursor.unexpected(WRITING_WORDS);
-            return Err(error.detail(SyntaxDetail::InvalidClauseComposition));
+            return Err(error.with_detail(SyntaxDetail::InvalidClauseComposition));
         }
         Ok(clauses)
     }
@@ -218,9 +218,8 @@ enum Written {
 fn check_written(path: &PathPattern<Expr>, written: Written) -> Result<(), ParseError> {
     if path.prefix.selector.is_some() || path.prefix.mode.is_some() {
         let message = "a path selector or mode is allowed only in MATCH";
-        return Err(
-            ParseError::syntax(message, path.prefix.span).detail(SyntaxDetail::UnexpectedSyntax)
-        );
+        return Err(ParseError::syntax(message, path.prefix.span)
+            .with_detail(SyntaxDetail::UnexpectedSyntax));
     }
     for element in &path.elements {
         match element {
@@ -228,9 +227,8 @@ fn check_written(path: &PathPattern<Expr>, written: Written) -> Result<(), Parse
             PathElement::Edge(edge) => check_written_edge(edge, written)?,
             PathElement::Group(group) => {
                 let message = "a quantified path pattern is allowed only in MATCH";
-                return Err(
-                    ParseError::syntax(message, group.span).detail(SyntaxDetail::UnexpectedSyntax)
-                );
+                return Err(ParseError::syntax(message, group.span)
+                    .with_detail(SyntaxDetail::UnexpectedSyntax));
             }
         }
     }
@@ -245,7 +243,7 @@ fn check_filler(
     if let Some(condition) = &filler.condition {
         let message = "WHERE inside a pattern is allowed only in MATCH";
         return Err(
-            ParseError::syntax(message, condition.span).detail(SyntaxDetail::UnexpectedSyntax)
+            ParseError::syntax(message, condition.span).with_detail(SyntaxDetail::UnexpectedSyntax)
         );
     }
     if let Some(labels) = &filler.labels
@@ -253,7 +251,7 @@ fn check_filler(
     {
         let message = "a label expression is allowed only in MATCH";
         return Err(
-            ParseError::syntax(message, labels.span()).detail(SyntaxDetail::UnexpectedSyntax)
+            ParseError::syntax(message, labels.span()).with_detail(SyntaxDetail::UnexpectedSyntax)
         );
     }
     match (&filler.properties, written) {
@@ -266,7 +264,7 @@ fn check_filler(
 
 fn check_written_edge(edge: &EdgePattern<Expr>, written: Written) -> Result<(), ParseError> {
     let refuse = |message: &str, span: Span, detail: SyntaxDetail| {
-        Err(ParseError::syntax(message, span).detail(detail))
+        Err(ParseError::syntax(message, span).with_detail(detail))
     };
     if let Some(quantifier) = edge.quantifier {
         let message = "a relationship of variable length cannot be created";
@@ -314,6 +312,6 @@ fn parameter_misuse(filler: &ElementFiller<Expr>, span: Span, clause: &str) -> P
     };
     let message = format!("a parameter cannot stand for all properties in {clause}");
     ParseError::syntax(message, span)
-        .detail(SyntaxDetail::InvalidParameterUse)
-        .hint("Write {key: $parameter.key, …}.")
+        .with_detail(SyntaxDetail::InvalidParameterUse)
+        .with_hint("Write {key: $parameter.key, …}.")
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::config::ConfigOptions;
+use datafusion::logical_expr::planner::ExprPlanner;
 use parking_lot::Mutex;
 
 use crate::catalog::{Catalog, QualifiedName, Relation};
 use crate::error::{PgError, SqlState};
-use crate::functions::SessionFunctions;
+use crate::functions::registry::SessionFunctions;
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
@@ -33,6 +34,8 @@ pub struct BindContext {
     pub functions: Arc<SessionFunctions>,
     /// DataFusion's planner options.
     pub options: Arc<ConfigOptions>,
+    /// DataFusion's own expression planners, for what ours leave.
+    pub expr_planners: Arc<[Arc<dyn ExprPlanner>]>,
     /// Types of `$1` …
     pub parameters: Parameters,
     /// `SET graph_path`.
@@ -47,6 +50,8 @@ pub struct BindContext {
     pub system: bool,
     /// Relations that names resolved to, if someone wants to know.
     pub resolved: Option<Arc<Mutex<BTreeSet<Oid>>>>,
+    /// What the user may want to know of the statement.
+    pub notices: Arc<Mutex<Vec<PgError>>>,
 }
 
 impl BindContext {

@@ -15,7 +15,8 @@ pub use bound::{Bound, BoundColumn, BoundPlan, PlanKind};
 pub use context::{BindContext, Parameters};
 
 use crate::error::{PgError, SqlState};
-use crate::parser::pgq::{DropPropertyGraph, GraphTable, PropertyGraphDdl};
+use crate::parser::cypher::CypherStatement;
+use crate::parser::pgq::{GraphTable, PropertyGraphDdl};
 use crate::parser::{Body, Statement};
 use sql::ddl::DdlCommand;
 
@@ -29,9 +30,7 @@ pub fn bind(context: &BindContext, statement: &Statement) -> Result<Bound, PgErr
             bind_sql(context, sql, &statement.text, &graph_tables.clone().into())
         }
         Body::PropertyGraph(ddl) => bind_property_graph(context, ddl).map(Bound::Ddl),
-        Body::Cypher(query) => {
-            cypher::bind_statement(context, query, &statement.text, statement.span.start as usize).map(Bound::Plan)
-        }
+        Body::Cypher(query) => bind_cypher(context, query).map(Bound::Plan),
     }
 }
 
@@ -115,14 +114,50 @@ pub(crate) fn bind_view_body(context: &BindContext, statement: &Statement) -> Re
     }
 }
 
-fn bind_property_graph(context: &BindContext, ddl: &PropertyGraphDdl) -> Result<DdlCommand, PgError> {
-    match ddl {
-        PropertyGraphDdl::Create(create) => graph::bind_create_graph(context, create),
-        PropertyGraphDdl::Alter(alter) => graph::bind_alter_graph(context, alter),
-        PropertyGraphDdl::Drop(drop) => bind_drop_graph(context, drop),
-    }
+/// Binds a Cypher statement, bare or inside `cypher()`.
+fn bind_cypher(context: &BindContext, statement: &CypherStatement) -> Result<BoundPlan, PgError> {
+    let bound = cypher::bind_cypher(&cypher::CypherContext {
+        statement,
+        catalog: &context.catalog,
+        search_path: &context.search_path,
+        graph_path: context.graph_path.as_deref(),
+        parameters: &context.parameters.types,
+        iso_temporals: context.cypher_iso_temporals,
+    })?;
+    context.notices.lock().extend(bound.notices);
+    let columns = bound
+        .columns
+        .into_iter()
+        .map(|(name, ty)| BoundColumn { name, ty, table: 0, attnum: 0 })
+        .collect();
+    Ok(BoundPlan { plan: bound.plan, kind: PlanKind::Select, parameters: bound.parameters, columns })
 }
 
-fn bind_drop_graph(context: &BindContext, drop: &DropPropertyGraph) -> Result<DdlCommand, PgError> {
-    graph::bind_drop_graph(context, drop)
+/// Binds the text inside `cypher('graph', $$ … $$)`; `offset` is where it stands in the client's text.
+pub(crate) fn bind_cypher_call(
+    context: &BindContext,
+    graph: Option<&str>,
+    text: &str,
+    offset: Option<usize>,
+) -> Result<LogicalPlan, PgError> {
+    let base = u32::try_from(offset.unwrap_or(0)).unwrap_or(0);
+    let statement = crate::parser::cypher::parse(text).map_err(|error| error.shifted(base))?;
+    let mut inner = context.clone();
+    if let Some(graph) = graph {
+        inner.graph_path = Some(graph.to_owned());
+    }
+    let bound = bind_cypher(&inner, &statement).map_err(|error| error.shift_offset(base as usize))?;
+    let names: Vec<_> = bound
+        .plan
+        .schema()
+        .columns()
+        .into_iter()
+        .zip(&bound.columns)
+        .map(|(column, named)| datafusion::logical_expr::Expr::Column(column).alias(&named.name))
+        .collect();
+    Ok(datafusion::logical_expr::LogicalPlanBuilder::from(bound.plan).project(names)?.build()?)
+}
+
+fn bind_property_graph(context: &BindContext, ddl: &PropertyGraphDdl) -> Result<DdlCommand, PgError> {
+    graph::bind_property_graph(context, ddl)
 }

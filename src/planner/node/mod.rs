@@ -2,6 +2,7 @@
 
 mod graph_function;
 mod match_pattern;
+mod pattern_column;
 mod table_write;
 
 pub use graph_function::{GraphFunction, GraphFunctionKind};

@@ -165,7 +165,7 @@ pub(super) fn target(context: &BindContext, name: &ObjectName) -> Result<(Arc<Re
 }
 
 fn ident_offset(ident: &Ident) -> Option<usize> {
-    crate::parser::sql::location_offset(ident.span.start.line, ident.span.start.column)
+    super::names::offset_of(ident.span)
 }
 
 fn undefined_column(relation: &Relation, ident: &Ident) -> PgError {
@@ -211,7 +211,7 @@ fn check_width(given: usize, wanted: usize, implicit: bool) -> Result<(), PgErro
 
 fn default_of(column: &Column) -> Result<SqlExpr, PgError> {
     match &column.default {
-        Some(ColumnDefault::Expression(text)) => crate::parser::sql::parse_expression(text)
+        Some(ColumnDefault::Expression(text)) => crate::parser::stored::parse_expression(text)
             .map_err(|error| PgError::internal(format!("default of \"{}\" cannot be read: {error}", column.name))),
         None => Ok(SqlExpr::value(sqlparser::ast::Value::Null)),
     }
@@ -251,7 +251,7 @@ fn insert_source(
 fn type_parameter(expr: &mut SqlExpr, column: &Column) {
     let is_parameter =
         matches!(expr, SqlExpr::Value(value) if matches!(value.value, sqlparser::ast::Value::Placeholder(_)));
-    if is_parameter && let Ok(data_type) = crate::parser::sql::parse_type(&column.ty.without_modifier().name()) {
+    if is_parameter && let Ok(data_type) = crate::parser::stored::parse_type(&column.ty.without_modifier().name()) {
         let inner = std::mem::replace(expr, SqlExpr::value(sqlparser::ast::Value::Null));
         *expr = SqlExpr::Cast {
             kind: sqlparser::ast::CastKind::DoubleColon,
@@ -536,7 +536,7 @@ impl Target {
 
 /// `SELECT *`, to be given a FROM.
 fn wildcard_query() -> Result<Query, PgError> {
-    match crate::parser::sql::parse_query("SELECT *") {
+    match crate::parser::stored::parse_query("SELECT *") {
         Ok(query) => Ok(query),
         Err(error) => Err(PgError::internal(error.to_string())),
     }

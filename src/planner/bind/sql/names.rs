@@ -16,6 +16,11 @@ pub fn fold(ident: &Ident) -> String {
     }
 }
 
+/// Byte offset of a node of the syntax tree in the client's text.
+pub(crate) fn offset_of(span: sqlparser::tokenizer::Span) -> Option<usize> {
+    crate::parser::sql::byte_span(span).map(|span| span.start as usize)
+}
+
 /// A name of one or two parts (or three, the first being the database's own name).
 ///
 /// # Errors
@@ -101,7 +106,7 @@ fn inferred_name(expr: &Expr) -> Option<(String, bool)> {
 
 fn type_name(ty: &sqlparser::ast::DataType) -> String {
     match super::types::sql_type(ty) {
-        Ok(ty) => ty.internal_name(),
+        Ok(ty) => ty.without_modifier().typname(),
         Err(_) => ty.to_string().to_lowercase(),
     }
 }

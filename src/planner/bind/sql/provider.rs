@@ -12,6 +12,7 @@ use super::relations::Relations;
 use super::types::PgTypePlanner;
 use crate::catalog::{QualifiedName, RelationKind};
 use crate::error::{PgError, SqlState};
+use crate::functions::registry::registry;
 use crate::parser::pgq::GraphTable;
 use crate::planner::bind::context::{BindContext, undefined_table};
 use crate::planner::source::{RelationSource, ViewSource};
@@ -24,6 +25,7 @@ pub(super) struct Provider<'a> {
     pub(super) context: &'a BindContext,
     types: Arc<dyn TypePlanner>,
     relations: Vec<Arc<dyn RelationPlanner>>,
+    expressions: Vec<Arc<dyn ExprPlanner>>,
 }
 
 impl<'a> Provider<'a> {
@@ -31,7 +33,9 @@ impl<'a> Provider<'a> {
     pub(super) fn new(context: &'a BindContext, graph_tables: &Arc<[GraphTable]>) -> Self {
         let relations: Vec<Arc<dyn RelationPlanner>> =
             vec![Arc::new(Relations::new(context, Arc::clone(graph_tables)))];
-        Self { context, types: Arc::new(PgTypePlanner), relations }
+        let mut expressions: Vec<Arc<dyn ExprPlanner>> = vec![context.functions.expr_planner()];
+        expressions.extend(context.expr_planners.iter().cloned());
+        Self { context, types: Arc::new(PgTypePlanner), relations, expressions }
     }
 
     fn name_of(&self, reference: &TableReference) -> Result<QualifiedName, PgError> {
@@ -85,9 +89,12 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_table_function_source(&self, name: &str, arguments: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
-        self.context.functions.table_function(name, &arguments)?.ok_or_else(|| {
-            PgError::new(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist")).into()
-        })
+        // Functions that give rows are planned by `Relations`; what gets here is none.
+        let count = arguments.len();
+        let arguments = if count == 1 { "one argument".to_owned() } else { format!("{count} arguments") };
+        Err(PgError::new(SqlState::UNDEFINED_FUNCTION, format!("function {name} with {arguments} does not exist"))
+            .hint("Only functions that give rows can stand in FROM.")
+            .into())
     }
 
     fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {
@@ -96,7 +103,7 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
-        self.context.functions.expr_planners()
+        &self.expressions
     }
 
     fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
@@ -112,15 +119,15 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
-        self.context.functions.higher_order(name)
+        registry().higher_order(name)
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        self.context.functions.aggregate(name)
+        registry().aggregate(name)
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        self.context.functions.window(name)
+        registry().window(name)
     }
 
     fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {

@@ -69,7 +69,7 @@ pub fn bind_expression(
 
 /// The plan of a view's query, its columns under the view's names.
 pub(super) fn plan_view(context: &BindContext, relation: &Relation, view: &View) -> Result<LogicalPlan, PgError> {
-    let statement = crate::parser::parse_view_query(&view.query)
+    let statement = crate::parser::stored::parse_view_query(&view.query)
         .map_err(|error| PgError::internal(format!("view \"{}\" cannot be read: {error}", relation.name)))?;
     let plan = super::super::bind_view_body(context, &statement)?;
     let names: Vec<Expr> = plan
@@ -212,7 +212,9 @@ pub(super) fn planner_error(error: &DataFusionError) -> PgError {
     let offset = error
         .diagnostic()
         .and_then(|diagnostic| diagnostic.span)
-        .and_then(|span| crate::parser::sql::location_offset(span.start.line, span.start.column));
+        .filter(|span| span.start.line > 0)
+        // The parser puts byte offsets where columns are.
+        .and_then(|span| usize::try_from(span.start.column.checked_sub(1)?).ok());
     report.or_at(offset)
 }
 

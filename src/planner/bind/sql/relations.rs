@@ -13,7 +13,7 @@ use sqlparser::ast::{
 use super::names::fold;
 use super::types::sql_type;
 use crate::error::{PgError, SqlState};
-use crate::functions::plan_cast;
+use crate::functions::cast::plan_cast;
 use crate::parser::pgq::GraphTable;
 use crate::planner::bind::context::BindContext;
 use crate::types::pg_type::PgType;
@@ -57,7 +57,7 @@ impl Relations {
                 .into());
             }
         };
-        Ok(crate::planner::bind::cypher::bind_cypher_call(&self.context, graph, text, offset)?)
+        Ok(crate::planner::bind::bind_cypher_call(&self.context, graph, text, offset)?)
     }
 }
 
@@ -70,7 +70,7 @@ impl fmt::Debug for Relations {
 /// A string literal and the byte offset of its content.
 fn literal(argument: &FunctionArg) -> Option<(&str, Option<usize>)> {
     let FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlExpr::Value(value))) = argument else { return None };
-    let start = crate::parser::sql::location_offset(value.span.start.line, value.span.start.column);
+    let start = super::names::offset_of(value.span);
     match &value.value {
         Value::SingleQuotedString(text) => Some((text, start.map(|start| start + 1))),
         Value::DollarQuotedString(quoted) => {
@@ -104,7 +104,7 @@ impl RelationPlanner for Relations {
         let [part] = name.0.as_slice() else { return Ok(RelationPlanning::Original(Box::new(relation))) };
         let plan = match part.as_ident().map(fold).as_deref() {
             Some("cypher") => self.cypher(arguments)?,
-            Some(crate::parser::sql::GRAPH_TABLE_PLACEHOLDER) => {
+            Some(crate::parser::pgq::GRAPH_TABLE_FUNCTION) => {
                 let number = match arguments {
                     [FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlExpr::Value(value)))] => {
                         value.value.to_string().parse().unwrap_or(usize::MAX)
@@ -149,7 +149,7 @@ fn typed_alias(
                 None => expr.alias(name),
                 Some(ty) => {
                     let to = sql_type(ty)?;
-                    plan_cast(expr, &PgType::from_field(field), &to, true, &context.functions)?.alias(name)
+                    plan_cast(expr, &PgType::from_field(field), &to, true, context.functions.session())?.alias(name)
                 }
             })
         })

@@ -139,7 +139,7 @@ fn add_column(
         None => None,
         Some(ColumnDefault::Expression(text)) => {
             let empty = DFSchema::empty();
-            let expr = bind_expression(context, &crate::parser::sql::parse_expression(text)?, &empty)?;
+            let expr = bind_expression(context, &crate::parser::stored::parse_expression(text)?, &empty)?;
             Some(resolve::assign(context, expr, &column.ty, &empty)?)
         }
     };

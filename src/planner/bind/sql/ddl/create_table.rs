@@ -454,7 +454,7 @@ fn check_constraints(context: &BindContext, table: &NewTable) -> Result<(), PgEr
 
 /// A CHECK must be a condition over the table's columns.
 pub(super) fn check_condition(context: &BindContext, condition: &str, schema: &DFSchema) -> Result<(), PgError> {
-    let expr = crate::parser::sql::parse_expression(condition)?;
+    let expr = crate::parser::stored::parse_expression(condition)?;
     let bound = bind_expression(context, &expr, schema)?;
     let ty = crate::planner::bind::sql::query::type_of(&bound, schema)?;
     if ty != PgType::Bool {

@@ -34,7 +34,7 @@ pub(super) fn bind(context: &BindContext, create: &CreateView, text: &str) -> Re
     let schema = creation_schema(context, &name)?;
     let query = view_query(text)?;
     let tracking = context.tracking();
-    let body = crate::parser::parse_view_query(&query)?;
+    let body = crate::parser::stored::parse_view_query(&query)?;
     let plan = crate::planner::bind::bind_view_body(&tracking, &body)?;
     let columns = crate::planner::bind::sql::query::output_columns(&plan);
     let columns = view_columns(&columns, create)?;
@@ -53,7 +53,7 @@ pub(super) fn bind(context: &BindContext, create: &CreateView, text: &str) -> Re
 
 /// The text of the query behind AS.
 fn view_query(text: &str) -> Result<String, PgError> {
-    crate::parser::sql::view_query_text(text)
+    crate::parser::stored::view_query_text(text)
         .map(str::to_owned)
         .ok_or_else(|| PgError::new(SqlState::SYNTAX_ERROR, "syntax error in CREATE VIEW"))
 }

@@ -1,0 +1,1 @@
+//! SQL/PGQ, construct by construct.

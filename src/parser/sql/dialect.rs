@@ -1,0 +1,100 @@
+//! PostgreSQL's dialect for `sqlparser`, without what takes exponential time and what PostgreSQL does not have.
+
+use std::any::TypeId;
+
+use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+
+/// `sqlparser`'s PostgreSQL, changed in two places.
+#[derive(Debug)]
+pub(super) struct GraphwireDialect;
+
+/// Answers as PostgreSQL's dialect does.
+macro_rules! as_postgresql {
+    ($($question:ident),* $(,)?) => {
+        $(fn $question(&self) -> bool {
+            PostgreSqlDialect {}.$question()
+        })*
+    };
+}
+
+impl Dialect for GraphwireDialect {
+    /// With expressions as argument names (`f(a || b => 1)`), each argument is read twice, those inside it four times,
+    /// and twenty nested calls take seconds. PostgreSQL knows plain names alone.
+    fn supports_named_fn_args_with_expr_name(&self) -> bool {
+        false
+    }
+
+    /// PostgreSQL has no alias for `*`; to take one hides a misspelled `FROM`.
+    fn supports_select_wildcard_with_alias(&self) -> bool {
+        false
+    }
+
+    fn dialect(&self) -> TypeId {
+        PostgreSqlDialect {}.dialect()
+    }
+
+    fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
+        PostgreSqlDialect {}.identifier_quote_style(identifier)
+    }
+
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        PostgreSqlDialect {}.is_delimited_identifier_start(ch)
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        PostgreSqlDialect {}.is_identifier_start(ch)
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        PostgreSqlDialect {}.is_identifier_part(ch)
+    }
+
+    fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
+        PostgreSqlDialect {}.is_reserved_for_identifier(keyword)
+    }
+
+    fn is_custom_operator_part(&self, ch: char) -> bool {
+        PostgreSqlDialect {}.is_custom_operator_part(ch)
+    }
+
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
+        PostgreSqlDialect {}.get_next_precedence(parser)
+    }
+
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        PostgreSqlDialect {}.prec_value(precedence)
+    }
+
+    as_postgresql!(
+        allow_extract_custom,
+        allow_extract_single_quotes,
+        supports_alter_column_type_using,
+        supports_array_typedef_with_brackets,
+        supports_bitwise_shift_operators,
+        supports_comma_separated_trim,
+        supports_comment_on,
+        supports_comment_optimizer_hint,
+        supports_create_index_with_clause,
+        supports_create_table_like_parenthesized,
+        supports_empty_projections,
+        supports_explain_with_utility_options,
+        supports_factorial_operator,
+        supports_filter_during_aggregation,
+        supports_geometric_types,
+        supports_group_by_expr,
+        supports_insert_table_alias,
+        supports_interval_options,
+        supports_listen_notify,
+        supports_load_extension,
+        supports_named_fn_args_with_colon_operator,
+        supports_nested_comments,
+        supports_notnull_operator,
+        supports_numeric_literal_underscores,
+        supports_set_names,
+        supports_string_escape_constant,
+        supports_unicode_string_literal,
+        supports_xml_expressions,
+    );
+}

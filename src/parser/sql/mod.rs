@@ -1,0 +1,17 @@
+//! SQL, read by the `sqlparser` crate from tokens of our own.
+//!
+//! * [`place`] is how places in the text survive in `sqlparser`'s tree.
+//! * [`lexer`], [`literal`] and [`operator`] cut the text into tokens by PostgreSQL's rules.
+//! * [`dialect`] and [`parse`] run `sqlparser`, bound what it may build, and word its errors as PostgreSQL does.
+
+mod dialect;
+mod lexer;
+mod literal;
+mod operator;
+mod parse;
+mod place;
+
+pub(super) use lexer::SqlLexer;
+pub(super) use parse::{check_complexity, expression, statement};
+pub use place::byte_span;
+pub(super) use place::sqlparser_span;

@@ -1,0 +1,265 @@
+//! Runs `sqlparser`, within bounds, and words its errors as PostgreSQL does.
+
+use sqlparser::ast::{Expr, Statement};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::dialect::GraphwireDialect;
+use super::lexer::SqlLexer;
+use super::place::{byte_span, sqlparser_span};
+use crate::parser::error::ParseError;
+use crate::parser::hint;
+use crate::parser::span::Span;
+
+/// How deeply `sqlparser` may nest. It takes about two levels for a pair of parentheses, and grows its stack.
+const NESTING_MAX: usize = 300;
+
+/// How deeply brackets and `CASE` may nest. Beyond its own bound `sqlparser` may report something else.
+const BRACKETS_MAX: usize = 150;
+
+/// How high operators may make the tree, each by one level: what walks or drops the tree goes down all of them.
+const OPERATORS_MAX: u32 = 6000;
+
+/// A whole statement; tokens that are left over are an error. `end` is where the text of the statement ends, or the `;`
+/// behind it.
+pub(in crate::parser) fn statement(
+    text: &str,
+    mut tokens: Vec<TokenWithSpan>,
+    end: Span,
+) -> Result<Statement, ParseError> {
+    // COPY FROM STDIN wants its semicolon, whether one was written or not.
+    tokens.push(TokenWithSpan::new(Token::SemiColon, sqlparser_span(end)));
+    let (statement, rest) = run(text, tokens, end, |parser| parser.parse_statement())?;
+    match rest.token {
+        Token::SemiColon | Token::EOF => Ok(statement),
+        _ => Err(unexpected(text, byte_span(rest.span).unwrap_or(end), None)),
+    }
+}
+
+/// The expression that `tokens` begin with, and how many of them it takes.
+pub(in crate::parser) fn expression(
+    text: &str,
+    tokens: Vec<TokenWithSpan>,
+    end: Span,
+) -> Result<(Expr, usize), ParseError> {
+    let parse = |parser: &mut Parser<'_>| parser.parse_expr().map(|expr| (expr, parser.index()));
+    run(text, tokens, end, parse).map(|(result, _)| result)
+}
+
+/// Runs `parse`, and gives the token it stopped at too.
+fn run<T>(
+    text: &str,
+    tokens: Vec<TokenWithSpan>,
+    end: Span,
+    parse: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
+) -> Result<(T, TokenWithSpan), ParseError> {
+    let dialect = GraphwireDialect;
+    let mut parser =
+        Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
+    match parse(&mut parser) {
+        Ok(result) => Ok((result, parser.peek_token())),
+        Err(error) => {
+            let next = byte_span(parser.peek_token().span).unwrap_or(end);
+            Err(translated(&error, text, next, end))
+        }
+    }
+}
+
+/// An error of `sqlparser` as PostgreSQL would put it. `next` is the token it had come to.
+fn translated(error: &ParserError, text: &str, next: Span, end: Span) -> ParseError {
+    let message = match error {
+        ParserError::RecursionLimitExceeded => return ParseError::too_complex(next),
+        ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
+    };
+    let (message, place) = placed(message);
+    let at_end = message.ends_with("found: EOF");
+    let span = match place {
+        Some(offset) => token_span(text, offset, end),
+        None if at_end => end,
+        None => next,
+    };
+    let Some(expected) = message.strip_prefix("Expected: ") else {
+        return other_error(message, text, span);
+    };
+    let expected = expected.rsplit_once(", found").map_or(expected, |(expected, _)| expected);
+    unexpected(text, span, Some(expected))
+}
+
+/// `sqlparser` also refuses things in sentences of its own; those say more than `syntax error`.
+fn other_error(message: &str, text: &str, span: Span) -> ParseError {
+    let message = message.trim_end_matches('.');
+    let mut characters = message.chars();
+    match characters.next() {
+        Some(first) if message.contains(' ') => {
+            ParseError::syntax(format!("{}{}", first.to_lowercase(), characters.as_str()), span)
+        }
+        _ => unexpected(text, span, None),
+    }
+}
+
+/// Cuts ` at Line: 1, Column: n` off a message; `n` is a byte offset + 1, see [`super::place`].
+fn placed(message: &str) -> (&str, Option<u32>) {
+    let found = message.rsplit_once(" at Line: 1, Column: ");
+    match found.map(|(message, column)| (message, column.trim().parse::<u32>())) {
+        Some((message, Ok(column))) => (message, column.checked_sub(1)),
+        _ => (message, None),
+    }
+}
+
+/// The span of the token at an offset.
+fn token_span(text: &str, offset: u32, end: Span) -> Span {
+    if offset >= end.start {
+        return end;
+    }
+    let mut lexer = SqlLexer::new(text, offset as usize);
+    match lexer.token() {
+        Ok(Some(token)) => byte_span(token.span).unwrap_or(end),
+        Ok(None) | Err(_) => Span::new(offset, end.start),
+    }
+}
+
+fn unexpected(text: &str, span: Span, expected: Option<&str>) -> ParseError {
+    let near = span.slice(text);
+    let first = expected.is_some_and(|expected| expected.contains("SQL statement"));
+    let words = if first { hint::STATEMENT_WORDS } else { hint::SQL_WORDS };
+    let expected = expected.filter(|expected| !first && expected.len() < 80);
+    // A misspelled keyword is often taken for an alias, and the error found one token later.
+    let hint = hint::near_miss(near, words)
+        .or_else(|| hint::near_miss(word_before(text, span), words))
+        .map(|word| format!("Perhaps you meant \"{word}\"."))
+        .or_else(|| expected.map(|expected| format!("Expected {expected}.")));
+    ParseError::unexpected(near, span).maybe_hint(hint)
+}
+
+/// The word that ends where `span` begins, blanks aside.
+fn word_before(text: &str, span: Span) -> &str {
+    let before = text.get(..span.start as usize).unwrap_or("").trim_end();
+    let start = before.rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |at| at + 1);
+    // The character found may be longer than a byte.
+    before.get(start..).unwrap_or("")
+}
+
+/// Refuses a statement whose tree would grow too high, before it is built.
+///
+/// # Errors
+/// `54001`.
+pub(in crate::parser) fn check_complexity(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
+    let mut levels = vec![Level::default()];
+    for token in tokens {
+        match nesting(&token.token) {
+            Nesting::Opens { is_case } => levels.push(Level { is_case, ..Level::default() }),
+            Nesting::Closes { is_case }
+                if levels.last().is_some_and(|level| level.is_case == is_case) =>
+            {
+                let inside = levels.pop().map_or(0, Level::height);
+                if let Some(outside) = levels.last_mut() {
+                    outside.inside = outside.inside.max(inside);
+                } else {
+                    levels.push(Level::default());
+                }
+            }
+            Nesting::Closes { .. } => {}
+            Nesting::None => {
+                if let Some(level) = levels.last_mut() {
+                    level.step_over(&token.token);
+                }
+            }
+        }
+        let is_too_high = levels.last().is_some_and(|level| level.height() > OPERATORS_MAX);
+        if is_too_high || levels.len() > BRACKETS_MAX {
+            return Err(ParseError::too_complex(byte_span(token.span).unwrap_or_default()));
+        }
+    }
+    Ok(())
+}
+
+enum Nesting {
+    Opens { is_case: bool },
+    Closes { is_case: bool },
+    None,
+}
+
+fn nesting(token: &Token) -> Nesting {
+    match token {
+        Token::LParen | Token::LBracket | Token::LBrace => Nesting::Opens { is_case: false },
+        Token::RParen | Token::RBracket | Token::RBrace => Nesting::Closes { is_case: false },
+        Token::Word(word) if word.keyword == Keyword::CASE => Nesting::Opens { is_case: true },
+        Token::Word(word) if word.keyword == Keyword::END => Nesting::Closes { is_case: true },
+        _ => Nesting::None,
+    }
+}
+
+/// What is counted between two brackets, or between `CASE` and `END`.
+#[derive(Debug, Clone, Copy, Default)]
+struct Level {
+    is_case: bool,
+    /// Operators since the last comma.
+    operators: u32,
+    /// Height of the tallest bracket since the last comma.
+    inside: u32,
+    /// Height of the tallest part before the last comma.
+    tallest: u32,
+}
+
+impl Level {
+    fn height(self) -> u32 {
+        self.operators.saturating_add(self.inside).max(self.tallest)
+    }
+
+    fn step_over(&mut self, token: &Token) {
+        if *token == Token::Comma {
+            let tallest = self.height();
+            *self = Level { tallest, is_case: self.is_case, ..Level::default() };
+        } else if is_operator(token) {
+            self.operators += 1;
+        }
+    }
+}
+
+/// True for tokens that make the tree higher by one each time they follow one another.
+fn is_operator(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::NOT
+                | Keyword::AND
+                | Keyword::OR
+                | Keyword::XOR
+                | Keyword::IS
+                | Keyword::IN
+                | Keyword::LIKE
+                | Keyword::ILIKE
+                | Keyword::SIMILAR
+                | Keyword::BETWEEN
+                | Keyword::COLLATE
+                | Keyword::AT
+                | Keyword::UNION
+                | Keyword::INTERSECT
+                | Keyword::EXCEPT
+                | Keyword::NOTNULL
+                | Keyword::OVERLAPS
+                | Keyword::OPERATOR
+                | Keyword::JOIN
+        ),
+        Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::EscapedStringLiteral(_)
+        | Token::UnicodeStringLiteral(_)
+        | Token::NationalStringLiteral(_)
+        | Token::SingleQuotedByteStringLiteral(_)
+        | Token::HexStringLiteral(_)
+        | Token::DollarQuotedString(_)
+        | Token::Placeholder(_)
+        | Token::Comma
+        | Token::Period
+        | Token::LParen
+        | Token::RParen
+        | Token::LBracket
+        | Token::RBracket
+        | Token::LBrace
+        | Token::RBrace
+        | Token::SemiColon => false,
+        _ => true,
+    }
+}
