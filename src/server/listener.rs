@@ -11,10 +11,11 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::half_open::HalfOpen;
 use super::options::ServerOptions;
 use super::pg::{self, Backends, Shared};
 use super::tls::{Tls, TlsError};
@@ -24,6 +25,8 @@ use crate::session::Engine;
 const LOGIN_SOCKETS_MAX: usize = 256;
 /// How long accepting rests when the process or the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// How long a new socket waits for the one that makes room for it.
+const EVICTION_WAIT: Duration = Duration::from_millis(100);
 /// How long canceled statements may take to end before their connections are dropped.
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
 
@@ -92,6 +95,7 @@ impl Server {
             engine,
             tls,
             slots: Arc::new(Semaphore::new(options.max_connections)),
+            half_open: HalfOpen::default(),
             backends: Backends::default(),
             draining: CancellationToken::new(),
             options,
@@ -123,11 +127,8 @@ impl Server {
             match accepted {
                 Ok(socket) => {
                     starved = false;
-                    match Arc::clone(&sockets).try_acquire_owned() {
-                        Ok(permit) => {
-                            connections.spawn(run(Arc::clone(&shared), socket, permit));
-                        }
-                        Err(_) => debug!("socket closed, too many are logging in"),
+                    if let Some(permit) = admit(&shared, &sockets).await {
+                        connections.spawn(run(Arc::clone(&shared), socket, permit));
                     }
                 }
                 // One client's affair.
@@ -147,6 +148,16 @@ impl Server {
         drop((tcp, unix));
         drain(&shared, connections).await;
     }
+}
+
+/// A place for one more socket; if there is none, the oldest that has not logged in makes it.
+async fn admit(shared: &Shared, sockets: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    if let Ok(permit) = Arc::clone(sockets).try_acquire_owned() {
+        return Some(permit);
+    }
+    debug!("too many are logging in, the oldest makes room");
+    shared.half_open.evict_oldest();
+    timeout(EVICTION_WAIT, Arc::clone(sockets).acquire_owned()).await.ok()?.ok()
 }
 
 async fn run(shared: Arc<Shared>, socket: Socket, permit: OwnedSemaphorePermit) {

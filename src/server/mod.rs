@@ -6,12 +6,14 @@
 //!
 //! In reading order:
 //!
-//! * [`options`]: what can be configured.
-//! * [`listener`]: binds, accepts, counts connections, survives a full descriptor table and panicking connections.
-//! * [`shutdown`]: signals, and how a server that stops treats its clients.
-//! * [`tls`]: certificate and key, checked before the process serves anything.
-//! * [`pg`]: the protocol itself.
+//! * `options`: what can be configured.
+//! * `listener`: binds, accepts, counts connections, survives a full descriptor table and panicking connections.
+//! * `half_open`: who makes room when too many are logging in.
+//! * `shutdown`: signals, and how a server that stops treats its clients.
+//! * `tls`: certificate and key, checked before the process serves anything.
+//! * `pg`: the protocol itself.
 
+mod half_open;
 mod listener;
 mod options;
 mod pg;
@@ -21,3 +23,4 @@ mod tls;
 pub use listener::{Server, ServerError};
 pub use options::{ServerOptions, TlsOptions};
 pub use shutdown::on_signals;
+pub use tls::TlsError;

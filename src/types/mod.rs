@@ -11,6 +11,7 @@ pub mod builtin;
 pub(crate) mod calendar;
 pub(crate) mod cast;
 pub(crate) mod column;
+pub(crate) mod copy;
 pub mod error;
 pub mod ids;
 pub(crate) mod input_column;

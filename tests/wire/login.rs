@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::client::{Client, bind, execute, frame, parse, query, sync, text};
-use super::server::{PASSWORD, TestServer, USER, options};
+use super::server::{PASSWORD, TestServer, USER, options, trusting_engine};
 
 fn sasl_initial(mechanism: &str, data: &[u8]) -> Vec<u8> {
     let length = u32::try_from(data.len()).unwrap().to_be_bytes();
@@ -200,4 +200,23 @@ fn pipelining_behind_the_startup_packet_serves_nothing_without_a_password() {
     client.send_startup(&[("user", USER)]);
     client.send(&intrusion());
     client.assert_refused("08P01");
+}
+
+/// Sockets that say nothing, or stop in the middle of login, do not keep others out: the oldest makes room.
+#[test]
+fn silent_sockets_keep_nobody_out() {
+    let mut options = options();
+    options.max_connections = 1;
+    let server = TestServer::start(options, trusting_engine());
+    // More than may be logging in at a time.
+    let silent: Vec<Client> = (0..300).map(|_| server.connect()).collect();
+    let mut client = server.login();
+    assert_eq!(client.query("SELECT 1").len(), 4);
+    drop(silent);
+
+    let mut options = self::options();
+    options.max_connections = 1;
+    let server = TestServer::with_password(options);
+    let _stopped: Vec<Client> = (0..300).map(|_| asked(&server, USER)).collect();
+    asked(&server, USER);
 }

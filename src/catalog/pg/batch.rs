@@ -212,8 +212,7 @@ impl Builder {
                 builder.append_value(value.saturating_add(EPOCH_DIFFERENCE_US));
             }
             (Self::Interval(builder), Value::Interval(seconds)) => {
-                let nanoseconds = seconds.saturating_mul(1_000_000_000);
-                builder.append_value(IntervalMonthDayNano::new(0, 0, nanoseconds));
+                builder.append_value(interval_of_seconds(*seconds));
             }
             (Self::Int2s(builder), Value::Int2s(values)) => {
                 builder.append_value(values.iter().copied().map(Some));
@@ -272,7 +271,10 @@ impl Builder {
                 builder.append_value(values?.into_iter().map(Some));
             }
             Self::Texts(builder) => builder.append_value(elements(text).map(Some)),
-            Self::Timestamptz(_) | Self::Interval(_) | Self::Nulls => return None,
+            Self::Interval(builder) => {
+                builder.append_value(interval_of_seconds(text.parse().ok()?));
+            }
+            Self::Timestamptz(_) | Self::Nulls => return None,
         }
         Some(())
     }
@@ -296,6 +298,10 @@ impl Builder {
         };
         builder.finish()
     }
+}
+
+fn interval_of_seconds(seconds: i64) -> IntervalMonthDayNano {
+    IntervalMonthDayNano::new(0, 0, seconds.saturating_mul(1_000_000_000))
 }
 
 fn list<B: ArrayBuilder>(item: &arrow::datatypes::FieldRef, values: B) -> ListBuilder<B> {

@@ -7,6 +7,9 @@
 //! 10rrrrrr rrrrrrrr rrrrrsss ssssssss   relation (low 19 bits), slot: attnum 1..=1600, or below
 //! 11hhhhhh hhhhhhhh hhhhhhhh hhhhhhhh   hash of graph OID, kind and names
 //! ```
+//!
+//! A database in which more than 500,000 objects were ever made runs out of slots: its newer tables
+//! have no row types that can be found by number, and may share numbers with older ones.
 
 use crate::types::Oid;
 
@@ -19,6 +22,12 @@ const ROW_ARRAY_SLOT: u32 = 1602;
 fn slot(relation: Oid, slot: u32) -> Oid {
     let relation = relation.0 & ((1 << RELATION_BITS) - 1);
     Oid((0b10 << 30) | (relation << SLOT_BITS) | (slot & ((1 << SLOT_BITS) - 1)))
+}
+
+/// The relation that a number made here belongs to; `None` for other numbers.
+pub(super) fn relation_of(oid: Oid) -> Option<Oid> {
+    let is_slot = oid.0 >> (RELATION_BITS + SLOT_BITS) == 0b10;
+    is_slot.then_some(Oid((oid.0 >> SLOT_BITS) & ((1 << RELATION_BITS) - 1)))
 }
 
 /// `pg_attrdef.oid` of a column's default.
@@ -67,6 +76,9 @@ mod tests {
     fn slots_of_neighboring_relations_do_not_meet() {
         assert_ne!(column_default(Oid(16384), 1), column_default(Oid(16385), 1));
         assert!(row_array_type(Oid(16384)) < view_rule(Oid(16385)));
+        assert_eq!(relation_of(row_type(Oid(16385))), Some(Oid(16385)));
+        assert_eq!(relation_of(Oid(16385)), None);
+        assert_eq!(relation_of(graph_part(Oid(16385), "label", &["a"])), None);
         assert_eq!(column_default(Oid(16384), 3).0, 0x8000_0000 + 16384 * 2048 + 3);
     }
 

@@ -30,6 +30,7 @@ static DATA: &[(&str, &str)] = data![
     "pg_opfamily",
     "pg_proc",
     "pg_tablespace",
+    "pg_timezone_abbrevs",
     "pg_type",
 ];
 

@@ -23,6 +23,7 @@ mod index_of;
 mod rows;
 mod type_facts;
 
+mod parameters;
 mod pg_attrdef;
 mod pg_attribute;
 mod pg_authid;

@@ -87,6 +87,7 @@ pub fn rows(
 /// thing.
 fn compute(relation: &str) -> Option<Compute> {
     Some(match relation {
+        "parameters" => super::parameters::rows,
         "pg_attrdef" => super::pg_attrdef::rows,
         "pg_attribute" => super::pg_attribute::rows,
         "pg_authid" => super::pg_authid::rows,

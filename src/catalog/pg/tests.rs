@@ -382,6 +382,13 @@ fn graphs_are_listed_as_in_postgresql_19() {
 }
 
 #[test]
+fn parameters_of_functions_are_listed() {
+    let columns = ["ordinal_position", "parameter_mode", "data_type", "udt_name"];
+    let lower = select("parameters", ("specific_name", "lower_870"), &columns);
+    assert_eq!(lower, [["1", "IN", "text", "text"]]);
+}
+
+#[test]
 fn views_depend_on_what_they_read() {
     let rules = select("pg_rewrite", ("ev_class", "16420"), &["oid"]);
     let columns = ["refobjid", "deptype"];

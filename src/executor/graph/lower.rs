@@ -29,7 +29,7 @@ use super::snapshot::{GraphSnapshot, Hop};
 use crate::error::PgError;
 use crate::executor::operator::{
     ArgumentExec, Arrange, Checks, EdgePredicate, EndsOfEdge, Expand, ExpandInto, GraphExec,
-    GraphOperator, HopSet, OptionalMatchExec, PathBuild, PathPart, PatternFilter, ScanTable,
+    GraphOperator, HopSet, Intersect, OptionalMatchExec, PathBuild, PathPart, PatternFilter, ScanTable,
     Shortest, ShortestPath, VarEnd, VarExpand, VertexScanExec,
 };
 use crate::planner::node::path_type;
@@ -258,8 +258,15 @@ impl Lowering<'_> {
         loop {
             match self.cheapest_edge(&partial, &done)? {
                 Some(next) => {
+                    let together = self.common_neighbor(&partial, &next, &done);
                     done[next.edge] = true;
-                    self.expand(&mut partial, &next)?;
+                    match together.as_slice() {
+                        [] | [_] => self.expand(&mut partial, &next)?,
+                        edges => {
+                            edges.iter().for_each(|(edge, _)| done[*edge] = true);
+                            self.intersect(&mut partial, &next, edges)?;
+                        }
+                    }
                 }
                 None => match self.cheapest_vertex(&partial.vertices)? {
                     Some((vertex, _)) => partial = self.join_scan(partial, vertex)?,
@@ -594,6 +601,68 @@ impl Lowering<'_> {
             (None, Some(quantifier)) => partial.push(self.var_expand(walk, quantifier)?, schema),
             (None, None) => self.one_hop(partial, walk, (from, to), schema)?,
         }
+        Ok(())
+    }
+
+    /// The single hops, the given step among them, that lead from known vertices to the same unknown one, each with
+    /// whether it starts at the edge's right element.
+    fn common_neighbor(
+        &self,
+        partial: &Partial,
+        step: &Candidate,
+        done: &[bool],
+    ) -> Vec<(usize, bool)> {
+        let known = |vertex: usize| partial.vertices.contains_key(&vertex);
+        let edge = &self.pattern.edges[step.edge];
+        let to = if step.reverse { edge.left } else { edge.right };
+        if known(to) {
+            return Vec::new();
+        }
+        let hops = self.pattern.edges.iter().enumerate().filter(|(at, edge)| {
+            !done[*at] && edge.quantifier.is_none() && !self.searches.contains_key(at)
+        });
+        hops.filter_map(|(at, edge)| match (edge.left, edge.right) {
+            (left, right) if right == to && known(left) => Some((at, false)),
+            (left, right) if left == to && known(right) => Some((at, true)),
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// Adds several edges to one new vertex at once.
+    fn intersect(
+        &mut self,
+        partial: &mut Partial,
+        step: &Candidate,
+        edges: &[(usize, bool)],
+    ) -> Result<()> {
+        let pattern = self.pattern;
+        let to = match (&pattern.edges[step.edge], step.reverse) {
+            (edge, true) => edge.left,
+            (edge, false) => edge.right,
+        };
+        let mut known: Vec<(usize, usize)> =
+            partial.edges.iter().map(|(edge, column)| (*edge, *column)).collect();
+        let (mut sources, mut fields, mut distinct) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, reverse) in edges {
+            let edge = &pattern.edges[*at];
+            let from = if *reverse { edge.right } else { edge.left };
+            let column = partial.width() + fields.len();
+            let tables = (&pattern.vertices[from].tables, &pattern.vertices[to].tables);
+            let mut hops = self.hop_set(edge, *reverse)?;
+            hops.hops.retain(|hop| tables.0.contains(&hop.from) && tables.1.contains(&hop.to));
+            sources.push((partial.vertices[&from], hops));
+            fields.push(element_field(&edge.variable));
+            distinct.extend(self.distinct_from(&known, *at, column));
+            known.push((*at, column));
+            partial.edges.insert(*at, column);
+        }
+        partial.vertices.insert(to, partial.width() + fields.len());
+        fields.push(element_field(&pattern.vertices[to].variable));
+        let schema = with_fields(&partial.schema, fields)?;
+        let checks = Checks { distinct, ..self.checks(&schema)? };
+        partial.rows = step.rows.max(1.0);
+        partial.push(Intersect { sources, checks }, schema);
         Ok(())
     }
 

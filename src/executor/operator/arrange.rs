@@ -9,7 +9,7 @@ use datafusion::common::Result;
 use datafusion::physical_expr::PhysicalExpr;
 use futures::FutureExt;
 
-use super::graph_exec::{GraphOperator, Progress, SliceContext, Slicer, Starting};
+use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 
 /// Takes some columns of its input, in a given order.
 #[derive(Debug)]
@@ -23,8 +23,9 @@ impl GraphOperator for Arrange {
         "ArrangeExec"
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "columns={:?}", self.columns)
+    fn describe(&self, names: &Names<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = (0..self.columns.len()).map(|at| names.of(at)).collect::<Vec<_>>();
+        write!(f, "{}", columns.join(", "))
     }
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {

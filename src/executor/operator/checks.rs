@@ -11,7 +11,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::utils::collect_columns;
 use futures::FutureExt;
 
-use super::graph_exec::{GraphOperator, Progress, SliceContext, Slicer, Starting};
+use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use crate::error::PgError;
 use crate::types::ElementRef;
 
@@ -77,16 +77,17 @@ impl Checks {
     }
 }
 
-impl fmt::Display for Checks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Checks {
+    /// Writes the conditions in brackets, for `EXPLAIN`.
+    pub(super) fn describe(&self, names: &Names<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (column, tables) in &self.tables {
-            write!(f, " [@{column} in tables {tables:?}]")?;
+            write!(f, " [{} in tables {tables:?}]", names.of(*column))?;
         }
         for (left, right) in &self.equal {
-            write!(f, " [@{left} = @{right}]")?;
+            write!(f, " [{} = {}]", names.of(*left), names.of(*right))?;
         }
         for (left, right) in &self.distinct {
-            write!(f, " [@{left} ∩ @{right} = ∅]")?;
+            write!(f, " [{} ∩ {} = ∅]", names.of(*left), names.of(*right))?;
         }
         for predicate in &self.predicates {
             write!(f, " [{predicate}]")?;
@@ -160,8 +161,8 @@ impl GraphOperator for PatternFilter {
         "PatternFilterExec"
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.checks)
+    fn describe(&self, names: &Names<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.checks.describe(names, f)
     }
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {

@@ -26,16 +26,19 @@ impl Distances {
         }
     }
 
-    /// Goes on for about `steps` edges; whether it is complete.
+    /// Goes on until about `steps` edges are followed; whether it is complete.
     pub(super) fn run(
         &mut self,
         hops: &Hops,
         filter: &mut EdgeFilter,
         (input, row): (&RecordBatch, usize),
-        mut steps: usize,
+        steps: &mut usize,
     ) -> Result<bool> {
-        while let Some(vertex) = self.queue.pop_front() {
+        while *steps > 0
+            && let Some(vertex) = self.queue.pop_front()
+        {
             let depth = self.found.get(&vertex).copied().unwrap_or(0);
+            *steps -= 1;
             if depth >= self.depth_max {
                 continue;
             }
@@ -50,13 +53,10 @@ impl Distances {
                         self.queue.push_back(neighbor);
                     }
                 }
-                steps = steps.saturating_sub(neighbors.len() + 1);
-            }
-            if steps == 0 {
-                return Ok(self.queue.is_empty());
+                *steps = steps.saturating_sub(neighbors.len() + 1);
             }
         }
-        Ok(true)
+        Ok(self.queue.is_empty())
     }
 
     /// The distance, if it is at most the limit.

@@ -12,7 +12,7 @@ use futures::FutureExt;
 use super::append::append;
 use super::checks::Checks;
 use super::expand::refs;
-use super::graph_exec::{GraphOperator, Progress, SliceContext, Slicer, Starting};
+use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use crate::executor::graph::GraphSnapshot;
 use crate::planner::Direction;
 
@@ -39,8 +39,9 @@ impl GraphOperator for EndsOfEdge {
         "EndsOfEdgeExec"
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "@{} {:?}{}", self.edge, self.direction, self.checks)
+    fn describe(&self, names: &Names<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", names.of(self.edge), self.direction)?;
+        self.checks.describe(names, f)
     }
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {

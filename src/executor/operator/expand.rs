@@ -11,7 +11,7 @@ use futures::FutureExt;
 
 use super::append::append;
 use super::checks::Checks;
-use super::graph_exec::{GraphOperator, Progress, SliceContext, Slicer, Starting};
+use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use super::hops::{HopSet, Hops};
 use crate::error::PgError;
 use crate::types::ElementRef;
@@ -43,8 +43,9 @@ impl GraphOperator for Expand {
         "ExpandExec"
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "from @{} along {}{}", self.source, self.hops, self.checks)
+    fn describe(&self, names: &Names<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "from {} along {}", names.of(self.source), self.hops)?;
+        self.checks.describe(names, f)
     }
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {

@@ -12,7 +12,7 @@ use futures::FutureExt;
 use super::append::append;
 use super::checks::Checks;
 use super::expand::{PAUSE_STEPS, refs};
-use super::graph_exec::{GraphOperator, Progress, SliceContext, Slicer, Starting};
+use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use super::hops::{HopSet, Hops, LoadedHop, position};
 use crate::types::ElementRef;
 
@@ -43,8 +43,10 @@ impl GraphOperator for ExpandInto {
         "ExpandIntoExec"
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "from @{} to @{} along {}{}", self.source, self.target, self.hops, self.checks)
+    fn describe(&self, names: &Names<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (source, target) = (names.of(self.source), names.of(self.target));
+        write!(f, "from {source} to {target} along {}", self.hops)?;
+        self.checks.describe(names, f)
     }
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -63,8 +63,8 @@ pub trait GraphOperator: fmt::Debug + Send + Sync + Any {
     /// Its name in `EXPLAIN`.
     fn name(&self) -> &'static str;
 
-    /// Its parameters in `EXPLAIN`.
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+    /// Its parameters in `EXPLAIN`; `names` has the names of its output columns.
+    fn describe(&self, names: &Names<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
     /// The expressions it evaluates, over its output columns.
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>>;
@@ -82,6 +82,16 @@ pub trait GraphOperator: fmt::Debug + Send + Sync + Any {
     fn deduplicated(&self, needed: &[usize]) -> Option<Arc<dyn GraphOperator>> {
         let _ = needed;
         None
+    }
+}
+
+/// Names of columns, for `EXPLAIN`.
+pub struct Names<'a>(pub(super) &'a Schema);
+
+impl Names<'_> {
+    /// The name of a column.
+    pub(super) fn of(&self, column: usize) -> &str {
+        self.0.fields().get(column).map_or("?", |field| field.name().as_str())
     }
 }
 
@@ -140,9 +150,9 @@ impl DisplayAs for GraphExec {
         match format {
             DisplayFormatType::Default | DisplayFormatType::Verbose => {
                 write!(f, "{}: ", self.operator.name())?;
-                self.operator.describe(f)
+                self.operator.describe(&Names(&self.schema()), f)
             }
-            DisplayFormatType::TreeRender => self.operator.describe(f),
+            DisplayFormatType::TreeRender => self.operator.describe(&Names(&self.schema()), f),
         }
     }
 }
@@ -158,6 +168,11 @@ impl ExecutionPlan for GraphExec {
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
         vec![&self.input]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        // Most patterns start from few rows; a scan of many has partitions of its own.
+        vec![false]
     }
 
     fn apply_expressions(

@@ -11,7 +11,7 @@ use futures::FutureExt;
 
 use super::edge_list::edge_lists;
 use super::expand::refs;
-use super::graph_exec::{GraphOperator, Progress, SliceContext, Slicer, Starting};
+use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use crate::error::PgError;
 use crate::executor::graph::GraphSnapshot;
 use crate::planner::node::path_type;
@@ -47,14 +47,14 @@ impl GraphOperator for PathBuild {
         "PathExec"
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, names: &Names<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, part) in self.parts.iter().enumerate() {
             let comma = if at == 0 { "" } else { ", " };
             match part {
-                PathPart::Vertex(column) => write!(f, "{comma}(@{column})")?,
-                PathPart::Edge(column) => write!(f, "{comma}[@{column}]")?,
-                PathPart::Edges(column) => write!(f, "{comma}[@{column}*]")?,
-                PathPart::EdgesReversed(column) => write!(f, "{comma}[@{column}* reversed]")?,
+                PathPart::Vertex(column) => write!(f, "{comma}({})", names.of(*column))?,
+                PathPart::Edge(column) => write!(f, "{comma}[{}]", names.of(*column))?,
+                PathPart::Edges(column) => write!(f, "{comma}[{}*]", names.of(*column))?,
+                PathPart::EdgesReversed(column) => write!(f, "{comma}[{}* reversed]", names.of(*column))?,
             }
         }
         Ok(())

@@ -62,7 +62,7 @@ impl SearchSide {
             + (self.frontier.capacity() + self.next.capacity()) * 8
     }
 
-    /// Works on the next level for about `steps` edges; whether the level is complete. `all`: keeps every shortest way
+    /// Works on the next level until about `steps` edges are followed; whether the level is complete. `all`: keeps every shortest way
     /// and not only the first.
     pub(super) fn run(
         &mut self,
@@ -70,12 +70,13 @@ impl SearchSide {
         filter: &mut EdgeFilter,
         (input, row): (&RecordBatch, usize),
         all: bool,
-        mut steps: usize,
+        steps: &mut usize,
     ) -> Result<bool> {
         while let Some(vertex) = self.frontier.get(self.at).copied() {
-            if steps == 0 {
+            if *steps == 0 {
                 return Ok(false);
             }
+            *steps -= 1;
             self.at += 1;
             for hop in hops.from(ElementRef(vertex)) {
                 let (neighbors, edges) = hop.neighbors(ElementRef(vertex));
@@ -86,7 +87,7 @@ impl SearchSide {
                         self.reach(vertex, edge, hop.target(*neighbor).0, all);
                     }
                 }
-                steps = steps.saturating_sub(neighbors.len() + 1);
+                *steps = steps.saturating_sub(neighbors.len());
             }
         }
         self.frontier = std::mem::take(&mut self.next);

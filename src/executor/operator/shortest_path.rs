@@ -15,7 +15,7 @@ use super::distances::Distances;
 use super::edge_filter::{EdgeFilter, EdgePredicate};
 use super::edge_list::EdgeLists;
 use super::expand::{PAUSE_STEPS, refs};
-use super::graph_exec::{GraphOperator, Progress, SliceContext, Slicer, Starting};
+use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use super::hops::{HopSet, Hops};
 use super::search_side::{Chain, SearchSide};
 use super::var_expand::VarEnd;
@@ -98,17 +98,17 @@ impl GraphOperator for ShortestPath {
         "ShortestPathExec"
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} from @{}", self.shortest, self.source)?;
+    fn describe(&self, names: &Names<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} from {}", self.shortest, names.of(self.source))?;
         if let VarEnd::Bound(column) = self.end {
-            write!(f, " to @{column}")?;
+            write!(f, " to {}", names.of(column))?;
         }
         let max = self.max.map_or_else(String::new, |max| max.to_string());
         write!(f, " along {} {{{},{max}}}", self.hops, self.min)?;
         for predicate in self.predicate.iter().flat_map(|predicate| &predicate.predicates) {
             write!(f, " [each {predicate}]")?;
         }
-        write!(f, "{}", self.checks)
+        self.checks.describe(names, f)
     }
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
@@ -208,14 +208,14 @@ impl Slicer for ShortestSlicer {
 
     fn next(&mut self) -> Result<Progress> {
         let Some(input) = self.input.clone() else { return Ok(Progress::Done) };
-        let mut budget = PAUSE_STEPS;
-        while budget > 0 && !self.out.is_full() {
+        let mut steps = PAUSE_STEPS;
+        while steps > 0 && !self.out.is_full() {
             if matches!(self.phase, Phase::NextRow) && self.row == input.num_rows() {
                 self.input = None;
                 break;
             }
-            let steps = self.step(&input)?;
-            budget = budget.saturating_sub(steps);
+            steps -= 1;
+            self.step(&input, &mut steps)?;
         }
         self.reservation.try_resize(
             self.forward.bytes()
@@ -231,9 +231,6 @@ impl Slicer for ShortestSlicer {
     }
 }
 
-/// Edges followed before a search gives way.
-const SEARCH_STEPS: usize = PAUSE_STEPS / 4;
-
 impl ShortestSlicer {
     fn max(&self) -> u32 {
         self.search.max.unwrap_or(u32::MAX)
@@ -244,20 +241,28 @@ impl ShortestSlicer {
         self.phase = Phase::NextRow;
     }
 
-    /// Does a part of the work; about how many steps it took.
-    fn step(&mut self, input: &RecordBatch) -> Result<usize> {
+    /// Does a part of the work, taking off `steps` what it took.
+    fn step(&mut self, input: &RecordBatch, steps: &mut usize) -> Result<()> {
         match self.phase {
             Phase::NextRow => self.next_row(input),
-            Phase::Meet { target, forward } => self.meet(input, target, forward),
-            Phase::Join { forward, at, started } => Ok(self.join(forward, at, started)),
-            Phase::Levels => self.levels(input),
-            Phase::Level { at, started } => Ok(self.level(at, started)),
-            Phase::Distances { source } => self.find_distances(input, source),
-            Phase::Cycles { source } => self.cycles(input, source),
+            Phase::Meet { target, forward } => self.meet(input, target, forward, steps),
+            Phase::Join { forward, at, started } => {
+                let length = self.join(forward, at, started);
+                *steps = steps.saturating_sub(length);
+                Ok(())
+            }
+            Phase::Levels => self.levels(input, steps),
+            Phase::Level { at, started } => {
+                let length = self.level(at, started);
+                *steps = steps.saturating_sub(length);
+                Ok(())
+            }
+            Phase::Distances { source } => self.find_distances(input, source, steps),
+            Phase::Cycles { source } => self.cycles(input, source, steps),
         }
     }
 
-    fn next_row(&mut self, input: &RecordBatch) -> Result<usize> {
+    fn next_row(&mut self, input: &RecordBatch) -> Result<()> {
         let sources = refs(input, self.search.source)?;
         let target = match self.search.end {
             VarEnd::New(_) => None,
@@ -265,7 +270,7 @@ impl ShortestSlicer {
         };
         if sources.is_null(self.row) || target.is_some_and(|target| target.is_null(self.row)) {
             self.end_row();
-            return Ok(1);
+            return Ok(());
         }
         let source = sources.value(self.row);
         self.filter.start_row();
@@ -291,7 +296,7 @@ impl ShortestSlicer {
                 self.phase = Phase::Meet { target, forward: true };
             }
         }
-        Ok(1)
+        Ok(())
     }
 
     fn ends_at(&self, vertex: u64) -> bool {
@@ -308,11 +313,17 @@ impl ShortestSlicer {
     }
 
     /// Completes one more level of one side, and sees whether the sides meet.
-    fn meet(&mut self, input: &RecordBatch, target: u64, forward: bool) -> Result<usize> {
+    fn meet(
+        &mut self,
+        input: &RecordBatch,
+        target: u64,
+        forward: bool,
+        steps: &mut usize,
+    ) -> Result<()> {
         let reached = self.forward.depth.saturating_add(self.backward.depth);
         if reached >= self.max() {
             self.end_row();
-            return Ok(1);
+            return Ok(());
         }
         let all = self.search.shortest == Shortest::All;
         let place = (input, self.row);
@@ -321,8 +332,8 @@ impl ShortestSlicer {
         } else {
             (&mut self.backward, &self.forward, &self.back)
         };
-        if !side.run(hops, &mut self.filter, place, all, SEARCH_STEPS)? {
-            return Ok(SEARCH_STEPS);
+        if !side.run(hops, &mut self.filter, place, all, steps)? {
+            return Ok(());
         }
         let meets = |vertex: &u64| other.depth_of(*vertex) == Some(other.depth);
         if side.frontier.iter().any(meets) {
@@ -333,7 +344,7 @@ impl ShortestSlicer {
             let forward = self.forward.frontier.len() <= self.backward.frontier.len();
             self.phase = Phase::Meet { target, forward };
         }
-        Ok(SEARCH_STEPS / 4)
+        Ok(())
     }
 
     /// Gives out the next path through the sides' common vertices.
@@ -371,20 +382,20 @@ impl ShortestSlicer {
         length + 1
     }
 
-    fn levels(&mut self, input: &RecordBatch) -> Result<usize> {
+    fn levels(&mut self, input: &RecordBatch, steps: &mut usize) -> Result<()> {
         if self.forward.depth >= self.max() || self.forward.frontier.is_empty() {
             match (self.closed, input_source(input, self.search.source, self.row)?) {
                 (Closed::Cycle, source) => self.start_cycles(source),
                 (Closed::Never | Closed::Search, _) => self.end_row(),
             }
-            return Ok(1);
+            return Ok(());
         }
         let all = self.search.shortest == Shortest::All;
         let place = (input, self.row);
-        if self.forward.run(&self.hops, &mut self.filter, place, all, SEARCH_STEPS)? {
+        if self.forward.run(&self.hops, &mut self.filter, place, all, steps)? {
             self.phase = Phase::Level { at: 0, started: false };
         }
-        Ok(SEARCH_STEPS / 4)
+        Ok(())
     }
 
     /// Gives out the next path to the last level's vertices.
@@ -424,15 +435,20 @@ impl ShortestSlicer {
         self.phase = Phase::Distances { source };
     }
 
-    fn find_distances(&mut self, input: &RecordBatch, source: u64) -> Result<usize> {
+    fn find_distances(
+        &mut self,
+        input: &RecordBatch,
+        source: u64,
+        steps: &mut usize,
+    ) -> Result<()> {
         if let Some(distances) = &mut self.distances {
             let place = (input, self.row);
-            if !distances.run(&self.back, &mut self.filter, place, SEARCH_STEPS)? {
-                return Ok(SEARCH_STEPS);
+            if !distances.run(&self.back, &mut self.filter, place, steps)? {
+                return Ok(());
             }
         }
         self.try_length(input, source);
-        Ok(SEARCH_STEPS / 4)
+        Ok(())
     }
 
     fn cycle_bounds(&self) -> WalkBounds {
@@ -462,7 +478,7 @@ impl ShortestSlicer {
         self.phase = Phase::Cycles { source };
     }
 
-    fn cycles(&mut self, input: &RecordBatch, source: u64) -> Result<usize> {
+    fn cycles(&mut self, input: &RecordBatch, source: u64, steps: &mut usize) -> Result<()> {
         let bounds = self.cycle_bounds();
         let one = self.search.shortest == Shortest::Any;
         let mut walk = WalkRow {
@@ -474,9 +490,11 @@ impl ShortestSlicer {
             distances: self.distances.as_ref(),
             out: &mut self.out,
         };
-        // One by one where one is enough.
-        let steps = if one { 1 } else { SEARCH_STEPS };
-        let complete = self.walker.run(&mut walk, steps)?;
+        // Step by step where one cycle is enough.
+        let complete = match one {
+            true => self.walker.run(&mut walk, &mut 1)?,
+            false => self.walker.run(&mut walk, steps)?,
+        };
         if self.walker.found > 0 && (one || complete) {
             self.end_row();
         } else if complete {
@@ -490,7 +508,7 @@ impl ShortestSlicer {
                 self.try_length(input, source);
             }
         }
-        Ok(steps)
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use super::distances::Distances;
 use super::edge_filter::{EdgeFilter, EdgePredicate};
 use super::edge_list::EdgeLists;
 use super::expand::{PAUSE_STEPS, refs};
-use super::graph_exec::{GraphOperator, Progress, SliceContext, Slicer, Starting};
+use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use super::hops::{HopSet, Hops};
 use super::reachability::ReachabilitySlicer;
 use super::walk::{WalkBounds, WalkRow, Walker};
@@ -91,10 +91,10 @@ impl GraphOperator for VarExpand {
         "VarExpandExec"
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "from @{}", self.source)?;
+    fn describe(&self, names: &Names<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "from {}", names.of(self.source))?;
         if let VarEnd::Bound(column) = self.end {
-            write!(f, " to @{column}")?;
+            write!(f, " to {}", names.of(column))?;
         }
         let max = self.quantifier.max.map_or_else(String::new, |max| max.to_string());
         write!(f, " along {} {{{},{max}}} {:?}", self.hops, self.quantifier.min, self.mode)?;
@@ -104,7 +104,7 @@ impl GraphOperator for VarExpand {
         for predicate in self.predicate.iter().flat_map(|predicate| &predicate.predicates) {
             write!(f, " [each {predicate}]")?;
         }
-        write!(f, "{}", self.checks)
+        self.checks.describe(names, f)
     }
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
@@ -209,21 +209,21 @@ impl Slicer for VarSlicer {
 
     fn next(&mut self) -> Result<Progress> {
         let Some(input) = self.input.clone() else { return Ok(Progress::Done) };
-        for _ in 0..PAUSE_STEPS {
-            if self.out.is_full() {
-                break;
-            }
-            let went_on = match self.phase {
+        let mut steps = PAUSE_STEPS;
+        while steps > 0 && !self.out.is_full() {
+            match self.phase {
                 Phase::NextRow if self.row == input.num_rows() => {
                     self.input = None;
                     break;
                 }
-                Phase::NextRow => self.next_row(&input)?,
-                Phase::Distances { source, target } => self.find_distances(&input, source, target)?,
-                Phase::Walk => self.walk(&input)?,
-            };
-            if !went_on {
-                break;
+                Phase::NextRow => {
+                    steps -= 1;
+                    self.next_row(&input)?;
+                }
+                Phase::Distances { source, target } => {
+                    self.find_distances(&input, source, target, &mut steps)?;
+                }
+                Phase::Walk => self.walk(&input, &mut steps)?,
             }
         }
         if self.out.is_empty() {
@@ -250,11 +250,11 @@ impl VarSlicer {
         (&mut self.walker, walk)
     }
 
-    fn next_row(&mut self, input: &RecordBatch) -> Result<bool> {
+    fn next_row(&mut self, input: &RecordBatch) -> Result<()> {
         let sources = refs(input, self.expand.source)?;
         if sources.is_null(self.row) {
             self.row += 1;
-            return Ok(true);
+            return Ok(());
         }
         let source = sources.value(self.row);
         self.filter.start_row();
@@ -262,12 +262,12 @@ impl VarSlicer {
             let (walker, mut walk) = self.parts(input);
             walker.start(source, None, &mut walk);
             self.phase = Phase::Walk;
-            return Ok(true);
+            return Ok(());
         };
         let targets = refs(input, target)?;
         if targets.is_null(self.row) {
             self.row += 1;
-            return Ok(true);
+            return Ok(());
         }
         let target = targets.value(self.row);
         let by_row = self.expand.predicate.as_ref().is_some_and(|predicate| predicate.whole_row);
@@ -277,31 +277,36 @@ impl VarSlicer {
             self.distances = Some((target, distances));
         }
         self.phase = Phase::Distances { source, target };
-        Ok(true)
+        Ok(())
     }
 
-    fn find_distances(&mut self, input: &RecordBatch, source: u64, target: u64) -> Result<bool> {
+    fn find_distances(
+        &mut self,
+        input: &RecordBatch,
+        source: u64,
+        target: u64,
+        steps: &mut usize,
+    ) -> Result<()> {
         if let (Some((_, distances)), Some(back)) = (&mut self.distances, &self.back) {
             let place = (input, self.row);
-            let complete = distances.run(back, &mut self.filter, place, PAUSE_STEPS)?;
+            let complete = distances.run(back, &mut self.filter, place, steps)?;
             self.reservation.try_resize(distances.bytes())?;
             if !complete {
-                return Ok(false);
+                return Ok(());
             }
         }
         let (walker, mut walk) = self.parts(input);
         walker.start(source, Some(target), &mut walk);
         self.phase = Phase::Walk;
-        Ok(true)
+        Ok(())
     }
 
-    fn walk(&mut self, input: &RecordBatch) -> Result<bool> {
+    fn walk(&mut self, input: &RecordBatch, steps: &mut usize) -> Result<()> {
         let (walker, mut walk) = self.parts(input);
-        if walker.run(&mut walk, PAUSE_STEPS)? {
+        if walker.run(&mut walk, steps)? {
             self.row += 1;
             self.phase = Phase::NextRow;
-            return Ok(true);
         }
-        Ok(false)
+        Ok(())
     }
 }

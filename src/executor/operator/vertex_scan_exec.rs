@@ -23,6 +23,7 @@ use datafusion::common::stats::Precision;
 use futures::stream;
 
 use super::checks::Checks;
+use super::graph_exec::Names;
 use crate::error::PgError;
 use crate::executor::graph::GraphSnapshot;
 use crate::storage::TableVersion;
@@ -166,7 +167,7 @@ impl DisplayAs for VertexScanExec {
             let by = if table.lookup.is_some() { " by key" } else { "" };
             write!(f, "{comma}{alias}{by}")?;
         }
-        write!(f, "{}", self.checks)
+        self.checks.describe(&Names(&self.schema()), f)
     }
 }
 

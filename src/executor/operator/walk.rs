@@ -123,9 +123,10 @@ impl Walker {
         }
     }
 
-    /// Goes on for at most `steps` edges, or until the output is full; whether all walks are done.
-    pub(super) fn run(&mut self, walk: &mut WalkRow<'_>, steps: usize) -> Result<bool> {
-        for _ in 0..steps {
+    /// Goes on until `steps` edges are tried, or the output is full; whether all walks are done.
+    pub(super) fn run(&mut self, walk: &mut WalkRow<'_>, steps: &mut usize) -> Result<bool> {
+        while *steps > 0 {
+            *steps -= 1;
             if walk.out.is_full() {
                 return Ok(false);
             }

@@ -1,7 +1,7 @@
 //! The logical node for a graph pattern.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -146,6 +146,37 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
     fn expressions(&self) -> Vec<Expr> {
         // Rewriting a column cannot fail.
         self.closed_predicates().unwrap_or_default()
+    }
+
+    fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
+        let Some(input) = &self.input else { return Some(Vec::new()) };
+        let schema = input.schema();
+        let vertices = self.pattern.vertices.iter().filter(|vertex| vertex.bound);
+        let edges = self.pattern.edges.iter().filter(|edge| edge.bound);
+        let bound = vertices
+            .map(|vertex| &vertex.variable)
+            .chain(edges.map(|edge| &edge.variable))
+            .map(|name| schema.index_of_column_by_name(None, name))
+            .collect::<Option<Vec<_>>>()?;
+        let vertices = self.pattern.vertices.iter().filter_map(|vertex| vertex.predicate.as_ref());
+        let edges = self.pattern.edges.iter().filter_map(|edge| edge.predicate.as_ref());
+        let read = vertices
+            .chain(edges)
+            .chain(&self.filter)
+            .flat_map(Expr::column_refs)
+            .filter_map(|column| schema.maybe_index_of_column(column));
+        let passed = output_columns.iter().copied().filter(|at| *at < schema.fields().len());
+        let mut needed: Vec<usize> = bound.into_iter().chain(read).chain(passed).collect();
+        needed.sort_unstable();
+        needed.dedup();
+        Some(vec![needed])
+    }
+
+    fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
+        // A condition on an input row alone may be tested before the row is matched, optional or not.
+        let own = self.input.as_ref().map_or(0, |input| input.schema().fields().len());
+        let names = self.schema.fields().iter().skip(own).map(|field| field.name().clone());
+        names.collect()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! Sends what a statement gave, in either protocol.
 
-use super::connection::{Connection, Flow, Halt};
+use super::connection::{Connection, Flow};
 use super::message::Formats;
 use super::{copy, reply, rows};
 use crate::session::outcome::{Completion, Outcome};
@@ -40,8 +40,8 @@ pub(super) async fn answer(
         Outcome::CopyOut(copy) => Some(copy::send(connection, copy).await?),
     };
     if protocol == (Protocol::Simple { last: true }) {
-        let finishing = connection.session.finish();
-        connection.wire.watch(finishing).await.ok_or(Halt::Gone)??;
+        // Not given up when the client goes: a commit that has begun is carried out.
+        connection.session.finish().await?;
     }
     connection.notices();
     let out = &mut connection.wire.out;

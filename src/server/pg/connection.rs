@@ -3,6 +3,7 @@
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::Semaphore;
@@ -21,10 +22,14 @@ use super::transport::Transport;
 use super::wire::{FLUSH_BYTES, ReadError, Wire};
 use super::{reply, simple};
 use crate::error::{PgError, Severity, SqlState};
+use crate::server::half_open::{HalfOpen, Place};
 use crate::server::listener::Socket;
 use crate::server::options::ServerOptions;
 use crate::server::tls::Tls;
 use crate::session::{Engine, LoginRequest, Session};
+
+/// How long a connection that makes room for another waits for its client to read why.
+const EVICTED_LINGER: Duration = Duration::from_millis(20);
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
@@ -33,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Tls>,
     /// One permit for each connection that may be logged in.
     pub(crate) slots: Arc<Semaphore>,
+    pub(crate) half_open: HalfOpen,
     pub(crate) backends: Backends,
     /// Canceled when the server stops: connections that wait for their client end.
     pub(crate) draining: CancellationToken,
@@ -106,10 +112,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: Socket) {
 
 async fn connect(shared: &Shared, socket: Socket, place: &mut Option<Wire>) {
     let deadline = Instant::now() + shared.options.authentication_timeout;
+    let waiting = shared.half_open.enter(shared.draining.child_token());
     let opening = async {
         tokio::select! {
             biased;
-            () = shared.draining.cancelled() => Err(OpenError::Gone),
+            () = waiting.leave.cancelled() => Err(OpenError::Gone),
             opened = open(socket, shared.tls.as_ref()) => opened,
         }
     };
@@ -124,7 +131,7 @@ async fn connect(shared: &Shared, socket: Socket, place: &mut Option<Wire>) {
                 reply::negotiate_protocol_version(&mut wire.out, &unknown);
             }
             let request = LoginRequest { user, database, parameters: settings, peer };
-            converse(shared, wire, request, deadline).await;
+            converse(shared, wire, request, (deadline, waiting)).await;
             wire.close().await;
         }
         Ok(Err(OpenError::Refused(transport, error))) => refuse(*transport, &error).await,
@@ -141,21 +148,25 @@ async fn refuse(transport: Transport, error: &PgError) {
 }
 
 /// Logs in and serves until the client leaves.
-async fn converse(shared: &Shared, wire: &mut Wire, request: LoginRequest, deadline: Instant) {
-    let Ok(_slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
-        let error = fatal(SqlState::TOO_MANY_CONNECTIONS, "sorry, too many clients already");
-        report(&mut wire.out, &error, None);
-        return;
-    };
+async fn converse(
+    shared: &Shared,
+    wire: &mut Wire,
+    request: LoginRequest,
+    (deadline, waiting): (Instant, Place<'_>),
+) {
     let user = request.user.clone();
     let certificate = shared.tls.as_ref().filter(|_| wire.is_tls());
     let certificate = certificate.map(|tls| &*tls.certificate_pem);
     let logging_in = login(wire, &shared.engine, request, certificate);
     let outcome = tokio::select! {
         biased;
-        () = shared.draining.cancelled() => Ok(Err(LoginError::Refused(admin_shutdown()))),
+        () = waiting.leave.cancelled() => {
+            wire.linger = EVICTED_LINGER;
+            Ok(Err(LoginError::Refused(made_to_leave(shared))))
+        }
         outcome = timeout_at(deadline, logging_in) => outcome,
     };
+    drop(waiting);
     let session = match outcome {
         Ok(Ok(session)) => session,
         Ok(Err(LoginError::Gone)) => return,
@@ -169,6 +180,11 @@ async fn converse(shared: &Shared, wire: &mut Wire, request: LoginRequest, deadl
             report(&mut wire.out, &fatal(SqlState::QUERY_CANCELED, message), None);
             return;
         }
+    };
+    // Only now: whoever has no password cannot use up the places of those who have.
+    let Ok(_slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
+        report(&mut wire.out, &too_many_clients(), None);
+        return;
     };
     debug!(pid = session.pid().0, user, tls = wire.is_tls(), "logged in");
     let _registration = shared.backends.register(session.pid(), session.cancel_secret());
@@ -281,8 +297,7 @@ impl Connection<'_> {
             Message::Flush => self.wire.owes_reply = true,
             Message::Sync => {
                 self.skipping = false;
-                let finished = self.wire.watch(self.session.finish()).await.ok_or(Halt::Gone)?;
-                finished?;
+                self.session.finish().await?;
                 self.ready();
             }
             Message::FunctionCall => {
@@ -332,6 +347,14 @@ impl Connection<'_> {
 
 fn fatal(code: SqlState, message: &'static str) -> PgError {
     PgError::new(code, message).severity(Severity::Fatal)
+}
+
+fn too_many_clients() -> PgError {
+    fatal(SqlState::TOO_MANY_CONNECTIONS, "sorry, too many clients already")
+}
+
+fn made_to_leave(shared: &Shared) -> PgError {
+    if shared.draining.is_cancelled() { admin_shutdown() } else { too_many_clients() }
 }
 
 fn admin_shutdown() -> PgError {

@@ -111,3 +111,37 @@ fn initial_response(body: &[u8]) -> Result<(&str, &[u8]), LoginError> {
     }
     Ok((mechanism, data))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_any_severity_is_fatal_before_login() {
+        for severity in
+            [Severity::Error, Severity::Warning, Severity::Notice, Severity::Info, Severity::Fatal]
+        {
+            let error = PgError::internal("of any room").severity(severity);
+            let LoginError::Refused(error) = LoginError::from(error) else { panic!("not refused") };
+            assert_eq!(error.fields().severity, Severity::Fatal);
+        }
+    }
+
+    #[test]
+    fn the_initial_response_is_read_exactly() {
+        let (mechanism, data) = initial_response(b"M\0\0\0\0\x02ab").ok().unwrap();
+        assert_eq!((mechanism, data), ("M", &b"ab"[..]));
+        for malformed in [
+            &b""[..],
+            b"M",
+            b"M\0",
+            b"M\0\0\0\0",
+            b"M\0\0\0\0\x01",
+            b"M\0\0\0\0\x01ab",
+            b"M\0\xff\xff\xff\xff",
+            b"\xff\0\0\0\0\0",
+        ] {
+            assert!(initial_response(malformed).is_err(), "{malformed:?}");
+        }
+    }
+}

@@ -55,7 +55,7 @@ pub(super) enum Request {
 pub(super) struct Startup {
     pub(super) user: String,
     pub(super) database: String,
-    /// Settings: those of `options` first, so that the packet's own win.
+    /// Settings: those of `options` first, so that the packet's own win; and `database`, if the client named one.
     pub(super) settings: Vec<(String, String)>,
     /// The client asked for a minor version that we do not have, or for one of these protocol options.
     pub(super) negotiate: Option<Vec<String>>,
@@ -259,8 +259,11 @@ fn startup(version: i32, body: &[u8]) -> Result<Startup, PgError> {
             "no PostgreSQL user name specified in startup packet",
         )
     })?;
-    let database = database.filter(|database| !database.is_empty()).unwrap_or(user);
+    let database = database.filter(|database| !database.is_empty());
     from_options.append(&mut settings);
+    // A session treats a database that was asked for unlike one that is only the user's name.
+    from_options.extend(database.map(|name| ("database".to_owned(), name.to_owned())));
+    let database = database.unwrap_or(user);
     Ok(Startup {
         user: user.to_owned(),
         database: database.to_owned(),
@@ -312,6 +315,13 @@ mod tests {
         assert_eq!(startup.database, "ann");
         assert_eq!(startup.settings, [("application_name".to_owned(), "x".to_owned())]);
         assert_eq!(startup.negotiate, None);
+    }
+
+    #[test]
+    fn a_named_database_is_among_the_parameters() {
+        let startup = startup(PROTOCOL_3_0, b"user\0ann\0database\0d\0\0").unwrap();
+        assert_eq!(startup.database, "d");
+        assert_eq!(startup.settings, [("database".to_owned(), "d".to_owned())]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ const KEPT_BYTES_MAX: usize = 32 << 10;
 const READ_AHEAD_BYTES_MAX: usize = 64 << 10;
 /// Output is written when it has grown to this.
 pub(super) const FLUSH_BYTES: usize = 64 << 10;
-/// How long a closing connection waits for the client to take what was written.
+/// How long a closing connection waits for the client to take what was written, usually.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Why no frame came.
@@ -45,6 +45,8 @@ pub(super) struct Wire {
     sent: usize,
     /// Length of `out` before the message that is being appended; what a panic leaves behind it is cut off.
     pub(super) whole: Option<usize>,
+    /// How long closing waits for the client to take what was written.
+    pub(super) linger: Duration,
     /// ReadyForQuery is in `out`, held back because more input was there already.
     pub(super) owes_reply: bool,
 }
@@ -59,6 +61,7 @@ impl Wire {
             out: BytesMut::new(),
             sent: 0,
             whole: None,
+            linger: LINGER,
             owes_reply: false,
         }
     }
@@ -196,6 +199,7 @@ impl Wire {
 
     /// Writes what is left and closes, as far as the client takes part.
     pub(super) async fn close(&mut self) {
+        let linger = self.linger;
         let closing = async {
             if self.flush().await.is_ok() && self.transport.shutdown().await.is_ok() {
                 // Closing a socket with unread input resets it, and the reset can overtake the error just written.
@@ -204,6 +208,6 @@ impl Wire {
                 }
             }
         };
-        let _ = tokio::time::timeout(LINGER, closing).await;
+        let _ = tokio::time::timeout(linger, closing).await;
     }
 }

@@ -109,6 +109,7 @@ STATIC = {
     "pg_language": "lanname IN ('internal', 'c', 'sql')",
     "pg_collation": "oid IN (100, 950, 951)",
     "pg_tablespace": "true",
+    "pg_timezone_abbrevs": "true",
 }
 # What is stored as a parse tree there is SQL text here; what refers to things left out is 0 here.
 REWRITTEN = {
@@ -123,6 +124,7 @@ REWRITTEN = {
     ("pg_type", "typacl"): "NULL",
     ("pg_operator", "oprrest"): "0",
     ("pg_operator", "oprjoin"): "0",
+    ("pg_timezone_abbrevs", "utc_offset"): "extract(epoch FROM utc_offset)::integer",
     ("pg_tablespace", "spcacl"): "NULL",
     ("pg_language", "lanacl"): "NULL",
     ("pg_language", "lanvalidator"): "0",

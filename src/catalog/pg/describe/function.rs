@@ -95,6 +95,48 @@ pub(super) fn exists(oid: Oid) -> bool {
     FUNCTIONS.contains_key(&oid)
 }
 
+/// A parameter of a function, as `information_schema.parameters` lists it.
+pub(in crate::catalog::pg) struct Parameter {
+    /// Name and OID of the function, with an underscore between.
+    pub(in crate::catalog::pg) specific_name: String,
+    /// From 1.
+    pub(in crate::catalog::pg) ordinal: i32,
+    pub(in crate::catalog::pg) mode: &'static str,
+    pub(in crate::catalog::pg) name: Option<&'static str>,
+    pub(in crate::catalog::pg) ty: Oid,
+    pub(in crate::catalog::pg) default: Option<&'static str>,
+}
+
+/// The parameters of all functions, in the order of the functions' OIDs.
+pub(in crate::catalog::pg) fn parameters() -> Vec<Parameter> {
+    let mut functions: Vec<&Function> = FUNCTIONS.values().collect();
+    functions.sort_unstable_by_key(|function| function.oid);
+    functions.into_iter().flat_map(parameters_of).collect()
+}
+
+fn parameters_of(function: &'static Function) -> impl Iterator<Item = Parameter> {
+    let inputs = function.arguments.iter().filter(|argument| argument.is_input()).count();
+    let first_default = inputs.saturating_sub(function.defaults.len());
+    let mut input = 0usize;
+    function.arguments.iter().zip(1..).map(move |(argument, ordinal)| {
+        let place = argument.is_input().then_some(input);
+        input += usize::from(argument.is_input());
+        let default = place.and_then(|place| place.checked_sub(first_default));
+        Parameter {
+            specific_name: format!("{}_{}", function.name, function.oid),
+            ordinal,
+            mode: match argument.mode {
+                'o' | 't' => "OUT",
+                'b' => "INOUT",
+                _ => "IN",
+            },
+            name: (!argument.name.is_empty()).then_some(argument.name),
+            ty: argument.ty,
+            default: default.and_then(|n| function.defaults.get(n)).copied(),
+        }
+    })
+}
+
 /// Functions of this name.
 pub(super) fn named(name: &str) -> impl Iterator<Item = &'static Function> {
     FUNCTIONS.values().filter(move |function| function.name == name)

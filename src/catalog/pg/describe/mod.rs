@@ -20,19 +20,22 @@ pub use definition::{
     Style, constraint_definition, index_column, index_definition, rule_definition, view_definition,
 };
 pub(super) use expression::columns_in_expression;
+pub(super) use function::parameters;
 pub use function::{
     function_arguments, function_identity_arguments, function_name, function_result,
     function_signature, operator_name, operator_signature,
 };
 pub use graph::property_graph_definition;
 pub use keyword::{Keyword, keywords};
+pub(super) use name::type_typname;
 pub use name::{
     collation_name, encoding_name, encoding_number, format_type, qualified_relation_name,
     quote_identifier, relation_name, schema_name, type_name,
 };
 pub use resolve::{
     NameError, parse_name, resolve_collation, resolve_function, resolve_function_signature,
-    resolve_operator, resolve_relation, resolve_role, resolve_schema, resolve_type,
+    resolve_operator, resolve_operator_signature, resolve_relation, resolve_role, resolve_schema,
+    resolve_type,
 };
 pub use role::{PREDEFINED_ROLES, default_acl, is_visible_role, role_name, user_by_id};
 pub use visible::{

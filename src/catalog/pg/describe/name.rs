@@ -50,15 +50,14 @@ pub fn schema_name(catalog: &Catalog, oid: Oid) -> Option<String> {
 
 /// The table or view whose row type this is, and whether it is the array over it.
 pub(super) fn row_type_of(catalog: &Catalog, oid: Oid) -> Option<(&Relation, bool)> {
-    catalog.relations.values().find_map(|relation| {
-        if derived_oid::row_type(relation.oid) == oid {
-            Some((relation.as_ref(), false))
-        } else if derived_oid::row_array_type(relation.oid) == oid {
-            Some((relation.as_ref(), true))
-        } else {
-            None
-        }
-    })
+    let relation = catalog.relation(derived_oid::relation_of(oid)?)?;
+    if derived_oid::row_type(relation.oid) == oid {
+        Some((relation.as_ref(), false))
+    } else if derived_oid::row_array_type(relation.oid) == oid {
+        Some((relation.as_ref(), true))
+    } else {
+        None
+    }
 }
 
 /// `format_type`: `character varying(10)`, `integer[]`; `???` for an unknown OID, `-` for 0.
@@ -90,6 +89,12 @@ pub fn type_name(catalog: &Catalog, oid: Oid, search_path: &[String]) -> Option<
     }
     let (relation, _) = row_type_of(catalog, oid)?;
     Some(format!("{}.{name}", schema_name(catalog, relation.schema)?))
+}
+
+/// `typname` of a type in `pg_catalog`.
+pub(in crate::catalog::pg) fn type_typname(oid: Oid) -> Option<String> {
+    let builtin = PgType::from_oid(oid.0, -1).map(|ty| ty.typname());
+    builtin.or_else(|| pseudo_type(oid).map(str::to_owned))
 }
 
 /// `typname` of a type that only the data file knows: pseudo-types, rows of system tables.

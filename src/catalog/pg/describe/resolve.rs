@@ -220,6 +220,29 @@ pub fn resolve_operator(text: &str) -> Result<Option<Oid>, NameError> {
     }
 }
 
+/// `text::regoperator`: `=(integer,integer)`, with `NONE` for a side that is not there.
+///
+/// # Errors
+/// [`NameError`] for another form.
+pub fn resolve_operator_signature(catalog: &Catalog, text: &str) -> Result<Option<Oid>, NameError> {
+    if let Some(oid) = literal_oid(text).filter(|_| text != "-") {
+        return Ok(Some(oid));
+    }
+    let (name, types) = text.split_once('(').ok_or(NameError::NoSignature)?;
+    let types = types.trim_end().strip_suffix(')').ok_or(NameError::NoSignature)?;
+    let name = name.trim();
+    let name = name.strip_prefix("pg_catalog.").unwrap_or(name);
+    let side = |text: &str| match text.trim() {
+        none if none.eq_ignore_ascii_case("none") => Ok(Some(Oid::INVALID)),
+        ty => resolve_type(catalog, ty, &[]),
+    };
+    let (left, right) = types.split_once(',').ok_or(NameError::NoSignature)?;
+    let (Some(left), Some(right)) = (side(left)?, side(right)?) else { return Ok(None) };
+    let found = table("pg_operator", ["oid", "oprname", "oprleft", "oprright"])
+        .find(|[_, n, l, r]| *n == name && parse(l) == Some(left) && parse(r) == Some(right));
+    Ok(found.and_then(|[oid, ..]| parse(oid)))
+}
+
 /// A name of one part.
 fn single(text: &str) -> Result<String, NameError> {
     let mut parts = parse_name(text)?.into_iter();

@@ -3,6 +3,7 @@
 mod brute_force;
 mod fixture;
 mod functions;
+mod limits;
 mod random;
 
 use std::sync::Arc;

@@ -2,8 +2,13 @@
 //!
 //! * [`names`]: labels and properties by name, the graph a statement is about.
 //! * [`pattern`]: pattern trees to [`crate::planner::BoundPattern`].
+//! * [`graph_table`]: SQL's `GRAPH_TABLE`; [`definition`]: `CREATE` and `ALTER PROPERTY GRAPH`.
 
+pub mod definition;
+pub mod graph_table;
 pub(crate) mod names;
 pub(crate) mod pattern;
 
+pub use definition::{bind_graph_change, bind_graph_definition, qualified};
+pub use graph_table::bind_graph_table_plan;
 pub use names::choose_graph;

@@ -1,0 +1,210 @@
+//! `has_table_privilege` and its relatives: whether the words and objects exist, and whether `access`
+//! would let the role do it.
+//!
+//! `access` grants everything until GRANT exists, and so does the answer here; what can be wrong are
+//! the words.
+
+use crate::catalog::pg::describe;
+use crate::error::{PgError, SqlState};
+use crate::functions::context::{CatalogFacts, ObjectKind, ObjectName, RegKind};
+use crate::types::Oid;
+
+use super::catalog_facts::SnapshotFacts;
+
+/// See [`CatalogFacts::has_privilege`].
+pub(super) fn has_privilege(
+    facts: &SnapshotFacts,
+    kind: ObjectKind,
+    role: Option<&ObjectName>,
+    object: &ObjectName,
+    column: Option<&ObjectName>,
+    privileges: &str,
+) -> Result<Option<bool>, PgError> {
+    let role = role.map_or(Ok(facts.current_user), |role| role_oid(facts, role))?;
+    let Some(object) = object_oid(facts, kind, object)? else {
+        check_words(kind, privileges)?;
+        return Ok(None);
+    };
+    if let Some(column) = column
+        && !column_exists(facts, object, column)?
+    {
+        check_words(kind, privileges)?;
+        return Ok(None);
+    }
+    check_words(kind, privileges)?;
+    Ok(Some(match kind {
+        ObjectKind::Role => is_member(facts, role, object),
+        ObjectKind::Table
+        | ObjectKind::AnyColumn
+        | ObjectKind::Sequence
+        | ObjectKind::Schema
+        | ObjectKind::Database
+        | ObjectKind::Function
+        | ObjectKind::Type
+        | ObjectKind::Language
+        | ObjectKind::Tablespace
+        | ObjectKind::ForeignDataWrapper
+        | ObjectKind::Server
+        | ObjectKind::Parameter => true,
+    }))
+}
+
+/// Whether a role is the other or passes every check. There are no memberships yet.
+fn is_member(facts: &SnapshotFacts, role: Oid, of: Oid) -> bool {
+    let is_superuser = facts.catalog.cluster.roles.get(&role).is_some_and(|role| role.superuser);
+    is_superuser || role == of
+}
+
+fn missing(code: SqlState, what: &str, name: &str) -> PgError {
+    PgError::new(code, format!("{what} \"{name}\" does not exist"))
+}
+
+/// A role by name, as it is written (no folding), or by OID.
+fn role_oid(facts: &SnapshotFacts, role: &ObjectName) -> Result<Oid, PgError> {
+    match role {
+        ObjectName::Oid(oid) => Ok(Oid(*oid)),
+        ObjectName::Name(name) => describe::resolve_role(&facts.catalog, &quoted(name))
+            .ok()
+            .flatten()
+            .ok_or_else(|| missing(SqlState::UNDEFINED_OBJECT, "role", name)),
+    }
+}
+
+/// Names of roles, schemas and databases are taken as they are.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The object's OID; `None` for an OID without an object.
+///
+/// # Errors
+/// PostgreSQL's for a name without an object.
+fn object_oid(
+    facts: &SnapshotFacts,
+    kind: ObjectKind,
+    object: &ObjectName,
+) -> Result<Option<Oid>, PgError> {
+    let name = match object {
+        ObjectName::Oid(oid) => return Ok(existing(facts, kind, *oid)),
+        ObjectName::Name(name) => name.as_str(),
+    };
+    let catalog = &facts.catalog;
+    let undefined = |what| missing(SqlState::UNDEFINED_OBJECT, what, name);
+    let by_reg = |reg, error: PgError| {
+        let found = facts.reg_lookup(reg, name)?;
+        found.map(Oid).ok_or(error).map(Some)
+    };
+    match kind {
+        ObjectKind::Table | ObjectKind::AnyColumn => facts.relation(name).map(Some),
+        ObjectKind::Sequence => {
+            facts.relation(name)?;
+            let message = format!("\"{name}\" is not a sequence");
+            Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message))
+        }
+        ObjectKind::Schema => describe::resolve_schema(catalog, &quoted(name))
+            .ok()
+            .flatten()
+            .map(Some)
+            .ok_or_else(|| missing(SqlState::INVALID_SCHEMA_NAME, "schema", name)),
+        ObjectKind::Database => {
+            let mut databases = catalog.cluster.databases.values();
+            let own = catalog.database.tenant;
+            let found = databases.find(|other| other.name == name && other.tenant == own);
+            let found = found.map(|database| Some(database.oid));
+            found.ok_or_else(|| missing(SqlState::INVALID_CATALOG_NAME, "database", name))
+        }
+        ObjectKind::Function => {
+            by_reg(RegKind::Procedure, missing(SqlState::UNDEFINED_FUNCTION, "function", name))
+        }
+        ObjectKind::Type => by_reg(RegKind::Type, undefined("type")),
+        ObjectKind::Role => role_oid(facts, object).map(Some),
+        ObjectKind::Language => match name {
+            "internal" => Ok(Some(Oid(12))),
+            "c" => Ok(Some(Oid(13))),
+            "sql" => Ok(Some(Oid(14))),
+            _ => Err(undefined("language")),
+        },
+        ObjectKind::Tablespace => match name {
+            "pg_default" => Ok(Some(Oid(1663))),
+            "pg_global" => Ok(Some(Oid(1664))),
+            _ => Err(undefined("tablespace")),
+        },
+        ObjectKind::ForeignDataWrapper => Err(undefined("foreign-data wrapper")),
+        ObjectKind::Server => Err(undefined("server")),
+        // Settings have no OIDs; any name may be asked about.
+        ObjectKind::Parameter => Ok(Some(Oid::INVALID)),
+    }
+}
+
+/// The OID, if it is that of such an object.
+fn existing(facts: &SnapshotFacts, kind: ObjectKind, oid: u32) -> Option<Oid> {
+    let (catalog, path) = (&facts.catalog, &facts.search_path);
+    let oid = Oid(oid);
+    let exists = match kind {
+        ObjectKind::Table | ObjectKind::AnyColumn => {
+            describe::table_is_visible(catalog, oid, path).is_some()
+        }
+        ObjectKind::Schema => catalog.schemas.contains_key(&oid),
+        ObjectKind::Database => catalog.cluster.databases.contains_key(&oid),
+        ObjectKind::Function => describe::function_is_visible(oid).is_some(),
+        ObjectKind::Type => describe::type_is_visible(catalog, oid, path).is_some(),
+        ObjectKind::Language => matches!(oid.0, 12..=14),
+        ObjectKind::Tablespace => matches!(oid.0, 1663 | 1664),
+        // PostgreSQL does not look whether the role exists.
+        ObjectKind::Role | ObjectKind::Parameter => true,
+        ObjectKind::Sequence | ObjectKind::ForeignDataWrapper | ObjectKind::Server => false,
+    };
+    exists.then_some(oid)
+}
+
+/// Whether a relation has a column; `42703` for a name it does not have.
+fn column_exists(
+    facts: &SnapshotFacts,
+    relation: Oid,
+    column: &ObjectName,
+) -> Result<bool, PgError> {
+    let Some(relation) = facts.catalog.relation(relation) else { return Ok(false) };
+    let mut columns = relation.columns().iter();
+    match column {
+        ObjectName::Oid(attnum) => Ok(columns.any(|c| u32::try_from(c.attnum) == Ok(*attnum))),
+        ObjectName::Name(name) if columns.any(|column| column.name == *name) => Ok(true),
+        ObjectName::Name(name) => {
+            let relation = &relation.name;
+            let message = format!("column \"{name}\" of relation \"{relation}\" does not exist");
+            Err(PgError::new(SqlState::UNDEFINED_COLUMN, message))
+        }
+    }
+}
+
+/// Every word of the list must be a privilege of such objects; `22023` else.
+fn check_words(kind: ObjectKind, privileges: &str) -> Result<(), PgError> {
+    let known: &[&str] = match kind {
+        ObjectKind::Table => {
+            &["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "RULE"]
+        }
+        ObjectKind::AnyColumn => &["SELECT", "INSERT", "UPDATE", "REFERENCES"],
+        ObjectKind::Sequence => &["USAGE", "SELECT", "UPDATE"],
+        ObjectKind::Schema => &["CREATE", "USAGE"],
+        ObjectKind::Database => &["CREATE", "TEMPORARY", "TEMP", "CONNECT"],
+        ObjectKind::Function => &["EXECUTE"],
+        ObjectKind::Type
+        | ObjectKind::Language
+        | ObjectKind::ForeignDataWrapper
+        | ObjectKind::Server => &["USAGE"],
+        ObjectKind::Tablespace => &["CREATE"],
+        ObjectKind::Parameter => &["SET", "ALTER SYSTEM"],
+        ObjectKind::Role => &["USAGE", "MEMBER"],
+    };
+    for part in privileges.split(',') {
+        let word = part.trim().to_ascii_uppercase();
+        let plain = word
+            .strip_suffix(" WITH GRANT OPTION")
+            .or_else(|| word.strip_suffix(" WITH ADMIN OPTION"))
+            .unwrap_or(&word);
+        if !known.contains(&plain) {
+            let message = format!("unrecognized privilege type: \"{}\"", part.trim());
+            return Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, message));
+        }
+    }
+    Ok(())
+}
