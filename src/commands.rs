@@ -6,11 +6,11 @@ use std::sync::Arc;
 use graphwire::access::login::{generate_password, new_scram_verifier};
 use graphwire::executor::runtime::RuntimeOptions;
 use graphwire::server::{Server, ServerError, ServerOptions, TlsOptions, on_signals};
+use graphwire::session::display::text_table;
 use graphwire::session::{Engine, EngineOptions, Finished, LoginPolicy, Outcome, ScriptPosition, Session};
 use graphwire::storage::fs::{FileSystem, LocalFileSystem};
 use graphwire::telemetry;
 use graphwire::types::OutputSettings;
-use graphwire::types::text_table;
 
 use crate::config::{self, Cli, Command, DemoArgs, FileConfig, ServeArgs, SqlArgs};
 
@@ -222,12 +222,6 @@ fn describe(error: &graphwire::error::PgError, text: &str) -> String {
 }
 
 fn print_result(result: &Finished, settings: &OutputSettings) -> Result<(), String> {
-    let Some(columns) = &result.columns else {
-        print_line(&result.tag);
-        return Ok(());
-    };
-    let columns: Vec<_> = columns.iter().map(|column| (column.name.as_str(), &column.ty)).collect();
-    let table = text_table(&columns, &result.batches, settings).map_err(|error| error.to_string())?;
-    print_line(&table);
+    print_line(&text_table(result, settings).map_err(|error| error.to_string())?);
     Ok(())
 }

@@ -227,6 +227,7 @@ pub(super) fn require_ddl(command: &DdlCommand) -> Needs {
         }
         DdlCommand::CreateTable(table) => needs.add(table.schema, Right::Create, Need::Whole),
         DdlCommand::AlterTable { relation, steps: _ }
+        | DdlCommand::AlterGraph { relation, graph: _ }
         | DdlCommand::Comment { relation, column: _, text: _ } => {
             needs.add(relation.oid, Right::Own, Need::Whole);
         }

@@ -92,6 +92,12 @@ pub(super) async fn run(session: &mut Session, command: Admitted<DdlCommand>) ->
             catalog.put_relation(Relation { oid, schema, name, owner, comment: None, kind });
             "CREATE PROPERTY GRAPH"
         }
+        DdlCommand::AlterGraph { relation, graph } => {
+            let mut changed = relation.as_ref().clone();
+            changed.kind = RelationKind::PropertyGraph(Arc::new(*graph));
+            catalog.put_relation(changed);
+            "ALTER PROPERTY GRAPH"
+        }
         DdlCommand::Comment { relation, column, text } => {
             comment(&mut catalog, &relation, column, text);
             "COMMENT"

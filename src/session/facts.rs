@@ -466,13 +466,19 @@ impl CatalogFacts for SessionAnswers {
     }
 
     fn constraint_definition(&self, oid: u32) -> Option<String> {
-        describe::constraint_definition(&self.catalog_now(), Oid(oid))
+        let search_path = self.shared.search_path();
+        let style = describe::Style { pretty: true, search_path: &search_path };
+        describe::constraint_definition(&self.catalog_now(), Oid(oid), style)
     }
 
-    fn index_definition(&self, oid: u32, column: i32, _pretty: bool) -> Option<String> {
+    fn index_definition(&self, oid: u32, column: i32, pretty: bool) -> Option<String> {
         let catalog = self.catalog_now();
         match column {
-            0 => describe::index_definition(&catalog, Oid(oid)),
+            0 => {
+                let search_path = self.shared.search_path();
+                let style = describe::Style { pretty, search_path: &search_path };
+                describe::index_definition(&catalog, Oid(oid), style)
+            }
             column => describe::index_column(&catalog, Oid(oid), column),
         }
     }

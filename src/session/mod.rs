@@ -10,6 +10,7 @@
 pub mod bootstrap;
 mod copy;
 mod define;
+pub mod display;
 pub mod engine;
 mod facts;
 mod identity;

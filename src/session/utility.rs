@@ -352,8 +352,7 @@ fn run_set(session: &mut Session, set: &Set) -> Result<(), PgError> {
             set_transaction(session, wanted, *for_session)
         }
         Set::SetSessionParam(SetSessionParamKind::Generic(param)) => {
-            let value: Vec<&str> = param.value.iter().map(String::as_str).collect();
-            assign(session, &param.names.join("."), Some(&value.join(", ")), false)
+            assign(session, &param.names.join("."), Some(&param.value), false)
         }
         Set::SetRole { role_name, .. } => {
             let wanted = role_name.as_ref().map(fold);
@@ -551,7 +550,7 @@ async fn execute(session: &mut Session, name: &str, arguments: &[Expr]) -> Resul
         values.push(constant(session, argument, ty)?);
     }
     let Some(statement) = prepared.statement.clone() else { return Ok(Outcome::Empty) };
-    match pipeline::execute(session, &prepared, &statement, values).await? {
+    match Box::pin(pipeline::execute(session, &prepared, &statement, values)).await? {
         pipeline::Executed::Rows(rows) => Ok(all_rows(rows)?),
         pipeline::Executed::Other(outcome) => Ok(outcome),
     }
@@ -666,7 +665,8 @@ async fn fetch(
     let values = portal.values.clone();
     let fresh = matches!(portal.progress, Progress::Fresh);
     if fresh && let Some(statement) = prepared.statement.clone() {
-        let pipeline::Executed::Rows(mut rows) = pipeline::execute(session, &prepared, &statement, values).await? else {
+        let executed = Box::pin(pipeline::execute(session, &prepared, &statement, values)).await?;
+        let pipeline::Executed::Rows(mut rows) = executed else {
             return Err(PgError::internal("a cursor's query gave no rows"));
         };
         rows.kind = PlanKind::Select;

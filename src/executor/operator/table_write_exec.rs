@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{SchemaRef, UInt64Type};
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
@@ -184,7 +184,8 @@ impl ExecutionPlan for TableWriteExec {
         let result_schema = Arc::clone(&schema);
         let work = async move {
             let Some(declared) = declared else {
-                return Err(PgError::internal("a write to something that is not a table").into());
+                let error = PgError::internal("a write to something that is not a table");
+                return Err(DataFusionError::from(error));
             };
             let table_schema = arriving(&declared);
             let mut collected = Collected::default();

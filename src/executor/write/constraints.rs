@@ -9,8 +9,9 @@ use arrow::datatypes::Schema;
 use crate::catalog::{Catalog, Constraint, ConstraintKind, Relation, Table};
 use crate::error::{PgError, SqlState};
 use crate::storage::{EncodedKeys, StoreSnapshot, TableVersion};
+use crate::types::OutputSettings;
+use crate::types::cast::to_text_array;
 use crate::types::pg_type::PgType;
-use crate::types::text::value_text;
 use crate::types::{Oid, RowId};
 
 /// Decides CHECK conditions, which are SQL and so not this room's business.
@@ -365,4 +366,11 @@ pub fn check_changed(catalog: &Catalog, writes: &super::Writes, check: &dyn RowC
         check_keys(catalog, writes.view(), relation, &batches, old.as_ref())?;
     }
     Ok(())
+}
+
+/// One value as text; `None` if it is null.
+fn value_text(values: &ArrayRef, ty: &PgType, row: usize) -> Option<String> {
+    let one = cast(&values.slice(row, 1), &ty.arrow()).ok()?;
+    let text = to_text_array(&one, ty, &OutputSettings::default()).ok()?;
+    (!text.is_null(0)).then(|| text.value(0).to_owned())
 }

@@ -4,6 +4,7 @@ pub mod bound;
 pub mod context;
 pub mod cypher;
 pub mod graph;
+mod graph_statement;
 pub mod sql;
 
 use std::sync::Arc;
@@ -16,9 +17,8 @@ pub use context::{BindContext, Parameters};
 
 use crate::error::{PgError, SqlState};
 use crate::parser::cypher::CypherStatement;
-use crate::parser::pgq::{GraphTable, PropertyGraphDdl};
+use crate::parser::pgq::GraphTable;
 use crate::parser::{Body, Statement};
-use sql::ddl::DdlCommand;
 
 /// Binds a statement that touches tables or names. Session statements (`SET`, `BEGIN`, …) are not its business.
 ///
@@ -29,7 +29,7 @@ pub fn bind(context: &BindContext, statement: &Statement) -> Result<Bound, PgErr
         Body::Sql { statement: sql, graph_tables } => {
             bind_sql(context, sql, &statement.text, &graph_tables.clone().into())
         }
-        Body::PropertyGraph(ddl) => bind_property_graph(context, ddl).map(Bound::Ddl),
+        Body::PropertyGraph(ddl) => graph_statement::bind_graph_statement(context, ddl).map(Bound::Ddl),
         Body::Cypher(query) => bind_cypher(context, query).map(Bound::Plan),
     }
 }
@@ -141,12 +141,12 @@ pub(crate) fn bind_cypher_call(
     offset: Option<usize>,
 ) -> Result<LogicalPlan, PgError> {
     let base = u32::try_from(offset.unwrap_or(0)).unwrap_or(0);
-    let statement = crate::parser::cypher::parse(text).map_err(|error| error.shifted(base))?;
+    let statement = crate::parser::cypher::parse(text, base)?;
     let mut inner = context.clone();
     if let Some(graph) = graph {
         inner.graph_path = Some(graph.to_owned());
     }
-    let bound = bind_cypher(&inner, &statement).map_err(|error| error.shift_offset(base as usize))?;
+    let bound = bind_cypher(&inner, &statement)?;
     let names: Vec<_> = bound
         .plan
         .schema()
@@ -156,8 +156,4 @@ pub(crate) fn bind_cypher_call(
         .map(|(column, named)| datafusion::logical_expr::Expr::Column(column).alias(&named.name))
         .collect();
     Ok(datafusion::logical_expr::LogicalPlanBuilder::from(bound.plan).project(names)?.build()?)
-}
-
-fn bind_property_graph(context: &BindContext, ddl: &PropertyGraphDdl) -> Result<DdlCommand, PgError> {
-    graph::bind_property_graph(context, ddl)
 }

@@ -140,7 +140,7 @@ fn check_insert(insert: &Insert) -> Result<(), PgError> {
 }
 
 /// The table a write names.
-pub(super) fn target(context: &BindContext, name: &ObjectName) -> Result<(Arc<Relation>, Arc<Table>), PgError> {
+pub fn target(context: &BindContext, name: &ObjectName) -> Result<(Arc<Relation>, Arc<Table>), PgError> {
     let offset = name.0.first().and_then(ObjectNamePart::as_ident).and_then(ident_offset);
     let relation = context.relation(&qualified_name(name)?).map_err(|error| error.or_at(offset))?;
     match &relation.kind {

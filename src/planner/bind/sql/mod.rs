@@ -17,8 +17,10 @@ mod resolve;
 mod rewrite;
 mod types;
 
-pub use dml::{bind_delete, bind_insert, bind_update};
+pub use dml::{bind_delete, bind_insert, bind_update, target as write_target};
 pub use names::{fold, qualified_name};
 pub use query::{bind_explain, bind_expression, bind_query, plan_query};
 pub use resolve::assign as assign_expression;
 pub use types::sql_type;
+
+pub(crate) use query::type_of;

@@ -219,7 +219,7 @@ pub(super) fn planner_error(error: &DataFusionError) -> PgError {
 }
 
 /// The PostgreSQL type of an expression over `schema`.
-pub(super) fn type_of(expr: &Expr, schema: &DFSchema) -> Result<PgType, PgError> {
+pub(crate) fn type_of(expr: &Expr, schema: &DFSchema) -> Result<PgType, PgError> {
     let (_, field) = expr.to_field(schema).map_err(|error| planner_error(&error))?;
     Ok(PgType::from_field(&field))
 }

@@ -34,7 +34,8 @@ impl Relations {
             return Err(PgError::internal("GRAPH_TABLE placeholder without its pattern").into());
         };
         let context = &self.context;
-        let plan = crate::planner::bind::graph::bind_graph_table(context, table, &mut |expr, schema| {
+        let (catalog, path) = (&context.catalog, &context.search_path);
+        let plan = crate::planner::bind::graph::bind_graph_table_plan(catalog, path, table, &mut |expr, schema| {
             let mut expr = expr.clone();
             super::rewrite::rewrite_expression(&mut expr, context)?;
             let expr = planner.sql_to_expr(expr, schema).map_err(|error| super::query::planner_error(&error))?;

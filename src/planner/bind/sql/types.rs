@@ -67,7 +67,7 @@ fn custom(name: &str, modifiers: &[String]) -> Result<PgType, PgError> {
         [] => bare.to_owned(),
         some => format!("{bare}({})", some.join(",")),
     };
-    PgType::parse_name(&full).ok_or_else(|| undefined_type(name))
+    PgType::parse_name(&full).map_err(|_| undefined_type(name))
 }
 
 fn undefined_type(name: &str) -> PgError {

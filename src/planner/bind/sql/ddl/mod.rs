@@ -14,6 +14,8 @@ use sqlparser::ast::{Ident, ObjectName, ObjectType, SchemaName, Statement};
 
 pub use create_table::{NewConstraint, NewConstraintKind};
 
+pub(crate) use drop::drop_relations;
+
 use super::names::{fold, qualified_name};
 use crate::catalog::{Column, PropertyGraph, QualifiedName, Relation, View};
 use crate::error::{PgError, SqlState};
@@ -83,6 +85,13 @@ pub enum DdlCommand {
         graph: Box<PropertyGraph>,
         /// The graph it replaces.
         replaces: Option<Oid>,
+    },
+    /// `ALTER PROPERTY GRAPH`.
+    AlterGraph {
+        /// The graph's relation.
+        relation: Arc<Relation>,
+        /// The graph as it shall be.
+        graph: Box<PropertyGraph>,
     },
     /// `COMMENT ON`.
     Comment {
@@ -254,7 +263,7 @@ fn create_schema(context: &BindContext, name: &SchemaName, if_not_exists: bool) 
 }
 
 /// The notice in place of an error under IF [NOT] EXISTS.
-pub(super) fn skipping(error: &PgError) -> PgError {
+pub(crate) fn skipping(error: &PgError) -> PgError {
     PgError::new(error.code(), format!("{error}, skipping")).severity(crate::error::Severity::Notice)
 }
 
