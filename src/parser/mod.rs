@@ -34,4 +34,4 @@ mod token;
 pub use error::{ParseError, SyntaxDetail};
 pub use script::parse_script;
 pub use span::Span;
-pub use statement::{Body, QueryLanguage, Statement};
+pub use statement::{Body, QueryLanguage, Statement, Utility};

@@ -160,11 +160,12 @@ impl Ahead {
         self.is_any_word(object, &["CONSTRAINT", "INDEX"]) && has_for()
     }
 
-    /// `x [(columns)] AS [[NOT] MATERIALIZED] (`, with `RECURSIVE` in front or without.
+    /// `x [(columns)] AS [[NOT] MATERIALIZED] (`, or `RECURSIVE x …`.
     fn is_common_table_expression(&self, at: usize) -> bool {
-        let is_recursive =
-            self.is_word(at, "RECURSIVE") && self.is_name(at + 1) && !self.is_word(at + 1, "AS");
-        let name = if is_recursive { at + 1 } else { at };
+        if self.is_word(at, "RECURSIVE") && self.is_name(at + 1) && !self.is_word(at + 1, "AS") {
+            return true;
+        }
+        let name = at;
         if !self.is_name(name) {
             return false;
         }

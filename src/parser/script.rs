@@ -101,6 +101,9 @@ fn sql_body(text: &str, tokens: Vec<TokenWithSpan>, end: Span) -> Result<Body, P
         let ddl = property_graph_ddl(text, &tokens, end)?;
         return Ok(Body::PropertyGraph(Box::new(ddl)));
     }
+    if let Some(utility) = sql::utility(text, &tokens, end)? {
+        return Ok(Body::Utility(utility));
+    }
     let (tokens, graph_tables) = take_graph_tables(text, tokens, end)?;
     let statement = Box::new(sql::statement(text, tokens, end)?);
     Ok(Body::Sql { statement, graph_tables })

@@ -25,6 +25,21 @@ pub enum Body {
     /// `CREATE`, `ALTER` or `DROP PROPERTY GRAPH`.
     PropertyGraph(Box<PropertyGraphDdl>),
     Cypher(Box<CypherStatement>),
+    /// Statements that have no form in `sqlparser`'s tree.
+    Utility(Utility),
+}
+
+/// Statements on the session or the database that `sqlparser` does not know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Utility {
+    /// `MOVE`: the `FETCH` statement whose rows are stepped over.
+    Move(Box<sqlparser::ast::Statement>),
+    /// `SET CONSTRAINTS`; no names stand for `ALL`.
+    SetConstraints { names: Vec<sqlparser::ast::ObjectName>, deferred: bool },
+    /// `CHECKPOINT`.
+    Checkpoint,
+    /// `VACUUM`; no tables stand for all.
+    Vacuum { full: bool, analyze: bool, tables: Vec<sqlparser::ast::ObjectName> },
 }
 
 /// The session variable `query_language`.

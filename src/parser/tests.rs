@@ -15,12 +15,13 @@ fn failure(text: &str) -> ParseError {
     }
 }
 
-/// `c` for Cypher, `s` for SQL, `g` for property-graph statements.
+/// `c` for Cypher, `s` for SQL, `g` for property-graph statements, `u` for other ones.
 fn languages(text: &str) -> String {
     let letter = |statement: &Statement| match statement.body {
         Body::Cypher(_) => 'c',
         Body::Sql { .. } => 's',
         Body::PropertyGraph(_) => 'g',
+        Body::Utility(_) => 'u',
     };
     script(text).iter().map(letter).collect()
 }

@@ -4,16 +4,27 @@
 //! `access` grants everything until GRANT exists, and so does the answer here; what can be wrong are
 //! the words.
 
-use crate::catalog::pg::describe;
-use crate::error::{PgError, SqlState};
-use crate::functions::context::{CatalogFacts, ObjectKind, ObjectName, RegKind};
+use crate::catalog::Catalog;
+use crate::catalog::pg::describe::{self, NameError};
+use crate::error::{PgError, Report, SqlState};
+use crate::functions::context::{ObjectKind, ObjectName};
 use crate::types::Oid;
 
-use super::catalog_facts::SnapshotFacts;
+/// Who asks, and by which names.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asker<'a> {
+    pub(super) catalog: &'a Catalog,
+    /// Effective, without the implicit `pg_catalog`.
+    pub(super) search_path: &'a [String],
+    /// The role whose rights count.
+    pub(super) current_user: Oid,
+}
 
 /// See [`CatalogFacts::has_privilege`].
+///
+/// [`CatalogFacts::has_privilege`]: crate::functions::context::CatalogFacts::has_privilege
 pub(super) fn has_privilege(
-    facts: &SnapshotFacts,
+    facts: &Asker<'_>,
     kind: ObjectKind,
     role: Option<&ObjectName>,
     object: &ObjectName,
@@ -50,7 +61,7 @@ pub(super) fn has_privilege(
 }
 
 /// Whether a role is the other or passes every check. There are no memberships yet.
-fn is_member(facts: &SnapshotFacts, role: Oid, of: Oid) -> bool {
+fn is_member(facts: &Asker<'_>, role: Oid, of: Oid) -> bool {
     let is_superuser = facts.catalog.cluster.roles.get(&role).is_some_and(|role| role.superuser);
     is_superuser || role == of
 }
@@ -60,10 +71,10 @@ fn missing(code: SqlState, what: &str, name: &str) -> PgError {
 }
 
 /// A role by name, as it is written (no folding), or by OID.
-fn role_oid(facts: &SnapshotFacts, role: &ObjectName) -> Result<Oid, PgError> {
+fn role_oid(facts: &Asker<'_>, role: &ObjectName) -> Result<Oid, PgError> {
     match role {
         ObjectName::Oid(oid) => Ok(Oid(*oid)),
-        ObjectName::Name(name) => describe::resolve_role(&facts.catalog, &quoted(name))
+        ObjectName::Name(name) => describe::resolve_role(facts.catalog, &quoted(name))
             .ok()
             .flatten()
             .ok_or_else(|| missing(SqlState::UNDEFINED_OBJECT, "role", name)),
@@ -80,7 +91,7 @@ fn quoted(name: &str) -> String {
 /// # Errors
 /// PostgreSQL's for a name without an object.
 fn object_oid(
-    facts: &SnapshotFacts,
+    facts: &Asker<'_>,
     kind: ObjectKind,
     object: &ObjectName,
 ) -> Result<Option<Oid>, PgError> {
@@ -90,14 +101,13 @@ fn object_oid(
     };
     let catalog = &facts.catalog;
     let undefined = |what| missing(SqlState::UNDEFINED_OBJECT, what, name);
-    let by_reg = |reg, error: PgError| {
-        let found = facts.reg_lookup(reg, name)?;
-        found.map(Oid).ok_or(error).map(Some)
+    let known = |found: Result<Option<Oid>, NameError>, error: PgError| {
+        found.map_err(|error| error.report())?.ok_or(error).map(Some)
     };
     match kind {
-        ObjectKind::Table | ObjectKind::AnyColumn => facts.relation(name).map(Some),
+        ObjectKind::Table | ObjectKind::AnyColumn => relation(facts, name).map(Some),
         ObjectKind::Sequence => {
-            facts.relation(name)?;
+            relation(facts, name)?;
             let message = format!("\"{name}\" is not a sequence");
             Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message))
         }
@@ -113,10 +123,13 @@ fn object_oid(
             let found = found.map(|database| Some(database.oid));
             found.ok_or_else(|| missing(SqlState::INVALID_CATALOG_NAME, "database", name))
         }
-        ObjectKind::Function => {
-            by_reg(RegKind::Procedure, missing(SqlState::UNDEFINED_FUNCTION, "function", name))
+        ObjectKind::Function => known(
+            describe::resolve_function_signature(catalog, name),
+            missing(SqlState::UNDEFINED_FUNCTION, "function", name),
+        ),
+        ObjectKind::Type => {
+            known(describe::resolve_type(catalog, name, facts.search_path), undefined("type"))
         }
-        ObjectKind::Type => by_reg(RegKind::Type, undefined("type")),
         ObjectKind::Role => role_oid(facts, object).map(Some),
         ObjectKind::Language => match name {
             "internal" => Ok(Some(Oid(12))),
@@ -136,9 +149,23 @@ fn object_oid(
     }
 }
 
+/// The relation of a name, or PostgreSQL's error: no schema, or no relation.
+pub(super) fn relation(facts: &Asker<'_>, name: &str) -> Result<Oid, PgError> {
+    let found = describe::resolve_relation(facts.catalog, name, facts.search_path);
+    if let Some(oid) = found.map_err(|error| error.report())? {
+        return Ok(oid);
+    }
+    match describe::parse_name(name).unwrap_or_default().as_slice() {
+        [.., schema, _] if facts.catalog.schema(schema).is_none() => {
+            Err(missing(SqlState::INVALID_SCHEMA_NAME, "schema", schema))
+        }
+        _ => Err(missing(SqlState::UNDEFINED_TABLE, "relation", name)),
+    }
+}
+
 /// The OID, if it is that of such an object.
-fn existing(facts: &SnapshotFacts, kind: ObjectKind, oid: u32) -> Option<Oid> {
-    let (catalog, path) = (&facts.catalog, &facts.search_path);
+fn existing(facts: &Asker<'_>, kind: ObjectKind, oid: u32) -> Option<Oid> {
+    let (catalog, path) = (facts.catalog, facts.search_path);
     let oid = Oid(oid);
     let exists = match kind {
         ObjectKind::Table | ObjectKind::AnyColumn => {
@@ -158,11 +185,7 @@ fn existing(facts: &SnapshotFacts, kind: ObjectKind, oid: u32) -> Option<Oid> {
 }
 
 /// Whether a relation has a column; `42703` for a name it does not have.
-fn column_exists(
-    facts: &SnapshotFacts,
-    relation: Oid,
-    column: &ObjectName,
-) -> Result<bool, PgError> {
+fn column_exists(facts: &Asker<'_>, relation: Oid, column: &ObjectName) -> Result<bool, PgError> {
     let Some(relation) = facts.catalog.relation(relation) else { return Ok(false) };
     let mut columns = relation.columns().iter();
     match column {

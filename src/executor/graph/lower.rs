@@ -15,7 +15,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::{DFSchema, NullEquality, Result};
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, JoinType, Operator, UserDefinedLogicalNodeCore,
+    BinaryExpr, Expr, JoinType, LogicalPlan, Operator, UserDefinedLogicalNodeCore,
 };
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
@@ -67,6 +67,7 @@ pub fn lower_match(
     let input = match (input, node.optional) {
         // An optional match without input is one for a row without columns.
         (None, true) => Some(one_row()),
+        (Some(_), false) if is_one_row(node.input.as_deref()) => None,
         (input, _) => input,
     };
     let mut lowering = Lowering {
@@ -101,6 +102,12 @@ pub fn lower_match(
             lowering.lower(partial, None, &schema)
         }
     }
+}
+
+/// Whether a plan is one row without columns, to which a pattern adds nothing but itself.
+fn is_one_row(plan: Option<&LogicalPlan>) -> bool {
+    matches!(plan, Some(LogicalPlan::EmptyRelation(empty))
+        if empty.produce_one_row && empty.schema.fields().is_empty())
 }
 
 fn one_row() -> Arc<dyn ExecutionPlan> {

@@ -66,38 +66,44 @@ impl Parser<'_> {
         }
     }
 
-    /// True if a vertex followed by an edge stands `ahead`; decided from brackets and arrows alone, so that
-    /// `(a) - [1]` stays arithmetic.
+    /// True if a vertex, an edge and another vertex stand `ahead`; decided from brackets and arrows alone, so that
+    /// `(a) - [1]` and `(a) - -(1)` stay arithmetic.
     pub(super) fn is_path_at(&self, ahead: usize) -> bool {
-        let position = self.cursor.position() + ahead;
-        let token = self.cursor.token(position);
-        if token.kind != TokenKind::Symbol("(") || token.bracket.close == 0 {
+        let Some(edge) = self.behind_vertex(self.cursor.position() + ahead) else { return false };
+        let dash = edge + usize::from(self.is_symbol_index(edge, "<"));
+        if !self.is_symbol_index(dash, "-") {
             return false;
         }
-        let close = token.bracket.close as usize;
-        if !self.looks_like_vertex(position, close) {
+        let second_dash = match self.is_symbol_index(dash + 1, "[") {
+            true => self.cursor.token(dash + 1).bracket.close as usize + 1,
+            false => dash + 1,
+        };
+        if !self.is_symbol_index(second_dash, "-") {
             return false;
         }
-        let is = |index: usize, symbol: &str| matches!(self.cursor.token(index).kind, TokenKind::Symbol(found) if found == symbol);
-        let dash = if is(close + 1, "<") { close + 2 } else { close + 1 };
-        if !is(dash, "-") {
-            return false;
-        }
-        let bracket = self.cursor.token(dash + 1).bracket.close as usize;
-        match is(dash + 1, "[") {
-            true => bracket > 0 && is(bracket + 1, "-"),
-            false => is(dash + 1, "-") && (is(dash + 2, "(") || is(dash + 2, ">")),
-        }
+        let vertex = second_dash + 1 + usize::from(self.is_symbol_index(second_dash + 1, ">"));
+        self.behind_vertex(vertex).is_some()
     }
 
-    fn looks_like_vertex(&self, open: usize, close: usize) -> bool {
-        let ahead = open.saturating_sub(self.cursor.position());
-        let inside = if self.cursor.is_name_at(ahead + 1) { ahead + 2 } else { ahead + 1 };
-        let ends = open + (inside - ahead) == close;
-        let token = self.cursor.peek_at(inside);
-        ends || matches!(token.kind, TokenKind::Symbol(":" | "{") | TokenKind::Parameter(_))
-            || self.cursor.is_word_at(inside, "WHERE")
-            || self.cursor.is_word_at(inside, "IS")
+    fn is_symbol_index(&self, index: usize, symbol: &str) -> bool {
+        matches!(self.cursor.token(index).kind, TokenKind::Symbol(found) if found == symbol)
+    }
+
+    /// The index behind what looks like a vertex at an index, if anything does.
+    fn behind_vertex(&self, open: usize) -> Option<usize> {
+        let token = self.cursor.token(open);
+        let close = token.bracket.close as usize;
+        if token.kind != TokenKind::Symbol("(") || close == 0 {
+            return None;
+        }
+        let ahead = open.checked_sub(self.cursor.position())?;
+        let inside = if self.cursor.is_name_at(ahead + 1) { open + 2 } else { open + 1 };
+        let kind = &self.cursor.token(inside).kind;
+        let looks_like_vertex = inside == close
+            || matches!(kind, TokenKind::Symbol(":" | "{") | TokenKind::Parameter(_))
+            || self.cursor.is_word_at(inside - open + ahead, "WHERE")
+            || self.cursor.is_word_at(inside - open + ahead, "IS");
+        looks_like_vertex.then_some(close + 1)
     }
 
     /// An unquoted word: a literal, a construct with a keyword, or a name.

@@ -6,7 +6,7 @@ use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 
-/// `sqlparser`'s PostgreSQL, changed in two places.
+/// `sqlparser`'s PostgreSQL, changed in three places.
 #[derive(Debug)]
 pub(super) struct GraphwireDialect;
 
@@ -29,6 +29,11 @@ impl Dialect for GraphwireDialect {
     /// PostgreSQL has no alias for `*`; to take one hides a misspelled `FROM`.
     fn supports_select_wildcard_with_alias(&self) -> bool {
         false
+    }
+
+    /// `ON` ends a select list: `INSERT INTO t SELECT 1 ON CONFLICT DO NOTHING`.
+    fn is_column_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
+        *keyword != Keyword::ON && PostgreSqlDialect {}.is_column_alias(keyword, parser)
     }
 
     fn dialect(&self) -> TypeId {

@@ -2,6 +2,7 @@
 //!
 //! * [`place`] is how places in the text survive in `sqlparser`'s tree.
 //! * [`lexer`], [`literal`] and [`operator`] cut the text into tokens by PostgreSQL's rules.
+//! * [`rewrite`] puts what `sqlparser` lacks into forms it has; [`utility`] reads the rest.
 //! * [`dialect`] and [`parse`] run `sqlparser`, bound what it may build, and word its errors as PostgreSQL does.
 
 mod dialect;
@@ -10,8 +11,13 @@ mod literal;
 mod operator;
 mod parse;
 mod place;
+mod rewrite;
+#[cfg(test)]
+mod tests;
+mod utility;
 
 pub(super) use lexer::SqlLexer;
 pub(super) use parse::{check_complexity, expression, statement};
 pub use place::byte_span;
 pub(super) use place::sqlparser_span;
+pub(super) use utility::utility;

@@ -8,6 +8,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use super::dialect::GraphwireDialect;
 use super::lexer::SqlLexer;
 use super::place::{byte_span, sqlparser_span};
+use super::rewrite::for_sqlparser;
 use crate::parser::error::ParseError;
 use crate::parser::hint;
 use crate::parser::span::Span;
@@ -25,9 +26,10 @@ const OPERATORS_MAX: u32 = 6000;
 /// behind it.
 pub(in crate::parser) fn statement(
     text: &str,
-    mut tokens: Vec<TokenWithSpan>,
+    tokens: Vec<TokenWithSpan>,
     end: Span,
 ) -> Result<Statement, ParseError> {
+    let mut tokens = for_sqlparser(tokens);
     // COPY FROM STDIN wants its semicolon, whether one was written or not.
     tokens.push(TokenWithSpan::new(Token::SemiColon, sqlparser_span(end)));
     let (statement, rest) = run(text, tokens, end, |parser| parser.parse_statement())?;
@@ -119,7 +121,8 @@ fn token_span(text: &str, offset: u32, end: Span) -> Span {
     }
 }
 
-fn unexpected(text: &str, span: Span, expected: Option<&str>) -> ParseError {
+/// `syntax error at or near` what a span covers.
+pub(super) fn unexpected(text: &str, span: Span, expected: Option<&str>) -> ParseError {
     let near = span.slice(text);
     let first = expected.is_some_and(|expected| expected.contains("SQL statement"));
     let words = if first { hint::STATEMENT_WORDS } else { hint::SQL_WORDS };

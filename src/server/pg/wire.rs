@@ -211,3 +211,103 @@ impl Wire {
         let _ = tokio::time::timeout(linger, closing).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    const PHASE: Phase = Phase::Ready { max_message_bytes: 100 };
+
+    fn pair() -> (Wire, UnixStream) {
+        let (server, client) = UnixStream::pair().unwrap();
+        let mut wire = Wire::new(Transport::Unix(server));
+        wire.phase = PHASE;
+        (wire, client)
+    }
+
+    fn frame(tag: u8, body: &[u8]) -> Vec<u8> {
+        let mut frame = vec![tag];
+        frame.extend_from_slice(&u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+        frame.extend_from_slice(body);
+        frame
+    }
+
+    #[tokio::test]
+    async fn frames_come_whole_however_they_are_cut() {
+        let (mut wire, mut client) = pair();
+        let bytes = [frame(b'Q', b"one\0"), frame(b'S', b""), frame(b'Q', b"two\0")].concat();
+        let sender = tokio::spawn(async move {
+            for byte in bytes {
+                client.write_all(&[byte]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            client
+        });
+        for expected in [&b"one\0"[..], b"", b"two\0"] {
+            let Frame::Message { body, .. } = wire.frame().await.unwrap() else {
+                panic!("too long")
+            };
+            assert_eq!(body, expected);
+        }
+        drop(sender.await.unwrap());
+        assert!(matches!(wire.frame().await, Err(ReadError::Gone)));
+    }
+
+    #[tokio::test]
+    async fn a_long_frame_is_thrown_away_without_being_kept() {
+        let (mut wire, mut client) = pair();
+        let long = vec![b'x'; 1 << 20];
+        let sender = tokio::spawn(async move {
+            client.write_all(&frame(b'Q', &long)).await.unwrap();
+            client.write_all(&frame(b'S', b"")).await.unwrap();
+            client
+        });
+        let first = wire.frame().await.unwrap();
+        assert!(matches!(first, Frame::TooLong { tag: b'Q', length: 0x10_0000 }), "{first:?}");
+        let second = wire.frame().await.unwrap();
+        assert!(matches!(second, Frame::Message { tag: b'S', .. }), "{second:?}");
+        assert!(wire.input.capacity() < 256 << 10, "{}", wire.input.capacity());
+        drop(sender.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_flush_that_is_given_up_loses_and_repeats_nothing() {
+        let (mut wire, mut client) = pair();
+        let bytes: Vec<u8> = (0..1_000_000_u32).map(|n| n as u8).collect();
+        wire.out.extend_from_slice(&bytes);
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        wire.flush_unless(&cancel).await.unwrap();
+        assert!(wire.unsent() > 0 && wire.unsent() < bytes.len(), "{}", wire.unsent());
+        let reader = tokio::spawn(async move {
+            let mut received = Vec::new();
+            client.read_to_end(&mut received).await.unwrap();
+            received
+        });
+        wire.out.extend_from_slice(b"end");
+        wire.flush().await.unwrap();
+        drop(wire);
+        assert!(reader.await.unwrap() == [&bytes[..], b"end"].concat());
+    }
+
+    #[tokio::test]
+    async fn work_is_watched_over_a_client_that_goes() {
+        let (mut wire, client) = pair();
+        assert_eq!(wire.watch(std::future::ready(1)).await, Some(1));
+        drop(client);
+        assert_eq!(wire.watch(std::future::pending::<()>()).await, None);
+    }
+
+    #[tokio::test]
+    async fn half_a_message_is_cut_off() {
+        let (mut wire, _client) = pair();
+        wire.out.extend_from_slice(b"whole");
+        wire.whole = Some(5);
+        wire.out.extend_from_slice(b"half");
+        wire.cut_to_whole();
+        wire.cut_to_whole();
+        assert_eq!(wire.out, b"whole"[..]);
+    }
+}

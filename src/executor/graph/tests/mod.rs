@@ -4,6 +4,7 @@ mod brute_force;
 mod fixture;
 mod functions;
 mod limits;
+mod planned;
 mod random;
 
 use std::sync::Arc;

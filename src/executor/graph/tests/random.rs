@@ -26,7 +26,7 @@ use crate::planner::{
 use crate::types::ElementRef;
 use crate::types::pg_type::PgType;
 
-fn property(fixture: &Fixture, name: &str, edge: bool, variable: &str) -> Expr {
+pub(super) fn property(fixture: &Fixture, name: &str, edge: bool, variable: &str) -> Expr {
     let kind = GraphFunctionKind::Property { name: name.to_owned(), ty: PgType::Int8, edge };
     GraphFunction::call(&fixture.snapshot.graph, kind, col(variable))
 }
@@ -60,7 +60,7 @@ fn random_edge(random: &mut StdRng, at: usize, vertices: usize, quantified: bool
 }
 
 /// A pattern of a few elements; how many of its vertices the input gives.
-fn random_pattern(
+pub(super) fn random_pattern(
     random: &mut StdRng,
     fixture: &Fixture,
     bound: usize,
@@ -291,9 +291,15 @@ async fn bound_and_optional_patterns_agree_with_brute_force() {
             continue;
         }
         let mut random = StdRng::seed_from_u64(seed ^ 0xb0cad);
-        let (pattern, conditions) = random_pattern(&mut random, &fixture, 1);
+        let (pattern, mut conditions) = random_pattern(&mut random, &fixture, 1);
         if depends_on_choice(&pattern) {
             continue;
+        }
+        let mut filter = None;
+        if pattern.vertices.len() > 1 && random.random_bool(0.3) {
+            let x = |name| property(&fixture, "x", false, name);
+            filter = Some(x("v0").eq(x("v1")));
+            conditions.equal = Some((0, 1));
         }
         let optional = random.random_bool(0.6);
         let input = input_rows(&mut random, &fixture);
@@ -312,7 +318,7 @@ async fn bound_and_optional_patterns_agree_with_brute_force() {
             expected.extend(found.iter().map(|it| with(expected_row(&pattern, it))));
         }
         let node =
-            MatchPattern::try_new(Some(input_plan(&input)), pattern.clone(), None, optional);
+            MatchPattern::try_new(Some(input_plan(&input)), pattern.clone(), filter, optional);
         let plan = plan(node.unwrap(), Some(&input), &fixture.snapshot);
         let actual = rows(plan, random.random_range(1..9)).await;
         let actual = actual

@@ -1,0 +1,5 @@
+//! One rule in one file.
+
+mod push_down_pattern;
+
+pub use push_down_pattern::PushDownPattern;

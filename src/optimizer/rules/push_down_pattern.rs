@@ -1,0 +1,132 @@
+//! A condition above a pattern goes into it.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion::logical_expr::{Expr, Extension, Filter, LogicalPlan};
+use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+
+use crate::planner::MatchPattern;
+
+/// Makes a filter directly above a pattern part of the pattern, where it is applied as soon as its columns are there,
+/// and where a key in it is a place to start from.
+///
+/// ```text
+/// Filter name(p) = 'libssl3'
+///   MatchPattern (p)-[d]->(q)        ──►   MatchPattern (p)-[d]->(q) where name(p) = 'libssl3'
+/// ```
+///
+/// Not for an optional pattern, whose own conditions decide what is a match; nor for conditions that give another answer
+/// each time, or ask another query.
+#[derive(Debug, Default)]
+pub struct PushDownPattern;
+
+impl OptimizerRule for PushDownPattern {
+    fn name(&self) -> &str {
+        "push_down_pattern"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::BottomUp)
+    }
+
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        _config: &dyn OptimizerConfig,
+    ) -> Result<Transformed<LogicalPlan>> {
+        let LogicalPlan::Filter(filter) = plan else { return Ok(Transformed::no(plan)) };
+        let pattern = match filter.input.as_ref() {
+            LogicalPlan::Extension(Extension { node }) => node.as_any().downcast_ref::<MatchPattern>(),
+            _ => None,
+        };
+        let Some(pattern) = pattern.filter(|pattern| !pattern.optional) else {
+            return Ok(Transformed::no(LogicalPlan::Filter(filter)));
+        };
+        let (inner, outer): (Vec<Expr>, Vec<Expr>) =
+            split_conjunction_owned(filter.predicate.clone()).into_iter().partition(can_go_in);
+        if inner.is_empty() {
+            return Ok(Transformed::no(LogicalPlan::Filter(filter)));
+        }
+        let condition = conjunction(pattern.filter.iter().cloned().chain(inner));
+        let node = MatchPattern::try_new(
+            pattern.input.clone(),
+            pattern.pattern.clone(),
+            condition,
+            pattern.optional,
+        )?;
+        let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+        Ok(Transformed::yes(match conjunction(outer) {
+            None => plan,
+            Some(outer) => LogicalPlan::Filter(Filter::try_new(outer, Arc::new(plan))?),
+        }))
+    }
+}
+
+fn can_go_in(condition: &Expr) -> bool {
+    let asks_a_query = |expr: &Expr| {
+        matches!(
+            expr,
+            Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::ScalarSubquery(_)
+                | Expr::SetComparison(_)
+                | Expr::OuterReferenceColumn(_, _)
+        )
+    };
+    !condition.is_volatile() && !condition.exists(|expr| Ok(asks_a_query(expr))).unwrap_or(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::logical_expr::{LogicalPlanBuilder, lit};
+    use datafusion::optimizer::OptimizerContext;
+    use datafusion::prelude::{col, random};
+
+    use super::*;
+    use crate::catalog::PropertyGraph;
+    use crate::planner::{BoundPattern, EdgeRule, PatternVertex};
+    use crate::types::Oid;
+
+    fn rewritten(optional: bool) -> String {
+        let graph = PropertyGraph {
+            oid: Oid(1),
+            name: "g".to_owned(),
+            vertices: vec![],
+            edges: vec![],
+        };
+        let vertex = PatternVertex {
+            variable: "a".to_owned(),
+            tables: vec![0],
+            predicate: None,
+            bound: false,
+        };
+        let pattern = BoundPattern {
+            graph: Arc::new(graph),
+            vertices: vec![vertex],
+            edges: vec![],
+            paths: vec![],
+            edge_rule: EdgeRule::Distinct,
+        };
+        let node = MatchPattern::try_new(None, pattern, None, optional).unwrap();
+        let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+        let condition = col("a").gt(lit(1u64)).and(random().gt(lit(0.5)));
+        let plan = LogicalPlanBuilder::from(plan).filter(condition).unwrap().build().unwrap();
+        let plan = PushDownPattern.rewrite(plan, &OptimizerContext::new()).unwrap().data;
+        plan.display_indent().to_string()
+    }
+
+    #[test]
+    fn a_condition_goes_in_unless_it_is_volatile_or_the_match_optional() {
+        insta::assert_snapshot!(rewritten(false), @r"
+        Filter: random() > Float64(0.5)
+          MatchPattern: (a:0) where a > UInt64(1)
+        ");
+        insta::assert_snapshot!(rewritten(true), @r"
+        Filter: a > UInt64(1) AND random() > Float64(0.5)
+          MatchPattern (optional): (a:0)
+        ");
+    }
+}

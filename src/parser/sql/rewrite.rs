@@ -1,0 +1,257 @@
+//! Puts PostgreSQL's forms that `sqlparser` lacks into forms it has, token by token.
+//!
+//! Only what means the same is rewritten; each rule says what it does.
+
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+/// Comparisons that may stand in `OPERATOR( )` before `ANY`, `ALL` or `SOME`.
+const COMPARISONS: [Token; 10] = [
+    Token::Eq,
+    Token::Neq,
+    Token::Lt,
+    Token::Gt,
+    Token::LtEq,
+    Token::GtEq,
+    Token::Tilde,
+    Token::TildeAsterisk,
+    Token::ExclamationMarkTilde,
+    Token::ExclamationMarkTildeAsterisk,
+];
+
+/// Words that begin a query, and so no list of column definitions.
+const QUERY_WORDS: [Keyword; 9] = [
+    Keyword::SELECT,
+    Keyword::VALUES,
+    Keyword::WITH,
+    Keyword::TABLE,
+    Keyword::INSERT,
+    Keyword::UPDATE,
+    Keyword::DELETE,
+    Keyword::MERGE,
+    Keyword::EXPLAIN,
+];
+
+/// The statement as `sqlparser` reads it.
+pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    match keyword(&tokens, 0) {
+        Keyword::FETCH => fetch(&mut tokens),
+        Keyword::COPY => copy_switches(&mut tokens),
+        Keyword::COMMENT => plain_strings(&mut tokens),
+        Keyword::BEGIN | Keyword::START | Keyword::SET => not_deferrable(&mut tokens),
+        Keyword::ABORT => put_word(&mut tokens, 0, "ROLLBACK"),
+        Keyword::TABLE => table_query(&mut tokens),
+        Keyword::CREATE | Keyword::ALTER | Keyword::DROP => user_as_role(&mut tokens),
+        _ => {}
+    }
+    operator_before_any(&mut tokens);
+    function_alias(&mut tokens);
+    tokens
+}
+
+/// The keyword at an index; `NoKeyword` for all else.
+fn keyword(tokens: &[TokenWithSpan], index: usize) -> Keyword {
+    match tokens.get(index).map(|token| &token.token) {
+        Some(Token::Word(word)) => word.keyword,
+        _ => Keyword::NoKeyword,
+    }
+}
+
+fn is_word(tokens: &[TokenWithSpan], index: usize, expected: &str) -> bool {
+    match tokens.get(index).map(|token| &token.token) {
+        Some(Token::Word(word)) => {
+            word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected)
+        }
+        _ => false,
+    }
+}
+
+fn put_word(tokens: &mut [TokenWithSpan], index: usize, word: &str) {
+    if let Some(token) = tokens.get_mut(index) {
+        token.token = Token::make_word(word, None);
+    }
+}
+
+/// Inserts a word at an index, with the place of the token before it.
+fn insert_word(tokens: &mut Vec<TokenWithSpan>, index: usize, word: &str) {
+    let place = index.checked_sub(1).and_then(|before| tokens.get(before)).map(|token| token.span);
+    if let Some(span) = place {
+        let index = index.min(tokens.len());
+        tokens.insert(index, TokenWithSpan::new(Token::make_word(word, None), span));
+    }
+}
+
+/// `FETCH c` is `FETCH NEXT FROM c`, `FETCH FORWARD c` is `FETCH NEXT FROM c`, `FETCH 5 c` is `FETCH 5 FROM c`; a
+/// minus sign joins its number.
+fn fetch(tokens: &mut Vec<TokenWithSpan>) {
+    if let Some(minus) = tokens.iter().position(|token| token.token == Token::Minus)
+        && let Some(Token::Number(digits, _)) =
+            tokens.get(minus + 1).map(|token| token.token.clone())
+    {
+        tokens.remove(minus);
+        if let Some(token) = tokens.get_mut(minus) {
+            token.token = Token::Number(format!("-{digits}"), false);
+        }
+    }
+    let is_from = |tokens: &[TokenWithSpan], index| {
+        matches!(keyword(tokens, index), Keyword::FROM | Keyword::IN)
+    };
+    // The cursor's name is last; before it stands FROM or IN, unless it was left out.
+    let Some(name) = tokens.len().checked_sub(1).filter(|name| *name > 0) else { return };
+    if !is_from(tokens, name - 1) {
+        insert_word(tokens, name, "FROM");
+    }
+    if is_from(tokens, 1) {
+        insert_word(tokens, 1, "NEXT");
+    }
+    let (replacement, direction) = match keyword(tokens, 1) {
+        Keyword::FORWARD => ("NEXT", 1),
+        Keyword::BACKWARD => ("PRIOR", 1),
+        _ => return,
+    };
+    if is_from(tokens, 2) {
+        put_word(tokens, direction, replacement);
+    }
+}
+
+/// `FREEZE on`, `HEADER 0`, `FREEZE 'off'`: a switch may be written in more ways than `TRUE` and `FALSE`.
+fn copy_switches(tokens: &mut [TokenWithSpan]) {
+    for index in 1..tokens.len() {
+        let is_option =
+            is_word(tokens, index - 1, "FREEZE") || is_word(tokens, index - 1, "HEADER");
+        let Some(token) = tokens.get_mut(index).filter(|_| is_option) else { continue };
+        let written = match &token.token {
+            Token::Word(word) if word.quote_style.is_none() => word.value.to_ascii_lowercase(),
+            Token::SingleQuotedString(text) => text.to_ascii_lowercase(),
+            Token::Number(digits, _) => digits.clone(),
+            _ => continue,
+        };
+        match written.as_str() {
+            "on" | "true" | "1" => token.token = Token::make_word("TRUE", None),
+            "off" | "false" | "0" => token.token = Token::make_word("FALSE", None),
+            _ => {}
+        }
+    }
+}
+
+/// `COMMENT … IS $$…$$`: `sqlparser` wants a plain string there.
+fn plain_strings(tokens: &mut [TokenWithSpan]) {
+    for token in tokens {
+        let value = match &token.token {
+            Token::DollarQuotedString(string) => string.value.clone(),
+            Token::UnicodeStringLiteral(value) | Token::NationalStringLiteral(value) => {
+                value.clone()
+            }
+            _ => continue,
+        };
+        token.token = Token::SingleQuotedString(value);
+    }
+}
+
+/// Drops `[NOT] DEFERRABLE` from a transaction's modes: it has a meaning for `SERIALIZABLE READ ONLY` alone, and no
+/// transaction here waits for a safe snapshot.
+fn not_deferrable(tokens: &mut Vec<TokenWithSpan>) {
+    let is_set = keyword(tokens, 0) == Keyword::SET;
+    if is_set && !(1..4).any(|index| keyword(tokens, index) == Keyword::TRANSACTION) {
+        return;
+    }
+    let Some(index) = (1..tokens.len()).find(|index| is_word(tokens, *index, "DEFERRABLE")) else {
+        return;
+    };
+    let start = if keyword(tokens, index - 1) == Keyword::NOT { index - 1 } else { index };
+    let has_comma =
+        tokens.get(start.wrapping_sub(1)).is_some_and(|token| token.token == Token::Comma);
+    let start = if has_comma { start - 1 } else { start };
+    tokens.drain(start..=index);
+}
+
+/// `TABLE t` is `SELECT * FROM t`.
+fn table_query(tokens: &mut Vec<TokenWithSpan>) {
+    let Some(span) = tokens.first().map(|token| token.span) else { return };
+    put_word(tokens, 0, "SELECT");
+    tokens.insert(1, TokenWithSpan::new(Token::Mul, span));
+    tokens.insert(2, TokenWithSpan::new(Token::make_word("FROM", None), span));
+}
+
+/// A user is a role that may log in unless the statement says otherwise.
+fn user_as_role(tokens: &mut Vec<TokenWithSpan>) {
+    // `ALTER USER MAPPING` and its like are about foreign servers.
+    if keyword(tokens, 1) != Keyword::USER || is_word(tokens, 2, "MAPPING") {
+        return;
+    }
+    put_word(tokens, 1, "ROLE");
+    let says_login = (2..tokens.len())
+        .any(|index| matches!(keyword(tokens, index), Keyword::LOGIN | Keyword::NOLOGIN));
+    if keyword(tokens, 0) == Keyword::CREATE && !says_login && tokens.len() > 2 {
+        insert_word(tokens, tokens.len(), "LOGIN");
+    }
+}
+
+/// `OPERATOR(pg_catalog.=) ANY (…)` is `= ANY (…)`.
+fn operator_before_any(tokens: &mut Vec<TokenWithSpan>) {
+    let mut index = 0;
+    while index + 6 < tokens.len() {
+        let is_call = is_word(tokens, index, "OPERATOR")
+            && tokens[index + 1].token == Token::LParen
+            && is_word(tokens, index + 2, "PG_CATALOG")
+            && tokens[index + 3].token == Token::Period
+            && COMPARISONS.contains(&tokens[index + 4].token)
+            && tokens[index + 5].token == Token::RParen
+            && matches!(keyword(tokens, index + 6), Keyword::ANY | Keyword::ALL | Keyword::SOME);
+        if is_call {
+            tokens.drain(index + 5..index + 6);
+            tokens.drain(index..index + 4);
+        }
+        index += 1;
+    }
+}
+
+/// `f(…) AS (a text, …)` is `f(…) AS f (a text, …)`: the function's name is the alias.
+fn function_alias(tokens: &mut Vec<TokenWithSpan>) {
+    let mut opened: Vec<usize> = Vec::new();
+    let mut index = 0;
+    while index < tokens.len() {
+        match tokens[index].token {
+            Token::LParen => opened.push(index),
+            Token::RParen => {
+                let name = opened.pop().and_then(|open| function_name(tokens, open));
+                if let Some(name) = name.filter(|_| is_definition_list(tokens, index + 1)) {
+                    let span = tokens[index + 1].span;
+                    tokens.insert(index + 2, TokenWithSpan::new(name, span));
+                }
+            }
+            _ => {}
+        }
+        index += 1;
+    }
+}
+
+/// The name in front of an opening parenthesis, if a table function can have it.
+fn function_name(tokens: &[TokenWithSpan], open: usize) -> Option<Token> {
+    let before = open.checked_sub(1)?;
+    match &tokens.get(before)?.token {
+        Token::Word(word) if word.quote_style.is_some() || !is_clause_word(word.keyword) => {
+            Some(tokens.get(before)?.token.clone())
+        }
+        _ => None,
+    }
+}
+
+fn is_clause_word(keyword: Keyword) -> bool {
+    QUERY_WORDS.contains(&keyword)
+        || matches!(
+            keyword,
+            Keyword::IN | Keyword::AS | Keyword::FROM | Keyword::LATERAL | Keyword::EXISTS
+        )
+}
+
+/// True if `AS ( name type` stands at an index.
+fn is_definition_list(tokens: &[TokenWithSpan], index: usize) -> bool {
+    let is_name =
+        |index: usize| matches!(tokens.get(index).map(|token| &token.token), Some(Token::Word(_)));
+    keyword(tokens, index) == Keyword::AS
+        && matches!(tokens.get(index + 1).map(|token| &token.token), Some(Token::LParen))
+        && is_name(index + 2)
+        && is_name(index + 3)
+        && !QUERY_WORDS.contains(&keyword(tokens, index + 2))
+}

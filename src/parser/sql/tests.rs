@@ -1,0 +1,98 @@
+//! SQL: what our lexer and rewriting change in front of `sqlparser`.
+
+use crate::parser::{Body, QueryLanguage, Utility, parse_script};
+
+fn body(text: &str) -> Body {
+    let mut statements = parse_script(text, QueryLanguage::Sql, &|_| false)
+        .unwrap_or_else(|error| panic!("{error} at {:?} in {text}", error.span()));
+    statements.remove(0).body
+}
+
+/// The statement as `sqlparser` prints it.
+fn printed(text: &str) -> String {
+    match body(text) {
+        Body::Sql { statement, .. } => statement.to_string(),
+        other => panic!("{text} is {other:?}"),
+    }
+}
+
+#[test]
+fn postgresql_forms_become_those_of_sqlparser() {
+    for (text, expected) in [
+        ("ABORT", "ROLLBACK"),
+        ("TABLE s.t", "SELECT * FROM s.t"),
+        ("FETCH c", "FETCH NEXT FROM c"),
+        ("FETCH FORWARD FROM c", "FETCH NEXT FROM c"),
+        ("FETCH 5 c", "FETCH 5 FROM c"),
+        ("FETCH -3 FROM c", "FETCH -3 FROM c"),
+        ("FETCH ABSOLUTE -1 IN c", "FETCH ABSOLUTE -1 IN c"),
+        ("FETCH ALL c", "FETCH ALL FROM c"),
+        (
+            "BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, NOT DEFERRABLE",
+            "BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY",
+        ),
+        ("COPY t FROM STDIN (FREEZE on, HEADER 'off')", "COPY t FROM STDIN (FREEZE, HEADER FALSE)"),
+        ("COMMENT ON TABLE t IS $a$x 'y'$a$", "COMMENT ON TABLE t IS 'x 'y''"),
+        ("CREATE USER x PASSWORD 'y'", "CREATE ROLE x LOGIN PASSWORD 'y'"),
+        ("CREATE USER x NOLOGIN", "CREATE ROLE x NOLOGIN"),
+        ("DROP USER x", "DROP ROLE x"),
+        ("SELECT a OPERATOR(pg_catalog.=) ANY (b)", "SELECT a = ANY(b)"),
+        (
+            "SELECT * FROM s.f('g', $$x$$) AS (a text, b bigint)",
+            "SELECT * FROM s.f('g', $$x$$) AS f (a TEXT, b BIGINT)",
+        ),
+        (
+            "WITH f (a) AS (SELECT 1) SELECT x > -1, y<>-1, z->-1 FROM f",
+            "WITH f (a) AS (SELECT 1) SELECT x > -1, y <> -1, z -> -1 FROM f",
+        ),
+        (
+            "INSERT INTO t SELECT 1 ON CONFLICT DO NOTHING",
+            "INSERT INTO t SELECT 1 ON CONFLICT DO NOTHING",
+        ),
+        (
+            "SELECT 'a'\n 'b', $$a$b$$, U&'d!0061' UESCAPE '!', 0x10",
+            "SELECT 'ab', $$a$b$$, U&'da', 16",
+        ),
+    ] {
+        assert_eq!(printed(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn statements_without_a_form_in_sqlparser_are_utilities() {
+    let utility = |text: &str| match body(text) {
+        Body::Utility(utility) => utility,
+        other => panic!("{text} is {other:?}"),
+    };
+    assert!(
+        matches!(utility("MOVE 4 c"), Utility::Move(fetch) if fetch.to_string() == "FETCH 4 FROM c")
+    );
+    assert!(
+        matches!(utility("SET CONSTRAINTS ALL IMMEDIATE"), Utility::SetConstraints { names, deferred: false } if names.is_empty())
+    );
+    assert!(
+        matches!(utility("SET CONSTRAINTS a, s.b DEFERRED"), Utility::SetConstraints { names, deferred: true } if names.len() == 2)
+    );
+    assert_eq!(utility("CHECKPOINT"), Utility::Checkpoint);
+    assert!(
+        matches!(utility("VACUUM (FULL, ANALYZE) a, b"), Utility::Vacuum { full: true, analyze: true, tables } if tables.len() == 2)
+    );
+    assert!(
+        matches!(utility("vacuum analyze t"), Utility::Vacuum { full: false, analyze: true, tables } if tables.len() == 1)
+    );
+}
+
+#[test]
+fn places_in_the_tree_are_bytes() {
+    let text = "SELECT 1; SELECT 'é', colé\n FROM t";
+    let statements = parse_script(text, QueryLanguage::Sql, &|_| false).unwrap();
+    let Body::Sql { statement, .. } = &statements[1].body else { panic!() };
+    let sqlparser::ast::Statement::Query(query) = statement.as_ref() else { panic!() };
+    let sqlparser::ast::SetExpr::Select(select) = query.body.as_ref() else { panic!() };
+    let sqlparser::ast::SelectItem::UnnamedExpr(sqlparser::ast::Expr::Identifier(name)) =
+        &select.projection[1]
+    else {
+        panic!()
+    };
+    assert_eq!(super::byte_span(name.span).unwrap().slice(text), "colé");
+}

@@ -1,0 +1,178 @@
+//! Reads the statements that `sqlparser` does not know and that have no other form it knows.
+
+use sqlparser::ast::Ident;
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::parse::{statement, unexpected};
+use super::place::byte_span;
+use crate::parser::error::ParseError;
+use crate::parser::span::Span;
+use crate::parser::statement::Utility;
+
+/// Statements of PostgreSQL that are known here only to be refused as such.
+const UNSUPPORTED: &[&str] =
+    &["CLUSTER", "DO", "IMPORT", "REASSIGN", "REFRESH", "REINDEX", "SECURITY"];
+
+/// The statement, if it is one of these.
+pub(in crate::parser) fn utility(
+    text: &str,
+    tokens: &[TokenWithSpan],
+    end: Span,
+) -> Result<Option<Utility>, ParseError> {
+    let mut reader = Reader { text, tokens, position: 0, end };
+    if reader.eat("MOVE") {
+        return movement(text, tokens, end).map(Some);
+    }
+    if reader.eat("CHECKPOINT") {
+        reader.finish()?;
+        return Ok(Some(Utility::Checkpoint));
+    }
+    if reader.is_at(0, "SET") && reader.is_at(1, "CONSTRAINTS") {
+        reader.position = 2;
+        return set_constraints(reader).map(Some);
+    }
+    if reader.eat("VACUUM") {
+        return vacuum(reader).map(Some);
+    }
+    match UNSUPPORTED.iter().find(|word| reader.is_at(0, word)) {
+        Some(word) => {
+            let span = reader.span();
+            Err(ParseError::unsupported(format!("{word} is not supported"), span))
+        }
+        None => Ok(None),
+    }
+}
+
+/// `MOVE` has the grammar of `FETCH`.
+fn movement(text: &str, tokens: &[TokenWithSpan], end: Span) -> Result<Utility, ParseError> {
+    let mut tokens = tokens.to_vec();
+    if let Some(first) = tokens.first_mut() {
+        first.token = Token::make_word("FETCH", None);
+    }
+    Ok(Utility::Move(Box::new(statement(text, tokens, end)?)))
+}
+
+/// `SET CONSTRAINTS { ALL | name, … } { DEFERRED | IMMEDIATE }`.
+fn set_constraints(mut reader: Reader<'_>) -> Result<Utility, ParseError> {
+    let mut names = Vec::new();
+    if !reader.eat("ALL") {
+        names.push(reader.qualified_name()?);
+        while reader.eat_token(&Token::Comma) {
+            names.push(reader.qualified_name()?);
+        }
+    }
+    let deferred = reader.eat("DEFERRED");
+    if !deferred && !reader.eat("IMMEDIATE") {
+        return Err(reader.unexpected("DEFERRED or IMMEDIATE"));
+    }
+    reader.finish()?;
+    Ok(Utility::SetConstraints { names, deferred })
+}
+
+/// `VACUUM [FULL] [FREEZE] [VERBOSE] [ANALYZE] [table, …]`, or with these words in parentheses.
+fn vacuum(mut reader: Reader<'_>) -> Result<Utility, ParseError> {
+    let in_parentheses = reader.eat_token(&Token::LParen);
+    let (mut full, mut analyze) = (false, false);
+    loop {
+        if reader.eat("FULL") {
+            full = true;
+        } else if reader.eat("ANALYZE") || reader.eat("ANALYSE") {
+            analyze = true;
+        } else if !reader.eat("FREEZE") && !reader.eat("VERBOSE") {
+            // FREEZE and VERBOSE change neither contents nor result.
+            match in_parentheses {
+                true => return Err(reader.unexpected("FULL, FREEZE, VERBOSE or ANALYZE")),
+                false => break,
+            }
+        }
+        if in_parentheses && !reader.eat_token(&Token::Comma) {
+            break;
+        }
+    }
+    if in_parentheses && !reader.eat_token(&Token::RParen) {
+        return Err(reader.unexpected("\")\""));
+    }
+    let mut tables = Vec::new();
+    if !reader.at_end() {
+        tables.push(reader.qualified_name()?);
+        while reader.eat_token(&Token::Comma) {
+            tables.push(reader.qualified_name()?);
+        }
+    }
+    reader.finish()?;
+    Ok(Utility::Vacuum { full, analyze, tables })
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    tokens: &'a [TokenWithSpan],
+    position: usize,
+    end: Span,
+}
+
+impl Reader<'_> {
+    fn is_at(&self, index: usize, expected: &str) -> bool {
+        match self.tokens.get(index).map(|token| &token.token) {
+            Some(Token::Word(word)) => {
+                word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected)
+            }
+            _ => false,
+        }
+    }
+
+    fn eat(&mut self, word: &str) -> bool {
+        let found = self.is_at(self.position, word);
+        self.position += usize::from(found);
+        found
+    }
+
+    fn eat_token(&mut self, token: &Token) -> bool {
+        let found = self.tokens.get(self.position).is_some_and(|found| found.token == *token);
+        self.position += usize::from(found);
+        found
+    }
+
+    fn at_end(&self) -> bool {
+        self.position >= self.tokens.len()
+    }
+
+    fn span(&self) -> Span {
+        self.tokens.get(self.position).and_then(|token| byte_span(token.span)).unwrap_or(self.end)
+    }
+
+    fn unexpected(&self, expected: &str) -> ParseError {
+        unexpected(self.text, self.span(), Some(expected))
+    }
+
+    fn finish(&self) -> Result<(), ParseError> {
+        match self.at_end() {
+            true => Ok(()),
+            false => Err(unexpected(self.text, self.span(), None)),
+        }
+    }
+
+    fn qualified_name(&mut self) -> Result<sqlparser::ast::ObjectName, ParseError> {
+        let mut parts = Vec::new();
+        loop {
+            let Some(token) = self.tokens.get(self.position) else {
+                return Err(self.unexpected("a name"));
+            };
+            let Token::Word(word) = &token.token else {
+                return Err(self.unexpected("a name"));
+            };
+            if word.quote_style.is_none() && word.keyword == Keyword::SELECT {
+                return Err(self.unexpected("a name"));
+            }
+            parts.push(Ident {
+                value: word.value.clone(),
+                quote_style: word.quote_style,
+                span: token.span,
+            });
+            self.position += 1;
+            if !self.eat_token(&Token::Period) {
+                return Ok(sqlparser::ast::ObjectName::from(parts));
+            }
+        }
+    }
+}
