@@ -145,8 +145,8 @@ pub trait CatalogFacts: Send + Sync + Debug {
     fn reg_name(&self, kind: RegKind, oid: u32) -> Option<String>;
     /// `format_type` of types that are not built in (enums, domains, composites).
     fn type_name(&self, oid: u32, typmod: Option<i32>) -> Option<String>;
-    /// `pg_get_constraintdef`.
-    fn constraint_definition(&self, oid: u32) -> Option<String>;
+    /// `pg_get_constraintdef`; `pretty` leaves out parentheses that are not needed.
+    fn constraint_definition(&self, oid: u32, pretty: bool) -> Option<String>;
     /// `pg_get_indexdef`; `column` 0 for the whole, else one column of it.
     fn index_definition(&self, oid: u32, column: i32, pretty: bool) -> Option<String>;
     /// `pg_get_viewdef`.

@@ -21,3 +21,8 @@ pub mod registry;
 pub mod resolve;
 pub mod scalar;
 pub(crate) mod signature;
+pub mod syntax;
+pub mod table;
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
 
 use crate::functions::context::SessionContext;
@@ -98,9 +99,23 @@ impl FunctionRegistry {
     /// A scalar or set-returning function, by lower-case name without schema, for one session.
     #[must_use]
     pub fn scalar(&self, name: &str, session: &SessionRef) -> Option<Arc<ScalarUDF>> {
-        if let Some(overloads) = self.functions.get(name) {
+        match name {
+            "set_column" => return Some(crate::functions::table::set_column()),
+            "pg_sleep" => return Some(lib::sleep::pg_sleep()),
+            _ => {}
+        }
+        // `unnest` is DataFusion's own expression; asked for a function, its planner would not make one.
+        if name != "unnest"
+            && let Some(overloads) = self.functions.get(name)
+        {
             let function = PgFunction::new(name, overloads, false, session.clone());
             return Some(Arc::new(ScalarUDF::from(function)));
+        }
+        // Prefix operators are called by their symbol (see `syntax`).
+        if !name.starts_with(|first: char| first.is_alphanumeric() || first == '_')
+            && let Some(operator) = self.operator(name, session)
+        {
+            return Some(Arc::new(ScalarUDF::from(operator)));
         }
         self.other_scalars.get(name).cloned()
     }
@@ -127,6 +142,15 @@ impl FunctionRegistry {
     #[must_use]
     pub fn is_set_returning(&self, name: &str) -> bool {
         self.functions.get(name).is_some_and(|overloads| overloads.iter().any(|overload| overload.set))
+    }
+
+    /// Whether graphwire itself has a function of this name.
+    pub(crate) fn is_own_scalar(&self, name: &str) -> bool {
+        self.functions.contains_key(name)
+    }
+
+    pub(crate) fn overloads(&self, name: &str) -> Option<&'static [&'static Overload]> {
+        self.functions.get(name).copied()
     }
 
     pub(crate) fn operator(&self, name: &str, session: &SessionRef) -> Option<PgFunction> {
@@ -210,7 +234,7 @@ impl FunctionDescription {
 #[derive(Debug, Clone)]
 pub struct SessionFunctions {
     session: SessionRef,
-    planner: Arc<PgExprPlanner>,
+    planners: Arc<[Arc<dyn ExprPlanner>]>,
 }
 
 /// The functions bound to a session.
@@ -223,8 +247,15 @@ impl SessionFunctions {
     /// Functions with or without a session; without one, those that need it refuse when they are called.
     #[must_use]
     pub fn new(session: SessionRef) -> Self {
-        let planner = Arc::new(PgExprPlanner::new(session.clone()));
-        Self { session, planner }
+        let planners: Vec<Arc<dyn ExprPlanner>> = vec![
+            Arc::new(PgExprPlanner::new(session.clone())),
+            // Structures and their fields; windows and aggregates.
+            Arc::new(datafusion::functions::core::planner::CoreFunctionPlanner::default()),
+            Arc::new(datafusion::functions_nested::planner::FieldAccessPlanner),
+            Arc::new(datafusion::functions_aggregate::planner::AggregateFunctionPlanner),
+            Arc::new(datafusion::functions_window::planner::WindowFunctionPlanner),
+        ];
+        Self { session, planners: planners.into() }
     }
 
     /// A scalar or set-returning function.
@@ -233,10 +264,34 @@ impl SessionFunctions {
         registry().scalar(name, &self.session)
     }
 
-    /// Plans operators; goes before DataFusion's own planners.
+    /// An aggregate function.
     #[must_use]
-    pub fn expr_planner(&self) -> Arc<PgExprPlanner> {
-        Arc::clone(&self.planner)
+    pub fn aggregate(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        registry().aggregate(name)
+    }
+
+    /// A window function; aggregates are looked up apart.
+    #[must_use]
+    pub fn window(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        registry().window(name)
+    }
+
+    /// A function that takes functions.
+    #[must_use]
+    pub fn higher_order(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        registry().higher_order(name)
+    }
+
+    /// Whether calls of this name give rows.
+    #[must_use]
+    pub fn is_set_returning(&self, name: &str) -> bool {
+        registry().is_set_returning(name)
+    }
+
+    /// Plans operators and the forms with a syntax of their own: graphwire's planner, then DataFusion's.
+    #[must_use]
+    pub fn expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.planners
     }
 
     /// The session, as casts take it.

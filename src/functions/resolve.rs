@@ -36,6 +36,7 @@ fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed
         // Row counts stay int8; nothing else may stand there.
         return Ok(Transformed::no(plan));
     }
+    let plan = crate::functions::table::pull_up_lateral(plan)?;
     if let LogicalPlan::Values(values) = plan {
         return resolve_values(values, session).map(Transformed::yes);
     }
@@ -147,9 +148,14 @@ fn resolve_binary(binary: BinaryExpr, schema: &DFSchema, session: &SessionRef) -
         Operator::And | Operator::Or => {
             (logical_operand(*left, op, schema, session)?, logical_operand(*right, op, schema, session)?)
         }
-        op if op.supports_propagation() || matches!(op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom) => {
-            coerce_comparison(op, *left, *right, schema, session)?
-        }
+        Operator::Eq
+        | Operator::NotEq
+        | Operator::Lt
+        | Operator::LtEq
+        | Operator::Gt
+        | Operator::GtEq
+        | Operator::IsDistinctFrom
+        | Operator::IsNotDistinctFrom => coerce_comparison(op, *left, *right, schema, session)?,
         _ => (*left, *right),
     };
     Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))

@@ -252,6 +252,11 @@ impl ScalarUDFImpl for ResolvedFunction {
 fn return_field(choice: &Choice, _arg_fields: &[FieldRef]) -> FieldRef {
     let name = &choice.overload.name;
     Arc::new(match &choice.overload.returns {
+        // Rows of one column are that column's values.
+        ReturnType::Row(columns) if columns.len() == 1 => {
+            let ty = columns.first().map_or(PgType::Text, |(_, ty)| ty.clone());
+            PgType::array_of(ty).field(name, true)
+        }
         ReturnType::Row(columns) => {
             let fields = columns.iter().map(|(name, ty)| ty.field(name, true)).collect();
             let item = Field::new_list_field(DataType::Struct(fields), true);
@@ -349,8 +354,22 @@ fn run_rows(
         values.push(if null { Datum::Null } else { kernel(call, Args(&args))? });
     }
     match &overload.returns {
+        ReturnType::Row(columns) if columns.len() == 1 => {
+            let ty = columns.first().map_or(PgType::Text, |(_, ty)| ty.clone());
+            let values: Vec<Value> = values.into_iter().map(single_column).collect();
+            build(&PgType::array_of(ty), &values)
+        }
         ReturnType::Row(columns) => build_rows(columns, &values),
         _ if overload.set => build(&PgType::array_of(call.return_type.clone()), &values),
         _ => build(call.return_type, &values),
     }
+}
+
+fn single_column(rows: Value) -> Value {
+    let Datum::List(rows) = rows else { return Datum::Null };
+    let inner = rows.into_iter().map(|row| match row {
+        Datum::Row(mut cells) if cells.len() == 1 => cells.pop().unwrap_or(Datum::Null),
+        other => other,
+    });
+    Datum::List(inner.collect())
 }

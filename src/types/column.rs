@@ -3,22 +3,17 @@
 //! [`OutputColumn::new`] brings an array to one of a few representations, a column at a time; after
 //! that a value costs one match and one append, and nothing is boxed or allocated.
 
-use std::sync::Arc;
-
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Date32Array,
     Decimal128Array, Decimal256Array, FixedSizeBinaryArray, Float32Array, Float64Array, Int16Array,
-    Int32Array, Int64Array, IntervalMonthDayNanoArray, LargeStringArray, ListArray, PrimitiveArray,
-    StringArray, StringViewArray, Time64MicrosecondArray, TimestampMicrosecondArray, UInt32Array,
-    UInt64Array,
+    Int32Array, Int64Array, IntervalMonthDayNanoArray, LargeStringArray, ListArray, StringArray,
+    StringViewArray, Time64MicrosecondArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
 };
 use arrow::buffer::NullBuffer;
-use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Decimal256Type,
-    DurationMicrosecondType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit,
-    TimestampMicrosecondType, TimestampNanosecondType, UInt32Type, UInt64Type,
+    DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int16Type,
+    Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, Time64MicrosecondType,
+    TimestampMicrosecondType, UInt32Type, UInt64Type,
 };
 
 use super::binary::send;
@@ -26,6 +21,7 @@ use super::error::TypeError;
 use super::json::render::JsonColumn;
 use super::pg_type::PgType;
 use super::settings::OutputSettings;
+use super::storage::{mismatch, primitive, to_storage};
 use super::text::output;
 
 /// An array ready to be written value by value, as text or in the binary format.
@@ -270,7 +266,7 @@ fn append_array(
         }
         let start = out.len();
         elements.append_text(at, settings, out);
-        if !is_nested && elements.may_need_quotes() {
+        if !is_nested && !elements.is_plain() {
             output::append_array_element(start, b',', out);
         }
     }
@@ -278,8 +274,10 @@ fn append_array(
 }
 
 impl OutputColumn {
-    fn may_need_quotes(&self) -> bool {
-        !matches!(
+    /// Whether a value's text is made of letters, digits and `+-.` alone, and so needs no quotes or
+    /// escapes.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(
             self.values,
             Values::Bool(_)
                 | Values::Int2(_)
@@ -419,17 +417,6 @@ fn close_field(start: usize, out: &mut [u8]) -> Result<(), TypeError> {
     Ok(())
 }
 
-fn primitive<T: ArrowPrimitiveType>(
-    ty: &PgType,
-    array: &ArrayRef,
-) -> Result<PrimitiveArray<T>, TypeError> {
-    array.as_primitive_opt().cloned().ok_or_else(|| mismatch(ty, array))
-}
-
-fn mismatch(ty: &PgType, array: &ArrayRef) -> TypeError {
-    TypeError::mismatch(&ty.name(), array.data_type())
-}
-
 fn values_of(ty: &PgType, array: &ArrayRef) -> Result<Values, TypeError> {
     if matches!(array.data_type(), DataType::Struct(_) | DataType::Map(_, _)) {
         return Ok(Values::Structure(Box::new(JsonColumn::new(array)?)));
@@ -531,74 +518,5 @@ fn list_values(ty: &PgType, array: &ArrayRef) -> Result<Values, TypeError> {
     Ok(match ty {
         PgType::Int2vector | PgType::Oidvector => Values::Vector { lists, elements, element_oid },
         _ => Values::Array { lists, elements, element_oid, first_index: 1 },
-    })
-}
-
-/// Brings an array to a representation that [`values_of`] knows; in the usual case it is one already.
-fn to_storage(ty: &PgType, array: &ArrayRef) -> Result<ArrayRef, TypeError> {
-    let target = ty.arrow();
-    let actual = array.data_type();
-    let keep = match (&target, actual) {
-        (DataType::Utf8View, DataType::Struct(_) | DataType::Map(_, _)) => true,
-        (DataType::Utf8View, DataType::Utf8 | DataType::LargeUtf8) => {
-            !matches!(ty, PgType::Jsonb | PgType::Tid | PgType::Inet | PgType::Bpchar(Some(_)))
-        }
-        (DataType::BinaryView, DataType::Binary) => true,
-        // Any precision and scale is written as it is.
-        (
-            DataType::Decimal128(_, _) | DataType::Decimal256(_, _),
-            DataType::Decimal128(_, _) | DataType::Decimal256(_, _),
-        ) => true,
-        (DataType::List(_), DataType::List(_)) => true,
-        (DataType::Timestamp(TimeUnit::Microsecond, _), DataType::Timestamp(unit, _)) => {
-            *unit == TimeUnit::Microsecond
-        }
-        (target, actual) => target == actual,
-    };
-    if keep {
-        return Ok(Arc::clone(array));
-    }
-    match (&target, actual) {
-        // Towards the past, as PostgreSQL rounds; Arrow's own cast goes towards zero.
-        (DataType::Timestamp(_, _), DataType::Timestamp(TimeUnit::Nanosecond, _)) => {
-            let nanos = primitive::<TimestampNanosecondType>(ty, array)?;
-            let micros = nanos.unary::<_, TimestampMicrosecondType>(|nanos| nanos.div_euclid(1000));
-            Ok(Arc::new(micros))
-        }
-        (DataType::Interval(IntervalUnit::MonthDayNano), DataType::Duration(_)) => {
-            let micros = cast(array, &DataType::Duration(TimeUnit::Microsecond), ty)?;
-            let micros = primitive::<DurationMicrosecondType>(ty, &micros)?;
-            Ok(Arc::new(micros.try_unary::<_, IntervalMonthDayNanoType, TypeError>(|micros| {
-                let nanos = micros.checked_mul(1000);
-                let nanos =
-                    nanos.ok_or_else(|| TypeError::new("22008", "interval out of range"))?;
-                Ok(IntervalMonthDayNano::new(0, 0, nanos))
-            })?))
-        }
-        (DataType::Decimal128(_, _), DataType::Decimal32(p, s) | DataType::Decimal64(p, s)) => {
-            cast(array, &DataType::Decimal128(*p, *s), ty)
-        }
-        // The element is brought to its own type by itself.
-        (DataType::List(_), DataType::LargeList(item) | DataType::FixedSizeList(item, _)) => {
-            cast(array, &DataType::List(Arc::clone(item)), ty)
-        }
-        (DataType::List(_), DataType::ListView(item) | DataType::LargeListView(item)) => {
-            cast(array, &DataType::List(Arc::clone(item)), ty)
-        }
-        (_, DataType::Dictionary(_, value)) => to_storage(ty, &cast(array, value, ty)?),
-        (_, DataType::RunEndEncoded(_, value)) => {
-            to_storage(ty, &cast(array, value.data_type(), ty)?)
-        }
-        (target, _) => cast(array, target, ty),
-    }
-}
-
-fn cast(array: &ArrayRef, to: &DataType, ty: &PgType) -> Result<ArrayRef, TypeError> {
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(array, to, &options).map_err(|error| match error {
-        arrow::error::ArrowError::CastError(_) | arrow::error::ArrowError::ComputeError(_) => {
-            TypeError::new("22003", format!("{} out of range", ty.without_modifier().name()))
-        }
-        other => TypeError::from(other),
     })
 }

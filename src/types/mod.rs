@@ -19,6 +19,7 @@ pub(crate) mod json;
 pub mod pg_type;
 mod report;
 pub mod settings;
+mod storage;
 pub(crate) mod text;
 mod type_name;
 pub mod zone;

@@ -207,6 +207,8 @@ pub(crate) fn datum_text(
     match value {
         Datum::Null => Ok(None),
         Datum::Text(text) => Ok(Some(text.to_string())),
+        // The output function gives the letter; only a cast gives the word.
+        Datum::Bool(value) => Ok(Some(if *value { "t" } else { "f" }.to_owned())),
         value => {
             let array = build(ty, std::slice::from_ref(value))?;
             let texts = output(&array, ty, session)?;

@@ -1,10 +1,397 @@
 //! Aggregates with PostgreSQL's result types.
+//!
+//! `sum` and `avg` are DataFusion's, on arguments widened so that they neither overflow nor lose digits:
+//!
+//! | argument | `sum` | `avg` |
+//! |---|---|---|
+//! | int2, int4 | int8 | numeric, 16 digits after the point |
+//! | int8 | numeric | numeric, 16 digits |
+//! | numeric(p,s) | numeric | numeric, s + 4 digits, at least 16 |
+//! | float4, float8 | float8 | float8 |
+//! | interval | interval | interval |
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::logical_expr::AggregateUDF;
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, StringArray};
+use arrow::datatypes::{DataType, Field, FieldRef, IntervalMonthDayNanoType, IntervalUnit};
+use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::functions_aggregate::{average::avg_udaf, bool_and_or::bool_and_udaf, sum::sum_udaf};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
+    Volatility,
+};
+
+use super::json::{from_datum, json_text, jsonb_text, parse, write_string};
+use super::time::{interval, micros, scale};
+use crate::error::{PgError, SqlState};
+use crate::functions::cast::text_io::datum_text;
+use crate::functions::datum::read;
+use crate::functions::scalar::field_type;
+use crate::types::pg_type::PgType;
 
 /// graphwire's own aggregates.
 pub(crate) fn all() -> Vec<Arc<AggregateUDF>> {
-    Vec::new()
+    let mut all: Vec<Arc<AggregateUDF>> = vec![
+        Arc::new(AggregateUDF::from(Widened::new("sum", sum_udaf().inner()))),
+        Arc::new(AggregateUDF::from(Widened::new("avg", avg_udaf().inner()))),
+        Arc::new(bool_and_udaf().as_ref().clone().with_aliases(["every"])),
+    ];
+    for (name, object, jsonb) in [
+        ("json_agg", false, false),
+        ("jsonb_agg", false, true),
+        ("json_object_agg", true, false),
+        ("jsonb_object_agg", true, true),
+    ] {
+        all.push(Arc::new(AggregateUDF::from(JsonAggregate::new(name, object, jsonb))));
+    }
+    all
+}
+
+/// `sum` or `avg` with PostgreSQL's argument widening.
+#[derive(Debug)]
+struct Widened {
+    name: &'static str,
+    inner: Arc<dyn AggregateUDFImpl>,
+    signature: Signature,
+}
+
+impl PartialEq for Widened {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Widened {}
+
+impl Hash for Widened {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+/// Digits after the point that `avg` starts from; DataFusion adds four.
+const AVG_SCALE: i8 = 12;
+
+impl Widened {
+    fn new(name: &'static str, inner: &Arc<dyn AggregateUDFImpl>) -> Self {
+        Self { name, inner: Arc::clone(inner), signature: Signature::user_defined(Volatility::Immutable) }
+    }
+
+    fn is_average(&self) -> bool {
+        self.name == "avg"
+    }
+
+    fn widen(&self, ty: &DataType) -> DfResult<DataType> {
+        Ok(match (ty, self.is_average()) {
+            (DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16, false) => {
+                DataType::Int64
+            }
+            (DataType::Int64 | DataType::UInt32 | DataType::UInt64, false) => DataType::Decimal128(20, 0),
+            (ty, true) if ty.is_integer() => DataType::Decimal128(33, AVG_SCALE),
+            (DataType::Decimal128(_, scale), true) if *scale < AVG_SCALE => DataType::Decimal128(33, AVG_SCALE),
+            (DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale), _) => {
+                DataType::Decimal128(*precision, *scale)
+            }
+            (DataType::Decimal128(..) | DataType::Decimal256(..), _) => ty.clone(),
+            (DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Null, _) => DataType::Float64,
+            (DataType::Interval(IntervalUnit::MonthDayNano), _) => ty.clone(),
+            (other, _) => {
+                let name = PgType::from_arrow(other).without_modifier();
+                let message = format!("function {}({name}) does not exist", self.name);
+                return Err(PgError::new(SqlState::UNDEFINED_FUNCTION, message)
+                    .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+                    .into());
+            }
+        })
+    }
+}
+
+fn is_interval(field: Option<&FieldRef>) -> bool {
+    field.is_some_and(|field| matches!(field.data_type(), DataType::Interval(_)))
+}
+
+impl AggregateUDFImpl for Widened {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> DfResult<Vec<DataType>> {
+        let [ty] = types else {
+            let message = format!("function {} takes one argument", self.name);
+            return Err(PgError::new(SqlState::UNDEFINED_FUNCTION, message).into());
+        };
+        Ok(vec![self.widen(ty)?])
+    }
+
+    fn return_type(&self, types: &[DataType]) -> DfResult<DataType> {
+        match types {
+            [ty @ DataType::Interval(_)] => Ok(ty.clone()),
+            types => self.inner.return_type(types),
+        }
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
+        if is_interval(args.expr_fields.first()) {
+            return Ok(Box::new(IntervalSum { average: self.is_average(), ..IntervalSum::default() }));
+        }
+        self.inner.accumulator(args)
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> DfResult<Vec<FieldRef>> {
+        if is_interval(args.input_fields.first()) {
+            let fields = ["months", "days", "micros", "count"];
+            return Ok(fields.iter().map(|name| Arc::new(Field::new(*name, DataType::Int64, false))).collect());
+        }
+        self.inner.state_fields(args)
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
+        !is_interval(args.expr_fields.first()) && self.inner.groups_accumulator_supported(args)
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn GroupsAccumulator>> {
+        self.inner.create_groups_accumulator(args)
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
+        if is_interval(args.expr_fields.first()) {
+            return self.accumulator(args);
+        }
+        self.inner.create_sliding_accumulator(args)
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        ReversedUDAF::Identical
+    }
+
+    fn set_monotonicity(&self, ty: &DataType) -> SetMonotonicity {
+        self.inner.set_monotonicity(ty)
+    }
+}
+
+/// The sum of intervals, field by field, and how many there were.
+#[derive(Debug, Default)]
+struct IntervalSum {
+    average: bool,
+    months: i64,
+    days: i64,
+    micros: i64,
+    count: i64,
+}
+
+impl IntervalSum {
+    fn add(&mut self, months: i64, days: i64, micros: i64, count: i64) -> Result<(), PgError> {
+        let overflow = super::time::interval_out_of_range;
+        self.months = self.months.checked_add(months).ok_or_else(overflow)?;
+        self.days = self.days.checked_add(days).ok_or_else(overflow)?;
+        self.micros = self.micros.checked_add(micros).ok_or_else(overflow)?;
+        self.count += count;
+        Ok(())
+    }
+}
+
+impl Accumulator for IntervalSum {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        let Some(values) = values.first() else { return Ok(()) };
+        for value in values.as_primitive::<IntervalMonthDayNanoType>().iter().flatten() {
+            self.add(value.months.into(), value.days.into(), micros(&value), 1)?;
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> DfResult<ScalarValue> {
+        if self.count == 0 {
+            return Ok(ScalarValue::IntervalMonthDayNano(None));
+        }
+        let sum = interval(self.months, self.days, self.micros)?;
+        let result = if self.average { scale(&sum, 1.0 / self.count as f64)? } else { sum };
+        Ok(ScalarValue::IntervalMonthDayNano(Some(result)))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+
+    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
+        let parts = [self.months, self.days, self.micros, self.count];
+        Ok(parts.iter().map(|part| ScalarValue::Int64(Some(*part))).collect())
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
+        let [months, days, micros, count] = states else {
+            return Err(PgError::internal("a partial sum of intervals of another shape").into());
+        };
+        let at = |array: &ArrayRef, row| array.as_primitive::<arrow::datatypes::Int64Type>().value(row);
+        for row in 0..months.len() {
+            self.add(at(months, row), at(days, row), at(micros, row), at(count, row))?;
+        }
+        Ok(())
+    }
+}
+
+/// `json[b]_agg` and `json[b]_object_agg`.
+#[derive(Debug)]
+struct JsonAggregate {
+    name: &'static str,
+    object: bool,
+    jsonb: bool,
+    signature: Signature,
+}
+
+impl PartialEq for JsonAggregate {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for JsonAggregate {}
+
+impl Hash for JsonAggregate {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl JsonAggregate {
+    fn new(name: &'static str, object: bool, jsonb: bool) -> Self {
+        let signature = Signature::any(if object { 2 } else { 1 }, Volatility::Stable);
+        Self { name, object, jsonb, signature }
+    }
+
+    fn result(&self) -> PgType {
+        if self.jsonb { PgType::Jsonb } else { PgType::Json }
+    }
+}
+
+impl AggregateUDFImpl for JsonAggregate {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> DfResult<DataType> {
+        Ok(self.result().arrow())
+    }
+
+    fn return_field(&self, _: &[FieldRef]) -> DfResult<FieldRef> {
+        Ok(Arc::new(self.result().field(self.name, true)))
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
+        let types = args.expr_fields.iter().map(|field| field_type(field)).collect();
+        Ok(Box::new(JsonPieces { object: self.object, jsonb: self.jsonb, types, pieces: Vec::new(), bytes: 0 }))
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> DfResult<Vec<FieldRef>> {
+        let list = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
+        let pieces = Arc::new(Field::new(format!("{}[pieces]", args.name), list, true));
+        Ok(std::iter::once(pieces).chain(args.ordering_fields.iter().cloned()).collect())
+    }
+}
+
+/// The members of an array or object as JSON text.
+#[derive(Debug)]
+struct JsonPieces {
+    object: bool,
+    jsonb: bool,
+    types: Vec<PgType>,
+    pieces: Vec<String>,
+    bytes: usize,
+}
+
+impl JsonPieces {
+    fn push(&mut self, piece: String) -> Result<(), PgError> {
+        self.bytes += piece.len() + size_of::<String>();
+        if self.bytes >= super::string::MAX_VALUE {
+            return Err(PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "value exceeds the maximum size of 1 GB"));
+        }
+        self.pieces.push(piece);
+        Ok(())
+    }
+
+    fn piece(&self, values: &[ArrayRef], row: usize) -> Result<String, PgError> {
+        let ty = |index: usize| self.types.get(index).unwrap_or(&PgType::Text);
+        let at = |index: usize| match values.get(index) {
+            Some(array) => read(array.as_ref(), row),
+            None => Ok(crate::functions::datum::Datum::Null),
+        };
+        let value = |index: usize| -> Result<String, PgError> {
+            let value = from_datum(&at(index)?, ty(index), None)?;
+            Ok(if self.jsonb { jsonb_text(&value) } else { json_text(&value) })
+        };
+        if !self.object {
+            return value(0);
+        }
+        let key = datum_text(&at(0)?, ty(0), None)?.ok_or_else(|| {
+            PgError::new(SqlState::INVALID_PARAMETER_VALUE, "field name must not be null")
+        })?;
+        let mut piece = String::new();
+        write_string(&key, &mut piece);
+        piece.push_str(if self.jsonb { ":" } else { " : " });
+        piece.push_str(&value(1)?);
+        Ok(piece)
+    }
+}
+
+impl Accumulator for JsonPieces {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        for row in 0..values.first().map_or(0, |array| array.len()) {
+            let piece = self.piece(values, row)?;
+            self.push(piece)?;
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> DfResult<ScalarValue> {
+        if self.pieces.is_empty() {
+            return Ok(ScalarValue::Utf8View(None));
+        }
+        let inner = self.pieces.join(", ");
+        let text = match (self.object, self.jsonb) {
+            (false, _) => format!("[{inner}]"),
+            (true, false) => format!("{{ {inner} }}"),
+            // Sorts the keys and keeps the last of equal ones.
+            (true, true) => jsonb_text(&parse(&format!("{{{inner}}}"))?),
+        };
+        Ok(ScalarValue::Utf8View(Some(text)))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.bytes
+    }
+
+    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
+        let pieces: StringArray = self.pieces.iter().map(|piece| Some(piece.as_str())).collect();
+        let list = ListArray::try_new(
+            Arc::new(Field::new_list_field(DataType::Utf8, true)),
+            arrow::buffer::OffsetBuffer::from_lengths([pieces.len()]),
+            Arc::new(pieces),
+            None,
+        )?;
+        Ok(vec![ScalarValue::List(Arc::new(list))])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
+        let Some(list) = states.first().and_then(|state| state.as_list_opt::<i32>()) else { return Ok(()) };
+        for pieces in list.iter().flatten() {
+            for piece in pieces.as_string::<i32>().iter().flatten() {
+                self.push(piece.to_owned())?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,8 +1,12 @@
 //! Functions and operators on arrays.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use super::row;
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray};
+use arrow::datatypes::{DataType, Field};
+
+use super::{column, row};
 use crate::error::{PgError, SqlState};
 use crate::functions::datum::{Args, Call, Datum, Value};
 use crate::functions::signature::{Def, def};
@@ -304,6 +308,20 @@ fn extreme(args: Args<'_, '_>, wanted: Ordering) -> Value {
     best
 }
 
+/// The numbers from 1 to the length of each list, as a list of the same shape.
+fn ordinality(_: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef, PgError> {
+    let list = args.first().and_then(|array| array.as_list_opt::<i32>());
+    let list = list.ok_or_else(|| PgError::internal("ordinality of something that is no list"))?;
+    let mut numbers = Vec::with_capacity(list.values().len());
+    let offsets = arrow::buffer::OffsetBuffer::from_lengths((0..list.len()).map(|row| {
+        let length = list.value_length(row);
+        numbers.extend(1..=i64::from(length));
+        usize::try_from(length).unwrap_or(0)
+    }));
+    let field = Arc::new(Field::new_list_field(DataType::Int64, true));
+    Ok(Arc::new(ListArray::try_new(field, offsets, Arc::new(Int64Array::from(numbers)), list.nulls().cloned())?))
+}
+
 pub(super) const FUNCTIONS: &[Def] = &[
     def("array_length(anyarray, int4) int4", row(array_length)),
     def("array_ndims(anyarray) int4", row(|_, a| {
@@ -326,6 +344,10 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("array_of(variadic anyelement) anyarray", row(array_of)).with_nulls(),
     def("array_of() text[]", row(|_, _| Ok(Datum::List(Vec::new())))),
     def("array_subscript(anyarray, int4) anyelement", row(subscript)),
+    def("list_or_empty(anyarray) anyarray", row(|_, a| {
+        Ok(if a.is_null(0) { Datum::List(Vec::new()) } else { a.get(0).clone().into_owned() })
+    })).with_nulls(),
+    def("set_ordinality(any) int8[]", column(ordinality)),
     def("array_slice(anyarray, int4, int4) anyarray", row(slice)),
     def("unnest(anyarray) setof anyelement", row(unnest)),
     def("generate_subscripts(anyarray, int4, ?bool) setof int4", row(subscripts)),

@@ -12,6 +12,7 @@ mod math;
 mod number_format;
 mod regex;
 mod series;
+pub(crate) mod sleep;
 mod string;
 mod system;
 pub(crate) mod time;

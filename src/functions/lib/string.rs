@@ -263,9 +263,21 @@ fn concat_ws(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     concat(call, args, Some(args.text(0)?), 1)
 }
 
-/// `text || anything`, either way round.
+/// `text || anything`, either way round: the other one is cast to text.
 fn concat_any(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
-    concat(call, args, None, 0)
+    let mut result = String::new();
+    for (index, value) in args.0.iter().enumerate() {
+        result.push_str(&cast_text(call, value, index)?.unwrap_or_default());
+    }
+    text(result)
+}
+
+/// The text a cast gives.
+fn cast_text(call: &Call<'_>, value: &Datum<'_>, index: usize) -> Result<Option<String>, PgError> {
+    match value {
+        Datum::Bool(value) => Ok(Some(value.to_string())),
+        value => output(call, value, index),
+    }
 }
 
 fn bad_encoding(name: &str) -> PgError {
@@ -579,12 +591,12 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("concat_ws(text, variadic any) text", row(concat_ws)).with_nulls().stable(),
     def("quote_ident(text) text", row(|_, a| text(quote_ident(a.text(0)?)))),
     def("quote_literal(text) text", row(|_, a| text(quote_literal(a.text(0)?)))),
-    def("quote_literal(any) text", row(|c, a| Ok(Datum::opt_text(output(c, a.get(0), 0)?.map(|t| quote_literal(&t)))))).stable(),
+    def("quote_literal(any) text", row(|c, a| Ok(Datum::opt_text(cast_text(c, a.get(0), 0)?.map(|t| quote_literal(&t)))))).stable(),
     def("quote_nullable(text) text", row(|_, a| {
         if a.is_null(0) { text("NULL") } else { text(quote_literal(a.text(0)?)) }
     })).with_nulls(),
     def("quote_nullable(any) text", row(|c, a| {
-        text(output(c, a.get(0), 0)?.map_or_else(|| "NULL".to_owned(), |t| quote_literal(&t)))
+        text(cast_text(c, a.get(0), 0)?.map_or_else(|| "NULL".to_owned(), |t| quote_literal(&t)))
     })).with_nulls().stable(),
     def("encode(bytea, text) text", row(encode)),
     def("decode(text, text) bytea", row(decode)),

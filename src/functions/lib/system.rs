@@ -102,7 +102,7 @@ fn format_type(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
 fn definition(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let (catalog, oid) = (call.session()?.catalog(), oid_at(args, 0)?);
     optional(match call.name {
-        "pg_get_constraintdef" => catalog.constraint_definition(oid),
+        "pg_get_constraintdef" => catalog.constraint_definition(oid, flag(args, 1)?),
         "pg_get_functiondef" => catalog.function_definition(oid),
         "pg_get_function_arguments" => catalog.function_arguments(oid, false),
         "pg_get_function_identity_arguments" => catalog.function_arguments(oid, true),
@@ -337,9 +337,6 @@ fn kind_of_relation(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgErro
     })
 }
 
-fn sleep_refused(_: &Call<'_>, _: Args<'_, '_>) -> Result<Value, PgError> {
-    Err(PgError::internal("pg_sleep was planned as a synchronous function"))
-}
 
 fn uuid(_: &Call<'_>, _: Args<'_, '_>) -> Result<Value, PgError> {
     Ok(Datum::bytes(uuid::Uuid::new_v4().into_bytes().to_vec()))
@@ -473,7 +470,6 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("age(xid) int4", row(|_, _| Ok(Datum::Int(0)))).stable(),
     def("mxid_age(xid) int4", row(|_, _| Ok(Datum::Int(0)))).stable(),
     def("pg_typeof(any) regtype", row(pg_typeof)).with_nulls(),
-    def("pg_sleep(float8) void", row(sleep_refused)).volatile(),
     def("gen_random_uuid() uuid", row(uuid)).volatile(),
     def("format_type(oid, int4) text", row(format_type)).with_nulls().stable(),
     def("pg_get_indexdef(oid) text", row(index_definition)).stable(),

@@ -147,14 +147,17 @@ fn decimal_text(bytes: &[u8]) -> Result<String, TypeError> {
         if digit >= 10_000 {
             return Err(external("digit"));
         }
-        text.push_str(&format!("{digit:04}"));
+        for place in [1000, 100, 10, 1] {
+            text.push(char::from(b'0' + (digit / place % 10) as u8));
+        }
     }
     if !rest.is_empty() {
         return Err(incorrect());
     }
     // The digits as one integer, whose last digit counts 10000^(weight - count + 1).
     let exponent = (i32::from(weight) - i32::from(count) + 1) * 4;
-    text.push_str(&format!("e{exponent}"));
+    text.push('e');
+    text.push_str(itoa::Buffer::new().format(exponent));
     Ok(text)
 }
 

@@ -108,7 +108,22 @@ impl CopyWriter {
         Ok(())
     }
 
+    /// Whether digits and the like may be written as they are: nothing that they consist of means
+    /// something here.
+    fn leaves_plain_alone(&self) -> bool {
+        let is_plain =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        let CopyOptions { format, delimiter, quote, escape, ref null, .. } = self.options;
+        match format {
+            CopyFormat::Csv => {
+                null.is_empty() && ![delimiter, quote, escape].into_iter().any(is_plain)
+            }
+            _ => !is_plain(delimiter),
+        }
+    }
+
     fn write_line(&mut self, prepared: &[OutputColumn], row: usize, out: &mut Vec<u8>) {
+        let leaves_plain_alone = self.leaves_plain_alone();
         let mut scratch = std::mem::take(&mut self.scratch);
         for (index, column) in prepared.iter().enumerate() {
             if index > 0 {
@@ -118,9 +133,13 @@ impl CopyWriter {
                 out.extend_from_slice(&self.options.null);
                 continue;
             }
+            let force = self.columns.get(index).is_some_and(|column| column.force_quote);
+            if !force && leaves_plain_alone && column.is_plain() {
+                column.append_text(row, &self.settings, out);
+                continue;
+            }
             scratch.clear();
             column.append_text(row, &self.settings, &mut scratch);
-            let force = self.columns.get(index).is_some_and(|column| column.force_quote);
             self.append_text(&scratch, force, out);
         }
         out.push(b'\n');

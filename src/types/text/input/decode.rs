@@ -11,73 +11,9 @@ use crate::types::calendar::{
 use crate::types::settings::{DateOrder, InputSettings};
 use crate::types::zone::{self, TimeZone};
 
+use super::clock::{read_clock, read_offset};
 use super::fields::{DateTimeError, FieldKind, TextField, fraction_micros, leading_number};
-
-/// A word that means something in a date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keyword {
-    Now,
-    Today,
-    Tomorrow,
-    Yesterday,
-    /// `allballs`: midnight UTC.
-    Midnight,
-    Epoch,
-    Infinity,
-    NegativeInfinity,
-    Month(u32),
-    Weekday,
-    Am,
-    Pm,
-    Ad,
-    Bc,
-    /// `dst` after a zone's abbreviation.
-    Daylight,
-    Ignored,
-    /// `t` before an ISO time.
-    IsoTime,
-    Julian,
-    /// A unit of time; PostgreSQL knows it here only to refuse it.
-    Unit,
-}
-
-pub(super) fn keyword(word: &str) -> Option<Keyword> {
-    Some(match word {
-        "now" => Keyword::Now,
-        "today" => Keyword::Today,
-        "tomorrow" => Keyword::Tomorrow,
-        "yesterday" => Keyword::Yesterday,
-        "allballs" => Keyword::Midnight,
-        "epoch" => Keyword::Epoch,
-        "infinity" => Keyword::Infinity,
-        "-infinity" => Keyword::NegativeInfinity,
-        "jan" | "january" => Keyword::Month(1),
-        "feb" | "february" => Keyword::Month(2),
-        "mar" | "march" => Keyword::Month(3),
-        "apr" | "april" => Keyword::Month(4),
-        "may" => Keyword::Month(5),
-        "jun" | "june" => Keyword::Month(6),
-        "jul" | "july" => Keyword::Month(7),
-        "aug" | "august" => Keyword::Month(8),
-        "sep" | "sept" | "september" => Keyword::Month(9),
-        "oct" | "october" => Keyword::Month(10),
-        "nov" | "november" => Keyword::Month(11),
-        "dec" | "december" => Keyword::Month(12),
-        "sun" | "sunday" | "mon" | "monday" | "tue" | "tues" | "tuesday" | "wed" | "weds"
-        | "wednesday" | "thu" | "thur" | "thurs" | "thursday" | "fri" | "friday" | "sat"
-        | "saturday" => Keyword::Weekday,
-        "am" => Keyword::Am,
-        "pm" => Keyword::Pm,
-        "ad" => Keyword::Ad,
-        "bc" => Keyword::Bc,
-        "dst" => Keyword::Daylight,
-        "at" | "on" => Keyword::Ignored,
-        "t" => Keyword::IsoTime,
-        "j" | "jd" | "julian" => Keyword::Julian,
-        "y" | "m" | "d" | "h" | "mm" | "s" | "dow" | "doy" | "isodow" | "isoyear" => Keyword::Unit,
-        _ => return None,
-    })
-}
+use super::keyword::{Keyword, keyword};
 
 /// What was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -682,70 +618,4 @@ fn fixed_offset(zone: &TimeZone) -> Option<i32> {
     let first = zone.offset_at(0);
     let steady = (-200..=200).all(|half| zone.offset_at(half * HALF_YEAR) == first);
     steady.then_some(first)
-}
-
-/// `hh:mm`, `hh:mm:ss[.f]`, `mm:ss.f` as hour, minute, second, microsecond.
-pub(super) fn read_clock(text: &str) -> Result<(i64, i64, i64, i64), DateTimeError> {
-    let part = |text: &'_ str| -> Result<(i64, usize), DateTimeError> {
-        let (number, rest) = leading_number(text)?;
-        Ok((number.unwrap_or(0), text.len() - rest.len()))
-    };
-    let (first, used) = part(text)?;
-    let rest = text[used..].strip_prefix(':').ok_or(DateTimeError::BadFormat)?;
-    let (second, used) = part(rest)?;
-    let rest = &rest[used..];
-    let (hour, minute, second, micros) = if rest.is_empty() {
-        (first, second, 0, 0)
-    } else if rest.starts_with('.') {
-        (0, first, second, fraction_micros(rest)?)
-    } else {
-        let rest = rest.strip_prefix(':').ok_or(DateTimeError::BadFormat)?;
-        let (third, used) = part(rest)?;
-        let micros = match &rest[used..] {
-            "" => 0,
-            fraction => fraction_micros(fraction)?,
-        };
-        (first, second, third, micros)
-    };
-    if hour < 0 || !(0..60).contains(&minute) || !(0..=60).contains(&second) {
-        return Err(DateTimeError::FieldOverflow);
-    }
-    Ok((hour, minute, second, micros))
-}
-
-/// `+hh`, `+hhmm`, `+hh:mm`, `+hh:mm:ss` as seconds east of Greenwich.
-fn read_offset(text: &str) -> Result<i32, DateTimeError> {
-    const HOURS_MAX: i64 = 15;
-    let negative = match text.bytes().next() {
-        Some(b'-') => true,
-        Some(b'+') => false,
-        _ => return Err(DateTimeError::BadFormat),
-    };
-    let overflow = |error| match error {
-        DateTimeError::FieldOverflow => DateTimeError::OffsetOverflow,
-        other => other,
-    };
-    let (hours, mut rest) = leading_number(&text[1..]).map_err(overflow)?;
-    let mut hours = hours.ok_or(DateTimeError::BadFormat)?;
-    let (mut minutes, mut seconds) = (0, 0);
-    if let Some(after) = rest.strip_prefix(':') {
-        let (number, after) = leading_number(after).map_err(overflow)?;
-        minutes = number.unwrap_or(0);
-        rest = after;
-        if let Some(after) = rest.strip_prefix(':') {
-            let (number, after) = leading_number(after).map_err(overflow)?;
-            seconds = number.unwrap_or(0);
-            rest = after;
-        }
-    } else if rest.is_empty() && text.len() > 3 {
-        (hours, minutes) = (hours / 100, hours % 100);
-    }
-    if !(0..=HOURS_MAX).contains(&hours) || minutes > 59 || seconds > 59 {
-        return Err(DateTimeError::OffsetOverflow);
-    }
-    if !rest.is_empty() {
-        return Err(DateTimeError::BadFormat);
-    }
-    let east = ((hours * 60 + minutes) * 60 + seconds) as i32;
-    Ok(if negative { -east } else { east })
 }

@@ -136,7 +136,7 @@ impl Cursor<'_> {
         self.take_while(field, |byte| byte.is_ascii_alphabetic());
         let goes_on = match self.peek() {
             Some(b'-' | b'/' | b'.') => true,
-            Some(b'+' | b'0'..=b'9') => super::decode::keyword(field).is_none(),
+            Some(b'+' | b'0'..=b'9') => super::keyword::keyword(field).is_none(),
             _ => false,
         };
         if !goes_on {

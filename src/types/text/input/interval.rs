@@ -7,7 +7,7 @@ use crate::types::settings::{InputSettings, IntervalStyle};
 use super::date_time::date_time_error;
 use super::fields::{DateTimeError, FieldKind, TextField, fraction_micros, leading_number, split};
 
-use super::decode::read_clock;
+use super::clock::read_clock;
 
 /// An interval as it is stored, but in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

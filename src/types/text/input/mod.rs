@@ -1,10 +1,12 @@
 //! Input functions: each reads one value's text, with PostgreSQL's accepted forms and errors.
 
 mod array;
+mod clock;
 mod date_time;
 mod decode;
 mod fields;
 mod interval;
+mod keyword;
 mod number;
 mod scalar;
 
