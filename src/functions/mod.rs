@@ -21,6 +21,7 @@ pub mod registry;
 pub mod resolve;
 pub mod scalar;
 pub(crate) mod signature;
+pub mod single_value;
 pub mod syntax;
 pub mod table;
 

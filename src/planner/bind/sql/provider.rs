@@ -13,6 +13,7 @@ use super::types::PgTypePlanner;
 use crate::catalog::{QualifiedName, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::functions::registry::registry;
+use crate::functions::single_value::{SINGLE_VALUE, single_value};
 use crate::parser::pgq::GraphTable;
 use crate::planner::bind::context::{BindContext, undefined_table};
 use crate::planner::source::{RelationSource, ViewSource};
@@ -25,7 +26,6 @@ pub(super) struct Provider<'a> {
     pub(super) context: &'a BindContext,
     types: Arc<dyn TypePlanner>,
     relations: Vec<Arc<dyn RelationPlanner>>,
-    expressions: Vec<Arc<dyn ExprPlanner>>,
 }
 
 impl<'a> Provider<'a> {
@@ -33,9 +33,7 @@ impl<'a> Provider<'a> {
     pub(super) fn new(context: &'a BindContext, graph_tables: &Arc<[GraphTable]>) -> Self {
         let relations: Vec<Arc<dyn RelationPlanner>> =
             vec![Arc::new(Relations::new(context, Arc::clone(graph_tables)))];
-        let mut expressions: Vec<Arc<dyn ExprPlanner>> = vec![context.functions.expr_planner()];
-        expressions.extend(context.expr_planners.iter().cloned());
-        Self { context, types: Arc::new(PgTypePlanner), relations, expressions }
+        Self { context, types: Arc::new(PgTypePlanner), relations }
     }
 
     fn name_of(&self, reference: &TableReference) -> Result<QualifiedName, PgError> {
@@ -103,7 +101,7 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
-        &self.expressions
+        self.context.functions.expr_planners()
     }
 
     fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
@@ -123,6 +121,9 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        if name == SINGLE_VALUE {
+            return Some(single_value());
+        }
         registry().aggregate(name)
     }
 
