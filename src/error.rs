@@ -243,6 +243,13 @@ impl PgError {
         self
     }
 
+    /// The same error for a text that stands `base` bytes further on in the client's text.
+    #[must_use]
+    pub fn shift_offset(mut self, base: usize) -> Self {
+        self.0.offset = self.0.offset.map(|offset| offset + base);
+        self
+    }
+
     /// Sets the context.
     #[must_use]
     pub fn context(mut self, context: impl Into<String>) -> Self {
@@ -355,6 +362,13 @@ impl From<ArrowError> for PgError {
 impl From<DataFusionError> for PgError {
     fn from(error: DataFusionError) -> Self {
         from_datafusion(&error)
+    }
+}
+
+impl PgError {
+    /// The report of a DataFusion error.
+    pub fn from_datafusion(error: &DataFusionError) -> Self {
+        from_datafusion(error)
     }
 }
 

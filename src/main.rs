@@ -1,3 +1,19 @@
-//! The `graphwire` command.
+//! The `graphwire` command: arguments, configuration, wiring.
 
-fn main() {}
+mod commands;
+mod config;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = config::Cli::parse();
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("graphwire: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

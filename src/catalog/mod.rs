@@ -2,6 +2,7 @@
 //!
 //! A [`Catalog`] is one database's immutable snapshot; DDL makes a new one. It never holds rows.
 
+mod ddl;
 pub mod graph;
 pub mod object;
 pub mod pg;

@@ -73,3 +73,12 @@ impl Catalog {
             .find_map(|schema| self.relation_in(schema.oid, &name.name))
     }
 }
+
+impl std::fmt::Display for QualifiedName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.schema {
+            Some(schema) => write!(f, "{schema}.{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}

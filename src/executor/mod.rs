@@ -1,4 +1,15 @@
-//! Runs admitted plans: physical operators, scans, memory and cancellation.
+//! Runs admitted plans: physical operators, scans, writes, memory and cancellation.
+//!
+//! Reading order: [`runtime`] (what all statements share), [`physical`] (a logical plan becomes operators over one
+//! snapshot), [`scan`], [`write`], then the operators.
 
 pub mod graph;
 pub mod operator;
+pub mod physical;
+pub mod runtime;
+pub mod scan;
+pub mod write;
+
+pub use physical::{Statement, SystemRows};
+pub use runtime::Runtime;
+pub use write::WriteTarget;

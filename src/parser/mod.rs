@@ -26,6 +26,7 @@ mod script;
 mod span;
 pub mod sql;
 mod statement;
+pub mod stored;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -6,8 +6,9 @@
 pub mod bind;
 pub mod node;
 pub mod pattern;
+pub mod source;
 
-pub use node::{GraphFunction, GraphFunctionKind, MatchPattern};
+pub use node::{GraphFunction, GraphFunctionKind, MatchPattern, TableWrite, WriteKind, path_type};
 pub use pattern::{
     BoundPattern, Direction, EdgeRule, PathMode, PathSearch, PatternEdge, PatternElement, PatternPath, PatternVertex,
     Quantifier,

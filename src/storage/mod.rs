@@ -12,4 +12,4 @@ pub mod table;
 pub use adjacency::{Adjacency, AdjacencyCache, Orientation};
 pub use error::StorageError;
 pub use snapshot::{StoreSnapshot, TableWrites};
-pub use table::{Chunk, KeyIndex, RowIds, TableVersion};
+pub use table::{Chunk, EncodedKeys, KeyIndex, RowIds, TableVersion};

@@ -3,6 +3,8 @@
 mod graph_function;
 mod match_pattern;
 mod pattern_column;
+mod table_write;
 
 pub use graph_function::{GraphFunction, GraphFunctionKind};
 pub use match_pattern::{MatchPattern, path_type};
+pub use table_write::{TableWrite, WriteKind};

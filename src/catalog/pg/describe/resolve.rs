@@ -47,6 +47,12 @@ impl Report for NameError {
     }
 }
 
+impl From<NameError> for crate::error::PgError {
+    fn from(error: NameError) -> Self {
+        error.report()
+    }
+}
+
 /// The parts of a dotted name: unquoted ones folded, quoted ones as they are.
 ///
 /// # Errors

@@ -1,0 +1,115 @@
+//! What can be configured, by flag, environment variable (`GRAPHWIRE_…`) or TOML file, in that order of precedence.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use graphwire::telemetry::LogFormat;
+use serde::Deserialize;
+
+/// A graph database that speaks PostgreSQL: SQL, SQL/PGQ and Cypher over the same tables, to any PostgreSQL client.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// A TOML file with the same names as the long options (`listen = "0.0.0.0:5432"`). Flags and environment variables win.
+    #[arg(long, global = true, env = "GRAPHWIRE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server.
+    ///
+    /// The first start prints a generated password for the role "graphwire", once. Connect with
+    /// `psql -h HOST -p PORT -U graphwire graphwire`. SIGTERM or Ctrl-C stops it in order.
+    Serve(ServeArgs),
+    /// Run a server on embedded defaults with a real graph loaded: US airports and the flights between them.
+    ///
+    /// Listens on this machine only, lets any user in without a password, takes the next free port if 5432 is taken, and
+    /// prints psql lines to paste.
+    Demo(DemoArgs),
+    /// Run statements without a server and print their results.
+    ///
+    /// Everything lives in memory and is gone afterwards. Each -c may hold several statements separated by semicolons.
+    Sql(SqlArgs),
+}
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Directory the server keeps its files in; made if it is not there.
+    #[arg(long, env = "GRAPHWIRE_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Address to listen on. Port 0 takes a free one. [default: 127.0.0.1:5432]
+    #[arg(long, env = "GRAPHWIRE_LISTEN", value_name = "HOST:PORT")]
+    pub(crate) listen: Option<String>,
+    /// PEM file with the server's certificate chain; TLS is offered if this and --tls-key are given.
+    #[arg(long, env = "GRAPHWIRE_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM file with the certificate's private key.
+    #[arg(long, env = "GRAPHWIRE_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// How log lines look. [default: text]
+    #[arg(long, env = "GRAPHWIRE_LOG_FORMAT", value_enum, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+    /// For development: listen on loopback only and let any user name in without a password, as superuser.
+    #[arg(long, env = "GRAPHWIRE_DEV")]
+    pub(crate) dev: bool,
+    /// How many clients may be logged in at a time. [default: 1000]
+    #[arg(long, env = "GRAPHWIRE_MAX_CONNECTIONS", value_name = "N")]
+    pub(crate) max_connections: Option<usize>,
+    /// Memory that all statements together may use, in megabytes. [default: 4096]
+    #[arg(long, env = "GRAPHWIRE_MEMORY_MB", value_name = "MB")]
+    pub(crate) memory_mb: Option<usize>,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Port to listen on; if it is taken, the next free one. [default: 5432]
+    #[arg(long, env = "GRAPHWIRE_DEMO_PORT", value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// How log lines look. [default: text]
+    #[arg(long, env = "GRAPHWIRE_LOG_FORMAT", value_enum, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// Options of `sql`.
+#[derive(Debug, Args)]
+pub(crate) struct SqlArgs {
+    /// Statements to run (SQL, SQL/PGQ or Cypher). Can be given several times.
+    #[arg(short, long = "command", env = "GRAPHWIRE_SQL_COMMAND", required = true, value_name = "STATEMENTS")]
+    pub(crate) commands: Vec<String>,
+    /// Load the demo graph first.
+    #[arg(long, env = "GRAPHWIRE_SQL_DEMO")]
+    pub(crate) demo: bool,
+}
+
+/// The TOML file. A name that is not here is an error, not a silent no-op.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct FileConfig {
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) listen: Option<String>,
+    pub(crate) tls_cert: Option<PathBuf>,
+    pub(crate) tls_key: Option<PathBuf>,
+    pub(crate) log_format: Option<LogFormat>,
+    pub(crate) dev: Option<bool>,
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) memory_mb: Option<usize>,
+}
+
+/// Reads the configuration file.
+///
+/// # Errors
+/// One line that says which file and what is wrong with it.
+pub(crate) fn read(path: Option<&Path>) -> Result<FileConfig, String> {
+    let Some(path) = path else { return Ok(FileConfig::default()) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("could not read configuration file \"{}\": {error}", path.display()))?;
+    toml::from_str(&text).map_err(|error: toml::de::Error| {
+        format!("configuration file \"{}\": {}", path.display(), error.message())
+    })
+}

@@ -1,0 +1,196 @@
+//! Reads one version of a table.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result;
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::TaskContext;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream, Statistics,
+};
+use futures::stream;
+
+use crate::storage::{Chunk, TableVersion};
+
+/// Streams the live rows of a [`TableVersion`], some columns of them, chunks divided among partitions.
+///
+/// ```text
+/// out  projected columns; a column index one past the table's last is the row id (UInt64)
+/// ```
+///
+/// Slices share the chunks' memory; rows are copied only where some are deleted.
+pub struct ScanExec {
+    name: String,
+    version: Arc<TableVersion>,
+    projection: Vec<usize>,
+    pieces: Vec<Vec<Piece>>,
+    fetch: Option<usize>,
+    properties: Arc<PlanProperties>,
+}
+
+/// A run of rows of one chunk.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    chunk: usize,
+    offset: usize,
+    rows: usize,
+}
+
+impl ScanExec {
+    /// A scan of `version` giving `projection` under `schema`, in up to `partitions` streams.
+    pub fn new(
+        name: String,
+        version: Arc<TableVersion>,
+        schema: SchemaRef,
+        projection: Vec<usize>,
+        partitions: usize,
+        fetch: Option<usize>,
+    ) -> Self {
+        let pieces = divide(&version, partitions.max(1));
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(pieces.len()),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        Self { name, version, projection, pieces, fetch, properties }
+    }
+}
+
+/// Divides the chunks into runs of nearly equal length, in order.
+fn divide(version: &TableVersion, partitions: usize) -> Vec<Vec<Piece>> {
+    const ROWS_MIN: usize = 16_384;
+    let total = version.positions() as usize;
+    let wanted = total.div_ceil(partitions).max(ROWS_MIN);
+    let mut result = vec![Vec::new()];
+    let mut room = wanted;
+    for (chunk, content) in version.chunks().iter().enumerate() {
+        let mut offset = 0;
+        while offset < content.len() {
+            if room == 0 {
+                result.push(Vec::new());
+                room = wanted;
+            }
+            let rows = room.min(content.len() - offset);
+            if let Some(last) = result.last_mut() {
+                last.push(Piece { chunk, offset, rows });
+            }
+            offset += rows;
+            room -= rows;
+        }
+    }
+    result
+}
+
+/// Some columns of a slice of a chunk, without its deleted rows.
+pub(crate) fn read_piece(
+    chunk: &Chunk,
+    schema: &SchemaRef,
+    projection: &[usize],
+    offset: usize,
+    rows: usize,
+) -> Result<RecordBatch> {
+    let columns = projection
+        .iter()
+        .map(|column| {
+            if *column < chunk.batch.num_columns() {
+                chunk.batch.column(*column).slice(offset, rows)
+            } else {
+                Arc::new(chunk.row_id_array().slice(offset, rows)) as ArrayRef
+            }
+        })
+        .collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    let batch = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?;
+    match &chunk.deleted {
+        None => Ok(batch),
+        Some(deleted) => {
+            let live = BooleanArray::new(!&deleted.slice(offset, rows), None);
+            Ok(filter_record_batch(&batch, &live)?)
+        }
+    }
+}
+
+impl fmt::Debug for ScanExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ScanExec({})", self.name)
+    }
+}
+
+impl DisplayAs for ScanExec {
+    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns: Vec<&str> =
+            self.properties.eq_properties.schema().fields().iter().map(|field| field.name().as_str()).collect();
+        write!(f, "ScanExec: {}, columns=[{}]", self.name, columns.join(", "))?;
+        match self.fetch {
+            Some(fetch) => write!(f, ", fetch={fetch}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ExecutionPlan for ScanExec {
+    fn name(&self) -> &str {
+        "ScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, _children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let schema = self.schema();
+        let batch_rows = context.session_config().batch_size();
+        let mut pieces = self.pieces.get(partition).cloned().unwrap_or_default();
+        pieces.reverse();
+        let state = (pieces, Arc::clone(&self.version), self.projection.clone(), Arc::clone(&schema), self.fetch);
+        let batches = stream::try_unfold(state, move |(mut pieces, version, projection, schema, fetch)| async move {
+            // One scan of a long table must not keep a worker from everything else.
+            tokio::task::consume_budget().await;
+            let Some(piece) = pieces.pop() else { return Ok(None) };
+            if fetch == Some(0) {
+                return Ok(None);
+            }
+            let rows = piece.rows.min(batch_rows);
+            if rows < piece.rows {
+                pieces.push(Piece { offset: piece.offset + rows, rows: piece.rows - rows, ..piece });
+            }
+            let Some(chunk) = version.chunks().get(piece.chunk) else { return Ok(None) };
+            let batch = read_piece(chunk, &schema, &projection, piece.offset, rows)?;
+            let fetch = fetch.map(|fetch| fetch.saturating_sub(batch.num_rows()));
+            Ok(Some((batch, (pieces, version, projection, schema, fetch))))
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+    }
+
+    fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
+        let mut statistics = Statistics::new_unknown(&self.schema());
+        if partition.is_none() && self.fetch.is_none() {
+            statistics.num_rows = Precision::Exact(self.version.live_rows() as usize);
+        }
+        Ok(Arc::new(statistics))
+    }
+}

@@ -1,0 +1,193 @@
+//! A logical plan becomes operators over one snapshot.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use datafusion::catalog::memory::MemTable;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::provider_as_source;
+use datafusion::catalog::Session;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{LogicalPlan, TableSource, UserDefinedLogicalNode};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use parking_lot::Mutex;
+
+use super::operator::TableWriteExec;
+use super::runtime::Runtime;
+use super::scan::StoredTable;
+use super::write::WriteTarget;
+use crate::access::Admitted;
+use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::error::{PgError, SqlState};
+use crate::executor::graph::{ExpressionHook, GraphSnapshot};
+use crate::planner::node::{MatchPattern, TableWrite};
+use crate::planner::source::RelationSource;
+use crate::storage::{AdjacencyCache, StoreSnapshot};
+use crate::types::Oid;
+
+/// Rows of system relations, computed when they are read.
+pub trait SystemRows: Send + Sync {
+    /// All rows of a system relation.
+    ///
+    /// # Errors
+    /// `XX000` if it has none.
+    fn rows(&self, relation: &Relation) -> std::result::Result<RecordBatch, PgError>;
+}
+
+/// What one execution of a statement reads and writes.
+pub struct Statement {
+    /// Names.
+    pub catalog: Arc<Catalog>,
+    /// Rows.
+    pub store: StoreSnapshot,
+    /// System relations.
+    pub system: Arc<dyn SystemRows>,
+    /// Where writes go; `None` in a read-only statement.
+    pub target: Option<Arc<dyn WriteTarget>>,
+    /// Adjacency built before.
+    pub adjacency: Arc<AdjacencyCache>,
+    /// Makes physical expressions of properties that are SQL.
+    pub expressions: ExpressionHook,
+    graphs: Mutex<HashMap<Oid, Arc<GraphSnapshot>>>,
+}
+
+impl Statement {
+    /// An execution over a snapshot.
+    pub fn new(
+        catalog: Arc<Catalog>,
+        store: StoreSnapshot,
+        system: Arc<dyn SystemRows>,
+        target: Option<Arc<dyn WriteTarget>>,
+        adjacency: Arc<AdjacencyCache>,
+        expressions: ExpressionHook,
+    ) -> Self {
+        Self { catalog, store, system, target, adjacency, expressions, graphs: Mutex::default() }
+    }
+
+    /// The graph's tables and adjacency at this snapshot.
+    pub(super) fn graph(&self, graph: Oid) -> Result<Arc<GraphSnapshot>> {
+        if let Some(known) = self.graphs.lock().get(&graph) {
+            return Ok(Arc::clone(known));
+        }
+        let Some(graph) = self.catalog.relation(graph).and_then(|relation| match &relation.kind {
+            RelationKind::PropertyGraph(graph) => Some(graph),
+            RelationKind::Table(_) | RelationKind::View(_) | RelationKind::System(_) => None,
+        }) else {
+            return Err(PgError::new(SqlState::UNDEFINED_OBJECT, "the property graph does not exist").into());
+        };
+        let store = &self.store;
+        let snapshot = GraphSnapshot::try_new(
+            Arc::clone(graph),
+            |table| store.table(table).cloned(),
+            &self.adjacency,
+        )?
+        .with_expressions(Arc::clone(&self.expressions));
+        let snapshot = Arc::new(snapshot);
+        self.graphs.lock().insert(graph.oid, Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+}
+
+/// Makes operators of an admitted, optimized plan.
+///
+/// # Errors
+/// `0A000` for what DataFusion does not run, `XX000` for our own defects.
+pub async fn plan_physical(
+    runtime: &Runtime,
+    statement: &Arc<Statement>,
+    plan: &Admitted<LogicalPlan>,
+) -> std::result::Result<Arc<dyn ExecutionPlan>, PgError> {
+    let plan = attach(plan.get().clone(), statement)?;
+    let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions {
+        statement: Arc::clone(statement),
+    })]);
+    Ok(planner.create_physical_plan(&plan, runtime.state()).await?)
+}
+
+/// Gives every scan its rows and every graph function its graph.
+fn attach(plan: LogicalPlan, statement: &Statement) -> Result<LogicalPlan> {
+    let plan = plan
+        .transform_up_with_subqueries(|node| match node {
+            LogicalPlan::TableScan(mut scan) => match provider(scan.source.as_ref(), statement)? {
+                Some(source) => {
+                    scan.source = source;
+                    Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+                }
+                None => Ok(Transformed::no(LogicalPlan::TableScan(scan))),
+            },
+            other => Ok(Transformed::no(other)),
+        })?
+        .data;
+    crate::executor::graph::bind_graph_functions(plan, &|graph| statement.graph(graph.oid))
+}
+
+fn provider(source: &dyn TableSource, statement: &Statement) -> Result<Option<Arc<dyn TableSource>>> {
+    let Some(source) = source.downcast_ref::<RelationSource>() else { return Ok(None) };
+    let relation = &source.relation;
+    match &relation.kind {
+        RelationKind::System(table) => {
+            let rows = statement.system.rows(relation)?;
+            let table = MemTable::try_new(Arc::clone(&table.schema), vec![vec![rows]])?;
+            Ok(Some(provider_as_source(Arc::new(table))))
+        }
+        RelationKind::Table(_) => {
+            let version = statement.store.table(relation.oid).ok_or_else(|| {
+                PgError::new(
+                    SqlState::UNDEFINED_TABLE,
+                    format!("relation \"{}\" does not exist", relation.name),
+                )
+            })?;
+            let table = StoredTable {
+                relation: Arc::clone(relation),
+                version: Arc::clone(version),
+                schema: source.schema(),
+            };
+            Ok(Some(provider_as_source(Arc::new(table))))
+        }
+        RelationKind::View(_) | RelationKind::PropertyGraph(_) => {
+            Err(PgError::internal(format!("\"{}\" has no rows to scan", relation.name)).into())
+        }
+    }
+}
+
+struct Extensions {
+    statement: Arc<Statement>,
+}
+
+#[async_trait]
+impl ExtensionPlanner for Extensions {
+    async fn plan_extension(
+        &self,
+        planner: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _logical_inputs: &[&LogicalPlan],
+        physical_inputs: &[Arc<dyn ExecutionPlan>],
+        state: &dyn Session,
+        context: &PhysicalPlanningContext,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if let Some(write) = node.as_any().downcast_ref::<TableWrite>() {
+            let Some(target) = &self.statement.target else {
+                return Err(DataFusionError::from(PgError::internal("a write in a read-only statement")));
+            };
+            let input = Arc::clone(&physical_inputs[0]);
+            return Ok(Some(Arc::new(TableWriteExec::new(write, input, Arc::clone(target)))));
+        }
+        if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
+            let graph = self.statement.graph(pattern.pattern.graph.oid)?;
+            let input = physical_inputs.first().cloned();
+            let bound = crate::executor::graph::lower_match(
+                pattern,
+                input,
+                &graph,
+                &|expr, schema| planner.create_physical_expr(expr, schema, state, context),
+                state.config().target_partitions(),
+            )?;
+            return Ok(Some(bound));
+        }
+        Ok(None)
+    }
+}

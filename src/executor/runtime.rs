@@ -1,0 +1,106 @@
+//! What all statements of the process share: optimizer rules, memory, and the settings of DataFusion.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use datafusion::config::ConfigOptions;
+use datafusion::execution::context::SessionState;
+use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::TaskContext;
+use datafusion::prelude::SessionConfig;
+
+use crate::error::PgError;
+
+/// How many consumers an out-of-memory error names.
+const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not zero");
+
+/// Sizes of the shared resources.
+#[derive(Debug, Clone)]
+pub struct RuntimeOptions {
+    /// Bytes all statements together may reserve.
+    pub memory_bytes_max: usize,
+    /// Parallel streams of one statement.
+    pub partitions: usize,
+    /// Rows of a batch.
+    pub batch_rows: usize,
+}
+
+impl Default for RuntimeOptions {
+    fn default() -> Self {
+        Self {
+            memory_bytes_max: 4 << 30,
+            partitions: std::thread::available_parallelism().map_or(2, usize::from),
+            batch_rows: 8192,
+        }
+    }
+}
+
+/// DataFusion as we use it: no catalog, no SQL, our options.
+pub struct Runtime {
+    state: SessionState,
+    planning: Arc<ConfigOptions>,
+    environment: Arc<RuntimeEnv>,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// Sets up DataFusion.
+    ///
+    /// # Errors
+    /// `XX000` if it refuses our options.
+    pub fn new(options: &RuntimeOptions) -> Result<Self, PgError> {
+        let pool = TrackConsumersPool::new(GreedyMemoryPool::new(options.memory_bytes_max), TOP_CONSUMERS);
+        let environment = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc()?;
+        let mut config = SessionConfig::new()
+            .with_target_partitions(options.partitions)
+            .with_batch_size(options.batch_rows)
+            .with_create_default_catalog_and_schema(false)
+            .with_information_schema(false);
+        let settings = config.options_mut();
+        settings.sql_parser.collect_spans = true;
+        settings.sql_parser.parse_float_as_decimal = true;
+        settings.sql_parser.enable_ident_normalization = true;
+        settings.sql_parser.map_string_types_to_utf8view = true;
+        settings.execution.time_zone = Some("UTC".to_owned());
+        settings.execution.collect_statistics = true;
+        settings.optimizer.skip_failed_rules = false;
+        let planning = Arc::clone(config.options());
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(Arc::clone(&environment))
+            .with_default_features()
+            .build();
+        Ok(Self { state, planning, environment })
+    }
+
+    /// Options of DataFusion's SQL planner.
+    pub fn planning_options(&self) -> &Arc<ConfigOptions> {
+        &self.planning
+    }
+
+    /// Optimizer rules and physical planning.
+    pub fn state(&self) -> &SessionState {
+        &self.state
+    }
+
+    /// What operators run in.
+    pub fn task_context(&self) -> Arc<TaskContext> {
+        Arc::new(TaskContext::new(
+            None,
+            String::new(),
+            self.state.config().clone(),
+            Default::default(),
+            Default::default(),
+            Default::default(),
+            Default::default(),
+            Arc::clone(&self.environment),
+        ))
+    }
+}

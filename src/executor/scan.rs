@@ -1,0 +1,145 @@
+//! From a name's source to rows: what a `TableScan` reads.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::memory::MemorySourceConfig;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Column, DataFusionError, Result, ScalarValue};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::operator::ScanExec;
+use crate::catalog::{ConstraintKind, Relation};
+use crate::storage::{EncodedKeys, TableVersion};
+
+/// A stored table at the statement's snapshot.
+pub(super) struct StoredTable {
+    pub(super) relation: Arc<Relation>,
+    pub(super) version: Arc<TableVersion>,
+    pub(super) schema: SchemaRef,
+}
+
+impl fmt::Debug for StoredTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredTable({})", self.relation.name)
+    }
+}
+
+#[async_trait]
+impl TableProvider for StoredTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let projection: Vec<usize> =
+            projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let schema = Arc::new(self.schema.project(&projection)?);
+        if let Some(positions) = self.find_by_key(filters)? {
+            let batch = self.rows_at(&positions, &projection, &schema)?;
+            return Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None)?);
+        }
+        let partitions = state.config().target_partitions();
+        // With filters above, a limit says nothing about how many rows must be read.
+        let fetch = if filters.is_empty() { limit } else { None };
+        Ok(Arc::new(ScanExec::new(
+            self.relation.name.clone(),
+            Arc::clone(&self.version),
+            schema,
+            projection,
+            partitions,
+            fetch,
+        )))
+    }
+}
+
+impl StoredTable {
+    /// Positions of the rows that the filters' equalities with a whole key leave, if they name one.
+    fn find_by_key(&self, filters: &[Expr]) -> Result<Option<Vec<u64>>> {
+        let Some(table) = self.relation.table() else { return Ok(None) };
+        let mut equal: Vec<(&str, &ScalarValue)> = Vec::new();
+        for filter in filters {
+            equalities(filter, &mut equal);
+        }
+        if equal.is_empty() {
+            return Ok(None);
+        }
+        for constraint in &table.constraints {
+            let (ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. }) =
+                &constraint.kind
+            else {
+                continue;
+            };
+            let values: Option<Vec<ArrayRef>> = columns
+                .iter()
+                .map(|column| {
+                    let column = &table.columns[*column];
+                    let (_, value) = equal.iter().find(|(name, _)| *name == column.name)?;
+                    // A value of another type is compared by casting the column; that is no look-up.
+                    (value.data_type() == column.ty.arrow() && !value.is_null()).then(|| value.to_array().ok())?
+                })
+                .collect();
+            let Some(values) = values else { continue };
+            let fields: Vec<_> =
+                columns.iter().map(|column| self.version.schema.field(*column).clone()).collect();
+            let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), values)?;
+            let keys = EncodedKeys::encode(&batch, &(0..columns.len()).collect::<Vec<_>>())?;
+            return match keys.get(0) {
+                Some(key) => Ok(Some(self.version.find_key(columns, key)?)),
+                None => Ok(Some(Vec::new())),
+            };
+        }
+        Ok(None)
+    }
+
+    fn rows_at(&self, positions: &[u64], projection: &[usize], schema: &SchemaRef) -> Result<RecordBatch> {
+        let width = self.version.schema.fields().len();
+        let columns = projection
+            .iter()
+            .map(|column| {
+                if *column < width {
+                    return Ok(self.version.gather(*column, positions)?);
+                }
+                let ids = positions.iter().map(|position| {
+                    let (chunk, offset) = self.version.locate(*position);
+                    self.version.chunks()[chunk].row_id(offset).0
+                });
+                Ok(Arc::new(arrow::array::UInt64Array::from_iter_values(ids)) as ArrayRef)
+            })
+            .collect::<Result<Vec<_>, DataFusionError>>()?;
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(positions.len()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+    }
+}
+
+/// Collects `column = literal` from the conjunction `filter` is.
+fn equalities<'a>(filter: &'a Expr, found: &mut Vec<(&'a str, &'a ScalarValue)>) {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return };
+    match (op, left.as_ref(), right.as_ref()) {
+        (Operator::And, left, right) => {
+            equalities(left, found);
+            equalities(right, found);
+        }
+        (Operator::Eq, Expr::Column(Column { name, .. }), Expr::Literal(value, _))
+        | (Operator::Eq, Expr::Literal(value, _), Expr::Column(Column { name, .. })) => found.push((name, value)),
+        _ => {}
+    }
+}

@@ -1,0 +1,238 @@
+//! A transaction's writes: what it changed, seen over the snapshot it runs on, and how that becomes the next snapshot.
+//!
+//! ```text
+//! latest ──────────► latest'  ──────────► latest''        other transactions commit
+//!    │ begin            │ next statement      │ commit
+//!    ▼                  ▼ refresh             ▼ rebase, check again
+//!  working = latest + writes …              becomes the new latest
+//! ```
+//!
+//! Writes are remembered as rows inserted and row ids deleted, so that they can be done again on a newer version. A row
+//! that someone else changed first is a conflict (`40001`).
+
+mod constraints;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::common::DFSchema;
+use parking_lot::Mutex;
+
+use crate::catalog::{Catalog, Relation};
+use crate::error::PgError;
+use crate::storage::{StorageError, StoreSnapshot, TableVersion, TableWrites};
+use crate::types::{Oid, RowId};
+
+pub use constraints::{RowCheck, check_all, check_changed, check_key_is_unique, check_key_type};
+
+/// Where a statement's writes go.
+pub trait WriteTarget: Send + Sync {
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// `23…` for a violated constraint, `40001` for a conflict.
+    fn insert(&self, relation: &Arc<Relation>, rows: Vec<RecordBatch>) -> Result<(), PgError>;
+
+    /// Replaces rows by others, one for one.
+    ///
+    /// # Errors
+    /// As [`Self::insert`].
+    fn update(&self, relation: &Arc<Relation>, ids: &[RowId], rows: Vec<RecordBatch>) -> Result<(), PgError>;
+
+    /// Removes rows.
+    ///
+    /// # Errors
+    /// As [`Self::insert`].
+    fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError>;
+}
+
+/// What a transaction did so far, and the view it has of all tables.
+#[derive(Debug, Clone, Default)]
+pub struct Writes {
+    working: StoreSnapshot,
+    tables: BTreeMap<Oid, TableWork>,
+}
+
+/// What it did to one table.
+#[derive(Debug, Clone)]
+enum TableWork {
+    /// Rows came and went; can be done again on a newer version than `base`.
+    Rows { base: u64, writes: TableWrites },
+    /// Made, emptied or rewritten as a whole; holds only while the table is still `base` (0: did not exist).
+    Whole { base: u64 },
+    /// Dropped.
+    Gone { base: u64 },
+}
+
+impl Writes {
+    /// A transaction that begins on `snapshot`.
+    pub fn begin(snapshot: StoreSnapshot) -> Self {
+        Self { working: snapshot, tables: BTreeMap::new() }
+    }
+
+    /// All tables as the transaction sees them now.
+    pub fn view(&self) -> &StoreSnapshot {
+        &self.working
+    }
+
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+
+    fn base(&self, table: Oid) -> u64 {
+        match self.tables.get(&table) {
+            Some(TableWork::Rows { base, .. } | TableWork::Whole { base } | TableWork::Gone { base }) => *base,
+            None => self.working.table(table).map_or(0, |version| version.stamp),
+        }
+    }
+
+    /// Makes a table, or replaces all of its rows.
+    pub fn put_table(&mut self, version: TableVersion) {
+        let base = self.base(version.table);
+        self.tables.insert(version.table, TableWork::Whole { base });
+        self.working = self.working.clone().with_table(Arc::new(version));
+    }
+
+    /// Drops a table's rows.
+    pub fn drop_table(&mut self, table: Oid) {
+        let base = self.base(table);
+        self.tables.insert(table, TableWork::Gone { base });
+        self.working = self.working.clone().without_table(table);
+    }
+
+    fn write(&mut self, table: Oid, rows: Vec<RecordBatch>, deleted: &[RowId]) -> Result<(), StorageError> {
+        let Some(version) = self.working.table(table) else { return Err(StorageError::TableChanged) };
+        let base = self.base(table);
+        let mut version = version.as_ref().clone();
+        let mut inserted = Vec::with_capacity(rows.len());
+        if !deleted.is_empty() {
+            version = version.delete(deleted).ok_or(StorageError::WriteConflict)?;
+        }
+        for batch in rows.into_iter().filter(|batch| batch.num_rows() > 0) {
+            let (next, first) = version.append(batch.clone())?;
+            version = next;
+            inserted.push((batch, first));
+        }
+        let work = self
+            .tables
+            .entry(table)
+            .or_insert_with(|| TableWork::Rows { base, writes: TableWrites::default() });
+        match work {
+            TableWork::Rows { writes, .. } => {
+                writes.inserted.extend(inserted);
+                writes.deleted.extend_from_slice(deleted);
+            }
+            // The table is this transaction's own; its rows go with the whole.
+            TableWork::Whole { .. } => {}
+            TableWork::Gone { .. } => return Err(StorageError::TableChanged),
+        }
+        self.working = self.working.clone().with_table(Arc::new(version));
+        Ok(())
+    }
+
+    /// The writes done on `latest`: the transaction's view at its next statement, or the snapshot it commits.
+    ///
+    /// The second part of the result tells whether anything this transaction wrote had changed meanwhile, so that
+    /// constraints must be checked again.
+    ///
+    /// # Errors
+    /// `40001` if a row or table this transaction changed was changed by another.
+    pub fn rebase(&self, latest: &StoreSnapshot) -> Result<(Self, bool), StorageError> {
+        let mut working = latest.clone();
+        let mut tables = self.tables.clone();
+        let mut moved = latest.commit != self.working.commit;
+        for (table, work) in &mut tables {
+            let now = latest.table(*table).map_or(0, |version| version.stamp);
+            match work {
+                TableWork::Rows { base, .. } if now == *base => {
+                    if let Some(version) = self.working.table(*table) {
+                        working = working.with_table(Arc::clone(version));
+                    }
+                }
+                TableWork::Rows { base, writes } => {
+                    let Some(version) = latest.table(*table) else { return Err(StorageError::TableChanged) };
+                    let schema_changed = self
+                        .working
+                        .table(*table)
+                        .is_some_and(|mine| mine.schema.fields() != version.schema.fields());
+                    if schema_changed {
+                        return Err(StorageError::TableChanged);
+                    }
+                    working = working.with_table(Arc::new(writes.apply(version)?));
+                    *base = now;
+                    moved = true;
+                }
+                TableWork::Whole { base } | TableWork::Gone { base } if now != *base => {
+                    return Err(StorageError::TableChanged);
+                }
+                TableWork::Whole { .. } => {
+                    if let Some(version) = self.working.table(*table) {
+                        working = working.with_table(Arc::clone(version));
+                    }
+                }
+                TableWork::Gone { .. } => working = working.without_table(*table),
+            }
+        }
+        Ok((Self { working, tables }, moved && !self.tables.is_empty()))
+    }
+
+    /// The tables whose rows changed, with the rows that came.
+    pub fn changed(&self) -> impl Iterator<Item = (Oid, &TableWrites)> {
+        self.tables.iter().filter_map(|(table, work)| match work {
+            TableWork::Rows { writes, .. } => Some((*table, writes)),
+            TableWork::Whole { .. } | TableWork::Gone { .. } => None,
+        })
+    }
+}
+
+/// The target of one statement: a transaction's writes and the constraints in force.
+pub struct StatementWrites {
+    writes: Arc<Mutex<Writes>>,
+    catalog: Arc<Catalog>,
+    check: Arc<dyn RowCheck>,
+}
+
+impl StatementWrites {
+    /// Writes go to `writes`; constraints are those of `catalog`, CHECK conditions decided by `check`.
+    pub fn new(writes: Arc<Mutex<Writes>>, catalog: Arc<Catalog>, check: Arc<dyn RowCheck>) -> Self {
+        Self { writes, catalog, check }
+    }
+
+    fn write(&self, relation: &Arc<Relation>, rows: Vec<RecordBatch>, deleted: &[RowId]) -> Result<(), PgError> {
+        let rows = constraints::admit_rows(relation, rows, self.check.as_ref())?;
+        let mut writes = self.writes.lock();
+        let mut next = writes.clone();
+        let old = constraints::rows_by_id(next.view(), relation.oid, deleted)?;
+        next.write(relation.oid, rows.clone(), deleted)?;
+        constraints::check_keys(&self.catalog, next.view(), relation, &rows, old.as_ref())?;
+        *writes = next;
+        Ok(())
+    }
+}
+
+impl WriteTarget for StatementWrites {
+    fn insert(&self, relation: &Arc<Relation>, rows: Vec<RecordBatch>) -> Result<(), PgError> {
+        self.write(relation, rows, &[])
+    }
+
+    fn update(&self, relation: &Arc<Relation>, ids: &[RowId], rows: Vec<RecordBatch>) -> Result<(), PgError> {
+        self.write(relation, rows, ids)
+    }
+
+    fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError> {
+        self.write(relation, Vec::new(), ids)
+    }
+}
+
+/// A plan schema of a table's columns under its own name, for CHECK conditions.
+pub(crate) fn table_plan_schema(relation: &Relation) -> Result<DFSchema, PgError> {
+    let name = datafusion::common::TableReference::bare(relation.name.as_str());
+    let fields = relation
+        .columns()
+        .iter()
+        .map(|column| (Some(name.clone()), Arc::new(column.ty.field(&column.name, true))))
+        .collect();
+    Ok(DFSchema::new_with_metadata(fields, Default::default())?)
+}

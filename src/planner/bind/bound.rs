@@ -1,0 +1,105 @@
+//! The result of binding a statement.
+
+use datafusion::logical_expr::LogicalPlan;
+
+use crate::catalog::PropertyGraph;
+use crate::planner::bind::sql::ddl::DdlCommand;
+use crate::types::pg_type::PgType;
+
+/// A statement with its names and types resolved.
+#[derive(Debug, Clone)]
+pub enum Bound {
+    /// Something with a plan.
+    Plan(BoundPlan),
+    /// A change of the catalog.
+    Ddl(DdlCommand),
+}
+
+/// A bound plan: query or write.
+#[derive(Debug, Clone)]
+pub struct BoundPlan {
+    /// What to run. Parameters are still placeholders.
+    pub plan: LogicalPlan,
+    /// What kind of statement it is, for the command tag.
+    pub kind: PlanKind,
+    /// Parameter types, `$1` first.
+    pub parameters: Vec<PgType>,
+    /// The result's columns, in the plan's order; empty for a write without RETURNING.
+    pub columns: Vec<BoundColumn>,
+}
+
+/// A result column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundColumn {
+    /// Name as the client sees it.
+    pub name: String,
+    /// Its type.
+    pub ty: PgType,
+    /// OID of the table it comes from unchanged, else 0.
+    pub table: u32,
+    /// `attnum` in that table, else 0.
+    pub attnum: i16,
+}
+
+/// What kind of statement a plan is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlanKind {
+    /// Rows for the client.
+    Select,
+    /// INSERT; rows are sent if `returning`.
+    Insert {
+        /// Whether the rows are for the client.
+        returning: bool,
+    },
+    /// UPDATE.
+    Update {
+        /// Whether the rows are for the client.
+        returning: bool,
+    },
+    /// DELETE.
+    Delete {
+        /// Whether the rows are for the client.
+        returning: bool,
+    },
+    /// EXPLAIN, with or without ANALYZE.
+    Explain {
+        /// Whether the statement is also run.
+        analyze: bool,
+        /// More detail.
+        verbose: bool,
+    },
+}
+
+impl PlanKind {
+    /// Whether the rows of the plan are for the client.
+    pub fn gives_rows(self) -> bool {
+        match self {
+            Self::Select | Self::Explain { .. } => true,
+            Self::Insert { returning } | Self::Update { returning } | Self::Delete { returning } => returning,
+        }
+    }
+
+    /// Whether running it changes data.
+    pub fn writes(self) -> bool {
+        match self {
+            Self::Select => false,
+            // What EXPLAIN ANALYZE runs may write; the plan says.
+            Self::Explain { analyze, .. } => analyze,
+            Self::Insert { .. } | Self::Update { .. } | Self::Delete { .. } => true,
+        }
+    }
+
+    /// The command tag for `rows` rows.
+    pub fn tag(self, rows: u64) -> String {
+        match self {
+            Self::Select => format!("SELECT {rows}"),
+            Self::Insert { .. } => format!("INSERT 0 {rows}"),
+            Self::Update { .. } => format!("UPDATE {rows}"),
+            Self::Delete { .. } => format!("DELETE {rows}"),
+            Self::Explain { .. } => "EXPLAIN".to_owned(),
+        }
+    }
+}
+
+/// A property graph to be made.
+pub type NewPropertyGraph = PropertyGraph;

@@ -1,0 +1,107 @@
+//! What binding a statement may look at: one catalog snapshot, the search path, functions, parameter types.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::config::ConfigOptions;
+use datafusion::logical_expr::planner::ExprPlanner;
+use parking_lot::Mutex;
+
+use crate::catalog::{Catalog, QualifiedName, Relation};
+use crate::error::{PgError, SqlState};
+use crate::functions::registry::SessionFunctions;
+use crate::types::Oid;
+use crate::types::pg_type::PgType;
+
+/// How deep views may stand in views.
+const VIEW_DEPTH_MAX: usize = 64;
+
+/// Parameter types a client declared; `None` where it left one open.
+#[derive(Debug, Clone, Default)]
+pub struct Parameters {
+    /// `$1` first.
+    pub types: Vec<Option<PgType>>,
+}
+
+/// Everything a binder may look at. It cannot reach rows.
+#[derive(Debug, Clone)]
+pub struct BindContext {
+    /// Names.
+    pub catalog: Arc<Catalog>,
+    /// Schemas searched for unqualified names, in order.
+    pub search_path: Vec<String>,
+    /// Functions, among them those that ask the session.
+    pub functions: Arc<SessionFunctions>,
+    /// DataFusion's planner options.
+    pub options: Arc<ConfigOptions>,
+    /// DataFusion's own expression planners, for what ours leave.
+    pub expr_planners: Arc<[Arc<dyn ExprPlanner>]>,
+    /// Types of `$1` …
+    pub parameters: Parameters,
+    /// `SET graph_path`.
+    pub graph_path: Option<String>,
+    /// `cypher_temporal_output = 'iso'`.
+    pub cypher_iso_temporals: bool,
+    /// How many views are being bound now.
+    pub view_depth: usize,
+    /// The current role's name.
+    pub user: String,
+    /// Whether this is the server itself, setting up its system views.
+    pub system: bool,
+    /// Relations that names resolved to, if someone wants to know.
+    pub resolved: Option<Arc<Mutex<BTreeSet<Oid>>>>,
+    /// What the user may want to know of the statement.
+    pub notices: Arc<Mutex<Vec<PgError>>>,
+}
+
+impl BindContext {
+    /// The relation of a name.
+    ///
+    /// # Errors
+    /// `42P01` if there is none, `3F000` if the schema does not exist.
+    pub fn relation(&self, name: &QualifiedName) -> Result<Arc<Relation>, PgError> {
+        match self.catalog.resolve(name, &self.search_path) {
+            Some(relation) => {
+                if let Some(resolved) = &self.resolved {
+                    resolved.lock().insert(relation.oid);
+                }
+                Ok(Arc::clone(relation))
+            }
+            None => Err(undefined_table(name)),
+        }
+    }
+
+    /// A context that remembers which relations names resolve to.
+    #[must_use]
+    pub fn tracking(&self) -> Self {
+        Self { resolved: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// The relations names resolved to since [`Self::tracking`].
+    pub fn touched(&self) -> Vec<Oid> {
+        self.resolved.as_ref().map(|resolved| resolved.lock().iter().copied().collect()).unwrap_or_default()
+    }
+
+    /// The context for the query of a view: same snapshot, the view's own search path.
+    ///
+    /// # Errors
+    /// `54001` if views stand too deep in each other.
+    pub fn for_view(&self, search_path: &[String]) -> Result<Self, PgError> {
+        let depth = self.view_depth + 1;
+        if depth > VIEW_DEPTH_MAX {
+            return Err(PgError::new(SqlState::STATEMENT_TOO_COMPLEX, "views are nested too deeply"));
+        }
+        Ok(Self {
+            search_path: search_path.to_vec(),
+            parameters: Parameters::default(),
+            view_depth: depth,
+            resolved: None,
+            ..self.clone()
+        })
+    }
+}
+
+/// `relation "x" does not exist`
+pub fn undefined_table(name: &QualifiedName) -> PgError {
+    PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
+}

@@ -1,0 +1,105 @@
+//! `CREATE`, `ALTER` and `DROP PROPERTY GRAPH` as commands.
+
+use std::sync::Arc;
+
+use datafusion::common::DFSchema;
+
+use super::context::BindContext;
+use super::graph::{bind_graph_change, bind_graph_definition, qualified};
+use super::sql::bind_expression;
+use super::sql::ddl::{DdlCommand, creation_schema, drop_relations, skipping};
+use crate::catalog::{PropertyGraph, Relation, RelationKind};
+use crate::error::{PgError, SqlState};
+use crate::parser::pgq::{
+    AlterAction, AlterPropertyGraph, CreatePropertyGraph, DropBehavior, DropPropertyGraph, PropertyGraphDdl, SqlExpr,
+};
+use crate::types::pg_type::PgType;
+
+/// Binds a statement on a property graph.
+///
+/// # Errors
+/// As PostgreSQL 19's; `0A000` for what is not carried out.
+pub(super) fn bind_graph_statement(context: &BindContext, ddl: &PropertyGraphDdl) -> Result<DdlCommand, PgError> {
+    match ddl {
+        PropertyGraphDdl::Create(create) => bind_create(context, create),
+        PropertyGraphDdl::Alter(alter) => bind_alter(context, alter),
+        PropertyGraphDdl::Drop(drop) => bind_drop(context, drop),
+    }
+}
+
+fn type_of(context: &BindContext, expr: &SqlExpr, relation: &Relation) -> Result<PgType, PgError> {
+    let name = datafusion::common::TableReference::bare(relation.name.as_str());
+    let fields = relation
+        .columns()
+        .iter()
+        .map(|column| (Some(name.clone()), Arc::new(column.ty.field(&column.name, true))))
+        .collect();
+    let schema = DFSchema::new_with_metadata(fields, Default::default())?;
+    let bound = bind_expression(context, &expr.expr, &schema)?;
+    super::sql::type_of(&bound, &schema)
+}
+
+fn bind_create(context: &BindContext, create: &CreatePropertyGraph) -> Result<DdlCommand, PgError> {
+    let name = qualified(&create.name)?;
+    let schema = creation_schema(context, &name)?;
+    let replaces = match context.catalog.relation_in(schema, &name.name) {
+        None => None,
+        Some(old) if create.or_replace && matches!(old.kind, RelationKind::PropertyGraph(_)) => Some(old.oid),
+        Some(_) => {
+            let error =
+                PgError::new(SqlState::DUPLICATE_TABLE, format!("relation \"{}\" already exists", name.name));
+            if create.if_not_exists {
+                return Ok(DdlCommand::Skip { tag: "CREATE PROPERTY GRAPH", notice: skipping(&error) });
+            }
+            return Err(error.at(create.name.span.start as usize));
+        }
+    };
+    let graph = bind_graph_definition(&context.catalog, &context.search_path, create, &mut |expr, relation| {
+        type_of(context, expr, relation)
+    })?;
+    Ok(DdlCommand::CreateGraph { schema, graph: Box::new(graph), replaces })
+}
+
+fn graph_of(relation: &Relation) -> Option<&Arc<PropertyGraph>> {
+    match &relation.kind {
+        RelationKind::PropertyGraph(graph) => Some(graph),
+        RelationKind::Table(_) | RelationKind::View(_) | RelationKind::System(_) => None,
+    }
+}
+
+fn bind_alter(context: &BindContext, alter: &AlterPropertyGraph) -> Result<DdlCommand, PgError> {
+    let name = qualified(&alter.name)?;
+    let relation = match context.relation(&name) {
+        Ok(relation) => relation,
+        Err(error) if alter.if_exists => {
+            return Ok(DdlCommand::Skip { tag: "ALTER PROPERTY GRAPH", notice: skipping(&error) });
+        }
+        Err(error) => return Err(error.at(alter.name.span.start as usize)),
+    };
+    let Some(graph) = graph_of(&relation) else {
+        return Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("\"{}\" is not a property graph", relation.name),
+        ));
+    };
+    if matches!(alter.action, AlterAction::OwnerTo(_) | AlterAction::RenameTo(_) | AlterAction::SetSchema(_)) {
+        return Err(PgError::unsupported(
+            "this form of ALTER PROPERTY GRAPH is not supported yet",
+            "Drop the graph and create it again; its tables are not touched by that.",
+        ));
+    }
+    let changed = bind_graph_change(
+        &context.catalog,
+        &context.search_path,
+        graph,
+        &alter.action,
+        &mut |expr, relation| type_of(context, expr, relation),
+    )?;
+    Ok(DdlCommand::AlterGraph { relation, graph: Box::new(changed) })
+}
+
+fn bind_drop(context: &BindContext, drop: &DropPropertyGraph) -> Result<DdlCommand, PgError> {
+    let names = drop.names.iter().map(qualified).collect::<Result<Vec<_>, _>>()?;
+    let cascade = matches!(drop.behavior, DropBehavior::Cascade);
+    drop_relations(context, "PROPERTY GRAPH", drop.if_exists, names, cascade)
+}

@@ -1,0 +1,467 @@
+//! `CREATE TABLE`, and the columns and constraints that `ALTER TABLE … ADD` shares with it.
+
+use std::sync::Arc;
+
+use datafusion::common::DFSchema;
+use sqlparser::ast::{
+    ColumnDef, ColumnOption, CreateTable, Expr, Ident, IndexColumn, ReferentialAction, TableConstraint,
+};
+
+use super::{DdlCommand, NewTable, creation_schema, existing, skipping};
+use crate::catalog::{Column, ColumnDefault, ConstraintKind, ForeignKeyAction, Table};
+use crate::error::{PgError, SqlState};
+use crate::parser::pgq::GraphTable;
+use crate::planner::bind::context::BindContext;
+use crate::planner::bind::sql::names::{fold, qualified_name};
+use crate::planner::bind::sql::query::{bind_expression, bind_query};
+use crate::planner::bind::sql::resolve;
+use crate::planner::bind::sql::types::sql_type;
+use crate::types::Oid;
+use crate::types::pg_type::PgType;
+
+/// A constraint to be made; columns by name, as the table may not exist yet.
+#[derive(Debug, Clone)]
+pub struct NewConstraint {
+    /// As given; generated when it is made otherwise.
+    pub name: Option<String>,
+    /// What it demands.
+    pub kind: NewConstraintKind,
+}
+
+/// What a new constraint demands.
+#[derive(Debug, Clone)]
+pub enum NewConstraintKind {
+    /// PRIMARY KEY
+    PrimaryKey(Vec<String>),
+    /// UNIQUE
+    Unique(Vec<String>),
+    /// CHECK: SQL text, and the column it was written on.
+    Check {
+        /// SQL text.
+        condition: String,
+        /// For the generated name.
+        column: Option<String>,
+    },
+    /// FOREIGN KEY
+    ForeignKey {
+        /// Referring columns.
+        columns: Vec<String>,
+        /// The referenced table; `None` is the table being made.
+        referenced: Option<Oid>,
+        /// Referenced columns.
+        referenced_columns: Vec<String>,
+        /// ON UPDATE
+        on_update: ForeignKeyAction,
+        /// ON DELETE
+        on_delete: ForeignKeyAction,
+    },
+}
+
+pub(super) fn bind(
+    context: &BindContext,
+    create: &CreateTable,
+    graphs: &Arc<[GraphTable]>,
+) -> Result<DdlCommand, PgError> {
+    check_options(create)?;
+    let name = qualified_name(&create.name)?;
+    let schema = creation_schema(context, &name)?;
+    if existing(context, schema, &name.name).is_some() {
+        let exists =
+            PgError::new(SqlState::DUPLICATE_TABLE, format!("relation \"{}\" already exists", name.name));
+        if create.if_not_exists {
+            return Ok(DdlCommand::Skip { tag: "CREATE TABLE", notice: skipping(&exists) });
+        }
+        return Err(exists);
+    }
+    let mut table = NewTable { schema, name: name.name, columns: Vec::new(), constraints: Vec::new(), rows: None };
+    if let Some(query) = &create.query {
+        let rows = bind_query(context, query, graphs)?;
+        table.columns = columns_of_query(&rows.columns, &create.columns)?;
+        table.rows = Some(rows);
+        return Ok(DdlCommand::CreateTable(Box::new(table)));
+    }
+    for definition in &create.columns {
+        let (column, constraints) = column(context, definition, Some(&table.name))?;
+        if table.columns.iter().any(|other| other.name == column.name) {
+            return Err(PgError::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{}\" specified more than once", column.name),
+            ));
+        }
+        table.columns.push(Column { attnum: table.columns.len() as i16 + 1, ..column });
+        table.constraints.extend(constraints);
+    }
+    for definition in &create.constraints {
+        table.constraints.push(constraint(context, definition, Some(&table.name))?);
+    }
+    check_constraints(context, &table)?;
+    Ok(DdlCommand::CreateTable(Box::new(table)))
+}
+
+fn columns_of_query(
+    columns: &[crate::planner::bind::bound::BoundColumn],
+    names: &[ColumnDef],
+) -> Result<Vec<Column>, PgError> {
+    if names.len() > columns.len() {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "too many column names were specified"));
+    }
+    let mut result: Vec<Column> = Vec::with_capacity(columns.len());
+    for (at, from) in columns.iter().enumerate() {
+        let name = names.get(at).map_or_else(|| from.name.clone(), |name| fold(&name.name));
+        if result.iter().any(|other| other.name == name) {
+            return Err(PgError::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{name}\" specified more than once"),
+            ));
+        }
+        let ty = if from.ty == PgType::Unknown { PgType::Text } else { from.ty.clone() };
+        result.push(Column { attnum: at as i16 + 1, name, ty, not_null: false, default: None, comment: None });
+    }
+    Ok(result)
+}
+
+/// Everything that CREATE TABLE may say and we do not carry out is refused by name.
+fn check_options(create: &CreateTable) -> Result<(), PgError> {
+    let refuse = |what: &str| Err(PgError::unsupported(format!("{what} is not supported yet"), "See docs/compat.md."));
+    if create.temporary {
+        return refuse("CREATE TEMPORARY TABLE");
+    }
+    if create.inherits.is_some() {
+        return refuse("table inheritance");
+    }
+    if create.partition_by.is_some() || create.partition_of.is_some() {
+        return refuse("table partitioning");
+    }
+    if create.like.is_some() {
+        return refuse("CREATE TABLE … LIKE");
+    }
+    if create.on_commit.is_some() {
+        return refuse("ON COMMIT");
+    }
+    let foreign = create.or_replace
+        || create.external
+        || create.dynamic
+        || create.transient
+        || create.volatile
+        || create.iceberg
+        || create.file_format.is_some()
+        || create.location.is_some()
+        || create.without_rowid
+        || create.clone.is_some()
+        || create.comment.is_some()
+        || create.on_cluster.is_some()
+        || create.primary_key.is_some()
+        || create.order_by.is_some()
+        || create.cluster_by.is_some()
+        || create.clustered_by.is_some()
+        || create.strict;
+    if foreign {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in CREATE TABLE"));
+    }
+    Ok(())
+}
+
+/// A column definition, with the constraints written on it.
+pub(super) fn column(
+    context: &BindContext,
+    definition: &ColumnDef,
+    table: Option<&str>,
+) -> Result<(Column, Vec<NewConstraint>), PgError> {
+    let name = fold(&definition.name);
+    let type_text = definition.data_type.to_string().to_lowercase();
+    if matches!(type_text.as_str(), "serial" | "bigserial" | "smallserial" | "serial4" | "serial8" | "serial2") {
+        return Err(PgError::unsupported(
+            format!("type {type_text} is not supported yet"),
+            "Sequences come with transactions; give the key a value, see docs/compat.md.",
+        ));
+    }
+    let ty = sql_type(&definition.data_type)?;
+    let mut column = Column { attnum: 0, name: name.clone(), ty, not_null: false, default: None, comment: None };
+    let mut constraints = Vec::new();
+    for option in &definition.options {
+        let given = option.name.as_ref().map(fold);
+        match &option.option {
+            ColumnOption::Null => {}
+            ColumnOption::NotNull => column.not_null = true,
+            ColumnOption::Default(expr) => {
+                check_default(context, expr, &column)?;
+                column.default = Some(ColumnDefault::Expression(expr.to_string()));
+            }
+            ColumnOption::PrimaryKey(key) => {
+                refuse_characteristics(key.characteristics.is_some())?;
+                column.not_null = true;
+                let kind = NewConstraintKind::PrimaryKey(vec![name.clone()]);
+                constraints.push(NewConstraint { name: given, kind });
+            }
+            ColumnOption::Unique(key) => {
+                refuse_characteristics(key.characteristics.is_some())?;
+                refuse_nulls(key.nulls_distinct)?;
+                let kind = NewConstraintKind::Unique(vec![name.clone()]);
+                constraints.push(NewConstraint { name: given, kind });
+            }
+            ColumnOption::Check(check) => {
+                let condition = check.expr.to_string();
+                let kind = NewConstraintKind::Check { condition, column: Some(name.clone()) };
+                constraints.push(NewConstraint { name: given.or(check.name.as_ref().map(fold)), kind });
+            }
+            ColumnOption::ForeignKey(key) => {
+                let mut foreign = foreign_key(context, key, table)?;
+                if let NewConstraintKind::ForeignKey { columns, .. } = &mut foreign {
+                    *columns = vec![name.clone()];
+                }
+                constraints.push(NewConstraint { name: given, kind: foreign });
+            }
+            ColumnOption::Generated { .. } | ColumnOption::Identity(_) => {
+                return Err(PgError::unsupported(
+                    "generated columns are not supported yet",
+                    "Use a view, or compute the value in the statement.",
+                ));
+            }
+            ColumnOption::Collation(name) => {
+                return Err(PgError::unsupported(
+                    format!("COLLATE {name} on a column is not supported"),
+                    "Text is compared byte by byte, as collation \"C\" does.",
+                ));
+            }
+            other => {
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{other}\"")));
+            }
+        }
+    }
+    Ok((column, constraints))
+}
+
+/// A default must be readable as the column's type and may name no column.
+fn check_default(context: &BindContext, expr: &Expr, column: &Column) -> Result<(), PgError> {
+    let empty = DFSchema::empty();
+    let bound = bind_expression(context, expr, &empty).map_err(|error| {
+        if error.code() == SqlState::UNDEFINED_COLUMN {
+            PgError::new(SqlState::FEATURE_NOT_SUPPORTED, "cannot use column reference in DEFAULT expression")
+        } else {
+            error
+        }
+    })?;
+    resolve::assign(context, bound, &column.ty, &empty).map(drop).map_err(|error| {
+        if error.code() == SqlState::CANNOT_COERCE {
+            PgError::new(
+                SqlState::DATATYPE_MISMATCH,
+                format!(
+                    "column \"{}\" is of type {} but default expression is of another type",
+                    column.name,
+                    column.ty.without_modifier().name()
+                ),
+            )
+            .hint("You will need to rewrite or cast the expression.")
+        } else {
+            error
+        }
+    })
+}
+
+fn refuse_characteristics(given: bool) -> Result<(), PgError> {
+    if given {
+        return Err(PgError::unsupported("DEFERRABLE constraints are not supported yet", "See docs/compat.md."));
+    }
+    Ok(())
+}
+
+fn refuse_nulls(nulls: sqlparser::ast::NullsDistinctOption) -> Result<(), PgError> {
+    match nulls {
+        sqlparser::ast::NullsDistinctOption::NotDistinct => Err(PgError::unsupported(
+            "UNIQUE NULLS NOT DISTINCT is not supported yet",
+            "Add NOT NULL to the columns.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A table constraint.
+pub(super) fn constraint(
+    context: &BindContext,
+    definition: &TableConstraint,
+    table: Option<&str>,
+) -> Result<NewConstraint, PgError> {
+    let index_columns = |columns: &[IndexColumn]| -> Result<Vec<String>, PgError> {
+        columns
+            .iter()
+            .map(|column| match &column.column.expr {
+                Expr::Identifier(ident) => Ok(fold(ident)),
+                other => Err(PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{other}\""))),
+            })
+            .collect()
+    };
+    let (name, kind) = match definition {
+        TableConstraint::PrimaryKey(key) => {
+            refuse_characteristics(key.characteristics.is_some())?;
+            (key.name.as_ref(), NewConstraintKind::PrimaryKey(index_columns(&key.columns)?))
+        }
+        TableConstraint::Unique(key) => {
+            refuse_characteristics(key.characteristics.is_some())?;
+            refuse_nulls(key.nulls_distinct)?;
+            (key.name.as_ref(), NewConstraintKind::Unique(index_columns(&key.columns)?))
+        }
+        TableConstraint::Check(check) => {
+            if check.enforced == Some(false) {
+                return Err(PgError::unsupported("NOT ENFORCED is not supported", "Leave the constraint out."));
+            }
+            (
+                check.name.as_ref(),
+                NewConstraintKind::Check { condition: check.expr.to_string(), column: None },
+            )
+        }
+        TableConstraint::ForeignKey(key) => (key.name.as_ref(), foreign_key(context, key, table)?),
+        other => {
+            return Err(PgError::unsupported(format!("constraint {other} is not supported"), "See docs/compat.md."));
+        }
+    };
+    Ok(NewConstraint { name: name.map(fold), kind })
+}
+
+fn action(action: Option<&ReferentialAction>) -> ForeignKeyAction {
+    match action {
+        None | Some(ReferentialAction::NoAction) => ForeignKeyAction::NoAction,
+        Some(ReferentialAction::Restrict) => ForeignKeyAction::Restrict,
+        Some(ReferentialAction::Cascade) => ForeignKeyAction::Cascade,
+        Some(ReferentialAction::SetNull) => ForeignKeyAction::SetNull,
+        Some(ReferentialAction::SetDefault) => ForeignKeyAction::SetDefault,
+    }
+}
+
+fn foreign_key(
+    context: &BindContext,
+    key: &sqlparser::ast::ForeignKeyConstraint,
+    table: Option<&str>,
+) -> Result<NewConstraintKind, PgError> {
+    refuse_characteristics(key.characteristics.is_some())?;
+    if let Some(kind) = &key.match_kind
+        && kind.to_string() != "MATCH SIMPLE"
+    {
+        return Err(PgError::unsupported(format!("{kind} is not supported"), "Use MATCH SIMPLE."));
+    }
+    for unsupported in [action(key.on_update.as_ref()), action(key.on_delete.as_ref())] {
+        if !matches!(unsupported, ForeignKeyAction::NoAction | ForeignKeyAction::Restrict) {
+            return Err(PgError::unsupported(
+                "ON DELETE and ON UPDATE actions other than NO ACTION and RESTRICT are not supported yet",
+                "Delete or change the referring rows first; see docs/compat.md.",
+            ));
+        }
+    }
+    let name = qualified_name(&key.foreign_table)?;
+    let own = name.schema.is_none() && Some(name.name.as_str()) == table;
+    let names = |idents: &[Ident]| idents.iter().map(fold).collect::<Vec<_>>();
+    let mut referenced_columns = names(&key.referred_columns);
+    let referenced = if own {
+        None
+    } else {
+        let relation = context.relation(&name)?;
+        let Some(target) = relation.table() else {
+            return Err(PgError::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("referenced relation \"{}\" is not a table", relation.name),
+            ));
+        };
+        if referenced_columns.is_empty() {
+            referenced_columns = primary_key_names(target).ok_or_else(|| {
+                PgError::new(
+                    SqlState::UNDEFINED_OBJECT,
+                    format!("there is no primary key for referenced table \"{}\"", relation.name),
+                )
+            })?;
+        }
+        check_referenced(target, &relation.name, &referenced_columns)?;
+        Some(relation.oid)
+    };
+    Ok(NewConstraintKind::ForeignKey {
+        columns: names(&key.columns),
+        referenced,
+        referenced_columns,
+        on_update: action(key.on_update.as_ref()),
+        on_delete: action(key.on_delete.as_ref()),
+    })
+}
+
+fn primary_key_names(table: &Table) -> Option<Vec<String>> {
+    Some(table.primary_key()?.iter().map(|at| table.columns[*at].name.clone()).collect())
+}
+
+/// The referenced columns must be a key.
+fn check_referenced(table: &Table, name: &str, columns: &[String]) -> Result<(), PgError> {
+    let mut positions = Vec::with_capacity(columns.len());
+    for column in columns {
+        positions.push(table.position(column).ok_or_else(|| {
+            PgError::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{column}\" referenced in foreign key constraint does not exist"),
+            )
+        })?);
+    }
+    positions.sort_unstable();
+    let is_key = table.constraints.iter().any(|constraint| match &constraint.kind {
+        ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. } => {
+            let mut key = columns.clone();
+            key.sort_unstable();
+            key == positions
+        }
+        ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => false,
+    });
+    if is_key {
+        return Ok(());
+    }
+    Err(PgError::new(
+        SqlState::INVALID_FOREIGN_KEY,
+        format!("there is no unique constraint matching given keys for referenced table \"{name}\""),
+    ))
+}
+
+/// Columns that constraints name must be there, and there is one primary key at most.
+fn check_constraints(context: &BindContext, table: &NewTable) -> Result<(), PgError> {
+    let mut primary = false;
+    let fields: Vec<_> = table
+        .columns
+        .iter()
+        .map(|column| (Some(table.name.as_str().into()), Arc::new(column.ty.field(&column.name, true))))
+        .collect();
+    let schema = DFSchema::new_with_metadata(fields, Default::default())?;
+    for constraint in &table.constraints {
+        let named = match &constraint.kind {
+            NewConstraintKind::PrimaryKey(columns) => {
+                if primary {
+                    return Err(PgError::new(
+                        SqlState::INVALID_TABLE_DEFINITION,
+                        format!("multiple primary keys for table \"{}\" are not allowed", table.name),
+                    ));
+                }
+                primary = true;
+                columns
+            }
+            NewConstraintKind::Unique(columns) | NewConstraintKind::ForeignKey { columns, .. } => columns,
+            NewConstraintKind::Check { condition, .. } => {
+                check_condition(context, condition, &schema)?;
+                continue;
+            }
+        };
+        for name in named {
+            if !table.columns.iter().any(|column| column.name == *name) {
+                return Err(PgError::new(
+                    SqlState::UNDEFINED_COLUMN,
+                    format!("column \"{name}\" named in key does not exist"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A CHECK must be a condition over the table's columns.
+pub(super) fn check_condition(context: &BindContext, condition: &str, schema: &DFSchema) -> Result<(), PgError> {
+    let expr = crate::parser::stored::parse_expression(condition)?;
+    let bound = bind_expression(context, &expr, schema)?;
+    let ty = crate::planner::bind::sql::query::type_of(&bound, schema)?;
+    if ty != PgType::Bool {
+        return Err(PgError::new(
+            SqlState::DATATYPE_MISMATCH,
+            format!("argument of CHECK must be type boolean, not type {}", ty.name()),
+        ));
+    }
+    Ok(())
+}

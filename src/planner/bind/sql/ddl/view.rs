@@ -1,0 +1,119 @@
+//! `CREATE VIEW`.
+
+use sqlparser::ast::{CreateTableOptions, CreateView};
+
+use super::{DdlCommand, creation_schema, existing};
+use crate::catalog::{Column, RelationKind, View};
+use crate::error::{PgError, SqlState};
+use crate::planner::bind::bound::BoundColumn;
+use crate::planner::bind::context::BindContext;
+use crate::planner::bind::sql::names::{fold, qualified_name};
+use crate::types::pg_type::PgType;
+
+pub(super) fn bind(context: &BindContext, create: &CreateView, text: &str) -> Result<DdlCommand, PgError> {
+    if create.materialized {
+        return Err(PgError::unsupported("materialized views are not supported yet", "Use CREATE TABLE … AS."));
+    }
+    if create.temporary {
+        return Err(PgError::unsupported("temporary views are not supported yet", "Leave out TEMPORARY."));
+    }
+    let foreign = create.or_alter
+        || create.secure
+        || create.options != CreateTableOptions::None
+        || !create.cluster_by.is_empty()
+        || create.comment.is_some()
+        || create.with_no_schema_binding
+        || create.if_not_exists
+        || create.copy_grants
+        || create.to.is_some()
+        || create.params.is_some();
+    if foreign {
+        return Err(PgError::unsupported("this form of CREATE VIEW is not supported", "See docs/compat.md."));
+    }
+    let name = qualified_name(&create.name)?;
+    let schema = creation_schema(context, &name)?;
+    let query = view_query(text)?;
+    let tracking = context.tracking();
+    let body = crate::parser::stored::parse_view_query(&query)?;
+    let plan = crate::planner::bind::bind_view_body(&tracking, &body)?;
+    let columns = crate::planner::bind::sql::query::output_columns(&plan);
+    let columns = view_columns(&columns, create)?;
+    let replaces = match existing(context, schema, &name.name) {
+        None => None,
+        Some(old) => Some(check_replace(create, old, &columns)?),
+    };
+    let view = View {
+        query,
+        columns,
+        search_path: context.search_path.clone(),
+        depends_on: tracking.touched(),
+    };
+    Ok(DdlCommand::CreateView { schema, name: name.name, view, replaces })
+}
+
+/// The text of the query behind AS.
+fn view_query(text: &str) -> Result<String, PgError> {
+    crate::parser::stored::view_query_text(text)
+        .map(str::to_owned)
+        .ok_or_else(|| PgError::new(SqlState::SYNTAX_ERROR, "syntax error in CREATE VIEW"))
+}
+
+fn view_columns(columns: &[BoundColumn], create: &CreateView) -> Result<Vec<Column>, PgError> {
+    if create.columns.len() > columns.len() {
+        return Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            "CREATE VIEW specifies more column names than columns",
+        ));
+    }
+    let mut result: Vec<Column> = Vec::with_capacity(columns.len());
+    for (at, column) in columns.iter().enumerate() {
+        let name = create.columns.get(at).map_or_else(|| column.name.clone(), |given| fold(&given.name));
+        if result.iter().any(|other| other.name == name) {
+            return Err(PgError::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{name}\" specified more than once"),
+            ));
+        }
+        let ty = if column.ty == PgType::Unknown { PgType::Text } else { column.ty.clone() };
+        result.push(Column { attnum: at as i16 + 1, name, ty, not_null: false, default: None, comment: None });
+    }
+    Ok(result)
+}
+
+/// OR REPLACE may add columns at the end and nothing else.
+fn check_replace(
+    create: &CreateView,
+    old: &crate::catalog::Relation,
+    columns: &[Column],
+) -> Result<crate::types::Oid, PgError> {
+    let RelationKind::View(view) = &old.kind else {
+        return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a view", old.name)));
+    };
+    if !create.or_replace {
+        return Err(PgError::new(SqlState::DUPLICATE_TABLE, format!("relation \"{}\" already exists", old.name)));
+    }
+    if columns.len() < view.columns.len() {
+        return Err(PgError::new(SqlState::INVALID_TABLE_DEFINITION, "cannot drop columns from view"));
+    }
+    for (before, after) in view.columns.iter().zip(columns) {
+        if before.name != after.name {
+            return Err(PgError::new(
+                SqlState::INVALID_TABLE_DEFINITION,
+                format!("cannot change name of view column \"{}\" to \"{}\"", before.name, after.name),
+            )
+            .hint("Use ALTER VIEW ... RENAME COLUMN ... to change name of view column instead."));
+        }
+        if before.ty != after.ty {
+            return Err(PgError::new(
+                SqlState::INVALID_TABLE_DEFINITION,
+                format!(
+                    "cannot change data type of view column \"{}\" from {} to {}",
+                    before.name,
+                    before.ty.name(),
+                    after.ty.name()
+                ),
+            ));
+        }
+    }
+    Ok(old.oid)
+}

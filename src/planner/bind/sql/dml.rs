@@ -1,0 +1,543 @@
+//! INSERT, UPDATE and DELETE: a query that computes the rows, and a [`TableWrite`] above it.
+
+use std::sync::Arc;
+
+use datafusion::common::{Column as PlanColumn, TableReference};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder};
+use sqlparser::ast::{
+    Assignment, AssignmentTarget, Delete, Expr as SqlExpr, FromTable, Ident, Insert, ObjectName, ObjectNamePart, Query,
+    Select, SelectItem, SetExpr, TableAlias, TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind,
+};
+
+use super::names::{fold, qualified_name};
+use super::provider::TARGET_SCHEMA;
+use super::query::{bind_expression, output_columns, plan_query, with_parameters};
+use super::{resolve, rewrite};
+use crate::catalog::{Column, ColumnDefault, Relation, RelationKind, Table};
+use crate::error::{PgError, SqlState};
+use crate::parser::pgq::GraphTable;
+use crate::planner::bind::bound::{BoundPlan, PlanKind};
+use crate::planner::bind::context::BindContext;
+use crate::planner::node::{TableWrite, WriteKind};
+use crate::planner::source::ROW_ID;
+
+/// Binds INSERT.
+///
+/// # Errors
+/// As PostgreSQL's; `0A000` for ON CONFLICT and other forms that are not carried out.
+pub fn bind_insert(context: &BindContext, insert: &Insert, graphs: &Arc<[GraphTable]>) -> Result<BoundPlan, PgError> {
+    check_insert(insert)?;
+    let TableObject::TableName(name) = &insert.table else {
+        return Err(PgError::unsupported("INSERT into this kind of target is not supported", "Name a table."));
+    };
+    let (relation, table) = target(context, name)?;
+    let columns = insert_columns(&relation, &table, &insert.columns)?;
+    let alias = insert.table_alias.as_ref().map_or_else(|| relation.name.clone(), |alias| fold(&alias.alias));
+    let returning = insert.returning.as_deref();
+    let (plan, parameters) = with_parameters(context, |context| {
+        let source = match &insert.source {
+            Some(query) => insert_source(context, query, &table, &columns, graphs)?,
+            None => LogicalPlanBuilder::empty(true).build()?,
+        };
+        let width = insert.source.as_ref().map_or(0, |_| source.schema().fields().len());
+        check_width(width, columns.len(), insert.columns.is_empty())?;
+        let rows = insert_rows(context, source, &table, &columns[..width])?;
+        let write = write(&relation, WriteKind::Insert, rows, 0, &alias)?;
+        returning_plan(context, write, returning, &alias)
+    })?;
+    finish(plan, PlanKind::Insert { returning: returning.is_some() }, parameters)
+}
+
+/// Binds UPDATE.
+///
+/// # Errors
+/// As PostgreSQL's.
+pub fn bind_update(context: &BindContext, update: &Update, graphs: &Arc<[GraphTable]>) -> Result<BoundPlan, PgError> {
+    if update.or.is_some() || !update.order_by.is_empty() || update.limit.is_some() || update.output.is_some() {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in UPDATE"));
+    }
+    if !update.table.joins.is_empty() {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "UPDATE of a join: use UPDATE … FROM"));
+    }
+    let target = Target::new(context, &update.table.relation)?;
+    let from = match &update.from {
+        None => &[][..],
+        Some(UpdateTableFromKind::AfterSet(from) | UpdateTableFromKind::BeforeSet(from)) => from,
+    };
+    let returning = update.returning.as_deref();
+    let (plan, parameters) = with_parameters(context, |context| {
+        let rows = target.scan(context, from, update.selection.as_ref(), graphs)?;
+        let (plan, assigned) = target.assign(context, rows, &update.assignments)?;
+        let kind = WriteKind::Update { assigned };
+        let write = write(&target.relation, kind, plan.plan, plan.carried, &target.alias)?;
+        returning_plan(context, write, returning, &target.alias)
+    })?;
+    finish(plan, PlanKind::Update { returning: returning.is_some() }, parameters)
+}
+
+/// Binds DELETE.
+///
+/// # Errors
+/// As PostgreSQL's.
+pub fn bind_delete(context: &BindContext, delete: &Delete, graphs: &Arc<[GraphTable]>) -> Result<BoundPlan, PgError> {
+    if !delete.tables.is_empty() || !delete.order_by.is_empty() || delete.limit.is_some() || delete.output.is_some() {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in DELETE"));
+    }
+    let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+    let [TableWithJoins { relation, joins }] = from.as_slice() else {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "DELETE names one table; use USING for others"));
+    };
+    if !joins.is_empty() {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "DELETE of a join: use DELETE … USING"));
+    }
+    let target = Target::new(context, relation)?;
+    let using = delete.using.as_deref().unwrap_or_default();
+    let returning = delete.returning.as_deref();
+    let (plan, parameters) = with_parameters(context, |context| {
+        let rows = target.scan(context, using, delete.selection.as_ref(), graphs)?;
+        let plan = target.keep(rows)?;
+        let write = write(&target.relation, WriteKind::Delete, plan.plan, plan.carried, &target.alias)?;
+        returning_plan(context, write, returning, &target.alias)
+    })?;
+    finish(plan, PlanKind::Delete { returning: returning.is_some() }, parameters)
+}
+
+fn finish(
+    plan: LogicalPlan,
+    kind: PlanKind,
+    parameters: Vec<crate::types::pg_type::PgType>,
+) -> Result<BoundPlan, PgError> {
+    let columns = if kind.gives_rows() { output_columns(&plan) } else { Vec::new() };
+    Ok(BoundPlan { plan, kind, parameters, columns })
+}
+
+fn check_insert(insert: &Insert) -> Result<(), PgError> {
+    if insert.on.is_some() {
+        return Err(PgError::unsupported(
+            "INSERT … ON CONFLICT is not supported yet",
+            "Use INSERT … SELECT … WHERE NOT EXISTS; see docs/compat.md.",
+        ));
+    }
+    let foreign = insert.or.is_some()
+        || insert.ignore
+        || insert.overwrite
+        || !insert.assignments.is_empty()
+        || insert.partitioned.is_some()
+        || !insert.after_columns.is_empty()
+        || insert.has_table_keyword
+        || insert.replace_into
+        || insert.priority.is_some()
+        || insert.insert_alias.is_some()
+        || insert.settings.is_some()
+        || insert.format_clause.is_some()
+        || insert.output.is_some()
+        || insert.multi_table_insert_type.is_some()
+        || !insert.multi_table_into_clauses.is_empty();
+    if foreign {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in INSERT"));
+    }
+    Ok(())
+}
+
+/// The table a write names.
+pub fn target(context: &BindContext, name: &ObjectName) -> Result<(Arc<Relation>, Arc<Table>), PgError> {
+    let offset = name.0.first().and_then(ObjectNamePart::as_ident).and_then(ident_offset);
+    let relation = context.relation(&qualified_name(name)?).map_err(|error| error.or_at(offset))?;
+    match &relation.kind {
+        RelationKind::Table(table) => {
+            let table = Arc::clone(table);
+            Ok((relation, table))
+        }
+        RelationKind::View(_) => Err(PgError::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("cannot change view \"{}\"", relation.name),
+        )
+        .hint("Views are not updatable; change the table behind it.")),
+        RelationKind::System(_) => Err(PgError::new(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            format!("permission denied: \"{}\" is a system catalog", relation.name),
+        )),
+        RelationKind::PropertyGraph(_) => Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("\"{}\" is a property graph", relation.name),
+        )),
+    }
+}
+
+fn ident_offset(ident: &Ident) -> Option<usize> {
+    super::names::offset_of(ident.span)
+}
+
+fn undefined_column(relation: &Relation, ident: &Ident) -> PgError {
+    PgError::new(
+        SqlState::UNDEFINED_COLUMN,
+        format!("column \"{}\" of relation \"{}\" does not exist", fold(ident), relation.name),
+    )
+    .or_at(ident_offset(ident))
+}
+
+/// Positions of the columns an INSERT gives, in its order.
+fn insert_columns(relation: &Relation, table: &Table, names: &[ObjectName]) -> Result<Vec<usize>, PgError> {
+    if names.is_empty() {
+        return Ok((0..table.columns.len()).collect());
+    }
+    let mut columns = Vec::with_capacity(names.len());
+    for name in names {
+        let Some(ident) = name.0.last().and_then(ObjectNamePart::as_ident) else {
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("improper column name: {name}")));
+        };
+        let at = table.position(&fold(ident)).ok_or_else(|| undefined_column(relation, ident))?;
+        if columns.contains(&at) {
+            return Err(PgError::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{}\" specified more than once", fold(ident)),
+            )
+            .or_at(ident_offset(ident)));
+        }
+        columns.push(at);
+    }
+    Ok(columns)
+}
+
+fn check_width(given: usize, wanted: usize, implicit: bool) -> Result<(), PgError> {
+    if given > wanted {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "INSERT has more expressions than target columns"));
+    }
+    if given < wanted && given > 0 && !implicit {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "INSERT has more target columns than expressions"));
+    }
+    Ok(())
+}
+
+fn default_of(column: &Column) -> Result<SqlExpr, PgError> {
+    match &column.default {
+        Some(ColumnDefault::Expression(text)) => crate::parser::stored::parse_expression(text)
+            .map_err(|error| PgError::internal(format!("default of \"{}\" cannot be read: {error}", column.name))),
+        None => Ok(SqlExpr::value(sqlparser::ast::Value::Null)),
+    }
+}
+
+/// The query of an INSERT, its parameters typed by the columns they go to and DEFAULT filled in.
+fn insert_source(
+    context: &BindContext,
+    query: &Query,
+    table: &Table,
+    columns: &[usize],
+    graphs: &Arc<[GraphTable]>,
+) -> Result<LogicalPlan, PgError> {
+    let mut query = query.clone();
+    if let Some(values) = rewrite::values_mut(&mut query) {
+        for row in &mut values.rows {
+            for (expr, column) in row.content.iter_mut().zip(columns) {
+                let column = &table.columns[*column];
+                if matches!(expr, SqlExpr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
+                {
+                    *expr = default_of(column)?;
+                }
+                type_parameter(expr, column);
+            }
+        }
+    } else if let SetExpr::Select(select) = query.body.as_mut() {
+        for (item, column) in select.projection.iter_mut().zip(columns) {
+            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                type_parameter(expr, &table.columns[*column]);
+            }
+        }
+    }
+    plan_query(context, &query, graphs)
+}
+
+/// `$1` in the place of a column has the column's type.
+fn type_parameter(expr: &mut SqlExpr, column: &Column) {
+    let is_parameter =
+        matches!(expr, SqlExpr::Value(value) if matches!(value.value, sqlparser::ast::Value::Placeholder(_)));
+    if is_parameter && let Ok(data_type) = crate::parser::stored::parse_type(&column.ty.without_modifier().name()) {
+        let inner = std::mem::replace(expr, SqlExpr::value(sqlparser::ast::Value::Null));
+        *expr = SqlExpr::Cast {
+            kind: sqlparser::ast::CastKind::DoubleColon,
+            expr: Box::new(inner),
+            data_type,
+            array: false,
+            format: None,
+        };
+    }
+}
+
+/// Source rows as full rows of the table: given columns cast, the others by their defaults.
+fn insert_rows(
+    context: &BindContext,
+    source: LogicalPlan,
+    table: &Table,
+    columns: &[usize],
+) -> Result<LogicalPlan, PgError> {
+    let schema = Arc::clone(source.schema());
+    let empty = datafusion::common::DFSchema::empty();
+    let given = schema.columns();
+    let exprs = table
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| {
+            let expr = match columns.iter().position(|given| *given == at) {
+                Some(from) => {
+                    let value = unknown_source(&source, from).unwrap_or_else(|| Expr::Column(given[from].clone()));
+                    assign(context, value, column, &schema)?
+                }
+                None => {
+                    let default = bind_expression(context, &default_of(column)?, &empty)?;
+                    assign(context, default, column, &empty)?
+                }
+            };
+            Ok(expr.alias(column.name.clone()))
+        })
+        .collect::<Result<Vec<_>, PgError>>()?;
+    Ok(LogicalPlanBuilder::from(source).project(exprs)?.build()?)
+}
+
+/// A literal that stands alone in a one-row VALUES or a SELECT list: still unknown, so that it is read as the column's
+/// type and not as text cast to it.
+fn unknown_source(source: &LogicalPlan, at: usize) -> Option<Expr> {
+    let expr = match source {
+        LogicalPlan::Values(values) if values.values.len() == 1 => values.values.first()?.get(at)?,
+        LogicalPlan::Projection(projection) => projection.expr.get(at)?,
+        _ => return None,
+    };
+    resolve::is_unknown(expr).then(|| expr.clone().unalias())
+}
+
+fn assign(
+    context: &BindContext,
+    expr: Expr,
+    column: &Column,
+    schema: &datafusion::common::DFSchema,
+) -> Result<Expr, PgError> {
+    resolve::assign(context, expr, &column.ty, schema).map_err(|error| {
+        if error.code() == SqlState::CANNOT_COERCE {
+            let from = error.fields().message.to_string();
+            let from = from.strip_prefix("cannot cast type ").and_then(|rest| rest.split(" to ").next());
+            return PgError::new(
+                SqlState::DATATYPE_MISMATCH,
+                format!(
+                    "column \"{}\" is of type {} but expression is of type {}",
+                    column.name,
+                    column.ty.without_modifier().name(),
+                    from.unwrap_or("another type")
+                ),
+            )
+            .hint("You will need to rewrite or cast the expression.");
+        }
+        error
+    })
+}
+
+fn write(
+    relation: &Arc<Relation>,
+    kind: WriteKind,
+    input: LogicalPlan,
+    carried: usize,
+    alias: &str,
+) -> Result<LogicalPlan, PgError> {
+    let name = TableReference::bare(alias);
+    let node = TableWrite::try_new(Arc::clone(relation), kind, Arc::new(input), carried, &name)?;
+    Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
+}
+
+/// The RETURNING list over the written rows; without one, the rows as they are (they are only counted).
+fn returning_plan(
+    context: &BindContext,
+    write: LogicalPlan,
+    returning: Option<&[SelectItem]>,
+    alias: &str,
+) -> Result<LogicalPlan, PgError> {
+    let Some(items) = returning else { return Ok(write) };
+    let mut items = items.to_vec();
+    rewrite::name_returning(&mut items);
+    let schema = Arc::clone(write.schema());
+    let mut exprs = Vec::new();
+    for item in &items {
+        match item {
+            SelectItem::UnnamedExpr(expr) => exprs.push(bind_expression(context, expr, &schema)?),
+            SelectItem::ExprWithAlias { expr, alias } => {
+                exprs.push(bind_expression(context, expr, &schema)?.alias(fold(alias)));
+            }
+            SelectItem::Wildcard(_) => exprs.extend(schema.columns().into_iter().map(Expr::Column)),
+            SelectItem::QualifiedWildcard(kind, _) => {
+                let name = kind.to_string();
+                let name = name.trim_end_matches(".*").trim_matches('"');
+                let of: Vec<_> = schema
+                    .columns()
+                    .into_iter()
+                    .filter(|column| column.relation.as_ref().is_some_and(|relation| relation.table() == name))
+                    .collect();
+                if of.is_empty() {
+                    return Err(PgError::new(
+                        SqlState::UNDEFINED_TABLE,
+                        format!("missing FROM-clause entry for table \"{name}\""),
+                    ));
+                }
+                exprs.extend(of.into_iter().map(Expr::Column));
+            }
+            SelectItem::ExprWithAliases { .. } => {
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("RETURNING of \"{alias}\" has several names")));
+            }
+        }
+    }
+    Ok(LogicalPlanBuilder::from(write).project(exprs)?.build()?)
+}
+
+/// The target of UPDATE or DELETE.
+struct Target {
+    relation: Arc<Relation>,
+    table: Arc<Table>,
+    alias: String,
+    name: ObjectName,
+}
+
+/// Rows to write: carried columns, row id, table columns.
+struct Rows {
+    plan: LogicalPlan,
+    carried: usize,
+}
+
+impl Target {
+    fn new(context: &BindContext, factor: &TableFactor) -> Result<Self, PgError> {
+        let TableFactor::Table { name, alias, .. } = factor else {
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, "the target must be a table"));
+        };
+        let (relation, table) = target(context, name)?;
+        let alias = alias.as_ref().map_or_else(|| relation.name.clone(), |alias| fold(&alias.name));
+        let schema = context.catalog.schemas.get(&relation.schema).map_or("", |schema| schema.name.as_str());
+        let place = format!("{schema}\u{1}{}", relation.name);
+        let name = ObjectName::from(vec![Ident::with_quote('"', TARGET_SCHEMA), Ident::with_quote('"', place)]);
+        Ok(Self { relation, table, alias, name })
+    }
+
+    /// All rows the statement concerns, with the row id and every column of the target and of the other tables.
+    fn scan(
+        &self,
+        context: &BindContext,
+        others: &[TableWithJoins],
+        selection: Option<&SqlExpr>,
+        graphs: &Arc<[GraphTable]>,
+    ) -> Result<LogicalPlan, PgError> {
+        let target = TableWithJoins {
+            relation: TableFactor::Table {
+                name: self.name.clone(),
+                alias: Some(TableAlias {
+                    explicit: true,
+                    name: Ident::with_quote('"', &self.alias),
+                    columns: Vec::new(),
+                    at: None,
+                }),
+                args: None,
+                with_hints: Vec::new(),
+                version: None,
+                with_ordinality: false,
+                partitions: Vec::new(),
+                json_path: None,
+                sample: None,
+                index_hints: Vec::new(),
+            },
+            joins: Vec::new(),
+        };
+        let mut query = wildcard_query()?;
+        if let SetExpr::Select(select) = query.body.as_mut() {
+            let select: &mut Select = select;
+            select.from = others.iter().cloned().chain([target]).collect();
+            select.selection = selection.cloned();
+        }
+        plan_query(context, &query, graphs)
+    }
+
+    /// Splits the scan's columns: those of the other tables, then row id and target columns.
+    fn split(&self, rows: &LogicalPlan) -> (Vec<PlanColumn>, PlanColumn, Vec<PlanColumn>) {
+        let mut columns = rows.schema().columns();
+        let own = columns.split_off(columns.len() - self.table.columns.len() - 1);
+        let mut own = own.into_iter();
+        let table: Vec<_> = own.by_ref().take(self.table.columns.len()).collect();
+        let row_id = own.next().unwrap_or_else(|| PlanColumn::from_name(ROW_ID));
+        (columns, row_id, table)
+    }
+
+    fn keep(&self, rows: LogicalPlan) -> Result<Rows, PgError> {
+        let (others, row_id, table) = self.split(&rows);
+        let carried = others.len();
+        let exprs = others.into_iter().chain([row_id]).chain(table).map(Expr::Column);
+        Ok(Rows { plan: LogicalPlanBuilder::from(rows).project(exprs)?.build()?, carried })
+    }
+
+    /// Rows with the assignments made, and which columns are assigned.
+    fn assign(
+        &self,
+        context: &BindContext,
+        rows: LogicalPlan,
+        assignments: &[Assignment],
+    ) -> Result<(Rows, Vec<usize>), PgError> {
+        let mut values: Vec<(usize, SqlExpr)> = Vec::new();
+        for assignment in assignments {
+            let names = match &assignment.target {
+                AssignmentTarget::ColumnName(name) => vec![name],
+                AssignmentTarget::Tuple(names) => names.iter().collect(),
+            };
+            let given = match (&assignment.target, &assignment.value) {
+                (AssignmentTarget::ColumnName(_), value) => vec![value.clone()],
+                (AssignmentTarget::Tuple(_), SqlExpr::Tuple(values)) if values.len() == names.len() => values.clone(),
+                (AssignmentTarget::Tuple(_), _) => {
+                    return Err(PgError::unsupported(
+                        "assignment of a row from a sub-select is not supported",
+                        "Assign the columns one by one.",
+                    ));
+                }
+            };
+            for (name, value) in names.into_iter().zip(given) {
+                values.push((self.assigned(name, &values)?, value));
+            }
+        }
+        let schema = Arc::clone(rows.schema());
+        let (others, row_id, table) = self.split(&rows);
+        let carried = others.len();
+        let mut exprs: Vec<Expr> = others.into_iter().chain([row_id]).map(Expr::Column).collect();
+        for (at, old) in table.into_iter().enumerate() {
+            let column = &self.table.columns[at];
+            exprs.push(match values.iter().find(|(assigned, _)| *assigned == at) {
+                None => Expr::Column(old),
+                Some((_, value)) => {
+                    let mut value = value.clone();
+                    if matches!(&value, SqlExpr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
+                    {
+                        value = default_of(column)?;
+                    }
+                    type_parameter(&mut value, column);
+                    let expr = bind_expression(context, &value, &schema)?;
+                    assign(context, expr, column, &schema)?.alias_qualified(Some(self.alias.as_str()), &column.name)
+                }
+            });
+        }
+        let plan = LogicalPlanBuilder::from(rows).project(exprs)?.build()?;
+        Ok((Rows { plan, carried }, values.into_iter().map(|(at, _)| at).collect()))
+    }
+
+    fn assigned(&self, name: &ObjectName, before: &[(usize, SqlExpr)]) -> Result<usize, PgError> {
+        let Some(ident) = name.0.last().and_then(ObjectNamePart::as_ident) else {
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("improper column name: {name}")));
+        };
+        let at =
+            self.table.position(&fold(ident)).ok_or_else(|| undefined_column(&self.relation, ident))?;
+        if before.iter().any(|(other, _)| *other == at) {
+            return Err(PgError::new(
+                SqlState::SYNTAX_ERROR,
+                format!("multiple assignments to same column \"{}\"", fold(ident)),
+            )
+            .or_at(ident_offset(ident)));
+        }
+        Ok(at)
+    }
+}
+
+/// `SELECT *`, to be given a FROM.
+fn wildcard_query() -> Result<Query, PgError> {
+    match crate::parser::stored::parse_query("SELECT *") {
+        Ok(query) => Ok(query),
+        Err(error) => Err(PgError::internal(error.to_string())),
+    }
+}

@@ -1,0 +1,26 @@
+//! SQL: DataFusion's planner between a pass over the syntax tree before it and one over the plan after it.
+//!
+//! ```text
+//! Statement ─ rewrite ─► Statement ─ SqlToRel ─► LogicalPlan ─ resolve ─► LogicalPlan
+//!             names of unnamed      names, types               literals and casts by
+//!             columns, PostgreSQL                              PostgreSQL's rules
+//!             forms, refusals
+//! ```
+
+pub mod ddl;
+mod dml;
+mod names;
+mod provider;
+mod query;
+mod relations;
+mod resolve;
+mod rewrite;
+mod types;
+
+pub use dml::{bind_delete, bind_insert, bind_update, target as write_target};
+pub use names::{fold, qualified_name};
+pub use query::{bind_explain, bind_expression, bind_query, plan_query};
+pub use resolve::assign as assign_expression;
+pub use types::sql_type;
+
+pub(crate) use query::type_of;

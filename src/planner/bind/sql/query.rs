@@ -1,0 +1,225 @@
+//! Queries: from a syntax tree to a plan with PostgreSQL's names and types.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection};
+use datafusion::sql::planner::{PlannerContext, SqlToRel};
+use sqlparser::ast::{Query, Statement};
+
+use super::names::visible_name;
+use super::provider::Provider;
+use super::{resolve, rewrite};
+use crate::catalog::{Relation, View};
+use crate::error::{PgError, SqlState};
+use crate::parser::pgq::GraphTable;
+use crate::planner::bind::bound::{BoundColumn, BoundPlan, PlanKind};
+use crate::planner::bind::context::BindContext;
+use crate::planner::source::RelationSource;
+use crate::types::pg_type::PgType;
+
+/// Binds a query.
+///
+/// # Errors
+/// What PostgreSQL gives for it, with the offset of the text concerned.
+pub fn bind_query(
+    context: &BindContext,
+    query: &Query,
+    graph_tables: &Arc<[GraphTable]>,
+) -> Result<BoundPlan, PgError> {
+    let (plan, parameters) = with_parameters(context, |context| plan_query(context, query, graph_tables))?;
+    let columns = output_columns(&plan);
+    Ok(BoundPlan { plan, kind: PlanKind::Select, parameters, columns })
+}
+
+/// Plans a query, with PostgreSQL's rules applied.
+pub fn plan_query(
+    context: &BindContext,
+    query: &Query,
+    graph_tables: &Arc<[GraphTable]>,
+) -> Result<LogicalPlan, PgError> {
+    let mut query = query.clone();
+    rewrite::rewrite_query(&mut query, context)?;
+    let provider = Provider::new(context, graph_tables);
+    let planner = SqlToRel::new(&provider);
+    let mut planner_context = planner_context(context);
+    let plan = planner
+        .sql_statement_to_plan_with_context(Statement::Query(Box::new(query)), &mut planner_context)
+        .map_err(|error| planner_error(&error))?;
+    resolve::resolve_plan(plan, context)
+}
+
+/// Plans an expression over `schema` (a default, a check, a RETURNING item).
+pub fn bind_expression(
+    context: &BindContext,
+    expr: &sqlparser::ast::Expr,
+    schema: &DFSchema,
+) -> Result<Expr, PgError> {
+    let mut expr = expr.clone();
+    rewrite::rewrite_expression(&mut expr, context)?;
+    let provider = Provider::new(context, &Arc::default());
+    let planner = SqlToRel::new(&provider);
+    let expr = planner
+        .sql_to_expr(expr, schema, &mut planner_context(context))
+        .map_err(|error| planner_error(&error))?;
+    resolve::resolve_expression(expr, schema, context)
+}
+
+/// The plan of a view's query, its columns under the view's names.
+pub(super) fn plan_view(context: &BindContext, relation: &Relation, view: &View) -> Result<LogicalPlan, PgError> {
+    let statement = crate::parser::stored::parse_view_query(&view.query)
+        .map_err(|error| PgError::internal(format!("view \"{}\" cannot be read: {error}", relation.name)))?;
+    let plan = super::super::bind_view_body(context, &statement)?;
+    let names: Vec<Expr> = plan
+        .schema()
+        .columns()
+        .into_iter()
+        .zip(&view.columns)
+        .map(|(from, to)| Expr::Column(from).alias(to.name.clone()))
+        .collect();
+    Ok(LogicalPlanBuilder::from(plan).project(names)?.build()?)
+}
+
+/// `EXPLAIN` of an already bound plan.
+pub fn bind_explain(inner: BoundPlan, analyze: bool, verbose: bool) -> BoundPlan {
+    let column = BoundColumn { name: "QUERY PLAN".to_owned(), ty: PgType::Text, table: 0, attnum: 0 };
+    BoundPlan { kind: PlanKind::Explain { analyze, verbose }, columns: vec![column], ..inner }
+}
+
+pub(super) fn planner_context(context: &BindContext) -> PlannerContext {
+    let types: Vec<Option<FieldRef>> = context
+        .parameters
+        .types
+        .iter()
+        .map(|ty| ty.as_ref().map(|ty| Arc::new(ty.field("", true))))
+        .collect();
+    PlannerContext::new().with_prepare_param_data_types(types)
+}
+
+/// Binds twice when the first time leaves parameter types open that its plan then tells.
+///
+/// A type that nothing tells is text, as in PostgreSQL.
+pub(super) fn with_parameters(
+    context: &BindContext,
+    mut bind: impl FnMut(&BindContext) -> Result<LogicalPlan, PgError>,
+) -> Result<(LogicalPlan, Vec<PgType>), PgError> {
+    let plan = bind(context)?;
+    let inferred = parameter_types(&plan)?;
+    if inferred.is_empty() && context.parameters.types.is_empty() {
+        return Ok((plan, Vec::new()));
+    }
+    let count = inferred.len().max(context.parameters.types.len());
+    let types: Vec<PgType> = (0..count)
+        .map(|at| {
+            let declared = context.parameters.types.get(at).cloned().flatten();
+            declared.or_else(|| inferred.get(at).cloned().flatten()).unwrap_or(PgType::Text)
+        })
+        .collect();
+    let known: Vec<Option<PgType>> = types.iter().cloned().map(Some).collect();
+    if known == context.parameters.types {
+        return Ok((plan, types));
+    }
+    let mut context = context.clone();
+    context.parameters.types = known;
+    Ok((bind(&context)?, types))
+}
+
+/// Types of the placeholders in a plan, by number; `None` where the plan does not tell.
+fn parameter_types(plan: &LogicalPlan) -> Result<Vec<Option<PgType>>, PgError> {
+    let mut types: Vec<Option<PgType>> = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::Placeholder(placeholder) = expr {
+                    let number: usize = placeholder.id.trim_start_matches('$').parse().unwrap_or(0);
+                    if number == 0 || number > 65_535 {
+                        return Err(DataFusionError::from(PgError::new(
+                            SqlState::UNDEFINED_PARAMETER,
+                            format!("there is no parameter {}", placeholder.id),
+                        )));
+                    }
+                    if types.len() < number {
+                        types.resize(number, None);
+                    }
+                    let field = placeholder.field.as_ref().filter(|field| *field.data_type() != DataType::Null);
+                    if let (slot @ None, Some(field)) = (&mut types[number - 1], field) {
+                        *slot = Some(PgType::from_field(field));
+                    }
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(types)
+}
+
+/// What a client is told of the plan's columns.
+pub(crate) fn output_columns(plan: &LogicalPlan) -> Vec<BoundColumn> {
+    plan.schema()
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(at, field)| {
+            let (table, attnum) = origin(plan, at).unwrap_or((0, 0));
+            BoundColumn {
+                name: visible_name(field.name()).to_owned(),
+                ty: PgType::from_field(field),
+                table,
+                attnum,
+            }
+        })
+        .collect()
+}
+
+/// The table and `attnum` an output column comes from unchanged.
+fn origin(plan: &LogicalPlan, at: usize) -> Option<(u32, i16)> {
+    match plan {
+        LogicalPlan::Projection(Projection { expr, input, .. }) => {
+            let mut expr = expr.get(at)?;
+            while let Expr::Alias(alias) = expr {
+                expr = &alias.expr;
+            }
+            let Expr::Column(column) = expr else { return None };
+            origin(input, input.schema().index_of_column(column).ok()?)
+        }
+        LogicalPlan::Filter(filter) => origin(&filter.input, at),
+        LogicalPlan::Sort(sort) => origin(&sort.input, at),
+        LogicalPlan::Limit(limit) => origin(&limit.input, at),
+        LogicalPlan::SubqueryAlias(alias) => origin(&alias.input, at),
+        LogicalPlan::Distinct(datafusion::logical_expr::Distinct::All(input)) => origin(input, at),
+        LogicalPlan::Join(join) => {
+            let left = join.left.schema().fields().len();
+            if join.schema.fields().len() != left + join.right.schema().fields().len() {
+                return None;
+            }
+            if at < left { origin(&join.left, at) } else { origin(&join.right, at - left) }
+        }
+        LogicalPlan::TableScan(scan) => {
+            let source = scan.source.downcast_ref::<RelationSource>()?;
+            let position = scan.projection.as_ref().map_or(Some(at), |columns| columns.get(at).copied())?;
+            let column = source.relation.columns().get(position)?;
+            Some((source.relation.oid.0, column.attnum))
+        }
+        _ => None,
+    }
+}
+
+/// Turns an error of DataFusion's planner into PostgreSQL's words, with the place its diagnostic names.
+pub(super) fn planner_error(error: &DataFusionError) -> PgError {
+    let report = PgError::from_datafusion(error);
+    let offset = error
+        .diagnostic()
+        .and_then(|diagnostic| diagnostic.span)
+        .filter(|span| span.start.line > 0)
+        // The parser puts byte offsets where columns are.
+        .and_then(|span| usize::try_from(span.start.column.checked_sub(1)?).ok());
+    report.or_at(offset)
+}
+
+/// The PostgreSQL type of an expression over `schema`.
+pub(crate) fn type_of(expr: &Expr, schema: &DFSchema) -> Result<PgType, PgError> {
+    let (_, field) = expr.to_field(schema).map_err(|error| planner_error(&error))?;
+    Ok(PgType::from_field(&field))
+}

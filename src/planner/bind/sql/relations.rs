@@ -1,0 +1,160 @@
+//! Table references DataFusion does not know: `GRAPH_TABLE (…)` and `cypher('g', $$…$$)`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use sqlparser::ast::{
+    Expr as SqlExpr, FunctionArg, FunctionArgExpr, ObjectName, TableAlias, TableFactor, Value,
+};
+
+use super::names::fold;
+use super::types::sql_type;
+use crate::error::{PgError, SqlState};
+use crate::functions::cast::plan_cast;
+use crate::parser::pgq::GraphTable;
+use crate::planner::bind::context::BindContext;
+use crate::types::pg_type::PgType;
+
+/// Plans the graph languages' table references.
+pub(super) struct Relations {
+    context: BindContext,
+    graph_tables: Arc<[GraphTable]>,
+}
+
+impl Relations {
+    pub(super) fn new(context: &BindContext, graph_tables: Arc<[GraphTable]>) -> Self {
+        Self { context: context.clone(), graph_tables }
+    }
+
+    fn graph_table(&self, number: usize, planner: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
+        let Some(table) = self.graph_tables.get(number) else {
+            return Err(PgError::internal("GRAPH_TABLE placeholder without its pattern").into());
+        };
+        let context = &self.context;
+        let (catalog, path) = (&context.catalog, &context.search_path);
+        let plan = crate::planner::bind::graph::bind_graph_table_plan(catalog, path, table, &mut |expr, schema| {
+            let mut expr = expr.clone();
+            super::rewrite::rewrite_expression(&mut expr, context)?;
+            let expr = planner.sql_to_expr(expr, schema).map_err(|error| super::query::planner_error(&error))?;
+            super::resolve::resolve_expression(expr, schema, context)
+        })?;
+        Ok(plan)
+    }
+
+    fn cypher(&self, arguments: &[FunctionArg]) -> Result<LogicalPlan> {
+        let texts: Option<Vec<(&str, Option<usize>)>> = arguments.iter().map(literal).collect();
+        let (graph, (text, offset)) = match texts.as_deref() {
+            Some([text]) => (None, *text),
+            Some([(graph, _), text]) => (Some(*graph), *text),
+            _ => {
+                return Err(PgError::new(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    "cypher() takes a graph name and a Cypher text, both literals",
+                )
+                .hint("Write SELECT * FROM cypher('graph', $$ MATCH … RETURN … $$).")
+                .into());
+            }
+        };
+        Ok(crate::planner::bind::bind_cypher_call(&self.context, graph, text, offset)?)
+    }
+}
+
+impl fmt::Debug for Relations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relations").finish_non_exhaustive()
+    }
+}
+
+/// A string literal and the byte offset of its content.
+fn literal(argument: &FunctionArg) -> Option<(&str, Option<usize>)> {
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlExpr::Value(value))) = argument else { return None };
+    let start = super::names::offset_of(value.span);
+    match &value.value {
+        Value::SingleQuotedString(text) => Some((text, start.map(|start| start + 1))),
+        Value::DollarQuotedString(quoted) => {
+            let tag = quoted.tag.as_ref().map_or(0, String::len);
+            Some((&quoted.value, start.map(|start| start + tag + 2)))
+        }
+        _ => None,
+    }
+}
+
+/// The function a table factor calls, with its arguments and alias.
+fn called(factor: &TableFactor) -> Option<(&ObjectName, &[FunctionArg], Option<&TableAlias>)> {
+    match factor {
+        TableFactor::Table { name, alias, args: Some(arguments), .. } => {
+            Some((name, &arguments.args, alias.as_ref()))
+        }
+        TableFactor::Function { name, args, alias, .. } => Some((name, args, alias.as_ref())),
+        _ => None,
+    }
+}
+
+impl RelationPlanner for Relations {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        planner: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        let Some((name, arguments, alias)) = called(&relation) else {
+            return Ok(RelationPlanning::Original(Box::new(relation)));
+        };
+        let [part] = name.0.as_slice() else { return Ok(RelationPlanning::Original(Box::new(relation))) };
+        let plan = match part.as_ident().map(fold).as_deref() {
+            Some("cypher") => self.cypher(arguments)?,
+            Some(crate::parser::pgq::GRAPH_TABLE_FUNCTION) => {
+                let number = match arguments {
+                    [FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlExpr::Value(value)))] => {
+                        value.value.to_string().parse().unwrap_or(usize::MAX)
+                    }
+                    _ => usize::MAX,
+                };
+                self.graph_table(number, planner)?
+            }
+            _ => return Ok(RelationPlanning::Original(Box::new(relation))),
+        };
+        let (plan, alias) = typed_alias(plan, alias, &self.context)?;
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+    }
+}
+
+/// `AS t(a text, b bigint)`: renames and casts; an alias without types is left to DataFusion.
+fn typed_alias(
+    plan: LogicalPlan,
+    alias: Option<&TableAlias>,
+    context: &BindContext,
+) -> Result<(LogicalPlan, Option<TableAlias>)> {
+    let Some(alias) = alias else { return Ok((plan, None)) };
+    if alias.columns.iter().all(|column| column.data_type.is_none()) {
+        return Ok((plan, Some(alias.clone())));
+    }
+    let columns = plan.schema().columns();
+    if columns.len() != alias.columns.len() {
+        return Err(PgError::new(
+            SqlState::DATATYPE_MISMATCH,
+            format!("the query gives {} columns but {} are declared", columns.len(), alias.columns.len()),
+        )
+        .into());
+    }
+    let exprs = columns
+        .iter()
+        .zip(&alias.columns)
+        .zip(plan.schema().fields())
+        .map(|((column, declared), field)| {
+            let expr = Expr::Column(column.clone());
+            let name = fold(&declared.name);
+            Ok(match &declared.data_type {
+                None => expr.alias(name),
+                Some(ty) => {
+                    let to = sql_type(ty)?;
+                    plan_cast(expr, &PgType::from_field(field), &to, true, context.functions.session())?.alias(name)
+                }
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let plan = LogicalPlanBuilder::from(plan).project(exprs)?.build()?;
+    Ok((plan, Some(TableAlias { columns: Vec::new(), ..alias.clone() })))
+}

@@ -1,0 +1,347 @@
+//! The pass over the syntax tree before DataFusion's planner sees it.
+//!
+//! It names unnamed columns as PostgreSQL does, turns PostgreSQL forms that DataFusion has under another name into
+//! that, and refuses what would otherwise be silently dropped.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    BinaryOperator, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor, Value, VisitMut,
+    VisitorMut,
+};
+
+use super::names::{column_name, fold, unique_name};
+use crate::error::{PgError, SqlState};
+use crate::planner::bind::context::BindContext;
+
+/// Rewrites a query in place.
+///
+/// # Errors
+/// `0A000` for forms that are not carried out.
+pub(super) fn rewrite_query(query: &mut Query, _context: &BindContext) -> Result<(), PgError> {
+    finish(query.visit(&mut Rewriter))
+}
+
+/// Rewrites a lone expression in place.
+///
+/// # Errors
+/// As [`rewrite_query`].
+pub(super) fn rewrite_expression(expr: &mut Expr, _context: &BindContext) -> Result<(), PgError> {
+    finish(expr.visit(&mut Rewriter))
+}
+
+fn finish(flow: ControlFlow<PgError>) -> Result<(), PgError> {
+    match flow {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+struct Rewriter;
+
+impl VisitorMut for Rewriter {
+    type Break = PgError;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<PgError> {
+        flow(check_query(query))
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<PgError> {
+        flow(check_select(select))?;
+        name_columns(&mut select.projection);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<PgError> {
+        flow(check_table_factor(factor))
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<PgError> {
+        flow(rewrite(expr))
+    }
+}
+
+fn flow(result: Result<(), PgError>) -> ControlFlow<PgError> {
+    match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    }
+}
+
+fn refuse(what: &str, hint: &str) -> PgError {
+    PgError::unsupported(format!("{what} is not supported"), hint)
+}
+
+fn check_query(query: &mut Query) -> Result<(), PgError> {
+    let Query {
+        with: _,
+        body: _,
+        order_by: _,
+        limit_clause,
+        fetch,
+        locks,
+        for_clause,
+        settings,
+        format_clause,
+        pipe_operators,
+    } = query;
+    if !locks.is_empty() {
+        return Err(refuse("row locking (FOR UPDATE, FOR SHARE)", "Use an UPDATE; see docs/compat.md."));
+    }
+    if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
+        return Err(refuse("this clause", "It is not part of PostgreSQL's SELECT."));
+    }
+    if let Some(Fetch { with_ties, percent, quantity }) = fetch.take() {
+        if with_ties || percent {
+            return Err(refuse("FETCH FIRST … WITH TIES or PERCENT", "Use rank() in a sub-select."));
+        }
+        let count = quantity.unwrap_or_else(|| Expr::value(Value::Number("1".to_owned(), false)));
+        let offset = match limit_clause.take() {
+            Some(LimitClause::LimitOffset { offset, limit: None, limit_by }) if limit_by.is_empty() => offset,
+            None => None,
+            Some(_) => {
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, "multiple LIMIT clauses not allowed"));
+            }
+        };
+        *limit_clause = Some(LimitClause::LimitOffset { limit: Some(count), offset, limit_by: Vec::new() });
+    }
+    if let Some(LimitClause::LimitOffset { limit, .. }) = limit_clause
+        && limit.as_ref().is_some_and(|limit| matches!(limit, Expr::Value(value) if value.value == Value::Null))
+    {
+        *limit = None;
+    }
+    Ok(())
+}
+
+/// Names every clause of a SELECT, so that one DataFusion drops cannot slip through.
+fn check_select(select: &Select) -> Result<(), PgError> {
+    if select.top.is_some()
+        || select.qualify.is_some()
+        || select.prewhere.is_some()
+        || !select.lateral_views.is_empty()
+        || !select.cluster_by.is_empty()
+        || !select.distribute_by.is_empty()
+        || !select.sort_by.is_empty()
+        || !select.connect_by.is_empty()
+        || select.value_table_mode.is_some()
+    {
+        return Err(refuse("this clause", "It is not part of PostgreSQL's SELECT."));
+    }
+    if select.into.is_some() {
+        return Err(refuse("SELECT INTO", "Use CREATE TABLE … AS SELECT."));
+    }
+    Ok(())
+}
+
+fn check_table_factor(factor: &mut TableFactor) -> Result<(), PgError> {
+    match factor {
+        TableFactor::Table {
+            name,
+            alias: _,
+            args,
+            with_hints,
+            version,
+            with_ordinality,
+            partitions,
+            json_path,
+            sample,
+            index_hints,
+        } => {
+            if sample.is_some() {
+                return Err(refuse("TABLESAMPLE", "Use WHERE random() < fraction."));
+            }
+            if *with_ordinality {
+                return Err(refuse("WITH ORDINALITY", "Use row_number() over the function's result."));
+            }
+            if !with_hints.is_empty()
+                || version.is_some()
+                || !partitions.is_empty()
+                || json_path.is_some()
+                || !index_hints.is_empty()
+            {
+                return Err(refuse("this table modifier", "It is not part of PostgreSQL's FROM."));
+            }
+            if args.is_some() {
+                strip_catalog(name);
+            }
+            Ok(())
+        }
+        TableFactor::Derived { sample: None, .. } | TableFactor::NestedJoin { .. } => Ok(()),
+        TableFactor::Function { with_ordinality: false, name, .. } => {
+            strip_catalog(name);
+            Ok(())
+        }
+        TableFactor::UNNEST { with_offset: false, with_ordinality: false, .. } => Ok(()),
+        _ => Err(refuse("this kind of table reference", "See docs/compat.md.")),
+    }
+}
+
+/// Gives every unnamed column PostgreSQL's name, made unique where one is there already.
+fn name_columns(projection: &mut [SelectItem]) {
+    let wildcard = projection
+        .iter()
+        .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    let mut seen: Vec<String> = Vec::with_capacity(projection.len());
+    for (number, item) in projection.iter_mut().enumerate() {
+        let name = match item {
+            SelectItem::UnnamedExpr(expr) => column_name(expr),
+            SelectItem::ExprWithAlias { alias, .. } => fold(alias),
+            SelectItem::ExprWithAliases { .. }
+            | SelectItem::QualifiedWildcard(..)
+            | SelectItem::Wildcard(_) => continue,
+        };
+        let taken = seen.contains(&name);
+        match item {
+            SelectItem::UnnamedExpr(expr) => {
+                let is_column = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+                if taken || wildcard && is_column || !is_column {
+                    let alias = if taken || wildcard { unique_name(&name, number) } else { name.clone() };
+                    let expr = std::mem::replace(expr, Expr::value(Value::Null));
+                    *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', alias) };
+                }
+            }
+            SelectItem::ExprWithAlias { alias, .. } if taken => {
+                *alias = Ident::with_quote('"', unique_name(&name, number));
+            }
+            _ => {}
+        }
+        seen.push(name);
+    }
+}
+
+/// Names the columns of a RETURNING list.
+pub(super) fn name_returning(items: &mut [SelectItem]) {
+    name_columns(items);
+}
+
+/// Built-in functions are found without the schema they are in.
+fn strip_catalog(name: &mut ObjectName) {
+    let in_catalog = match name.0.as_slice() {
+        [ObjectNamePart::Identifier(schema), _] => {
+            matches!(fold(schema).as_str(), "pg_catalog" | "information_schema")
+        }
+        _ => false,
+    };
+    if in_catalog {
+        name.0.remove(0);
+    }
+}
+
+fn rewrite(expr: &mut Expr) -> Result<(), PgError> {
+    match expr {
+        Expr::Function(function) => {
+            strip_catalog(&mut function.name);
+            Ok(())
+        }
+        Expr::BinaryOp { op: op @ BinaryOperator::PGCustomBinaryOperator(_), .. } => rewrite_operator(op),
+        Expr::Collate { expr: inner, collation } => {
+            let known = matches!(
+                collation.0.last().and_then(ObjectNamePart::as_ident).map(|name| name.value.as_str()),
+                Some("default" | "C" | "POSIX" | "ucs_basic" | "c" | "posix")
+            );
+            if !known {
+                return Err(PgError::new(
+                    SqlState::UNDEFINED_OBJECT,
+                    format!("collation {collation} for encoding \"UTF8\" does not exist"),
+                )
+                .hint("graphwire compares text byte by byte, as collation \"C\" does."));
+            }
+            let inner = std::mem::replace(inner.as_mut(), Expr::value(Value::Null));
+            *expr = Expr::Nested(Box::new(inner));
+            Ok(())
+        }
+        Expr::AtTimeZone { timestamp, time_zone } => {
+            let timestamp = std::mem::replace(timestamp.as_mut(), Expr::value(Value::Null));
+            let time_zone = std::mem::replace(time_zone.as_mut(), Expr::value(Value::Null));
+            *expr = call("timezone", vec![time_zone, timestamp]);
+            Ok(())
+        }
+        Expr::Interval(interval) => rewrite_interval(interval).map(|rewritten| *expr = rewritten),
+        _ => Ok(()),
+    }
+}
+
+/// `OPERATOR(pg_catalog.~)` and the like to the operator itself.
+fn rewrite_operator(op: &mut BinaryOperator) -> Result<(), PgError> {
+    let BinaryOperator::PGCustomBinaryOperator(parts) = op else { return Ok(()) };
+    let symbol = parts.last().map(String::as_str).unwrap_or_default();
+    *op = match symbol {
+        "=" => BinaryOperator::Eq,
+        "<>" | "!=" => BinaryOperator::NotEq,
+        "<" => BinaryOperator::Lt,
+        "<=" => BinaryOperator::LtEq,
+        ">" => BinaryOperator::Gt,
+        ">=" => BinaryOperator::GtEq,
+        "+" => BinaryOperator::Plus,
+        "-" => BinaryOperator::Minus,
+        "*" => BinaryOperator::Multiply,
+        "/" => BinaryOperator::Divide,
+        "%" => BinaryOperator::Modulo,
+        "||" => BinaryOperator::StringConcat,
+        "~" => BinaryOperator::PGRegexMatch,
+        "~*" => BinaryOperator::PGRegexIMatch,
+        "!~" => BinaryOperator::PGRegexNotMatch,
+        "!~*" => BinaryOperator::PGRegexNotIMatch,
+        "~~" => BinaryOperator::PGLikeMatch,
+        "~~*" => BinaryOperator::PGILikeMatch,
+        "!~~" => BinaryOperator::PGNotLikeMatch,
+        "!~~*" => BinaryOperator::PGNotILikeMatch,
+        other => {
+            return Err(PgError::new(
+                SqlState::UNDEFINED_FUNCTION,
+                format!("operator does not exist: {other}"),
+            ));
+        }
+    };
+    Ok(())
+}
+
+/// `INTERVAL '1' DAY` and `INTERVAL '1 day'` to a cast, so that PostgreSQL's interval reader reads it.
+fn rewrite_interval(interval: &sqlparser::ast::Interval) -> Result<Expr, PgError> {
+    if interval.last_field.is_some() || interval.fractional_seconds_precision.is_some() {
+        return Err(refuse("an interval literal with a range of fields", "Write the units in the literal."));
+    }
+    let value = match (&*interval.value, &interval.leading_field) {
+        (Expr::Value(value), Some(field)) => match &value.value {
+            Value::SingleQuotedString(text) if text.trim().parse::<f64>().is_ok() => {
+                Expr::value(Value::SingleQuotedString(format!("{text} {field}")))
+            }
+            _ => (*interval.value).clone(),
+        },
+        (value, _) => value.clone(),
+    };
+    Ok(Expr::Cast {
+        kind: sqlparser::ast::CastKind::Cast,
+        expr: Box::new(value),
+        data_type: sqlparser::ast::DataType::Interval { fields: None, precision: None },
+        array: false,
+        format: None,
+    })
+}
+
+/// A call of a built-in function.
+pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: arguments.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))).collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+/// Whether a query is VALUES alone, whose rows INSERT may give DEFAULT in.
+pub(super) fn values_mut(query: &mut Query) -> Option<&mut sqlparser::ast::Values> {
+    match query.body.as_mut() {
+        SetExpr::Values(values) => Some(values),
+        _ => None,
+    }
+}

@@ -1,0 +1,131 @@
+//! SQL type names to PostgreSQL types.
+
+use arrow::datatypes::FieldRef;
+use datafusion::common::Result as DataFusionResult;
+use datafusion::logical_expr::planner::TypePlanner;
+use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, TimezoneInfo};
+
+use crate::error::{PgError, SqlState};
+use crate::types::pg_type::PgType;
+
+/// The type a name in a statement stands for.
+///
+/// # Errors
+/// `42704` for an unknown name, `22023` for a bad modifier, `0A000` for a type that is known but not carried out.
+pub fn sql_type(ty: &DataType) -> Result<PgType, PgError> {
+    Ok(match ty {
+        DataType::Boolean | DataType::Bool => PgType::Bool,
+        DataType::SmallInt(None) | DataType::Int2(None) => PgType::Int2,
+        DataType::Int(None) | DataType::Integer(None) | DataType::Int4(None) => PgType::Int4,
+        DataType::BigInt(None) | DataType::Int8(None) => PgType::Int8,
+        DataType::Real | DataType::Float4 => PgType::Float4,
+        DataType::Float(ExactNumberInfo::Precision(bits)) if *bits <= 24 => PgType::Float4,
+        DataType::Float(_)
+        | DataType::Float8
+        | DataType::DoublePrecision
+        | DataType::Double(ExactNumberInfo::None) => PgType::Float8,
+        DataType::Numeric(info) | DataType::Decimal(info) | DataType::Dec(info) => numeric(info)?,
+        DataType::Text => PgType::Text,
+        DataType::Varchar(length) | DataType::CharacterVarying(length) | DataType::CharVarying(length) => {
+            PgType::Varchar(character_length(length.as_ref(), "varchar")?)
+        }
+        DataType::Char(length) | DataType::Character(length) => {
+            PgType::Bpchar(Some(character_length(length.as_ref(), "char")?.unwrap_or(1)))
+        }
+        DataType::Bytea => PgType::Bytea,
+        DataType::Date => PgType::Date,
+        DataType::Time(_, zone) => match zone {
+            TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => PgType::Time,
+            TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => PgType::Timetz,
+        },
+        DataType::Timestamp(_, zone) => match zone {
+            TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => PgType::Timestamp,
+            TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => PgType::Timestamptz,
+        },
+        DataType::Interval { .. } => PgType::Interval,
+        DataType::Uuid => PgType::Uuid,
+        DataType::JSON => PgType::Json,
+        DataType::JSONB => PgType::Jsonb,
+        DataType::Regclass => PgType::Regclass,
+        DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => {
+            // Dimensions are documentation in PostgreSQL: int[][] is int[].
+            match sql_type(element)? {
+                PgType::Array(inner) => PgType::Array(inner),
+                element => PgType::Array(Box::new(element)),
+            }
+        }
+        DataType::Array(ArrayElemTypeDef::AngleBracket(element)) => PgType::Array(Box::new(sql_type(element)?)),
+        DataType::Custom(name, modifiers) => custom(&name.to_string(), modifiers)?,
+        other => return Err(undefined_type(&other.to_string())),
+    })
+}
+
+fn custom(name: &str, modifiers: &[String]) -> Result<PgType, PgError> {
+    let bare = name.to_lowercase();
+    let bare = bare.strip_prefix("pg_catalog.").unwrap_or(&bare);
+    let full = match modifiers {
+        [] => bare.to_owned(),
+        some => format!("{bare}({})", some.join(",")),
+    };
+    PgType::parse_name(&full).map_err(|_| undefined_type(name))
+}
+
+fn undefined_type(name: &str) -> PgError {
+    PgError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{}\" does not exist", name.to_lowercase()))
+}
+
+fn numeric(info: &ExactNumberInfo) -> Result<PgType, PgError> {
+    let (precision, scale) = match info {
+        ExactNumberInfo::None => return Ok(PgType::Numeric(None)),
+        ExactNumberInfo::Precision(precision) => (*precision, 0),
+        ExactNumberInfo::PrecisionAndScale(precision, scale) => (*precision, *scale),
+    };
+    if precision == 0 || precision > 1000 {
+        return Err(PgError::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("NUMERIC precision {precision} must be between 1 and 1000"),
+        ));
+    }
+    if precision > 38 {
+        return Err(PgError::unsupported(
+            format!("NUMERIC precision {precision} is not supported"),
+            "graphwire stores numeric with up to 38 digits.",
+        ));
+    }
+    match (u8::try_from(precision), i8::try_from(scale)) {
+        (Ok(precision), Ok(scale)) if scale >= 0 && scale <= precision as i8 => {
+            Ok(PgType::Numeric(Some((precision, scale))))
+        }
+        _ => Err(PgError::unsupported(
+            format!("NUMERIC scale {scale} is not supported"),
+            "The scale must be between 0 and the precision.",
+        )),
+    }
+}
+
+fn character_length(length: Option<&CharacterLength>, name: &str) -> Result<Option<u32>, PgError> {
+    match length {
+        None | Some(CharacterLength::Max) => Ok(None),
+        Some(CharacterLength::IntegerLength { length, .. }) => match u32::try_from(*length) {
+            Ok(0) => Err(PgError::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("length for type {name} must be at least 1"),
+            )),
+            Ok(length) if length <= 10_485_760 => Ok(Some(length)),
+            _ => Err(PgError::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("length for type {name} cannot exceed 10485760"),
+            )),
+        },
+    }
+}
+
+/// Lets DataFusion's planner resolve type names the way [`sql_type`] does.
+#[derive(Debug)]
+pub(super) struct PgTypePlanner;
+
+impl TypePlanner for PgTypePlanner {
+    fn plan_type_field(&self, ty: &DataType) -> DataFusionResult<Option<FieldRef>> {
+        Ok(Some(std::sync::Arc::new(sql_type(ty)?.field("", true))))
+    }
+}

@@ -1,0 +1,564 @@
+//! COPY, both ways. What the bytes look like is `types::copy`'s business; here are the rows' way in and out.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use datafusion::common::{DFSchema, TableReference};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::logical_expr::{EmptyRelation, Extension, LogicalPlan};
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use futures::StreamExt;
+use sqlparser::ast::{CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, Statement as Sql};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::engine::Engine;
+use super::outcome::{Completion, CopyFraming, CopyIn, CopyOut, Outcome};
+use super::pipeline::{self, Executed};
+use super::session_impl::Session;
+use crate::access::admit;
+use crate::catalog::{Catalog, ColumnDefault, Relation, Table};
+use crate::error::{PgError, SqlState};
+use crate::executor::WriteTarget;
+use crate::executor::write::StatementWrites;
+use crate::parser::{Body, Statement};
+use crate::planner::bind::bound::Bound;
+use crate::planner::bind::sql::{assign_expression, bind_expression, bind_query, fold, write_target};
+use crate::planner::node::{TableWrite, WriteKind};
+use crate::storage::fs::{FileSystem, LocalFileSystem};
+use crate::types::copy::{CopyColumn, CopyColumns, CopyFormat, CopyHeader, CopyOptionTexts, CopyOptions, CopyReader, CopyWriter};
+use crate::types::TypeError;
+
+/// Rows of the batches a COPY makes.
+const BATCH_ROWS: usize = 65_536;
+/// Pieces of data that may wait for the reader.
+const QUEUED_PIECES: usize = 16;
+/// Bytes read from a file at a time.
+const FILE_PIECE_BYTES: usize = 1 << 20;
+
+/// A `COPY … FROM STDIN` that is being fed.
+pub(super) struct CopyTask {
+    table: Arc<Relation>,
+    columns: Vec<usize>,
+    reading: JoinHandle<Result<Read, PgError>>,
+}
+
+/// What was read, and the memory it holds.
+struct Read {
+    batches: Vec<RecordBatch>,
+    rows: u64,
+    _memory: MemoryReservation,
+}
+
+impl Drop for CopyTask {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+impl CopyTask {
+    /// Waits for the data's end and writes the rows.
+    pub(super) async fn finish(mut self, session: &mut Session) -> Result<String, PgError> {
+        let read = match (&mut self.reading).await {
+            Ok(read) => read?,
+            Err(error) if error.is_panic() => return Err(PgError::internal("COPY failed unexpectedly")),
+            Err(_) => return Err(session.shared.canceled()),
+        };
+        write(session, &self.table, &self.columns, read.batches)?;
+        Ok(format!("COPY {}", read.rows))
+    }
+}
+
+/// Runs COPY; `None` if the statement is another.
+pub(super) async fn run(session: &mut Session, statement: &Statement) -> Result<Option<Outcome>, PgError> {
+    let Body::Sql { statement: sql, .. } = &statement.body else { return Ok(None) };
+    let Sql::Copy { source, to, target, options, legacy_options, values } = sql.as_ref() else { return Ok(None) };
+    if !values.is_empty() {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "COPY takes its data from the protocol, not from the statement"));
+    }
+    let said = Said::new(options, legacy_options)?;
+    match (to, target) {
+        (true, CopyTarget::Stdout) => copy_out(session, source, said, statement).await.map(Some),
+        (false, CopyTarget::Stdin) => copy_in(session, source, said).await.map(Some),
+        (false, CopyTarget::File { filename }) => {
+            copy_file(session, source, said, filename).await.map(|tag| Some(Outcome::Command(tag)))
+        }
+        (true, CopyTarget::File { .. }) => Err(PgError::unsupported(
+            "COPY to a file is not supported",
+            "Use COPY … TO STDOUT; psql's \\copy writes it to a file of yours.",
+        )),
+        (_, CopyTarget::Program { .. }) => {
+            Err(PgError::unsupported("COPY with PROGRAM is not supported", "Use psql's \\copy."))
+        }
+        (true, CopyTarget::Stdin) | (false, CopyTarget::Stdout) => {
+            Err(PgError::new(SqlState::SYNTAX_ERROR, "COPY … FROM takes STDIN, COPY … TO takes STDOUT"))
+        }
+    }
+}
+
+/// The options of a COPY as written.
+struct Said {
+    format: FileFormat,
+    texts: CopyOptionTexts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileFormat {
+    Copy,
+    Parquet,
+    Json,
+}
+
+impl Said {
+    fn new(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<Self, PgError> {
+        let mut said = Self { format: FileFormat::Copy, texts: CopyOptionTexts::default() };
+        for option in options {
+            said.option(option)?;
+        }
+        for option in legacy {
+            said.legacy(option)?;
+        }
+        Ok(said)
+    }
+
+    fn option(&mut self, option: &CopyOption) -> Result<(), PgError> {
+        let texts = &mut self.texts;
+        match option {
+            CopyOption::Format(name) => match fold(name).as_str() {
+                "text" => texts.format = CopyFormat::Text,
+                "csv" => texts.format = CopyFormat::Csv,
+                "binary" => texts.format = CopyFormat::Binary,
+                "parquet" => self.format = FileFormat::Parquet,
+                "json" => self.format = FileFormat::Json,
+                other => {
+                    return Err(PgError::new(
+                        SqlState::INVALID_PARAMETER_VALUE,
+                        format!("COPY format \"{other}\" not recognized"),
+                    ));
+                }
+            },
+            CopyOption::Freeze(false) => {}
+            CopyOption::Freeze(true) => {
+                return Err(PgError::unsupported("COPY … FREEZE is not supported", "Leave it out; rows are visible at commit."));
+            }
+            CopyOption::Delimiter(delimiter) => texts.delimiter = Some(delimiter.to_string()),
+            CopyOption::Null(null) => texts.null = Some(null.clone()),
+            CopyOption::Header(true) => texts.header = CopyHeader::Present,
+            CopyOption::Header(false) => texts.header = CopyHeader::None,
+            CopyOption::Quote(quote) => texts.quote = Some(quote.to_string()),
+            CopyOption::Escape(escape) => texts.escape = Some(escape.to_string()),
+            CopyOption::ForceQuote(columns) => texts.force_quote = named(columns),
+            CopyOption::ForceNotNull(columns) => texts.force_not_null = named(columns),
+            CopyOption::ForceNull(columns) => texts.force_null = named(columns),
+            CopyOption::Encoding(encoding) => match encoding.to_lowercase().replace('-', "").as_str() {
+                "utf8" => {}
+                _ => {
+                    return Err(PgError::unsupported(
+                        format!("COPY encoding \"{encoding}\" is not supported"),
+                        "Convert the data to UTF8.",
+                    ));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn legacy(&mut self, option: &CopyLegacyOption) -> Result<(), PgError> {
+        let texts = &mut self.texts;
+        match option {
+            CopyLegacyOption::Binary => texts.format = CopyFormat::Binary,
+            CopyLegacyOption::Delimiter(delimiter) => texts.delimiter = Some(delimiter.to_string()),
+            CopyLegacyOption::Null(null) => texts.null = Some(null.clone()),
+            CopyLegacyOption::Csv(options) => {
+                use sqlparser::ast::CopyLegacyCsvOption as Csv;
+                texts.format = CopyFormat::Csv;
+                for option in options {
+                    match option {
+                        Csv::Header => texts.header = CopyHeader::Present,
+                        Csv::Quote(quote) => texts.quote = Some(quote.to_string()),
+                        Csv::Escape(escape) => texts.escape = Some(escape.to_string()),
+                        Csv::ForceQuote(columns) => texts.force_quote = named(columns),
+                        Csv::ForceNotNull(columns) => texts.force_not_null = named(columns),
+                    }
+                }
+            }
+            other => {
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{other}\"")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The checked options of a COPY in one of PostgreSQL's formats.
+    fn check(mut self, reads: bool) -> Result<CopyOptions, PgError> {
+        if self.format != FileFormat::Copy {
+            return Err(PgError::unsupported(
+                "the formats parquet and json are for files on the server",
+                "Use COPY table FROM '/path' (FORMAT parquet).",
+            ));
+        }
+        self.texts.reads = reads;
+        Ok(CopyOptions::check(self.texts)?)
+    }
+}
+
+fn named(columns: &[Ident]) -> CopyColumns {
+    CopyColumns::Named(columns.iter().map(fold).collect())
+}
+
+/// The table, and the positions of the columns that are copied.
+fn table_of(session: &mut Session, source: &CopySource) -> Result<(Arc<Relation>, Vec<usize>), PgError> {
+    session.statement_snapshot()?;
+    let Some(transaction) = &session.transaction else { return Err(PgError::internal("no transaction")) };
+    let context = session.bind_context(transaction, Default::default());
+    let CopySource::Table { table_name, columns } = source else {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "COPY FROM takes a table"));
+    };
+    let (relation, table) = write_target(&context, table_name)?;
+    let positions = positions(&relation, &table, columns)?;
+    Ok((relation, positions))
+}
+
+fn positions(relation: &Relation, table: &Table, names: &[Ident]) -> Result<Vec<usize>, PgError> {
+    if names.is_empty() {
+        return Ok((0..table.columns.len()).collect());
+    }
+    let mut positions = Vec::with_capacity(names.len());
+    for name in names {
+        let name = fold(name);
+        let at = table.position(&name).ok_or_else(|| {
+            PgError::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{name}\" of relation \"{}\" does not exist", relation.name),
+            )
+        })?;
+        if positions.contains(&at) {
+            return Err(PgError::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{name}\" specified more than once"),
+            ));
+        }
+        positions.push(at);
+    }
+    Ok(positions)
+}
+
+fn copy_columns(relation: &Relation, positions: &[usize]) -> Vec<CopyColumn> {
+    positions
+        .iter()
+        .filter_map(|at| relation.columns().get(*at))
+        .map(|column| CopyColumn { name: column.name.clone(), ty: column.ty.clone() })
+        .collect()
+}
+
+/// The gate: copying into a table is inserting into it.
+fn admit_insert(session: &Session, relation: &Arc<Relation>) -> Result<(), PgError> {
+    if session.transaction.as_ref().is_some_and(|transaction| transaction.read_only) {
+        return Err(PgError::new(
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            "cannot execute COPY FROM in a read-only transaction",
+        ));
+    }
+    let rows = LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) });
+    let name = TableReference::bare(relation.name.as_str());
+    let node = TableWrite::try_new(Arc::clone(relation), WriteKind::Insert, Arc::new(rows), 0, &name)?;
+    admit(LogicalPlan::Extension(Extension { node: Arc::new(node) }), &session.shared.caller).map(drop)
+}
+
+fn reader(session: &Session, relation: &Relation, columns: &[usize], options: CopyOptions) -> CopyReader {
+    let settings = session.shared.settings.lock().input(session.shared.now().transaction_us);
+    CopyReader::new(&relation.name, &copy_columns(relation, columns), options, &settings, BATCH_ROWS)
+}
+
+fn reservation(engine: &Engine) -> MemoryReservation {
+    MemoryConsumer::new("COPY").register(engine.runtime.task_context().memory_pool())
+}
+
+async fn copy_in(session: &mut Session, source: &CopySource, said: Said) -> Result<Outcome, PgError> {
+    let (relation, columns) = table_of(session, source)?;
+    admit_insert(session, &relation)?;
+    let options = said.check(true)?;
+    let binary = options.format == CopyFormat::Binary;
+    let mut reader = reader(session, &relation, &columns, options);
+    let memory = reservation(&session.engine);
+    let (sender, mut receiver) = mpsc::channel::<Result<bytes::Bytes, PgError>>(QUEUED_PIECES);
+    let reading = async move {
+        let mut read = Read { batches: Vec::new(), rows: 0, _memory: memory };
+        while let Some(piece) = receiver.recv().await {
+            reader.push(&piece?)?;
+            read.take(&mut reader)?;
+        }
+        reader.finish()?;
+        read.take(&mut reader)?;
+        read.rows = reader.rows();
+        Ok(read)
+    };
+    let Some(reading) = session.engine.compute.spawn(reading) else {
+        return Err(PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down"));
+    };
+    let count = columns.len();
+    session.copy = Some(CopyTask { table: relation, columns, reading });
+    Ok(Outcome::CopyIn(CopyIn { columns: count, binary, data: sender }))
+}
+
+impl Read {
+    /// Takes the batches that are complete.
+    fn take(&mut self, reader: &mut CopyReader) -> Result<(), PgError> {
+        while let Some(batch) = reader.next_batch() {
+            self._memory.try_grow(batch.get_array_memory_size()).map_err(PgError::from)?;
+            self.batches.push(batch);
+        }
+        Ok(())
+    }
+}
+
+/// Writes copied rows, the columns that were not copied by their defaults.
+fn write(
+    session: &mut Session,
+    relation: &Arc<Relation>,
+    columns: &[usize],
+    batches: Vec<RecordBatch>,
+) -> Result<(), PgError> {
+    let Some(transaction) = &session.transaction else { return Err(PgError::internal("no transaction")) };
+    let Some(table) = relation.table() else { return Err(PgError::internal("not a table")) };
+    let context = session.bind_context(transaction, Default::default());
+    let empty = DFSchema::empty();
+    let mut defaults = Vec::with_capacity(table.columns.len());
+    for (at, column) in table.columns.iter().enumerate() {
+        defaults.push(match (&column.default, columns.contains(&at)) {
+            (_, true) | (None, false) => None,
+            (Some(ColumnDefault::Expression(text)), false) => {
+                let expr = bind_expression(&context, &crate::parser::stored::parse_expression(text)?, &empty)?;
+                let expr = assign_expression(&context, expr, &column.ty, &empty)?;
+                Some(super::facts::physical_expression(&session.engine, &expr, &empty)?)
+            }
+        });
+    }
+    let shape = |batch: RecordBatch| -> Result<RecordBatch, PgError> {
+        let rows = batch.num_rows();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let no_columns = RecordBatch::try_new_with_options(
+            Arc::new(arrow::datatypes::Schema::empty()),
+            Vec::new(),
+            &options,
+        )?;
+        let arrays = table
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| match (columns.iter().position(|copied| *copied == at), &defaults[at]) {
+                (Some(from), _) => Ok(batch.column(from).clone()),
+                (None, Some(default)) => Ok(default.evaluate(&no_columns)?.into_array(rows)?),
+                (None, None) => Ok(arrow::array::new_null_array(&column.ty.arrow(), rows)),
+            })
+            .collect::<Result<Vec<ArrayRef>, PgError>>()?;
+        let fields: Vec<_> =
+            table.columns.iter().map(|column| column.ty.field(&column.name, true)).collect();
+        let schema = Arc::new(arrow::datatypes::Schema::new(fields));
+        Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+    };
+    let batches = batches.into_iter().map(shape).collect::<Result<Vec<_>, _>>()?;
+    let checks = Arc::new(session.checks(transaction));
+    let catalog: Arc<Catalog> = Arc::clone(&transaction.catalog);
+    StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks).insert(relation, batches)
+}
+
+async fn copy_out(
+    session: &mut Session,
+    source: &CopySource,
+    said: Said,
+    statement: &Statement,
+) -> Result<Outcome, PgError> {
+    let options = said.check(false)?;
+    let graph_tables = match &statement.body {
+        Body::Sql { graph_tables, .. } => graph_tables.clone(),
+        Body::PropertyGraph(_) | Body::Cypher(_) | Body::Utility(_) => Vec::new(),
+    };
+    let query = match source {
+        CopySource::Query(query) => query.as_ref().clone(),
+        CopySource::Table { table_name, columns } => {
+            let list = if columns.is_empty() {
+                "*".to_owned()
+            } else {
+                columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            };
+            crate::parser::stored::parse_query(&format!("SELECT {list} FROM {table_name}"))?
+        }
+    };
+    session.statement_snapshot()?;
+    let Some(transaction) = &session.transaction else { return Err(PgError::internal("no transaction")) };
+    let context = session.bind_context(transaction, Default::default());
+    let plan = bind_query(&context, &query, &graph_tables.into())?;
+    let columns: Vec<CopyColumn> =
+        plan.columns.iter().map(|column| CopyColumn { name: column.name.clone(), ty: column.ty.clone() }).collect();
+    let Executed::Rows(rows) = Box::pin(pipeline::start(session, &Bound::Plan(plan), Vec::new())).await? else {
+        return Err(PgError::internal("a query gave no rows"));
+    };
+    let rows = super::statements::read(&Arc::new(parking_lot::Mutex::new(rows)), 0)?;
+    let framing = match options.format {
+        CopyFormat::Text => CopyFraming::Lines,
+        CopyFormat::Csv => CopyFraming::Csv { quote: options.quote, escape: options.escape },
+        CopyFormat::Binary => CopyFraming::Pieces,
+    };
+    let binary = options.format == CopyFormat::Binary;
+    let count = columns.len();
+    let writer = CopyWriter::new(&columns, options, &session.output_settings());
+    let (mut start, mut end) = (Vec::new(), Vec::new());
+    writer.header(&mut start);
+    writer.trailer(&mut end);
+    let counted = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let count_rows = Arc::clone(&counted);
+    let body = futures::stream::unfold((rows, writer), move |(mut rows, mut writer)| {
+        let counted = Arc::clone(&count_rows);
+        async move {
+            let piece = match rows.next().await? {
+                Ok(batch) => {
+                    counted.fetch_add(batch.num_rows() as u64, std::sync::atomic::Ordering::Relaxed);
+                    let mut out = Vec::new();
+                    let mut ends = Vec::new();
+                    writer
+                        .write(&batch, 0..batch.num_rows(), &mut out, &mut ends)
+                        .map(|()| pieces(out, &ends, binary))
+                        .map_err(PgError::from)
+                }
+                Err(error) => Err(error),
+            };
+            let pieces: Vec<Result<bytes::Bytes, PgError>> = match piece {
+                Ok(pieces) => pieces.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            };
+            Some((futures::stream::iter(pieces), (rows, writer)))
+        }
+    })
+    .flatten();
+    let header = (!start.is_empty()).then(|| Ok(bytes::Bytes::from(start)));
+    let trailer = (!end.is_empty()).then(|| Ok(bytes::Bytes::from(end)));
+    let data = futures::stream::iter(header).chain(body).chain(futures::stream::iter(trailer)).boxed();
+    let completion = move || {
+        Completion::Complete(format!("COPY {}", counted.load(std::sync::atomic::Ordering::Relaxed)))
+    };
+    Ok(Outcome::CopyOut(CopyOut { columns: count, binary, data, framing, completion: Arc::new(completion) }))
+}
+
+/// Rows as pieces: in binary each row by itself, else all together, as the server finds their ends.
+fn pieces(out: Vec<u8>, ends: &[usize], binary: bool) -> Vec<bytes::Bytes> {
+    let out = bytes::Bytes::from(out);
+    if !binary {
+        return vec![out];
+    }
+    let mut start = 0;
+    ends.iter().map(|end| out.slice(std::mem::replace(&mut start, *end)..*end)).collect()
+}
+
+/// `COPY t FROM '/path'`: for superusers, as only they may read the server's files.
+async fn copy_file(session: &mut Session, source: &CopySource, said: Said, path: &str) -> Result<String, PgError> {
+    if !session.shared.caller.superuser {
+        return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, "permission denied to COPY from a file")
+            .detail("Only superusers may read the server's files.")
+            .hint("Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone."));
+    }
+    if !Path::new(path).is_absolute() {
+        return Err(PgError::new(SqlState::INVALID_NAME, "relative path not allowed for COPY to file"));
+    }
+    let (relation, columns) = table_of(session, source)?;
+    admit_insert(session, &relation)?;
+    let batches = match said.format {
+        FileFormat::Copy => {
+            let reader = reader(session, &relation, &columns, said.check(true)?);
+            read_copy_file(reader, path).await?
+        }
+        FileFormat::Parquet | FileFormat::Json => {
+            let wanted = copy_columns(&relation, &columns);
+            let format = said.format;
+            let path = path.to_owned();
+            let read = tokio::task::spawn_blocking(move || read_columnar_file(format, &path, &wanted));
+            read.await.map_err(|_| PgError::internal("COPY failed unexpectedly"))??
+        }
+    };
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    write(session, &relation, &columns, batches)?;
+    Ok(format!("COPY {rows}"))
+}
+
+async fn read_copy_file(mut reader: CopyReader, path: &str) -> Result<Vec<RecordBatch>, PgError> {
+    let path = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || -> Result<Vec<RecordBatch>, PgError> {
+        use std::io::Read as _;
+        let mut file = LocalFileSystem.open(Path::new(&path))?;
+        let mut piece = vec![0u8; FILE_PIECE_BYTES];
+        let mut batches = Vec::new();
+        loop {
+            let length = file.read(&mut piece).map_err(|error| {
+                PgError::new(SqlState::IO_ERROR, format!("could not read file \"{path}\": {error}"))
+            })?;
+            if length == 0 {
+                break;
+            }
+            reader.push(&piece[..length])?;
+            batches.extend(std::iter::from_fn(|| reader.next_batch()));
+        }
+        reader.finish()?;
+        batches.extend(std::iter::from_fn(|| reader.next_batch()));
+        Ok(batches)
+    });
+    read.await.map_err(|_| PgError::internal("COPY failed unexpectedly"))?
+}
+
+/// Reads a file that has columns of its own: they are matched with the table's by name.
+fn read_columnar_file(format: FileFormat, path: &str, wanted: &[CopyColumn]) -> Result<Vec<RecordBatch>, PgError> {
+    let file = LocalFileSystem.open(Path::new(path))?;
+    let damaged = |error: &dyn std::fmt::Display| {
+        PgError::new(SqlState::BAD_COPY_FILE_FORMAT, format!("could not read file \"{path}\": {error}"))
+    };
+    let batches: Vec<RecordBatch> = match format {
+        FileFormat::Parquet => {
+            let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(&error))?;
+            let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| damaged(&error))?;
+            reader.collect::<Result<_, _>>().map_err(|error| damaged(&error))?
+        }
+        FileFormat::Json => {
+            // Values are read as text and then by each column's own input function.
+            let fields: Vec<_> = wanted
+                .iter()
+                .map(|column| arrow::datatypes::Field::new(&column.name, arrow::datatypes::DataType::Utf8, true))
+                .collect();
+            let schema = Arc::new(arrow::datatypes::Schema::new(fields));
+            let reader = arrow::json::ReaderBuilder::new(schema)
+                .with_coerce_primitive(true)
+                .with_batch_size(BATCH_ROWS)
+                .build(std::io::BufReader::new(file))
+                .map_err(|error| damaged(&error))?;
+            reader.collect::<Result<_, _>>().map_err(|error| damaged(&error))?
+        }
+        FileFormat::Copy => Vec::new(),
+    };
+    batches.iter().map(|batch| match_columns(batch, wanted, path)).collect()
+}
+
+fn match_columns(batch: &RecordBatch, wanted: &[CopyColumn], path: &str) -> Result<RecordBatch, PgError> {
+    let mut arrays: Vec<ArrayRef> = Vec::with_capacity(wanted.len());
+    for column in wanted {
+        let found = batch.column_by_name(&column.name).ok_or_else(|| {
+            PgError::new(
+                SqlState::BAD_COPY_FILE_FORMAT,
+                format!("file \"{path}\" has no column \"{}\"", column.name),
+            )
+        })?;
+        let ty = column.ty.arrow();
+        let is_text = matches!(
+            found.data_type(),
+            arrow::datatypes::DataType::Utf8 | arrow::datatypes::DataType::Utf8View | arrow::datatypes::DataType::LargeUtf8
+        );
+        arrays.push(if is_text {
+            crate::types::cast_text_array(found.as_ref(), &column.ty, &Default::default())
+                .map_err(|error: TypeError| PgError::from(error).column(&column.name))?
+        } else {
+            cast(found, &ty).map_err(|error| PgError::from(error).column(&column.name))?
+        });
+    }
+    let fields: Vec<_> = wanted.iter().map(|column| column.ty.field(&column.name, true)).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::new(arrow::datatypes::Schema::new(fields)), arrays, &options)?)
+}

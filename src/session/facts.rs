@@ -1,0 +1,631 @@
+//! What functions and system relations ask of a session, answered.
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::Schema;
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_expr::PhysicalExpr;
+use parking_lot::Mutex;
+
+use super::engine::Engine;
+use super::session_impl::Session;
+use super::settings::{DEFINITIONS, Kind};
+use super::shared::SessionShared;
+use crate::catalog::pg::{self, describe};
+use crate::catalog::{Catalog, Relation};
+use crate::error::{PgError, SqlState};
+use crate::executor::SystemRows;
+use crate::executor::graph::ExpressionHook;
+use crate::executor::write::{RowCheck, table_plan_schema};
+use crate::functions::context::{CatalogFacts, ObjectKind, ObjectName, RegKind, SessionContext, SizeKind};
+use crate::planner::bind::BindContext;
+use crate::planner::bind::sql::bind_expression;
+use crate::storage::StoreSnapshot;
+use crate::types::Oid;
+
+/// Microseconds between 1970-01-01 and 2000-01-01.
+const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
+
+/// A physical expression over a schema of columns.
+pub(super) fn physical_expression(
+    engine: &Engine,
+    expr: &Expr,
+    schema: &DFSchema,
+) -> Result<Arc<dyn PhysicalExpr>, PgError> {
+    Ok(engine.runtime.state().create_physical_expr(expr.clone(), schema)?)
+}
+
+/// The value of an expression without columns.
+pub(super) fn evaluate_constant(engine: &Engine, expr: Expr) -> Result<ScalarValue, PgError> {
+    let physical = physical_expression(engine, &expr, &DFSchema::empty())?;
+    let options = RecordBatchOptions::new().with_row_count(Some(1));
+    let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
+    Ok(ScalarValue::try_from_array(&physical.evaluate(&row)?.into_array(1)?, 0)?)
+}
+
+/// Decides CHECK conditions by binding their text in a transaction's catalog.
+pub(super) struct SessionChecks {
+    context: BindContext,
+    engine: Arc<Engine>,
+}
+
+impl SessionChecks {
+    pub(super) fn new(context: BindContext, engine: Arc<Engine>) -> Self {
+        Self { context, engine }
+    }
+}
+
+impl RowCheck for SessionChecks {
+    fn first_violation(
+        &self,
+        relation: &Relation,
+        condition: &str,
+        rows: &RecordBatch,
+    ) -> Result<Option<usize>, PgError> {
+        let schema = table_plan_schema(relation)?;
+        let expr = bind_expression(&self.context, &crate::parser::stored::parse_expression(condition)?, &schema)?;
+        let physical = physical_expression(&self.engine, &expr, &schema)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let input =
+            RecordBatch::try_new_with_options(Arc::new(schema.as_arrow().clone()), rows.columns().to_vec(), &options)?;
+        let result = physical.evaluate(&input)?.into_array(rows.num_rows())?;
+        let result = result.as_boolean();
+        // Null is not false: it passes.
+        Ok((0..rows.num_rows()).find(|row| {
+            use arrow::array::Array as _;
+            !result.is_null(*row) && !result.value(*row)
+        }))
+    }
+}
+
+/// Makes physical expressions of graph properties that are SQL expressions.
+pub(super) fn property_expressions(context: BindContext, engine: Arc<Engine>) -> ExpressionHook {
+    Arc::new(move |relation, text| {
+        let relation = context
+            .catalog
+            .relation(relation)
+            .ok_or_else(|| PgError::internal(format!("table {relation} of a graph is not there")))?;
+        let schema = table_plan_schema(relation)?;
+        let expr = bind_expression(&context, &crate::parser::stored::parse_expression(text).map_err(PgError::from)?, &schema)?;
+        Ok(physical_expression(&engine, &expr, &schema)?)
+    })
+}
+
+/// A session as functions and system relations see it.
+#[derive(Debug)]
+pub(super) struct SessionAnswers {
+    shared: Arc<SessionShared>,
+    tables: Mutex<StoreSnapshot>,
+    opened: Mutex<Opened>,
+}
+
+/// Prepared statements and cursors, for their views.
+#[derive(Debug, Default)]
+pub(super) struct Opened {
+    prepared: Vec<pg::PreparedStatement>,
+    cursors: Vec<pg::Cursor>,
+}
+
+impl Session {
+    /// What `pg_prepared_statements` and `pg_cursors` show.
+    pub(super) fn prepared_and_cursors(&self) -> Opened {
+        let prepared = self
+            .statements
+            .all_prepared()
+            .map(|(name, prepared)| pg::PreparedStatement {
+                name: name.clone(),
+                statement: prepared.text.clone(),
+                prepare_time: prepared.prepared_us - POSTGRES_EPOCH_US,
+                parameter_types: prepared.parameters.clone(),
+                from_sql: prepared.from_sql,
+            })
+            .collect();
+        let cursors = self
+            .statements
+            .all_cursors()
+            .map(|(name, portal)| pg::Cursor {
+                name: name.clone(),
+                statement: portal.prepared.text.clone(),
+                is_holdable: false,
+                is_binary: false,
+                is_scrollable: false,
+                creation_time: portal.created_us - POSTGRES_EPOCH_US,
+            })
+            .collect();
+        Opened { prepared, cursors }
+    }
+}
+
+impl SessionAnswers {
+    pub(super) fn new(shared: Arc<SessionShared>) -> Self {
+        Self { shared, tables: Mutex::default(), opened: Mutex::default() }
+    }
+
+    /// The rows and the open things the next statement sees.
+    pub(super) fn set_tables(&self, store: &StoreSnapshot, opened: Opened) {
+        *self.tables.lock() = store.clone();
+        *self.opened.lock() = opened;
+    }
+
+    fn catalog_now(&self) -> Arc<Catalog> {
+        self.shared.now().catalog
+    }
+}
+
+impl SystemRows for SessionAnswers {
+    fn rows(&self, relation: &Relation) -> Result<RecordBatch, PgError> {
+        use crate::error::Report as _;
+        pg::rows(relation.oid, &self.catalog_now(), self).map_err(|error| error.report())
+    }
+}
+
+impl pg::SessionFacts for SessionAnswers {
+    fn current_user(&self) -> Oid {
+        self.shared.caller.role
+    }
+
+    fn settings(&self) -> Vec<pg::Setting> {
+        let settings = self.shared.settings.lock();
+        DEFINITIONS
+            .iter()
+            .map(|definition| {
+                let value = settings.value(definition.name).to_owned();
+                let default = definition.default.to_owned();
+                pg::Setting {
+                    name: definition.name.to_owned(),
+                    source: if value == default { "default" } else { "session" }.to_owned(),
+                    setting: value,
+                    unit: matches!(definition.kind, Kind::Milliseconds).then(|| "ms".to_owned()),
+                    category: "graphwire".to_owned(),
+                    short_desc: definition.description.to_owned(),
+                    context: if definition.settable { "user" } else { "internal" }.to_owned(),
+                    vartype: match definition.kind {
+                        Kind::Bool => "bool",
+                        Kind::Int(..) | Kind::Milliseconds => "integer",
+                        Kind::Enum(_) => "enum",
+                        Kind::Text | Kind::DateStyle | Kind::TimeZone | Kind::Path | Kind::Encoding => "string",
+                    }
+                    .to_owned(),
+                    min_val: match definition.kind {
+                        Kind::Int(low, _) => Some(low.to_string()),
+                        _ => None,
+                    },
+                    max_val: match definition.kind {
+                        Kind::Int(_, high) => Some(high.to_string()),
+                        _ => None,
+                    },
+                    enumvals: match definition.kind {
+                        Kind::Enum(values) => Some(values.iter().map(|value| (*value).to_owned()).collect()),
+                        _ => None,
+                    },
+                    boot_val: Some(default),
+                    reset_val: Some(settings.reset_value(definition.name).to_owned()),
+                }
+            })
+            .collect()
+    }
+
+    fn backends(&self) -> Vec<pg::Backend> {
+        let Some(engine) = self.shared.engine.upgrade() else { return Vec::new() };
+        let own_tenant = self.shared.caller.tenant;
+        engine
+            .all_sessions()
+            .into_iter()
+            .filter(|session| session.caller.tenant == own_tenant)
+            .map(|session| {
+                let now = session.now();
+                pg::Backend {
+                    pid: session.pid.0,
+                    database: now.catalog.database.oid,
+                    user: session.caller.role,
+                    application_name: session.settings.lock().value("application_name").to_owned(),
+                    client_addr: session.peer.address().map(|address| address.ip().to_string()),
+                    client_port: session.peer.address().map(|address| i32::from(address.port())),
+                    backend_start: session.started_us - POSTGRES_EPOCH_US,
+                    xact_start: (now.state != "idle").then_some(now.transaction_us - POSTGRES_EPOCH_US),
+                    query_start: Some(now.statement_us - POSTGRES_EPOCH_US),
+                    state_change: Some(now.state_change_us - POSTGRES_EPOCH_US),
+                    state: now.state.to_owned(),
+                    query: now.query,
+                }
+            })
+            .collect()
+    }
+
+    fn row_count(&self, relation: Oid) -> Option<u64> {
+        self.tables.lock().table(relation).map(|version| version.live_rows())
+    }
+
+    fn byte_count(&self, relation: Oid) -> Option<u64> {
+        let version = self.tables.lock().table(relation).cloned()?;
+        Some(version.chunks().iter().map(|chunk| chunk.batch.get_array_memory_size() as u64).sum())
+    }
+
+    fn prepared_statements(&self) -> Vec<pg::PreparedStatement> {
+        self.opened.lock().prepared.clone()
+    }
+
+    fn cursors(&self) -> Vec<pg::Cursor> {
+        self.opened.lock().cursors.clone()
+    }
+
+    fn now_us(&self) -> i64 {
+        self.shared.now().statement_us - POSTGRES_EPOCH_US
+    }
+}
+
+impl SessionContext for SessionAnswers {
+    fn current_user(&self) -> String {
+        self.shared.user.clone()
+    }
+
+    fn session_user(&self) -> String {
+        self.shared.user.clone()
+    }
+
+    fn current_database(&self) -> String {
+        self.catalog_now().database.name.clone()
+    }
+
+    fn current_schemas(&self, implicit: bool) -> Vec<String> {
+        let catalog = self.catalog_now();
+        let mut schemas: Vec<String> =
+            self.shared.search_path().into_iter().filter(|name| catalog.schema(name).is_some()).collect();
+        if implicit && !schemas.iter().any(|name| name == "pg_catalog") {
+            schemas.insert(0, "pg_catalog".to_owned());
+        }
+        schemas
+    }
+
+    fn backend_pid(&self) -> i32 {
+        self.shared.pid.0
+    }
+
+    fn client_address(&self) -> Option<std::net::SocketAddr> {
+        self.shared.peer.address()
+    }
+
+    fn server_address(&self) -> Option<std::net::SocketAddr> {
+        None
+    }
+
+    fn setting(&self, name: &str) -> Option<String> {
+        self.shared.settings.lock().get(name).map(str::to_owned)
+    }
+
+    fn set_setting(&self, name: &str, value: &str, local: bool) -> Result<String, PgError> {
+        let mut settings = self.shared.settings.lock();
+        if local {
+            let before = settings.value(name).to_owned();
+            self.shared.undo.lock().local.push((name.to_owned(), before));
+        }
+        settings.set(name, value)?;
+        Ok(settings.value(name).to_owned())
+    }
+
+    fn transaction_timestamp(&self) -> i64 {
+        self.shared.now().transaction_us
+    }
+
+    fn statement_timestamp(&self) -> i64 {
+        self.shared.now().statement_us
+    }
+
+    fn server_start_timestamp(&self) -> i64 {
+        self.shared.engine.upgrade().map_or(self.shared.started_us, |engine| engine.started_us)
+    }
+
+    fn version(&self) -> String {
+        format!(
+            "PostgreSQL {} on {}-{}, 64-bit",
+            super::settings::SERVER_VERSION,
+            std::env::consts::ARCH,
+            std::env::consts::OS
+        )
+    }
+
+    fn transaction_id(&self) -> u64 {
+        self.shared.now().transaction_id
+    }
+
+    fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool, PgError> {
+        let Some(engine) = self.shared.engine.upgrade() else { return Ok(false) };
+        let other = engine.session(pid).filter(|other| other.caller.tenant == self.shared.caller.tenant);
+        let Some(other) = other else {
+            self.shared.notify(
+                PgError::new(SqlState::WARNING, format!("PID {pid} is not a PostgreSQL server process"))
+                    .severity(crate::error::Severity::Warning),
+            );
+            return Ok(false);
+        };
+        if terminate {
+            return Err(PgError::unsupported(
+                "pg_terminate_backend is not supported yet",
+                "Use pg_cancel_backend to cancel its statement.",
+            ));
+        }
+        other.cancel_statement();
+        Ok(true)
+    }
+
+    fn check_cancel(&self) -> Result<(), PgError> {
+        if self.shared.now().token.is_cancelled() { Err(self.shared.canceled()) } else { Ok(()) }
+    }
+
+    fn catalog(&self) -> &dyn CatalogFacts {
+        self
+    }
+}
+
+impl SessionAnswers {
+    /// Whether an object that a privilege function names exists, with PostgreSQL's error if a name does not.
+    fn object_exists(
+        &self,
+        catalog: &Catalog,
+        kind: ObjectKind,
+        object: &ObjectName,
+    ) -> Result<bool, PgError> {
+        let path = self.shared.search_path();
+        let missing = |code, what: &str, name: &str| PgError::new(code, format!("{what} \"{name}\" does not exist"));
+        match (kind, object) {
+            (ObjectKind::Table | ObjectKind::AnyColumn | ObjectKind::Sequence, ObjectName::Oid(oid)) => {
+                Ok(catalog.relation(Oid(*oid)).is_some())
+            }
+            (ObjectKind::Table | ObjectKind::AnyColumn | ObjectKind::Sequence, ObjectName::Name(name)) => {
+                match describe::resolve_relation(catalog, name, &path)? {
+                    Some(_) => Ok(true),
+                    None => Err(missing(SqlState::UNDEFINED_TABLE, "relation", name)),
+                }
+            }
+            (ObjectKind::Schema, ObjectName::Oid(oid)) => Ok(catalog.schemas.contains_key(&Oid(*oid))),
+            (ObjectKind::Schema, ObjectName::Name(name)) => match describe::resolve_schema(catalog, name)? {
+                Some(_) => Ok(true),
+                None => Err(missing(SqlState::INVALID_SCHEMA_NAME, "schema", name)),
+            },
+            (ObjectKind::Database, ObjectName::Oid(oid)) => Ok(catalog.cluster.databases.contains_key(&Oid(*oid))),
+            (ObjectKind::Database, ObjectName::Name(name)) => {
+                if catalog.cluster.databases.values().any(|database| database.name == *name) {
+                    Ok(true)
+                } else {
+                    Err(missing(SqlState::INVALID_CATALOG_NAME, "database", name))
+                }
+            }
+            (ObjectKind::Role, ObjectName::Oid(oid)) => Ok(describe::role_name(catalog, Oid(*oid)).is_some()),
+            (ObjectKind::Role, ObjectName::Name(name)) => match describe::resolve_role(catalog, name)? {
+                Some(_) => Ok(true),
+                None => Err(missing(SqlState::UNDEFINED_OBJECT, "role", name)),
+            },
+            // The rest are built in: a number stands for one, a name is looked up where there is something to look in.
+            (ObjectKind::Type, ObjectName::Name(name)) => match describe::resolve_type(catalog, name, &path)? {
+                Some(_) => Ok(true),
+                None => Err(missing(SqlState::UNDEFINED_OBJECT, "type", name)),
+            },
+            (ObjectKind::Function, ObjectName::Name(name)) => {
+                match describe::resolve_function_signature(catalog, name)? {
+                    Some(_) => Ok(true),
+                    None => Err(missing(SqlState::UNDEFINED_FUNCTION, "function", name)),
+                }
+            }
+            (
+                ObjectKind::Type
+                | ObjectKind::Function
+                | ObjectKind::Language
+                | ObjectKind::Tablespace
+                | ObjectKind::ForeignDataWrapper
+                | ObjectKind::Server
+                | ObjectKind::Parameter,
+                _,
+            ) => Ok(true),
+        }
+    }
+}
+
+impl CatalogFacts for SessionAnswers {
+    fn reg_lookup(&self, kind: RegKind, name: &str) -> Result<Option<u32>, PgError> {
+        let catalog = self.catalog_now();
+        let path = self.shared.search_path();
+        let found = match kind {
+            RegKind::Class => describe::resolve_relation(&catalog, name, &path)?,
+            RegKind::Type => describe::resolve_type(&catalog, name, &path)?,
+            RegKind::Proc => describe::resolve_function(&catalog, name)?,
+            RegKind::Procedure => describe::resolve_function_signature(&catalog, name)?,
+            RegKind::Oper | RegKind::Operator => describe::resolve_operator(name)?,
+            RegKind::Namespace => describe::resolve_schema(&catalog, name)?,
+            RegKind::Role => describe::resolve_role(&catalog, name)?,
+            RegKind::Collation => describe::resolve_collation(&catalog, name)?,
+            RegKind::Config | RegKind::Dictionary => None,
+        };
+        Ok(found.map(|oid| oid.0))
+    }
+
+    fn reg_name(&self, kind: RegKind, oid: u32) -> Option<String> {
+        let catalog = self.catalog_now();
+        let path = self.shared.search_path();
+        let oid = Oid(oid);
+        match kind {
+            RegKind::Class => describe::relation_name(&catalog, oid, &path),
+            RegKind::Type => describe::type_name(&catalog, oid, &path),
+            RegKind::Proc => describe::function_name(oid),
+            RegKind::Procedure => describe::function_signature(&catalog, oid),
+            RegKind::Oper => describe::operator_name(oid),
+            RegKind::Operator => describe::operator_signature(&catalog, oid),
+            RegKind::Namespace => {
+                describe::schema_name(&catalog, oid).map(|name| describe::quote_identifier(&name))
+            }
+            RegKind::Role => describe::role_name(&catalog, oid).map(|name| describe::quote_identifier(&name)),
+            RegKind::Collation => describe::collation_name(oid),
+            RegKind::Config | RegKind::Dictionary => None,
+        }
+    }
+
+    fn type_name(&self, oid: u32, typmod: Option<i32>) -> Option<String> {
+        let name = describe::format_type(&self.catalog_now(), Oid(oid), typmod);
+        (name != "???").then_some(name)
+    }
+
+    fn constraint_definition(&self, oid: u32) -> Option<String> {
+        let search_path = self.shared.search_path();
+        let style = describe::Style { pretty: true, search_path: &search_path };
+        describe::constraint_definition(&self.catalog_now(), Oid(oid), style)
+    }
+
+    fn index_definition(&self, oid: u32, column: i32, pretty: bool) -> Option<String> {
+        let catalog = self.catalog_now();
+        match column {
+            0 => {
+                let search_path = self.shared.search_path();
+                let style = describe::Style { pretty, search_path: &search_path };
+                describe::index_definition(&catalog, Oid(oid), style)
+            }
+            column => describe::index_column(&catalog, Oid(oid), column),
+        }
+    }
+
+    fn view_definition(&self, oid: u32, _pretty: bool) -> Option<String> {
+        describe::view_definition(&self.catalog_now(), Oid(oid))
+    }
+
+    fn expression(&self, text: &str, relation: u32) -> Option<String> {
+        let known = relation == 0 || self.catalog_now().relation(Oid(relation)).is_some();
+        known.then(|| text.to_owned())
+    }
+
+    fn function_definition(&self, _oid: u32) -> Option<String> {
+        None
+    }
+
+    fn function_arguments(&self, oid: u32, identity: bool) -> Option<String> {
+        let catalog = self.catalog_now();
+        if identity {
+            describe::function_identity_arguments(&catalog, Oid(oid))
+        } else {
+            describe::function_arguments(&catalog, Oid(oid))
+        }
+    }
+
+    fn function_result(&self, oid: u32) -> Option<String> {
+        describe::function_result(&self.catalog_now(), Oid(oid))
+    }
+
+    fn other_definition(&self, function: &str, oid: u32) -> Option<String> {
+        match function {
+            "pg_get_ruledef" => describe::rule_definition(&self.catalog_now(), Oid(oid)),
+            "pg_get_propgraphdef" => describe::property_graph_definition(&self.catalog_now(), Oid(oid)),
+            _ => None,
+        }
+    }
+
+    fn role_name(&self, oid: u32) -> Option<String> {
+        describe::role_name(&self.catalog_now(), Oid(oid))
+    }
+
+    fn serial_sequence(&self, table: &str, column: &str) -> Result<Option<String>, PgError> {
+        let catalog = self.catalog_now();
+        let oid = describe::resolve_relation(&catalog, table, &self.shared.search_path())?.ok_or_else(|| {
+            PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{table}\" does not exist"))
+        })?;
+        let known = catalog
+            .relation(oid)
+            .is_some_and(|relation| relation.columns().iter().any(|known| known.name == column));
+        if !known {
+            return Err(PgError::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{column}\" of relation \"{table}\" does not exist"),
+            ));
+        }
+        Ok(None)
+    }
+
+    fn description(&self, oid: u32, class: &str, column: i32) -> Option<String> {
+        let catalog = self.catalog_now();
+        match column {
+            0 => describe::obj_description(&catalog, Oid(oid), Some(class)),
+            column => describe::col_description(&catalog, Oid(oid), column),
+        }
+    }
+
+    fn is_visible(&self, class: &str, oid: u32) -> Option<bool> {
+        let catalog = self.catalog_now();
+        let path = self.shared.search_path();
+        let oid = Oid(oid);
+        match class {
+            "pg_class" => describe::table_is_visible(&catalog, oid, &path),
+            "pg_type" => describe::type_is_visible(&catalog, oid, &path),
+            "pg_proc" => describe::function_is_visible(oid),
+            "pg_operator" => describe::operator_is_visible(oid),
+            "pg_opclass" => describe::opclass_is_visible(oid),
+            "pg_opfamily" => describe::opfamily_is_visible(oid),
+            "pg_collation" => describe::collation_is_visible(oid),
+            _ => None,
+        }
+    }
+
+    fn has_privilege(
+        &self,
+        kind: ObjectKind,
+        role: Option<&ObjectName>,
+        object: &ObjectName,
+        _column: Option<&ObjectName>,
+        _privileges: &str,
+    ) -> Result<Option<bool>, PgError> {
+        let catalog = self.catalog_now();
+        if let Some(role) = role
+            && !self.object_exists(&catalog, ObjectKind::Role, role)?
+        {
+            return Ok(None);
+        }
+        // Every role holds every right until GRANT exists, as at the gate.
+        Ok(self.object_exists(&catalog, kind, object)?.then_some(true))
+    }
+
+    fn relation_size(&self, oid: u32, kind: SizeKind) -> Option<i64> {
+        self.catalog_now().relation(Oid(oid))?;
+        let bytes = pg::SessionFacts::byte_count(self, Oid(oid)).unwrap_or(0);
+        match kind {
+            SizeKind::Indexes => Some(0),
+            SizeKind::Main | SizeKind::Table | SizeKind::Total => i64::try_from(bytes).ok(),
+        }
+    }
+
+    fn default_acl(&self, kind: char, owner: u32) -> Vec<String> {
+        describe::default_acl(&self.catalog_now(), kind, Oid(owner)).unwrap_or_default()
+    }
+
+    fn keywords(&self) -> Vec<(String, char, bool, String, String)> {
+        describe::keywords()
+            .iter()
+            .map(|keyword| {
+                (
+                    keyword.word.to_owned(),
+                    keyword.category,
+                    keyword.bare_label,
+                    keyword.category_description().to_owned(),
+                    keyword.label_description().to_owned(),
+                )
+            })
+            .collect()
+    }
+
+    fn row_count(&self, oid: u32) -> Option<i64> {
+        pg::SessionFacts::row_count(self, Oid(oid)).and_then(|rows| i64::try_from(rows).ok())
+    }
+
+    fn database_size(&self, name: &ObjectName) -> Option<i64> {
+        let catalog = self.catalog_now();
+        let known = catalog.cluster.databases.values().any(|database| match name {
+            ObjectName::Oid(oid) => database.oid.0 == *oid,
+            ObjectName::Name(name) => database.name == *name,
+        });
+        let store = self.tables.lock().clone();
+        let bytes: u64 = catalog
+            .relations
+            .keys()
+            .filter_map(|oid| store.table(*oid))
+            .flat_map(|version| version.chunks().to_vec())
+            .map(|chunk| chunk.batch.get_array_memory_size() as u64)
+            .sum();
+        known.then(|| i64::try_from(bytes).ok())?
+    }
+}

@@ -1,0 +1,33 @@
+//! One connection's state, and the way of a statement from its text to its rows.
+//!
+//! [`Session`] is the door of the crate: servers, tests and the command line are callers of it. [`pipeline`] is the best
+//! place to start reading.
+//!
+//! Reading order: [`outcome`] (what a caller gets), [`engine`] (what all sessions share), [`settings`], `transaction`,
+//! `statements` (prepared statements and portals), [`pipeline`], `utility` (SET, BEGIN, PREPARE, …), `define` (data
+//! definition), `copy`, `facts` (what functions and system views ask), [`bootstrap`].
+
+pub mod bootstrap;
+mod copy;
+mod define;
+pub mod display;
+pub mod engine;
+mod facts;
+mod identity;
+pub mod outcome;
+pub mod pipeline;
+mod session_impl;
+pub mod settings;
+mod shared;
+mod statements;
+mod transaction;
+mod utility;
+
+pub use engine::{Engine, EngineOptions, LoginPolicy};
+pub use identity::{Authenticated, LoginMethod, LoginRequest, Peer};
+pub use outcome::{
+    Completion, CopyIn, CopyOut, Format, Outcome, OutputColumn, RowStream, StatementDescription, TransactionStatus,
+};
+pub use session_impl::{Finished, ScriptPosition, Session};
+
+pub use crate::parser::Statement;

@@ -1,0 +1,518 @@
+//! The way of a statement: bind, admit, optimize, run.
+//!
+//! [`run`] is the simple protocol's entry, [`prepare`] and [`execute`] the extended one's; all three meet in [`start`].
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use bytes::Bytes;
+use datafusion::common::metadata::{FieldMetadata, ScalarAndMetadata};
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use tokio_util::sync::CancellationToken;
+
+use super::engine::{Engine, now_us};
+use super::outcome::{Format, Outcome, OutputColumn};
+use super::session_impl::{ScriptPosition, Session};
+use super::shared::SessionShared;
+use super::statements::{CachedBound, PortalRows, Prepared, read};
+use super::{copy, define, utility};
+use crate::access::{Admitted, admit, admit_ddl};
+use crate::error::{PgError, SqlState};
+use crate::executor::write::StatementWrites;
+use crate::executor::{Statement as Execution, WriteTarget, physical};
+use crate::optimizer::optimize;
+use crate::parser::{Body, Statement};
+use crate::planner::bind::{Bound, BoundColumn, BoundPlan, Parameters, PlanKind, bind};
+use crate::types::input_column::InputColumn;
+use crate::types::pg_type::PgType;
+
+/// Statements that read fewer rows than this from tables run on the connection's own thread.
+const INLINE_ROWS_MAX: usize = 20_000;
+/// Batches that may wait between a compute thread and the connection.
+const QUEUED_BATCHES: usize = 2;
+
+/// Runs a statement of a query string.
+pub(super) async fn run(
+    session: &mut Session,
+    statement: &Statement,
+    position: ScriptPosition,
+) -> Result<Outcome, PgError> {
+    if let Some(outcome) = utility::run(session, statement, position).await? {
+        return Ok(outcome);
+    }
+    session.refuse_if_failed()?;
+    if let Some(outcome) = copy::run(session, statement).await? {
+        return Ok(outcome);
+    }
+    let bound = bind_statement(session, statement, Parameters::default())?;
+    if let Bound::Plan(plan) = &bound
+        && !plan.parameters.is_empty()
+    {
+        return Err(PgError::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
+    }
+    match start(session, &bound, Vec::new()).await? {
+        Executed::Rows(rows) => {
+            let columns = Arc::clone(&rows.columns);
+            let rows = Arc::new(parking_lot::Mutex::new(rows));
+            Ok(Outcome::Rows { columns, rows: read(&rows, 0)? })
+        }
+        Executed::Other(outcome) => Ok(outcome),
+    }
+}
+
+/// Binds a statement in the session's transaction.
+pub(super) fn bind_statement(
+    session: &mut Session,
+    statement: &Statement,
+    parameters: Parameters,
+) -> Result<Bound, PgError> {
+    session.statement_snapshot()?;
+    let Some(transaction) = &session.transaction else { return Err(PgError::internal("no transaction")) };
+    bind(&session.bind_context(transaction, parameters), statement)
+}
+
+/// Parses and binds a text to be executed later.
+pub(super) fn prepare(
+    session: &mut Session,
+    text: &str,
+    parameter_oids: &[u32],
+    from_sql: bool,
+) -> Result<Prepared, PgError> {
+    let mut statements = session.parse(text)?;
+    if statements.len() > 1 {
+        return Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            "cannot insert multiple commands into a prepared statement",
+        ));
+    }
+    let declared = declared_types(parameter_oids)?;
+    prepare_statement(session, statements.pop(), declared, text, from_sql)
+}
+
+/// Binds a statement to be executed later.
+pub(super) fn prepare_statement(
+    session: &mut Session,
+    statement: Option<Statement>,
+    declared: Vec<Option<PgType>>,
+    text: &str,
+    from_sql: bool,
+) -> Result<Prepared, PgError> {
+    let mut prepared = Prepared {
+        statement: None,
+        declared,
+        parameters: Vec::new(),
+        columns: None,
+        bound: parking_lot::Mutex::default(),
+        text: text.to_owned(),
+        from_sql,
+        prepared_us: now_us(),
+    };
+    let Some(statement) = statement else { return Ok(prepared) };
+    if !utility::ends_transaction(&statement) {
+        session.refuse_if_failed()?;
+    }
+    if let Some(columns) = utility::describe(session, &statement)? {
+        prepared.columns = columns;
+    } else if is_plan(&statement) {
+        let parameters = Parameters { types: prepared.declared.clone() };
+        let bound = bind_statement(session, &statement, parameters)?;
+        if let Bound::Plan(plan) = &bound {
+            prepared.parameters.clone_from(&plan.parameters);
+            prepared.columns = plan.kind.gives_rows().then(|| output_columns(&plan.columns));
+        }
+        prepared.bound = parking_lot::Mutex::new(Some(cached(session, bound)));
+    }
+    prepared.statement = Some(statement);
+    Ok(prepared)
+}
+
+fn cached(session: &Session, bound: Bound) -> CachedBound {
+    let catalog_version = session.transaction.as_ref().map_or(0, |transaction| transaction.catalog.version);
+    CachedBound { bound, catalog_version, search_path: session.shared.search_path() }
+}
+
+/// Whether binding is more than reading names: data definition and COPY are bound when they run.
+fn is_plan(statement: &Statement) -> bool {
+    use sqlparser::ast::Statement as Sql;
+    match &statement.body {
+        Body::Cypher(_) => true,
+        Body::PropertyGraph(_) | Body::Utility(_) => false,
+        Body::Sql { statement, .. } => matches!(
+            statement.as_ref(),
+            Sql::Query(_) | Sql::Insert(_) | Sql::Update(_) | Sql::Delete(_) | Sql::Explain { .. }
+        ),
+    }
+}
+
+fn declared_types(oids: &[u32]) -> Result<Vec<Option<PgType>>, PgError> {
+    oids.iter()
+        .map(|oid| match oid {
+            0 | 705 => Ok(None),
+            oid => PgType::from_oid(*oid, -1).map(Some).ok_or_else(|| {
+                PgError::new(SqlState::UNDEFINED_OBJECT, format!("type with OID {oid} does not exist"))
+            }),
+        })
+        .collect()
+}
+
+/// What a statement's execution gave.
+pub(super) enum Executed {
+    /// Rows, perhaps not computed yet.
+    Rows(PortalRows),
+    /// Anything else.
+    Other(Outcome),
+}
+
+/// Runs a prepared statement with the values of its parameters.
+pub(super) async fn execute(
+    session: &mut Session,
+    prepared: &Prepared,
+    statement: &Statement,
+    values: Vec<ScalarAndMetadata>,
+) -> Result<Executed, PgError> {
+    if let Some(outcome) = utility::run(session, statement, ScriptPosition::Only).await? {
+        return Ok(Executed::Other(outcome));
+    }
+    session.refuse_if_failed()?;
+    if let Some(outcome) = copy::run(session, statement).await? {
+        return Ok(Executed::Other(outcome));
+    }
+    let bound = current_bound(session, prepared, statement)?;
+    start(session, &bound, values).await
+}
+
+/// The cached bound statement, bound again if names may stand for something else by now.
+fn current_bound(session: &mut Session, prepared: &Prepared, statement: &Statement) -> Result<Bound, PgError> {
+    let version = session.statement_snapshot()?.catalog.version;
+    let search_path = session.shared.search_path();
+    let cached_bound = prepared.bound.lock().clone();
+    if let Some(known) = cached_bound
+        && known.catalog_version == version
+        && known.search_path == search_path
+    {
+        return Ok(known.bound);
+    }
+    let types = prepared.parameters.iter().cloned().map(Some).collect();
+    let bound = bind_statement(session, statement, Parameters { types })?;
+    if let (Bound::Plan(plan), true) = (&bound, is_plan(statement)) {
+        let columns = plan.kind.gives_rows().then(|| output_columns(&plan.columns));
+        let same = match (&columns, &prepared.columns) {
+            (Some(now), Some(then)) => {
+                now.len() == then.len()
+                    && now.iter().zip(then.iter()).all(|(now, then)| now.name == then.name && now.ty == then.ty)
+            }
+            (now, then) => now.is_none() == then.is_none(),
+        };
+        if !same {
+            return Err(PgError::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "cached plan must not change result type",
+            ));
+        }
+        *prepared.bound.lock() = Some(cached(session, bound.clone()));
+    }
+    Ok(bound)
+}
+
+/// Runs a bound statement: the one place where plans are admitted.
+pub(super) async fn start(
+    session: &mut Session,
+    bound: &Bound,
+    values: Vec<ScalarAndMetadata>,
+) -> Result<Executed, PgError> {
+    match bound {
+        Bound::Ddl(command) => {
+            let command = admit_ddl(command.clone(), &session.shared.caller)?;
+            let tag = define::run(session, command).await?;
+            Ok(Executed::Other(Outcome::Command(tag)))
+        }
+        Bound::Plan(plan) => start_plan(session, plan, values).await,
+    }
+}
+
+async fn start_plan(
+    session: &mut Session,
+    bound: &BoundPlan,
+    values: Vec<ScalarAndMetadata>,
+) -> Result<Executed, PgError> {
+    let physical = physical_plan(session, bound, values).await?;
+    let token = session.shared.now().token;
+    let columns = output_columns(&bound.columns);
+    let kind = bound.kind;
+    if let PlanKind::Explain { analyze, .. } = kind {
+        if analyze {
+            let mut rows = stream(&session.engine, &session.shared, Arc::clone(&physical.1), &token)?;
+            while let Some(batch) = rows.next().await {
+                batch?;
+            }
+        }
+        return explain(columns, kind, &physical).map(Executed::Rows);
+    }
+    let schema = physical.1.schema();
+    let mut batches = stream(&session.engine, &session.shared, physical.1, &token)?;
+    if kind.writes() {
+        // A write is done before its rows are sent: what RETURNING gives must not depend on how fast a client reads.
+        let mut written = Vec::new();
+        let mut rows = 0u64;
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            rows += batch.num_rows() as u64;
+            if kind.gives_rows() {
+                written.push(Ok(batch));
+            }
+        }
+        if !kind.gives_rows() {
+            return Ok(Executed::Other(Outcome::Command(kind.tag(rows))));
+        }
+        batches = futures::stream::iter(written).boxed();
+    }
+    Ok(Executed::Rows(PortalRows::new(columns, schema, kind, batches)))
+}
+
+/// The optimized logical plan as text, and the operators.
+type Planned = (Option<String>, Arc<dyn ExecutionPlan>);
+
+async fn physical_plan(
+    session: &mut Session,
+    bound: &BoundPlan,
+    values: Vec<ScalarAndMetadata>,
+) -> Result<Planned, PgError> {
+    let plan = if values.is_empty() {
+        bound.plan.clone()
+    } else {
+        bound.plan.clone().with_param_values(ParamValues::List(values))?
+    };
+    let admitted: Admitted<LogicalPlan> = admit(plan, &session.shared.caller)?;
+    let optimized = optimize(session.engine.runtime.state(), admitted)?;
+    let execution = execution(session, bound.kind.writes())?;
+    let text = match bound.kind {
+        PlanKind::Explain { verbose: true, .. } => Some(optimized.get().display_indent().to_string()),
+        _ => None,
+    };
+    let operators = physical::plan_physical(&session.engine.runtime, &execution, &optimized).await?;
+    Ok((text, operators))
+}
+
+/// What an execution in the session's transaction reads and writes.
+pub(super) fn execution(session: &mut Session, writes: bool) -> Result<Arc<Execution>, PgError> {
+    let Some(transaction) = &session.transaction else { return Err(PgError::internal("no transaction")) };
+    if writes && transaction.read_only {
+        return Err(PgError::new(
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            "cannot execute this statement in a read-only transaction",
+        ));
+    }
+    let target = writes.then(|| {
+        let checks = Arc::new(session.checks(transaction));
+        let catalog = Arc::clone(&transaction.catalog);
+        Arc::new(StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks)) as Arc<dyn WriteTarget>
+    });
+    let store = transaction.writes.lock().view().clone();
+    session.answers.set_tables(&store, session.prepared_and_cursors());
+    Ok(Arc::new(Execution::new(
+        Arc::clone(&transaction.catalog),
+        store,
+        Arc::clone(&session.answers) as _,
+        target,
+        Arc::clone(&session.engine.adjacency),
+        super::facts::property_expressions(
+            session.bind_context(transaction, Parameters::default()),
+            Arc::clone(&session.engine),
+        ),
+    )))
+}
+
+/// Starts operators: short work on this thread, the rest on the compute threads.
+pub(super) fn stream(
+    engine: &Arc<Engine>,
+    shared: &Arc<SessionShared>,
+    plan: Arc<dyn ExecutionPlan>,
+    token: &CancellationToken,
+) -> Result<BoxStream<'static, Result<RecordBatch, PgError>>, PgError> {
+    let context = engine.runtime.task_context();
+    let (token, shared) = (token.clone(), Arc::clone(shared));
+    if is_short(&plan) {
+        let rows = execute_stream(plan, context)?;
+        return Ok(until_canceled(rows.map(|batch| batch.map_err(PgError::from)).boxed(), token, shared));
+    }
+    let (sender, receiver) = tokio::sync::mpsc::channel(QUEUED_BATCHES);
+    let work = async move {
+        let mut rows = match execute_stream(plan, context) {
+            Ok(rows) => rows,
+            Err(error) => {
+                let _ = sender.send(Err(PgError::from(error))).await;
+                return;
+            }
+        };
+        while let Some(batch) = rows.next().await {
+            // The receiver is gone when the client is, or when the statement was canceled.
+            if sender.send(batch.map_err(PgError::from)).await.is_err() {
+                return;
+            }
+        }
+    };
+    let Some(task) = engine.compute.spawn(work) else {
+        return Err(PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down"));
+    };
+    let guard = AbortOnDrop(task);
+    let rows = futures::stream::unfold((receiver, guard), |(mut receiver, mut guard)| async move {
+        match receiver.recv().await {
+            Some(batch) => Some((batch, (receiver, guard))),
+            None => match (&mut guard.0).await {
+                Ok(()) => None,
+                Err(error) if error.is_panic() => {
+                    tracing::error!("a statement panicked");
+                    Some((Err(PgError::internal("the statement failed unexpectedly")), (receiver, guard)))
+                }
+                Err(_) => None,
+            },
+        }
+    });
+    Ok(until_canceled(fuse_after_error(rows.boxed()), token, shared))
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Ends a stream at its first error.
+fn fuse_after_error(
+    rows: BoxStream<'static, Result<RecordBatch, PgError>>,
+) -> BoxStream<'static, Result<RecordBatch, PgError>> {
+    futures::stream::unfold(Some(rows), |rows| async move {
+        let mut rows = rows?;
+        let batch = rows.next().await?;
+        let next = if batch.is_ok() { Some(rows) } else { None };
+        Some((batch, next))
+    })
+    .boxed()
+}
+
+/// Ends a stream with `57014` when its statement is canceled, whatever it is doing.
+fn until_canceled(
+    rows: BoxStream<'static, Result<RecordBatch, PgError>>,
+    token: CancellationToken,
+    shared: Arc<SessionShared>,
+) -> BoxStream<'static, Result<RecordBatch, PgError>> {
+    futures::stream::unfold(Some(rows), move |rows| {
+        let (token, shared) = (token.clone(), Arc::clone(&shared));
+        async move {
+            let mut rows = rows?;
+            tokio::select! {
+                biased;
+                () = token.cancelled() => Some((Err(shared.canceled()), None)),
+                batch = rows.next() => batch.map(|batch| (batch, Some(rows))),
+            }
+        }
+    })
+    .boxed()
+}
+
+/// Whether all that a plan reads is known and little, and nothing in it can grow far beyond that.
+fn is_short(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    fn rows(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
+        let children = plan.children();
+        if children.is_empty() {
+            return plan.partition_statistics(None).ok()?.num_rows.get_value().copied();
+        }
+        let grows = matches!(plan.name(), "CrossJoinExec" | "NestedLoopJoinExec" | "UnnestExec" | "RecursiveQueryExec");
+        let mut total = 0usize;
+        for child in children {
+            total = total.saturating_add(rows(child)?);
+        }
+        (!grows).then_some(total)
+    }
+    rows(plan).is_some_and(|rows| rows <= INLINE_ROWS_MAX)
+}
+
+pub(super) fn output_columns(columns: &[BoundColumn]) -> Arc<[OutputColumn]> {
+    columns
+        .iter()
+        .map(|column| OutputColumn {
+            name: column.name.clone(),
+            ty: if column.ty == PgType::Unknown { PgType::Text } else { column.ty.clone() },
+            table: column.table,
+            attnum: column.attnum,
+        })
+        .collect()
+}
+
+fn explain(columns: Arc<[OutputColumn]>, kind: PlanKind, planned: &Planned) -> Result<PortalRows, PgError> {
+    let (logical, operators) = planned;
+    let analyze = matches!(kind, PlanKind::Explain { analyze: true, .. });
+    let display = if analyze {
+        DisplayableExecutionPlan::with_metrics(operators.as_ref())
+    } else {
+        DisplayableExecutionPlan::new(operators.as_ref())
+    };
+    let mut lines: Vec<String> = Vec::new();
+    if let Some(logical) = logical {
+        lines.push("Logical plan".to_owned());
+        lines.extend(logical.lines().map(|line| format!("  {line}")));
+        lines.push("Operators".to_owned());
+    }
+    let indent = if logical.is_some() { "  " } else { "" };
+    lines.extend(display.indent(false).to_string().lines().map(|line| format!("{indent}{line}")));
+    let (schema, batch) = text_rows("QUERY PLAN", lines)?;
+    let rows = futures::stream::iter([Ok(batch)]).boxed();
+    Ok(PortalRows::new(columns, schema, kind, rows))
+}
+
+/// A batch of one text column.
+pub(super) fn text_rows(name: &str, lines: Vec<String>) -> Result<(Arc<Schema>, RecordBatch), PgError> {
+    let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8View, false)]));
+    let values: ArrayRef = Arc::new(StringViewArray::from_iter_values(lines));
+    Ok((Arc::clone(&schema), RecordBatch::try_new(schema, vec![values])?))
+}
+
+/// Reads the values of parameters by the types of a prepared statement.
+pub(super) fn read_values(
+    session: &Session,
+    prepared: &Prepared,
+    name: &str,
+    values: &[Option<Bytes>],
+    formats: &[Format],
+) -> Result<Vec<ScalarAndMetadata>, PgError> {
+    if values.len() != prepared.parameters.len() {
+        return Err(PgError::new(
+            SqlState::PROTOCOL_VIOLATION,
+            format!(
+                "bind message supplies {} parameters, but prepared statement \"{name}\" requires {}",
+                values.len(),
+                prepared.parameters.len()
+            ),
+        ));
+    }
+    let settings = session.shared.settings.lock().input(session.shared.now().transaction_us);
+    let mut read = Vec::with_capacity(values.len());
+    for (at, ((value, format), ty)) in values.iter().zip(formats).zip(&prepared.parameters).enumerate() {
+        let context = || format!("unnamed portal parameter ${}", at + 1);
+        let mut column = InputColumn::new(ty, &settings);
+        let value = value.as_deref();
+        let pushed = match format {
+            Format::Text => column.push_text(value),
+            Format::Binary => column.push_binary(value),
+        };
+        pushed.map_err(|error| PgError::from(error).context(context()))?;
+        let array = column.finish().map_err(PgError::from)?;
+        read.push(typed_value(ScalarValue::try_from_array(&array, 0)?, ty));
+    }
+    Ok(read)
+}
+
+/// A value with its PostgreSQL type beside it, where the Arrow type alone does not tell.
+pub(super) fn typed_value(value: ScalarValue, ty: &PgType) -> ScalarAndMetadata {
+    let field = ty.field("", true);
+    let metadata = (!field.metadata().is_empty()).then(|| FieldMetadata::from(field.metadata()));
+    ScalarAndMetadata::new(value, metadata)
+}

@@ -1,0 +1,612 @@
+//! The session itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use super::copy::CopyTask;
+use super::engine::{DatabaseState, Engine};
+use super::facts::{SessionAnswers, SessionChecks};
+use super::identity::{Authenticated, LoginRequest};
+use super::outcome::{
+    Completion, Format, Outcome, OutputColumn, StatementDescription, TransactionStatus,
+};
+use super::settings::{Settings, milliseconds};
+use super::shared::SessionShared;
+use super::statements::{Portal, Prepared, Progress, Statements};
+use super::transaction::{Isolation, Transaction};
+use super::{pipeline, statements, utility};
+use crate::access::Caller;
+use crate::error::{PgError, Severity, SqlState};
+use crate::functions::registry::{SessionFunctions, session_functions};
+use crate::parser::{self, QueryLanguage, Statement};
+use crate::planner::bind::{BindContext, Parameters};
+use crate::types::{BackendPid, OutputSettings};
+
+/// Where a statement stands in its query string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScriptPosition {
+    /// Alone.
+    Only,
+    /// First of several.
+    First,
+    /// Neither first nor last.
+    Middle,
+    /// Last of several.
+    Last,
+}
+
+/// One connection's state. See the module for the way of a statement.
+pub struct Session {
+    pub(super) engine: Arc<Engine>,
+    pub(super) database: Arc<DatabaseState>,
+    pub(super) shared: Arc<SessionShared>,
+    pub(super) answers: Arc<SessionAnswers>,
+    pub(super) functions: Arc<SessionFunctions>,
+    pub(super) statements: Statements,
+    pub(super) transaction: Option<Transaction>,
+    pub(super) copy: Option<CopyTask>,
+    /// Whether this is the server itself, at its first start.
+    pub(super) system: bool,
+    reported: BTreeMap<&'static str, String>,
+    timer: Option<tokio::task::AbortHandle>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.stop_timer();
+        self.engine.unregister(self.shared.pid);
+    }
+}
+
+impl Session {
+    /// Opens a session for a user who proved who it is.
+    ///
+    /// # Errors
+    /// `28P01` for an unknown user, `28000` for one that may not log in, `3D000` for an unknown database, `22023` or `42704`
+    /// for a startup parameter that is none. All are FATAL to the connection.
+    pub async fn login(
+        engine: &Arc<Engine>,
+        request: LoginRequest,
+        _proof: Authenticated,
+    ) -> Result<Self, PgError> {
+        let fatal = |error: PgError| error.severity(Severity::Fatal);
+        let role = engine.role(&request.user).ok_or_else(|| {
+            fatal(PgError::new(
+                SqlState::INVALID_PASSWORD,
+                format!("password authentication failed for user \"{}\"", request.user),
+            ))
+        })?;
+        let named = request.parameters.iter().any(|(name, _)| name == "database");
+        let found = engine.database(&request.database);
+        // A user without a database of its own name gets the default one, as `psql` alone should just work.
+        let found = found.or_else(|| if named { None } else { engine.database("graphwire") });
+        let database = found.ok_or_else(|| {
+            fatal(PgError::new(
+                SqlState::INVALID_CATALOG_NAME,
+                format!("database \"{}\" does not exist", request.database),
+            ))
+        })?;
+        let mut settings = Settings::default();
+        settings.initialize("session_authorization", &request.user);
+        settings.initialize("is_superuser", if role.superuser { "on" } else { "off" });
+        for (name, value) in &request.parameters {
+            if matches!(name.as_str(), "user" | "database" | "options" | "replication") {
+                continue;
+            }
+            settings.start_with(name, value).map_err(fatal)?;
+        }
+        let caller = Caller { tenant: role.tenant, role: role.oid, superuser: role.superuser };
+        Ok(Self::open(engine, database, request, caller, settings))
+    }
+
+    fn open(
+        engine: &Arc<Engine>,
+        database: Arc<DatabaseState>,
+        request: LoginRequest,
+        caller: Caller,
+        settings: Settings,
+    ) -> Self {
+        let catalog = database.latest().catalog;
+        let pid = engine.next_pid();
+        let shared =
+            SessionShared::new(engine, pid, request.user, caller, request.peer, settings, catalog);
+        let shared = Arc::new(shared);
+        engine.register(&shared);
+        let answers = Arc::new(SessionAnswers::new(Arc::clone(&shared)));
+        let functions = Arc::new(session_functions(Arc::clone(&answers) as _));
+        Self {
+            engine: Arc::clone(engine),
+            database,
+            shared,
+            answers,
+            functions,
+            statements: Statements::default(),
+            transaction: None,
+            copy: None,
+            system: false,
+            reported: BTreeMap::new(),
+            timer: None,
+        }
+    }
+
+    /// A session of the server itself, to set up a database.
+    pub(super) fn system(engine: &Arc<Engine>, database: &str) -> Result<Self, PgError> {
+        let state = engine
+            .database(database)
+            .ok_or_else(|| PgError::internal(format!("database \"{database}\" is not there")))?;
+        let request = LoginRequest {
+            user: "graphwire".to_owned(),
+            database: database.to_owned(),
+            parameters: Vec::new(),
+            peer: super::identity::Peer::Local,
+        };
+        let caller = Caller {
+            tenant: crate::types::TenantId::SYSTEM,
+            role: super::engine::SYSTEM_ROLE,
+            superuser: true,
+        };
+        let mut session = Self::open(engine, state, request, caller, Settings::default());
+        session.system = true;
+        Ok(session)
+    }
+
+    /// A session of the process's own user, for the command line and tests: no wire, no login.
+    ///
+    /// # Errors
+    /// `3D000` for an unknown database.
+    pub async fn local(engine: &Arc<Engine>, database: &str) -> Result<Self, PgError> {
+        let request = LoginRequest {
+            user: "graphwire".to_owned(),
+            database: database.to_owned(),
+            parameters: vec![("database".to_owned(), database.to_owned())],
+            peer: super::identity::Peer::Local,
+        };
+        Self::login(engine, request, Authenticated::by_login_exchange()).await
+    }
+
+    /// The number clients know this session by.
+    pub fn pid(&self) -> BackendPid {
+        self.shared.pid
+    }
+
+    /// The key a CancelRequest must know.
+    pub fn cancel_secret(&self) -> &[u8] {
+        &self.shared.secret
+    }
+
+    /// Whether a transaction is open, for ReadyForQuery.
+    pub fn transaction_status(&self) -> TransactionStatus {
+        match &self.transaction {
+            Some(transaction) if transaction.explicit && transaction.failed => TransactionStatus::Failed,
+            Some(transaction) if transaction.explicit => TransactionStatus::InTransaction,
+            Some(_) | None => TransactionStatus::Idle,
+        }
+    }
+
+    /// Reported settings that changed since the last call; all of them at the first.
+    pub fn take_parameter_status(&mut self) -> Vec<(String, String)> {
+        let settings = self.shared.settings.lock();
+        let changed: Vec<(&'static str, String)> = settings
+            .reported()
+            .filter(|(name, value)| self.reported.get(name).is_none_or(|known| known != value))
+            .map(|(name, value)| (name, value.to_owned()))
+            .collect();
+        drop(settings);
+        self.reported.extend(changed.iter().cloned());
+        changed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Notices and warnings since the last call.
+    pub fn take_notices(&mut self) -> Vec<PgError> {
+        std::mem::take(&mut *self.shared.notices.lock())
+    }
+
+    /// How this session's values are written.
+    pub fn output_settings(&self) -> OutputSettings {
+        self.shared.settings.lock().output()
+    }
+
+    /// A token that cancels what runs now.
+    pub fn cancel_token(&self) -> CancellationToken {
+        self.shared.now().token
+    }
+
+    /// Splits a query string.
+    ///
+    /// # Errors
+    /// `42601` anywhere in it.
+    pub fn parse(&self, text: &str) -> Result<Vec<Statement>, PgError> {
+        let language = match self.shared.settings.lock().value("query_language") {
+            "sql" => QueryLanguage::Sql,
+            "cypher" => QueryLanguage::Cypher,
+            _ => QueryLanguage::Auto,
+        };
+        Ok(parser::parse_script(text, language, &|_| false)?)
+    }
+
+    /// Runs one statement of a query string.
+    ///
+    /// # Errors
+    /// Whatever the statement raises, with offsets into the whole string. Call [`Self::fail`] then.
+    pub async fn run(&mut self, statement: &Statement, position: ScriptPosition) -> Result<Outcome, PgError> {
+        let token = self.begin(&statement.text);
+        let shared = Arc::clone(&self.shared);
+        tokio::select! {
+            biased;
+            () = token.cancelled() => Err(shared.canceled()),
+            outcome = pipeline::run(self, statement, position) => outcome,
+        }
+    }
+
+    /// Prepares a statement under a name.
+    ///
+    /// # Errors
+    /// As the statement's binding; `42601` for more than one statement, `42P05`, `53400`.
+    pub async fn prepare(&mut self, name: &str, text: &str, parameter_oids: &[u32]) -> Result<(), PgError> {
+        self.begin(text);
+        if name.is_empty() {
+            self.statements.close_prepared("");
+        }
+        let prepared = pipeline::prepare(self, text, parameter_oids, false)?;
+        self.statements.prepare(name, Arc::new(prepared))
+    }
+
+    /// What a prepared statement takes and gives.
+    ///
+    /// # Errors
+    /// `26000` if there is none of this name.
+    pub async fn describe_statement(&mut self, name: &str) -> Result<StatementDescription, PgError> {
+        let prepared = self.statements.prepared(name)?;
+        Ok(StatementDescription {
+            parameters: prepared.parameters.clone(),
+            columns: prepared.columns.clone(),
+        })
+    }
+
+    /// Opens a portal: a prepared statement with its parameters' values.
+    ///
+    /// # Errors
+    /// `26000`, `42P03`, `08P01` for a wrong number of values, `22…` for a value that cannot be read.
+    pub async fn bind(
+        &mut self,
+        portal: &str,
+        statement: &str,
+        values: Vec<Option<Bytes>>,
+        formats: Vec<Format>,
+    ) -> Result<(), PgError> {
+        let prepared = self.statements.prepared(statement)?;
+        if prepared.statement.as_ref().is_none_or(|statement| !utility::ends_transaction(statement)) {
+            self.refuse_if_failed()?;
+        }
+        let values = pipeline::read_values(self, &prepared, statement, &values, &formats)?;
+        if portal.is_empty() {
+            self.statements.close_portal("");
+        }
+        self.open_portal(portal, prepared, values, false)
+    }
+
+    pub(super) fn open_portal(
+        &mut self,
+        name: &str,
+        prepared: Arc<Prepared>,
+        values: Vec<datafusion::common::metadata::ScalarAndMetadata>,
+        cursor: bool,
+    ) -> Result<(), PgError> {
+        let portal = Portal {
+            prepared,
+            values,
+            progress: Progress::Fresh,
+            cursor,
+            created_us: super::engine::now_us(),
+        };
+        self.statements.open(name, portal)
+    }
+
+    /// What a portal gives.
+    ///
+    /// # Errors
+    /// `34000` if there is none of this name.
+    pub async fn describe_portal(&mut self, portal: &str) -> Result<Option<Arc<[OutputColumn]>>, PgError> {
+        Ok(self.statements.portal(portal)?.prepared.columns.clone())
+    }
+
+    /// Runs a portal, or goes on with it, for at most `max_rows` rows (0: all).
+    ///
+    /// # Errors
+    /// Whatever the statement raises. Call [`Self::fail`] then.
+    pub async fn execute(&mut self, portal: &str, max_rows: usize) -> Result<Outcome, PgError> {
+        let text = self.statements.portal(portal)?.prepared.text.clone();
+        let token = self.begin(&text);
+        let shared = Arc::clone(&self.shared);
+        tokio::select! {
+            biased;
+            () = token.cancelled() => Err(shared.canceled()),
+            outcome = self.execute_inner(portal, max_rows) => outcome,
+        }
+    }
+
+    async fn execute_inner(&mut self, name: &str, max_rows: usize) -> Result<Outcome, PgError> {
+        let portal = self.statements.portal(name)?;
+        let prepared = Arc::clone(&portal.prepared);
+        match &portal.progress {
+            Progress::Rows(rows) => {
+                let columns = Arc::clone(&rows.lock().columns);
+                return Ok(Outcome::Rows { columns, rows: statements::read(rows, max_rows)? });
+            }
+            Progress::Done(tag) => return Ok(Outcome::Command(tag.clone())),
+            Progress::Fresh => {}
+        }
+        let values = portal.values.clone();
+        let Some(statement) = prepared.statement.clone() else { return Ok(Outcome::Empty) };
+        let outcome = pipeline::execute(self, &prepared, &statement, values).await?;
+        match outcome {
+            pipeline::Executed::Rows(rows) => {
+                let rows = Arc::new(parking_lot::Mutex::new(rows));
+                let columns = Arc::clone(&rows.lock().columns);
+                let stream = statements::read(&rows, max_rows)?;
+                if let Ok(portal) = self.statements.portal(name) {
+                    portal.progress = Progress::Rows(rows);
+                }
+                Ok(Outcome::Rows { columns, rows: stream })
+            }
+            pipeline::Executed::Other(outcome) => {
+                if let (Outcome::Command(tag), Ok(portal)) = (&outcome, self.statements.portal(name)) {
+                    portal.progress = Progress::Done(tag.clone());
+                }
+                Ok(outcome)
+            }
+        }
+    }
+
+    /// Forgets a prepared statement.
+    pub fn close_statement(&mut self, name: &str) {
+        self.statements.close_prepared(name);
+    }
+
+    /// Closes a portal.
+    pub fn close_portal(&mut self, name: &str) {
+        self.statements.close_portal(name);
+    }
+
+    /// Ends a `COPY … FROM STDIN` whose data is complete; its command tag.
+    ///
+    /// # Errors
+    /// What is wrong with the data (with the line as context), or what writing it raises.
+    pub async fn finish_copy(&mut self) -> Result<String, PgError> {
+        let Some(copy) = self.copy.take() else {
+            return Err(PgError::new(SqlState::PROTOCOL_VIOLATION, "no COPY is in progress"));
+        };
+        copy.finish(self).await
+    }
+
+    /// Commits the implicit transaction, if one is open. Inside BEGIN … COMMIT nothing happens.
+    ///
+    /// # Errors
+    /// `40001`, `23…` if the work cannot be committed; it is undone then.
+    pub async fn finish(&mut self) -> Result<(), PgError> {
+        self.stop_timer();
+        let result = match self.transaction.take_if(|transaction| !transaction.explicit) {
+            None => Ok(()),
+            Some(transaction) if transaction.failed => {
+                self.after_transaction(false);
+                Ok(())
+            }
+            Some(transaction) => {
+                let result = transaction.commit(&self.database, &self.checks(&transaction));
+                self.after_transaction(result.is_ok());
+                result
+            }
+        };
+        self.shared.set_state(match self.transaction_status() {
+            TransactionStatus::Idle => "idle",
+            TransactionStatus::InTransaction => "idle in transaction",
+            TransactionStatus::Failed => "idle in transaction (aborted)",
+        });
+        result
+    }
+
+    /// An error happened: the implicit transaction is undone, an explicit one has failed.
+    pub fn fail(&mut self) {
+        self.stop_timer();
+        self.copy = None;
+        self.shared.now().token.cancel();
+        match &mut self.transaction {
+            Some(transaction) if transaction.explicit => {
+                transaction.failed = true;
+                self.shared.set_state("idle in transaction (aborted)");
+            }
+            Some(_) => {
+                self.transaction = None;
+                self.after_transaction(false);
+                self.shared.set_state("idle");
+            }
+            None => self.shared.set_state("idle"),
+        }
+    }
+
+    /// Notes that a statement begins and starts its timer.
+    fn begin(&mut self, text: &str) -> CancellationToken {
+        self.stop_timer();
+        let token = self.shared.begin_statement(text);
+        let timeout = milliseconds(self.shared.settings.lock().value("statement_timeout")).unwrap_or(0);
+        if timeout > 0 {
+            let (shared, timed) = (Arc::clone(&self.shared), token.clone());
+            let timer = tokio::spawn(async move {
+                tokio::time::sleep(std::time::Duration::from_millis(timeout)).await;
+                shared.time_out(&timed);
+            });
+            self.timer = Some(timer.abort_handle());
+        }
+        token
+    }
+
+    fn stop_timer(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            timer.abort();
+        }
+    }
+
+    /// `25P02` in a failed transaction.
+    pub(super) fn refuse_if_failed(&self) -> Result<(), PgError> {
+        match &self.transaction {
+            Some(transaction) if transaction.failed => Err(PgError::new(
+                SqlState::IN_FAILED_SQL_TRANSACTION,
+                "current transaction is aborted, commands ignored until end of transaction block",
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The open transaction, or a new implicit one, with the snapshot for the next statement.
+    pub(super) fn statement_snapshot(&mut self) -> Result<&mut Transaction, PgError> {
+        if self.transaction.is_none() {
+            self.begin_transaction(false, None, None)?;
+        }
+        let database = Arc::clone(&self.database);
+        let shared = Arc::clone(&self.shared);
+        match &mut self.transaction {
+            Some(transaction) => {
+                transaction.snapshot(&database)?;
+                shared.set_catalog(&transaction.catalog);
+                Ok(transaction)
+            }
+            None => Err(PgError::internal("no transaction")),
+        }
+    }
+
+    /// Opens a transaction with the session's defaults.
+    pub(super) fn begin_transaction(
+        &mut self,
+        explicit: bool,
+        isolation: Option<Isolation>,
+        read_only: Option<bool>,
+    ) -> Result<(), PgError> {
+        let settings = self.shared.settings.lock();
+        let isolation = match isolation {
+            Some(isolation) => isolation,
+            None => utility::isolation(settings.value("default_transaction_isolation"))?,
+        };
+        let read_only = read_only.unwrap_or(settings.value("default_transaction_read_only") == "on");
+        drop(settings);
+        let transaction = Transaction::begin(&self.database, isolation, read_only, explicit);
+        self.shared.begin_transaction(self.engine.next_transaction());
+        self.shared.undo.lock().before = Some(self.shared.settings.lock().clone());
+        let mut settings = self.shared.settings.lock();
+        settings.initialize("transaction_isolation", match isolation {
+            Isolation::ReadCommitted => "read committed",
+            Isolation::RepeatableRead => "repeatable read",
+        });
+        settings.initialize("transaction_read_only", if read_only { "on" } else { "off" });
+        drop(settings);
+        self.transaction = Some(transaction);
+        Ok(())
+    }
+
+    /// Settings, portals and the catalog that others see, after a transaction ended.
+    pub(super) fn after_transaction(&mut self, committed: bool) {
+        self.statements.close_all_portals();
+        let undo = std::mem::take(&mut *self.shared.undo.lock());
+        let mut settings = self.shared.settings.lock();
+        if !committed && let Some(before) = undo.before {
+            *settings = before;
+        } else {
+            for (name, value) in undo.local.into_iter().rev() {
+                // It was the value before, so it is one the setting takes.
+                let _ = settings.set(&name, &value);
+            }
+        }
+        settings.initialize("transaction_isolation", "read committed");
+        settings.initialize("transaction_read_only", "off");
+        drop(settings);
+        self.shared.set_catalog(&self.database.latest().catalog);
+    }
+
+    /// What decides CHECK conditions in a transaction.
+    pub(super) fn checks(&self, transaction: &Transaction) -> SessionChecks {
+        SessionChecks::new(self.bind_context(transaction, Parameters::default()), Arc::clone(&self.engine))
+    }
+
+    /// What binding may look at.
+    pub(super) fn bind_context(&self, transaction: &Transaction, parameters: Parameters) -> BindContext {
+        let settings = self.shared.settings.lock();
+        let graph_path = settings.value("graph_path");
+        BindContext {
+            catalog: Arc::clone(&transaction.catalog),
+            search_path: settings.search_path(&self.shared.user),
+            functions: Arc::clone(&self.functions),
+            options: Arc::clone(self.engine.runtime.planning_options()),
+            expr_planners: self.engine.runtime.state().expr_planners().into(),
+            parameters,
+            graph_path: (!graph_path.is_empty()).then(|| graph_path.to_owned()),
+            cypher_iso_temporals: settings.value("cypher_temporal_output") == "iso",
+            view_depth: 0,
+            user: self.shared.user.clone(),
+            system: self.system,
+            resolved: None,
+            notices: Arc::default(),
+        }
+    }
+}
+
+impl Session {
+    /// Runs every statement of a text and gives their results, for tests and the command line. Rows are read to the end.
+    ///
+    /// # Errors
+    /// The first statement's that fails; what came before it is undone unless it was committed.
+    pub async fn run_text(&mut self, text: &str) -> Result<Vec<Finished>, PgError> {
+        match self.run_text_inner(text).await {
+            Ok(results) => Ok(results),
+            Err(error) => {
+                self.fail();
+                Err(error)
+            }
+        }
+    }
+
+    async fn run_text_inner(&mut self, text: &str) -> Result<Vec<Finished>, PgError> {
+        use futures::StreamExt as _;
+        let parsed = self.parse(text)?;
+        let mut results = Vec::with_capacity(parsed.len());
+        for (at, statement) in parsed.iter().enumerate() {
+            let position = match (at, at + 1 == parsed.len()) {
+                (0, true) => ScriptPosition::Only,
+                (0, false) => ScriptPosition::First,
+                (_, true) => ScriptPosition::Last,
+                (_, false) => ScriptPosition::Middle,
+            };
+            results.push(match self.run(statement, position).await? {
+                Outcome::Rows { columns, mut rows } => {
+                    let mut batches = Vec::new();
+                    while let Some(batch) = rows.next().await {
+                        batches.push(batch?);
+                    }
+                    let Completion::Complete(tag) = rows.completion() else {
+                        return Err(PgError::internal("a whole result was suspended"));
+                    };
+                    Finished { columns: Some(columns), batches, tag }
+                }
+                Outcome::Command(tag) => Finished { columns: None, batches: Vec::new(), tag },
+                Outcome::Empty => Finished { columns: None, batches: Vec::new(), tag: String::new() },
+                Outcome::CopyIn(_) | Outcome::CopyOut(_) => {
+                    return Err(PgError::unsupported("COPY needs a connection", "Use psql's \\copy."));
+                }
+            });
+        }
+        self.finish().await?;
+        Ok(results)
+    }
+}
+
+/// A statement's whole result.
+#[derive(Debug)]
+pub struct Finished {
+    /// `None` if it gives no rows.
+    pub columns: Option<Arc<[OutputColumn]>>,
+    /// Its rows.
+    pub batches: Vec<arrow::array::RecordBatch>,
+    /// The command tag.
+    pub tag: String,
+}

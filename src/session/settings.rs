@@ -1,0 +1,495 @@
+//! Session variables: what SET, SHOW and startup parameters may say.
+//!
+//! Each is honoured or refused; a name that is here because drivers set it and that changes nothing in graphwire says so in
+//! its description.
+
+use std::collections::BTreeMap;
+
+use crate::error::{PgError, SqlState};
+use crate::types::{ByteaOutput, DateOrder, DateStyle, InputSettings, IntervalStyle, OutputSettings, TimeZone};
+
+/// PostgreSQL's version that graphwire answers as.
+pub const SERVER_VERSION_NUM: &str = "150018";
+/// `SHOW server_version`.
+pub const SERVER_VERSION: &str = concat!("15.18 (graphwire ", env!("CARGO_PKG_VERSION"), ")");
+
+/// How a setting's text is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// on/off.
+    Bool,
+    /// A whole number, perhaps with a unit of time; shown in the base unit given.
+    Milliseconds,
+    /// A whole number between the bounds.
+    Int(i64, i64),
+    /// One of these.
+    Enum(&'static [&'static str]),
+    /// Checked by the date and time code.
+    DateStyle,
+    /// A time zone.
+    TimeZone,
+    /// Names separated by commas.
+    Path,
+    /// An encoding's name; only UTF8 (and SQL_ASCII's alias) are served.
+    Encoding,
+}
+
+/// A setting's definition.
+#[derive(Debug)]
+pub struct Definition {
+    /// Its name as SHOW ALL lists it.
+    pub name: &'static str,
+    /// Value at the start.
+    pub default: &'static str,
+    /// How a value is checked.
+    pub kind: Kind,
+    /// Whether a session may change it.
+    pub settable: bool,
+    /// Whether a change is reported to the client (ParameterStatus).
+    pub reported: bool,
+    /// One sentence.
+    pub description: &'static str,
+}
+
+const fn user(name: &'static str, default: &'static str, kind: Kind, description: &'static str) -> Definition {
+    Definition { name, default, kind, settable: true, reported: false, description }
+}
+
+const fn reported(name: &'static str, default: &'static str, kind: Kind, description: &'static str) -> Definition {
+    Definition { name, default, kind, settable: true, reported: true, description }
+}
+
+const fn fixed(name: &'static str, default: &'static str, description: &'static str) -> Definition {
+    Definition { name, default, kind: Kind::Text, settable: false, reported: false, description }
+}
+
+const fn fixed_reported(name: &'static str, default: &'static str, description: &'static str) -> Definition {
+    Definition { name, default, kind: Kind::Text, settable: false, reported: true, description }
+}
+
+const LEVELS: &[&str] = &[
+    "debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "info", "warning", "error",
+];
+const ISOLATION: &[&str] = &["read uncommitted", "read committed", "repeatable read", "serializable"];
+
+/// All settings, by name.
+pub const DEFINITIONS: &[Definition] = &[
+    reported("application_name", "", Kind::Text, "Sets the application name to be reported in statistics."),
+    user("bytea_output", "hex", Kind::Enum(&["escape", "hex"]), "Sets the output format for bytea."),
+    user("check_function_bodies", "on", Kind::Bool, "Accepted for dumps; function bodies are always checked."),
+    reported("client_encoding", "UTF8", Kind::Encoding, "Sets the client's character set encoding."),
+    user("client_min_messages", "notice", Kind::Enum(LEVELS), "Sets the message levels that are sent to the client."),
+    user("cypher_temporal_output", "native", Kind::Enum(&["native", "iso"]), "How Cypher's temporal values are sent."),
+    reported("DateStyle", "ISO, MDY", Kind::DateStyle, "Sets the display format for date and time values."),
+    fixed("data_checksums", "off", "Shows whether data checksums are turned on for this cluster."),
+    user("default_table_access_method", "heap", Kind::Enum(&["heap"]), "Tables are stored as Arrow columns under this name."),
+    user("default_transaction_deferrable", "off", Kind::Bool, "Sets the default deferrable status of new transactions."),
+    user("default_transaction_isolation", "read committed", Kind::Enum(ISOLATION), "Sets the isolation level of each new transaction."),
+    reported("default_transaction_read_only", "off", Kind::Bool, "Sets the default read-only status of new transactions."),
+    user("extra_float_digits", "1", Kind::Int(-15, 3), "Sets the number of digits displayed for floating-point values."),
+    user("graph_path", "", Kind::Text, "The property graph of bare Cypher statements."),
+    user("idle_in_transaction_session_timeout", "0", Kind::Int(0, 0), "Only 0 is supported."),
+    user("idle_session_timeout", "0", Kind::Int(0, 0), "Only 0 is supported."),
+    fixed_reported("in_hot_standby", "off", "Shows whether hot standby is currently active."),
+    fixed_reported("integer_datetimes", "on", "Shows whether datetimes are integer based."),
+    reported("IntervalStyle", "postgres", Kind::Enum(&["postgres", "postgres_verbose", "sql_standard", "iso_8601"]), "Sets the display format for interval values."),
+    fixed_reported("is_superuser", "off", "Shows whether the current user is a superuser."),
+    user("jit", "off", Kind::Enum(&["off"]), "There is no JIT compiler to turn on."),
+    fixed("lc_collate", "C", "Shows the collation order locale."),
+    fixed("lc_ctype", "C", "Shows the character classification and case conversion locale."),
+    user("lc_messages", "C", Kind::Enum(&["C", "en_US.UTF-8", ""]), "Messages are in English."),
+    user("lc_monetary", "C", Kind::Enum(&["C", "en_US.UTF-8", ""]), "Sets the locale for formatting monetary amounts."),
+    user("lc_numeric", "C", Kind::Enum(&["C", "en_US.UTF-8", ""]), "Sets the locale for formatting numbers."),
+    user("lc_time", "C", Kind::Enum(&["C", "en_US.UTF-8", ""]), "Sets the locale for formatting dates."),
+    user("lock_timeout", "0", Kind::Int(0, 0), "Only 0 is supported; no statement waits for a lock."),
+    fixed("max_connections", "1000", "Sets the maximum number of concurrent connections."),
+    fixed("max_identifier_length", "63", "Shows the maximum identifier length."),
+    fixed("max_index_keys", "32", "Shows the maximum number of index keys."),
+    user("query_language", "auto", Kind::Enum(&["auto", "sql", "cypher"]), "Which language statements are read in."),
+    user("row_security", "on", Kind::Enum(&["on"]), "There are no row policies yet to turn off."),
+    user("search_path", "\"$user\", public", Kind::Path, "Sets the schema search order for names that are not schema-qualified."),
+    fixed_reported("server_encoding", "UTF8", "Shows the server (database) character set encoding."),
+    fixed_reported("server_version", SERVER_VERSION, "Shows the server version."),
+    fixed("server_version_num", SERVER_VERSION_NUM, "Shows the server version as an integer."),
+    fixed_reported("session_authorization", "", "Shows the session user name."),
+    reported("standard_conforming_strings", "on", Kind::Enum(&["on"]), "Causes '...' strings to treat backslashes literally."),
+    user("statement_timeout", "0", Kind::Milliseconds, "Sets the maximum allowed duration of any statement."),
+    user("synchronize_seqscans", "on", Kind::Bool, "Accepted for dumps; scans are not synchronized."),
+    reported("TimeZone", "Etc/UTC", Kind::TimeZone, "Sets the time zone for displaying and interpreting time stamps."),
+    user("transaction_isolation", "read committed", Kind::Enum(ISOLATION), "Shows the current transaction's isolation level."),
+    user("transaction_read_only", "off", Kind::Bool, "Shows the current transaction's read-only status."),
+    user("transaction_deferrable", "off", Kind::Enum(&["off"]), "Deferrable transactions are not supported."),
+    user("xmlbinary", "base64", Kind::Enum(&["base64", "hex"]), "There is no type xml."),
+    user("xmloption", "content", Kind::Enum(&["content", "document"]), "There is no type xml."),
+];
+
+/// The definition of a name, whatever its case.
+pub fn definition(name: &str) -> Option<&'static Definition> {
+    DEFINITIONS.iter().find(|definition| definition.name.eq_ignore_ascii_case(name))
+}
+
+/// The values of one session. Values set with SET LOCAL or in a transaction that fails are taken back.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    values: BTreeMap<&'static str, String>,
+    /// What RESET goes back to: the defaults, and what the client said when it connected.
+    resets: BTreeMap<&'static str, String>,
+    /// Names with a dot, which are free.
+    custom: BTreeMap<String, String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let values: BTreeMap<_, _> =
+            DEFINITIONS.iter().map(|definition| (definition.name, definition.default.to_owned())).collect();
+        Self { resets: values.clone(), values, custom: BTreeMap::new() }
+    }
+}
+
+impl Settings {
+    /// The value as SHOW gives it.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        match definition(name) {
+            Some(definition) => self.values.get(definition.name).map(String::as_str),
+            None => self.custom.get(&name.to_lowercase()).map(String::as_str),
+        }
+    }
+
+    /// The value of a setting that is defined here; empty if it is not.
+    pub fn value(&self, name: &str) -> &str {
+        self.get(name).unwrap_or_default()
+    }
+
+    /// Changes a setting.
+    ///
+    /// # Errors
+    /// `42704` unknown, `55P02` not to be changed, `22023` not a value it takes.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), PgError> {
+        let Some(definition) = definition(name) else {
+            if name.contains('.') && !name.to_lowercase().starts_with("datafusion.") {
+                self.custom.insert(name.to_lowercase(), value.to_owned());
+                return Ok(());
+            }
+            return Err(unknown(name));
+        };
+        if !definition.settable {
+            return Err(PgError::new(
+                SqlState::CANT_CHANGE_RUNTIME_PARAM,
+                format!("parameter \"{}\" cannot be changed", definition.name),
+            ));
+        }
+        let value = check(definition, value, self.values.get(definition.name).map_or("", String::as_str))?;
+        self.values.insert(definition.name, value);
+        Ok(())
+    }
+
+    /// Sets what only the server sets (`is_superuser`, `session_authorization`), or what a client said at the start.
+    pub fn initialize(&mut self, name: &'static str, value: &str) {
+        self.values.insert(name, value.to_owned());
+        self.resets.insert(name, value.to_owned());
+    }
+
+    /// A startup parameter: like SET, and RESET goes back to it.
+    ///
+    /// # Errors
+    /// As [`Self::set`].
+    pub fn start_with(&mut self, name: &str, value: &str) -> Result<(), PgError> {
+        self.set(name, value)?;
+        if let Some(definition) = definition(name) {
+            let value = self.values.get(definition.name).cloned().unwrap_or_default();
+            self.resets.insert(definition.name, value);
+        }
+        Ok(())
+    }
+
+    /// RESET.
+    ///
+    /// # Errors
+    /// `42704` unknown.
+    pub fn reset(&mut self, name: &str) -> Result<(), PgError> {
+        match definition(name) {
+            Some(definition) => {
+                let value = self.resets.get(definition.name).cloned().unwrap_or_default();
+                self.values.insert(definition.name, value);
+                Ok(())
+            }
+            None if self.custom.remove(&name.to_lowercase()).is_some() => Ok(()),
+            None => Err(unknown(name)),
+        }
+    }
+
+    /// RESET ALL.
+    pub fn reset_all(&mut self) {
+        self.values = self.resets.clone();
+        self.custom.clear();
+    }
+
+    /// Reported settings and their values.
+    pub fn reported(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        DEFINITIONS
+            .iter()
+            .filter(|definition| definition.reported)
+            .map(|definition| (definition.name, self.value(definition.name)))
+    }
+
+    /// Every defined setting and its value, in SHOW ALL's order.
+    pub fn all(&self) -> impl Iterator<Item = (&'static Definition, &str)> {
+        DEFINITIONS.iter().map(|definition| (definition, self.value(definition.name)))
+    }
+
+    /// What RESET would give.
+    pub fn reset_value(&self, name: &str) -> &str {
+        definition(name).and_then(|definition| self.resets.get(definition.name)).map_or("", String::as_str)
+    }
+
+    /// Schemas of `search_path`, `"$user"` as `user`.
+    pub fn search_path(&self, user: &str) -> Vec<String> {
+        split_path(self.value("search_path"))
+            .into_iter()
+            .map(|schema| if schema == "$user" { user.to_owned() } else { schema })
+            .collect()
+    }
+
+    fn date_style(&self) -> (DateStyle, DateOrder) {
+        parse_date_style(self.value("DateStyle"), (DateStyle::Iso, DateOrder::Mdy))
+            .unwrap_or((DateStyle::Iso, DateOrder::Mdy))
+    }
+
+    fn interval_style(&self) -> IntervalStyle {
+        match self.value("IntervalStyle") {
+            "postgres_verbose" => IntervalStyle::PostgresVerbose,
+            "sql_standard" => IntervalStyle::SqlStandard,
+            "iso_8601" => IntervalStyle::Iso8601,
+            _ => IntervalStyle::Postgres,
+        }
+    }
+
+    fn timezone(&self) -> TimeZone {
+        TimeZone::parse(self.value("TimeZone")).unwrap_or(TimeZone::UTC)
+    }
+
+    /// How values are written.
+    pub fn output(&self) -> OutputSettings {
+        let (date_style, date_order) = self.date_style();
+        OutputSettings {
+            timezone: self.timezone(),
+            date_style,
+            date_order,
+            interval_style: self.interval_style(),
+            bytea_output: match self.value("bytea_output") {
+                "escape" => ByteaOutput::Escape,
+                _ => ByteaOutput::Hex,
+            },
+            extra_float_digits: self.value("extra_float_digits").parse().unwrap_or(1),
+        }
+    }
+
+    /// How values are read; `now` is the transaction's time in microseconds since 1970.
+    pub fn input(&self, now: i64) -> InputSettings {
+        let (_, date_order) = self.date_style();
+        InputSettings { timezone: self.timezone(), date_order, interval_style: self.interval_style(), now }
+    }
+}
+
+/// Reads a DateStyle; a word that is not there keeps its part of `old`.
+fn parse_date_style(text: &str, old: (DateStyle, DateOrder)) -> Option<(DateStyle, DateOrder)> {
+    let (mut style, mut order) = old;
+    for word in text.split(',').map(|word| word.trim().to_lowercase()) {
+        match word.as_str() {
+            "iso" => style = DateStyle::Iso,
+            "sql" => style = DateStyle::Sql,
+            "postgres" => style = DateStyle::Postgres,
+            "german" => {
+                style = DateStyle::German;
+                order = DateOrder::Dmy;
+            }
+            "mdy" | "us" | "noneuro" | "noneuropean" => order = DateOrder::Mdy,
+            "dmy" | "euro" | "european" => order = DateOrder::Dmy,
+            "ymd" => order = DateOrder::Ymd,
+            "default" => (style, order) = (DateStyle::Iso, DateOrder::Mdy),
+            _ => return None,
+        }
+    }
+    Some((style, order))
+}
+
+/// A DateStyle as SHOW gives it.
+fn date_style_text(value: &str, old: &str) -> Option<String> {
+    let old = parse_date_style(old, (DateStyle::Iso, DateOrder::Mdy))?;
+    let (style, order) = parse_date_style(value, old)?;
+    let style = match style {
+        DateStyle::Iso => "ISO",
+        DateStyle::Sql => "SQL",
+        DateStyle::Postgres => "Postgres",
+        DateStyle::German => "German",
+    };
+    let order = match order {
+        DateOrder::Mdy => "MDY",
+        DateOrder::Dmy => "DMY",
+        DateOrder::Ymd => "YMD",
+    };
+    Some(format!("{style}, {order}"))
+}
+
+fn unknown(name: &str) -> PgError {
+    PgError::new(
+        SqlState::UNDEFINED_OBJECT,
+        format!("unrecognized configuration parameter \"{name}\""),
+    )
+}
+
+fn invalid(definition: &Definition, value: &str) -> PgError {
+    PgError::new(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("invalid value for parameter \"{}\": \"{value}\"", definition.name),
+    )
+}
+
+/// The names of a search path.
+pub fn split_path(path: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = path.trim();
+    while !rest.is_empty() {
+        let (name, after) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let end = quoted.find('"').unwrap_or(quoted.len());
+                (quoted[..end].to_owned(), quoted.get(end + 1..).unwrap_or_default())
+            }
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                (rest[..end].trim().to_lowercase(), &rest[end..])
+            }
+        };
+        if !name.is_empty() {
+            names.push(name);
+        }
+        rest = after.trim_start().trim_start_matches(',').trim_start();
+    }
+    names
+}
+
+/// The value in the form SHOW gives it.
+fn check(definition: &Definition, value: &str, old: &str) -> Result<String, PgError> {
+    match definition.kind {
+        Kind::Text | Kind::Path => Ok(value.to_owned()),
+        Kind::Bool => match boolean(value) {
+            Some(value) => Ok(if value { "on" } else { "off" }.to_owned()),
+            None => Err(PgError::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("parameter \"{}\" requires a Boolean value", definition.name),
+            )),
+        },
+        Kind::Int(low, high) => {
+            let number: i64 = value.trim().parse().map_err(|_| invalid(definition, value))?;
+            if !(low..=high).contains(&number) {
+                return Err(PgError::new(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    format!(
+                        "{number} is outside the valid range for parameter \"{}\" ({low} .. {high})",
+                        definition.name
+                    ),
+                ));
+            }
+            Ok(number.to_string())
+        }
+        Kind::Milliseconds => milliseconds(value).map(show_milliseconds).ok_or_else(|| invalid(definition, value)),
+        Kind::Enum(values) => {
+            let found = values.iter().find(|known| known.eq_ignore_ascii_case(value));
+            // Enums with on/off take every spelling of a Boolean.
+            let found = found.or_else(|| {
+                let word = if boolean(value)? { "on" } else { "off" };
+                values.iter().find(|known| **known == word)
+            });
+            match found {
+                Some(value) => Ok((*value).to_owned()),
+                None => Err(invalid(definition, value)
+                    .hint(format!("Available values: {}.", values.join(", ")))),
+            }
+        }
+        Kind::DateStyle => {
+            date_style_text(value, old).ok_or_else(|| invalid(definition, value))
+        }
+        Kind::TimeZone => {
+            TimeZone::parse(value).map(|zone| zone.name()).ok_or_else(|| invalid(definition, value))
+        }
+        Kind::Encoding => match value.to_lowercase().replace(['-', '_'], "").as_str() {
+            "utf8" | "unicode" => Ok("UTF8".to_owned()),
+            "sqlascii" => Ok("SQL_ASCII".to_owned()),
+            _ => Err(PgError::unsupported(
+                format!("client_encoding \"{value}\" is not supported"),
+                "graphwire speaks UTF8 alone.",
+            )),
+        },
+    }
+}
+
+/// PostgreSQL's spellings of a Boolean, abbreviations included.
+fn boolean(value: &str) -> Option<bool> {
+    let value = value.trim().to_lowercase();
+    match value.as_str() {
+        "" | "o" => None,
+        "on" | "1" => Some(true),
+        "of" | "off" | "0" => Some(false),
+        other if "true".starts_with(other) || "yes".starts_with(other) => Some(true),
+        other if "false".starts_with(other) || "no".starts_with(other) => Some(false),
+        _ => None,
+    }
+}
+
+/// A duration such as `5s`, `100`, `2min` in milliseconds.
+pub fn milliseconds(value: &str) -> Option<u64> {
+    let value = value.trim();
+    let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let number: u64 = value[..digits].parse().ok()?;
+    let factor = match value[digits..].trim() {
+        "" | "ms" => 1,
+        "s" => 1000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(factor).filter(|ms| *ms <= 2_147_483_647)
+}
+
+/// As SHOW prints it: the largest unit that divides it.
+fn show_milliseconds(ms: u64) -> String {
+    match ms {
+        0 => "0".to_owned(),
+        _ if ms % 86_400_000 == 0 => format!("{}d", ms / 86_400_000),
+        _ if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
+        _ if ms % 60_000 == 0 => format!("{}min", ms / 60_000),
+        _ if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        _ => format!("{ms}ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_shown_as_postgresql_does() {
+        let mut settings = Settings::default();
+        settings.set("statement_timeout", "90000").unwrap();
+        assert_eq!(settings.value("statement_timeout"), "90s");
+        settings.set("STATEMENT_TIMEOUT", "2min").unwrap();
+        assert_eq!(settings.value("statement_timeout"), "2min");
+        assert_eq!(settings.set("nope", "1").unwrap_err().code(), SqlState::UNDEFINED_OBJECT);
+        assert_eq!(settings.set("server_version", "1").unwrap_err().code(), SqlState::CANT_CHANGE_RUNTIME_PARAM);
+        assert_eq!(settings.set("row_security", "off").unwrap_err().code(), SqlState::INVALID_PARAMETER_VALUE);
+        assert_eq!(settings.set("datafusion.runtime.memory_limit", "1").unwrap_err().code(), SqlState::UNDEFINED_OBJECT);
+        settings.set("my.thing", "x").unwrap();
+        assert_eq!(settings.get("my.thing"), Some("x"));
+    }
+
+    #[test]
+    fn search_path_knows_quotes_and_the_user() {
+        let mut settings = Settings::default();
+        assert_eq!(settings.search_path("alice"), ["alice", "public"]);
+        settings.set("search_path", "A, \"B c\" , public").unwrap();
+        assert_eq!(settings.search_path("alice"), ["a", "B c", "public"]);
+    }
+}

@@ -1,0 +1,148 @@
+//! A session's transaction: the view it reads, what it wrote, what it would change in the catalog.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::engine::DatabaseState;
+use crate::catalog::Catalog;
+use crate::error::{PgError, SqlState};
+use crate::executor::write::{RowCheck, Writes};
+
+/// How much of what others commit a transaction sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Isolation {
+    /// Each statement sees what was committed before it.
+    ReadCommitted,
+    /// All statements see what was committed before the first.
+    RepeatableRead,
+}
+
+/// A transaction that is open.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub(super) isolation: Isolation,
+    pub(super) read_only: bool,
+    /// Between BEGIN and COMMIT, rather than around one statement (or one query string).
+    pub(super) explicit: bool,
+    /// An error happened; only ROLLBACK helps.
+    pub(super) failed: bool,
+    pub(super) writes: Arc<Mutex<Writes>>,
+    pub(super) catalog: Arc<Catalog>,
+    /// Version of the committed catalog this transaction's own changes start from, once it has any.
+    catalog_base: Option<u64>,
+    savepoints: Vec<Savepoint>,
+    started: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Savepoint {
+    name: String,
+    writes: Writes,
+    catalog: Arc<Catalog>,
+    catalog_base: Option<u64>,
+}
+
+impl Transaction {
+    /// Begins on the newest state.
+    pub(super) fn begin(database: &DatabaseState, isolation: Isolation, read_only: bool, explicit: bool) -> Self {
+        let latest = database.latest();
+        Self {
+            isolation,
+            read_only,
+            explicit,
+            failed: false,
+            writes: Arc::new(Mutex::new(Writes::begin(latest.store))),
+            catalog: latest.catalog,
+            catalog_base: None,
+            savepoints: Vec::new(),
+            started: false,
+        }
+    }
+
+    /// Takes the snapshot for the next statement.
+    ///
+    /// # Errors
+    /// `40001` if another transaction changed the same rows.
+    pub(super) fn snapshot(&mut self, database: &DatabaseState) -> Result<(), PgError> {
+        if self.isolation == Isolation::RepeatableRead && self.started {
+            return Ok(());
+        }
+        self.started = true;
+        let latest = database.latest();
+        let mut writes = self.writes.lock();
+        let (rebased, _) = writes.rebase(&latest.store)?;
+        *writes = rebased;
+        if self.catalog_base.is_none() {
+            self.catalog = latest.catalog;
+        }
+        Ok(())
+    }
+
+    /// Whether a statement ran in it.
+    pub(super) fn started(&self) -> bool {
+        self.started
+    }
+
+    /// Replaces the transaction's catalog by a changed one.
+    pub(super) fn set_catalog(&mut self, catalog: Catalog) {
+        if self.catalog_base.is_none() {
+            self.catalog_base = Some(self.catalog.version);
+        }
+        self.catalog = Arc::new(catalog);
+    }
+
+    /// Makes its work visible to all.
+    ///
+    /// # Errors
+    /// `40001`, `23…`: see [`DatabaseState::commit`].
+    pub(super) fn commit(&self, database: &DatabaseState, check: &dyn RowCheck) -> Result<(), PgError> {
+        let writes = self.writes.lock().clone();
+        let catalog = self.catalog_base.map(|base| (base, Arc::clone(&self.catalog)));
+        if writes.is_empty() && catalog.is_none() {
+            return Ok(());
+        }
+        database.commit(&writes, catalog, check)
+    }
+
+    /// SAVEPOINT
+    pub(super) fn savepoint(&mut self, name: String) {
+        self.savepoints.push(Savepoint {
+            name,
+            writes: self.writes.lock().clone(),
+            catalog: Arc::clone(&self.catalog),
+            catalog_base: self.catalog_base,
+        });
+    }
+
+    fn find(&self, name: &str) -> Result<usize, PgError> {
+        self.savepoints.iter().rposition(|savepoint| savepoint.name == name).ok_or_else(|| {
+            PgError::new(SqlState("3B001"), format!("savepoint \"{name}\" does not exist"))
+        })
+    }
+
+    /// ROLLBACK TO SAVEPOINT; the savepoint stays.
+    ///
+    /// # Errors
+    /// `3B001` if there is none of this name.
+    pub(super) fn rollback_to(&mut self, name: &str) -> Result<(), PgError> {
+        let at = self.find(name)?;
+        self.savepoints.truncate(at + 1);
+        let savepoint = self.savepoints[at].clone();
+        *self.writes.lock() = savepoint.writes;
+        self.catalog = savepoint.catalog;
+        self.catalog_base = savepoint.catalog_base;
+        self.failed = false;
+        Ok(())
+    }
+
+    /// RELEASE SAVEPOINT.
+    ///
+    /// # Errors
+    /// `3B001` if there is none of this name.
+    pub(super) fn release(&mut self, name: &str) -> Result<(), PgError> {
+        let at = self.find(name)?;
+        self.savepoints.truncate(at);
+        Ok(())
+    }
+}
