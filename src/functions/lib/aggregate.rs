@@ -488,12 +488,14 @@ struct JsonAggregate {
     name: &'static str,
     object: bool,
     jsonb: bool,
+    /// The input comes in the reverse of the order that was asked for.
+    reversed: bool,
     signature: Signature,
 }
 
 impl PartialEq for JsonAggregate {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
+        self.name == other.name && self.reversed == other.reversed
     }
 }
 
@@ -508,7 +510,7 @@ impl Hash for JsonAggregate {
 impl JsonAggregate {
     fn new(name: &'static str, object: bool, jsonb: bool) -> Self {
         let signature = Signature::any(if object { 2 } else { 1 }, Volatility::Stable);
-        Self { name, object, jsonb, signature }
+        Self { name, object, jsonb, reversed: false, signature }
     }
 
     fn result(&self) -> PgType {
@@ -535,7 +537,14 @@ impl AggregateUDFImpl for JsonAggregate {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
         let types = args.expr_fields.iter().map(|field| field_type(field)).collect();
-        Ok(Box::new(JsonPieces { object: self.object, jsonb: self.jsonb, types, pieces: Vec::new(), bytes: 0 }))
+        let (object, jsonb, reversed) = (self.object, self.jsonb, self.reversed);
+        Ok(Box::new(JsonPieces { object, jsonb, reversed, types, pieces: Vec::new(), bytes: 0 }))
+    }
+
+    /// DataFusion sorts the input of an ordered aggregate only if it could be reversed.
+    fn reverse_expr(&self) -> ReversedUDAF {
+        let reversed = Self { reversed: !self.reversed, ..Self::new(self.name, self.object, self.jsonb) };
+        ReversedUDAF::Reversed(Arc::new(AggregateUDF::from(reversed)))
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> DfResult<Vec<FieldRef>> {
@@ -550,6 +559,7 @@ impl AggregateUDFImpl for JsonAggregate {
 struct JsonPieces {
     object: bool,
     jsonb: bool,
+    reversed: bool,
     types: Vec<PgType>,
     pieces: Vec<String>,
     bytes: usize,
@@ -601,6 +611,9 @@ impl Accumulator for JsonPieces {
     fn evaluate(&mut self) -> DfResult<ScalarValue> {
         if self.pieces.is_empty() {
             return Ok(ScalarValue::Utf8View(None));
+        }
+        if self.reversed {
+            self.pieces.reverse();
         }
         let inner = self.pieces.join(", ");
         let text = match (self.object, self.jsonb) {
