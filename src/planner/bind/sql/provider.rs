@@ -12,6 +12,7 @@ use super::relations::Relations;
 use super::types::PgTypePlanner;
 use crate::catalog::{QualifiedName, RelationKind};
 use crate::error::{PgError, SqlState};
+use crate::functions::array_or_empty::{ARRAY_OR_EMPTY, array_or_empty};
 use crate::functions::registry::registry;
 use crate::functions::single_value::{SINGLE_VALUE, single_value};
 use crate::parser::pgq::GraphTable;
@@ -113,6 +114,9 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if name == ARRAY_OR_EMPTY {
+            return Some(array_or_empty());
+        }
         self.context.functions.scalar(name)
     }
 
@@ -140,7 +144,7 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn udf_names(&self) -> Vec<String> {
-        Vec::new()
+        registry().scalar_names()
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {

@@ -13,6 +13,7 @@ use sqlparser::ast::{
 
 use super::names::{column_name, fold, unique_name};
 use crate::error::{PgError, SqlState};
+use crate::functions::array_or_empty::ARRAY_OR_EMPTY;
 use crate::functions::registry::registry;
 use crate::functions::single_value::SINGLE_VALUE;
 use crate::functions::syntax::desugar;
@@ -376,8 +377,7 @@ fn array_of_query(function: &Function) -> Option<Expr> {
         list.clauses.push(sqlparser::ast::FunctionArgumentClause::OrderBy(keys));
     }
     *expr = aggregate;
-    let empty = Expr::value(Value::SingleQuotedString("{}".to_owned()));
-    Some(call("coalesce", vec![Expr::Subquery(query), empty]))
+    Some(quoted_call(ARRAY_OR_EMPTY, vec![Expr::Subquery(query)]))
 }
 
 /// `OPERATOR(pg_catalog.~)` and the like to the operator itself.
