@@ -465,9 +465,9 @@ impl CatalogFacts for SessionAnswers {
         (name != "???").then_some(name)
     }
 
-    fn constraint_definition(&self, oid: u32) -> Option<String> {
+    fn constraint_definition(&self, oid: u32, pretty: bool) -> Option<String> {
         let search_path = self.shared.search_path();
-        let style = describe::Style { pretty: true, search_path: &search_path };
+        let style = describe::Style { pretty, search_path: &search_path };
         describe::constraint_definition(&self.catalog_now(), Oid(oid), style)
     }
 
