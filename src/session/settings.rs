@@ -414,7 +414,7 @@ fn check(definition: &Definition, value: &str, old: &str) -> Result<String, PgEr
         Kind::TimeZone => {
             TimeZone::parse(value).map(|zone| zone.name()).ok_or_else(|| invalid(definition, value))
         }
-        Kind::Encoding => match value.to_lowercase().replace(['-', '_'], "").as_str() {
+        Kind::Encoding => match encoding_name(value).as_str() {
             "utf8" | "unicode" => Ok("UTF8".to_owned()),
             "sqlascii" => Ok("SQL_ASCII".to_owned()),
             _ => Err(PgError::unsupported(
@@ -423,6 +423,11 @@ fn check(definition: &Definition, value: &str, old: &str) -> Result<String, PgEr
             )),
         },
     }
+}
+
+/// An encoding's name as PostgreSQL compares it: letters and digits alone.
+fn encoding_name(value: &str) -> String {
+    value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
 }
 
 /// PostgreSQL's spellings of a Boolean, abbreviations included.

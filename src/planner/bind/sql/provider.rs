@@ -114,6 +114,9 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if name == SINGLE_VALUE {
+            return None;
+        }
         if name == ARRAY_OR_EMPTY {
             return Some(array_or_empty());
         }

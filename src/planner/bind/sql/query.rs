@@ -48,6 +48,8 @@ pub fn plan_query(
     let plan = planner
         .sql_statement_to_plan_with_context(Statement::Query(Box::new(query)), &mut planner_context)
         .map_err(|error| planner_error(&error))?;
+    let settled = super::recursive::settle(plan, &|plan| Ok(resolve::resolve_plan(plan, context)?));
+    let plan = settled.map_err(|error| planner_error(&error))?;
     let plan = resolve::resolve_plan(plan, context)?;
     super::decorrelate::decorrelate(plan).map_err(|error| planner_error(&error))
 }

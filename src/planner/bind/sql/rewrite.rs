@@ -158,8 +158,26 @@ fn check_select(select: &Select) -> Result<(), PgError> {
     {
         return Err(refuse("this clause", "It is not part of PostgreSQL's SELECT."));
     }
+    for join in select.from.iter().flat_map(|table| &table.joins) {
+        check_join(join)?;
+    }
     if select.into.is_some() {
         return Err(refuse("SELECT INTO", "Use CREATE TABLE … AS SELECT."));
+    }
+    Ok(())
+}
+
+/// PostgreSQL has no JOIN without a condition but CROSS JOIN.
+fn check_join(join: &sqlparser::ast::Join) -> Result<(), PgError> {
+    use sqlparser::ast::{JoinConstraint, JoinOperator as Op};
+    let conditional = match &join.join_operator {
+        Op::Join(on) | Op::Inner(on) | Op::Left(on) | Op::LeftOuter(on) | Op::Right(on) | Op::RightOuter(on)
+        | Op::FullOuter(on) => on,
+        _ => return Ok(()),
+    };
+    if matches!(conditional, JoinConstraint::None) {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "a JOIN needs ON, USING or NATURAL")
+            .hint("Write CROSS JOIN for every combination of rows."));
     }
     Ok(())
 }
