@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod wire;
+#[cfg(test)]
+mod slt;

@@ -83,7 +83,7 @@ fn join_subqueries(expr: Expr, plan: &mut LogicalPlan, number: &Cell<usize>) -> 
     })
 }
 
-/// A subquery of the form Projection over Aggregate (one `single_value`) over Filter.
+/// A subquery of the form Projection over Aggregate (one `single_value` or `array_agg`) over Filter.
 struct Correlated<'a> {
     outer: Vec<Column>,
     projection: &'a Expr,
@@ -104,8 +104,9 @@ impl<'a> Correlated<'a> {
         else {
             return None;
         };
-        let is_single =
-            matches!(aggregate, Expr::AggregateFunction(call) if call.func.name() == SINGLE_VALUE);
+        // Both give null for no row, which is what the outer join gives.
+        let is_single = matches!(aggregate, Expr::AggregateFunction(call)
+            if matches!(call.func.name(), SINGLE_VALUE | "array_agg"));
         let correlated_below = contains_outer_reference(&filter.input);
         let hard = split_conjunction(&filter.predicate).into_iter().any(|conjunct| !is_easy(conjunct));
         if !is_single || correlated_below || !hard || mentions_outer(aggregate) || mentions_outer(projected) {

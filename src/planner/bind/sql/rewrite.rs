@@ -387,11 +387,18 @@ fn array_of_query(function: &Function) -> Option<Expr> {
     let order_by = query.order_by.take();
     let expr = lone_expression(&mut query)?;
     let value = std::mem::replace(expr, Expr::value(Value::Null));
+    let first = value.clone();
     let mut aggregate = call("array_agg", vec![value]);
     if let (Expr::Function(aggregate), Some(order_by)) = (&mut aggregate, order_by)
-        && let (FunctionArguments::List(list), sqlparser::ast::OrderByKind::Expressions(keys)) =
+        && let (FunctionArguments::List(list), sqlparser::ast::OrderByKind::Expressions(mut keys)) =
             (&mut aggregate.args, order_by.kind)
     {
+        // `ORDER BY 1` means the query's only column.
+        for key in &mut keys {
+            if matches!(&key.expr, Expr::Value(value) if matches!(value.value, Value::Number(..))) {
+                key.expr = first.clone();
+            }
+        }
         list.clauses.push(sqlparser::ast::FunctionArgumentClause::OrderBy(keys));
     }
     *expr = aggregate;
