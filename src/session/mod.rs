@@ -16,6 +16,7 @@ mod facts;
 mod identity;
 pub mod outcome;
 pub mod pipeline;
+mod privilege_facts;
 mod session_impl;
 pub mod settings;
 mod shared;

@@ -15,6 +15,7 @@ mod query;
 mod relations;
 mod resolve;
 mod rewrite;
+mod single_row;
 mod types;
 
 pub use dml::{bind_delete, bind_insert, bind_update, target as write_target};
