@@ -6,7 +6,7 @@ use datafusion::logical_expr::Volatility;
 
 use super::call::{Kernel, Nulls};
 use super::types::CypherType;
-use super::{lists, math, strings};
+use super::{lists, math, strings, temporal_read};
 
 /// What an argument must be. ANY and null are always taken; a wrong value behind them is an error when it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,6 +201,13 @@ pub static FUNCTIONS: &[Definition] = &[
     strict("char_length", &[String], integer, lists::size),
     strict("character_length", &[String], integer, lists::size),
     strict("normalize", &[String], string, strings::normalize),
+    // Temporal values; without an argument they are the binder's.
+    strict("date", &[Any], |_| CypherType::Date, temporal_read::date),
+    strict("localtime", &[Any], |_| CypherType::LocalTime, temporal_read::local_time),
+    strict("time", &[Any], |_| CypherType::Time, temporal_read::time),
+    strict("localdatetime", &[Any], |_| CypherType::LocalDateTime, temporal_read::local_date_time),
+    strict("datetime", &[Any], |_| CypherType::DateTime, temporal_read::date_time),
+    strict("duration", &[Any], |_| CypherType::Duration, temporal_read::duration),
     // Numbers.
     strict("abs", &[Number], number, math::abs),
     strict("sign", &[Number], integer, math::sign),

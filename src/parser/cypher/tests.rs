@@ -21,7 +21,7 @@ fn on_small_stack(run: impl FnOnce() + Send + 'static) {
 fn deep_nesting_is_an_error() {
     on_small_stack(|| {
         let repeated = |open: &str, middle: &str, close: &str| {
-            format!("RETURN {}{middle}{}", open.repeat(100_000), close.repeat(100_000))
+            format!("RETURN {}{middle}{}", open.repeat(20_000), close.repeat(20_000))
         };
         let texts = [
             repeated("(", "1", ")"),
@@ -40,12 +40,12 @@ fn deep_nesting_is_an_error() {
             repeated("[x IN ", "[]", "]"),
             repeated("[(a)-->(b) | ", "1", "]"),
             repeated("f(", "1", ")"),
-            format!("MATCH {}", "(".repeat(100_000)),
-            format!("MATCH (a:{}", "!".repeat(100_000)),
-            format!("MATCH (a:{}", "(".repeat(100_000)),
-            "CALL { ".repeat(100_000),
-            "FOREACH (x IN [] | ".repeat(100_000),
-            format!("RETURN x IS :: {}", "LIST<".repeat(100_000)),
+            format!("MATCH {}", "(".repeat(20_000)),
+            format!("MATCH (a:{}", "!".repeat(20_000)),
+            format!("MATCH (a:{}", "(".repeat(20_000)),
+            "CALL { ".repeat(20_000),
+            "FOREACH (x IN [] | ".repeat(20_000),
+            format!("RETURN x IS :: {}", "LIST<".repeat(20_000)),
         ];
         for text in texts {
             assert_eq!(failure(&text).sqlstate().0, "54001", "{}", &text[..40]);

@@ -6,7 +6,7 @@ use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 
-/// `sqlparser`'s PostgreSQL, changed in three places.
+/// `sqlparser`'s PostgreSQL, changed in four places.
 #[derive(Debug)]
 pub(super) struct GraphwireDialect;
 
@@ -56,8 +56,11 @@ impl Dialect for GraphwireDialect {
         PostgreSqlDialect {}.is_identifier_part(ch)
     }
 
+    /// Without these, a broken `CASE` or `NOT` is read again as the name of a column, and the error is found elsewhere
+    /// or not at all.
     fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
-        PostgreSqlDialect {}.is_reserved_for_identifier(keyword)
+        matches!(keyword, Keyword::ARRAY | Keyword::CASE | Keyword::CAST | Keyword::NOT)
+            || PostgreSqlDialect {}.is_reserved_for_identifier(keyword)
     }
 
     fn is_custom_operator_part(&self, ch: char) -> bool {

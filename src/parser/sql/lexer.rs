@@ -215,8 +215,8 @@ impl<'a> SqlLexer<'a> {
                 break;
             }
         }
-        let value =
-            String::from_utf8(value).map_err(|_| literal::invalid_bytes(self.span(start)))?;
+        let value = String::from_utf8(value)
+            .map_err(|error| literal::invalid_bytes(&error, self.span(start)))?;
         Ok(Token::EscapedStringLiteral(value))
     }
 
@@ -239,7 +239,8 @@ impl<'a> SqlLexer<'a> {
                     return Err(self.unterminated("quoted string", start));
                 };
                 self.at += length;
-                let bytes = bytes.ok_or_else(|| literal::invalid_escape(self.span(at)))?;
+                let bytes =
+                    bytes.ok_or_else(|| literal::invalid_backslash_escape(self.span(at)))?;
                 value.extend_from_slice(&bytes);
             }
         }

@@ -1,8 +1,12 @@
 //! What is inside SQL's literals: escapes and numbers.
 
+use std::string::FromUtf8Error;
+
 use crate::error::SqlState;
 use crate::parser::error::ParseError;
 use crate::parser::span::Span;
+
+const INVALID_ESCAPE_SEQUENCE: SqlState = SqlState("22025");
 
 /// One backslash escape at the start of `text`: its bytes (`None` if it is no legal escape) and its length.
 ///
@@ -154,15 +158,22 @@ pub(super) fn number(lexeme: &str) -> Option<String> {
 }
 
 /// `22021`: bytes given by escapes that are no UTF-8.
-pub(super) fn invalid_bytes(span: Span) -> ParseError {
-    let message = "invalid byte sequence for encoding \"UTF8\"";
+pub(super) fn invalid_bytes(error: &FromUtf8Error, span: Span) -> ParseError {
+    let first = error.as_bytes().get(error.utf8_error().valid_up_to()).copied().unwrap_or(0);
+    let message = format!("invalid byte sequence for encoding \"UTF8\": 0x{first:02x}");
     ParseError::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, message, span)
+}
+
+/// `22025`: an escape in `E'…'` that stands for no character.
+pub(super) fn invalid_backslash_escape(span: Span) -> ParseError {
+    ParseError::new(INVALID_ESCAPE_SEQUENCE, "invalid Unicode escape", span)
+        .with_hint("Unicode escapes must be \\uXXXX or \\UXXXXXXXX.")
 }
 
 /// An escape that stands for no character.
 pub(super) fn invalid_escape(span: Span) -> ParseError {
     ParseError::syntax("invalid Unicode escape", span)
-        .with_hint("Unicode escapes must be \\XXXX, \\+XXXXXX, \\uXXXX or \\UXXXXXXXX.")
+        .with_hint("Unicode escapes must be \\XXXX or \\+XXXXXX.")
 }
 
 #[cfg(test)]

@@ -22,6 +22,23 @@ const BRACKETS_MAX: usize = 150;
 /// How high operators may make the tree, each by one level: what walks or drops the tree goes down all of them.
 const OPERATORS_MAX: u32 = 6000;
 
+/// What may stand behind `EXPLAIN`.
+const EXPLAINED: [Keyword; 13] = [
+    Keyword::ANALYZE,
+    Keyword::VERBOSE,
+    Keyword::SELECT,
+    Keyword::INSERT,
+    Keyword::UPDATE,
+    Keyword::DELETE,
+    Keyword::MERGE,
+    Keyword::WITH,
+    Keyword::VALUES,
+    Keyword::TABLE,
+    Keyword::CREATE,
+    Keyword::DECLARE,
+    Keyword::EXECUTE,
+];
+
 /// A whole statement; tokens that are left over are an error. `end` is where the text of the statement ends, or the `;`
 /// behind it.
 pub(in crate::parser) fn statement(
@@ -29,13 +46,17 @@ pub(in crate::parser) fn statement(
     tokens: Vec<TokenWithSpan>,
     end: Span,
 ) -> Result<Statement, ParseError> {
+    check_start(text, &tokens, end)?;
     let mut tokens = for_sqlparser(tokens);
     // COPY FROM STDIN wants its semicolon, whether one was written or not.
     tokens.push(TokenWithSpan::new(Token::SemiColon, sqlparser_span(end)));
     let (statement, rest) = run(text, tokens, end, |parser| parser.parse_statement())?;
     match rest.token {
         Token::SemiColon | Token::EOF => Ok(statement),
-        _ => Err(unexpected(text, byte_span(rest.span).unwrap_or(end), None)),
+        _ => {
+            let span = byte_span(rest.span).unwrap_or(end);
+            Err(unexpected(text, corrected(text, span, "", end), None))
+        }
     }
 }
 
@@ -81,16 +102,66 @@ fn translated(error: &ParserError, text: &str, next: Span, end: Span) -> ParseEr
         None if at_end => end,
         None => next,
     };
-    let Some(expected) = message.strip_prefix("Expected: ") else {
+    let Some((expected, found)) = message.rsplit_once(", found: ") else {
         return other_error(message, text, span);
     };
-    let expected = expected.rsplit_once(", found").map_or(expected, |(expected, _)| expected);
-    unexpected(text, span, Some(expected))
+    let span = corrected(text, span, found, end);
+    let expected = expected.strip_prefix("Expected").unwrap_or(expected);
+    unexpected(text, span, Some(expected.trim_start_matches([':', ' '])))
+}
+
+/// `sqlparser` sometimes points at the token behind the one it means, or at `ORDER` where `BY` is missing behind it.
+fn corrected(text: &str, span: Span, found: &str, end: Span) -> Span {
+    let near = span.slice(text);
+    if near.eq_ignore_ascii_case("ORDER") || near.eq_ignore_ascii_case("GROUP") {
+        let next = token_span(text, span.end, end);
+        return if next.slice(text).eq_ignore_ascii_case("BY") { span } else { next };
+    }
+    let before = word_before(text, span);
+    if before.is_empty() || near == found || !before.eq_ignore_ascii_case(found) {
+        return span;
+    }
+    let trimmed = text.get(..span.start as usize).unwrap_or("").trim_end().len();
+    let end = u32::try_from(trimmed).unwrap_or(span.start);
+    Span::new(end.saturating_sub(u32::try_from(before.len()).unwrap_or(0)), end)
+}
+
+/// Refuses beginnings that `sqlparser` takes and PostgreSQL does not.
+fn check_start(text: &str, tokens: &[TokenWithSpan], end: Span) -> Result<(), ParseError> {
+    let keyword = |index: usize| match tokens.get(index).map(|token| &token.token) {
+        Some(Token::Word(word)) => Some(word.keyword),
+        Some(_) => Some(Keyword::NoKeyword),
+        None => None,
+    };
+    let second = keyword(1);
+    let (is_legal, expected) = match keyword(0) {
+        Some(Keyword::INSERT) => (second == Some(Keyword::INTO), "INTO"),
+        Some(Keyword::DELETE) => (second == Some(Keyword::FROM), "FROM"),
+        Some(Keyword::SHOW) => (second.is_some(), "a parameter"),
+        Some(Keyword::EXPLAIN) => {
+            let is_option = tokens.get(1).is_some_and(|token| token.token == Token::LParen);
+            (is_option || second.is_some_and(|word| EXPLAINED.contains(&word)), "a query")
+        }
+        Some(Keyword::DESCRIBE | Keyword::DESC) => {
+            let span = tokens.first().and_then(|token| byte_span(token.span)).unwrap_or(end);
+            return Err(unexpected(text, span, None).with_hint("Use \\d in psql."));
+        }
+        _ => (true, ""),
+    };
+    if is_legal {
+        return Ok(());
+    }
+    let span = tokens.get(1).and_then(|token| byte_span(token.span)).unwrap_or(end);
+    Err(unexpected(text, span, Some(expected)))
 }
 
 /// `sqlparser` also refuses things in sentences of its own; those say more than `syntax error`.
 fn other_error(message: &str, text: &str, span: Span) -> ParseError {
     let message = message.trim_end_matches('.');
+    if let Some(expected) = message.strip_prefix("expected ").or(message.strip_prefix("Expected "))
+    {
+        return unexpected(text, span, Some(expected));
+    }
     let mut characters = message.chars();
     match characters.next() {
         Some(first) if message.contains(' ') => {

@@ -10,11 +10,12 @@ use super::typed::Typed;
 use super::walk::AGGREGATES;
 use crate::error::PgError;
 use crate::functions::cypher::library::{self, Definition};
-use crate::functions::cypher::{Call, CypherType, lists};
+use crate::functions::cypher::{Call, CypherType, lists, temporal_read};
 use crate::parser::Span;
 use crate::parser::cypher::{Expr, ExprKind, FunctionCall};
 use crate::planner::bind::graph::names::near;
 use crate::planner::node::{GraphFunction, GraphFunctionKind};
+use crate::types::pg_type::PgType;
 
 /// Functions that are bound here rather than from the library's table.
 const OWN: [&str; 14] = [
@@ -51,7 +52,11 @@ impl Binder<'_> {
                 self.element_function(&folded, &name, &call.arguments, span)
             }
             "nodes" | "relationships" | "length" => self.path_function(&folded, &name, &call.arguments, span),
-            "timestamp" => self.timestamp(&call.arguments, span),
+            "date" | "localtime" | "time" | "localdatetime" | "datetime" | "timestamp"
+                if call.arguments.is_empty() =>
+            {
+                Ok(self.now(&folded))
+            }
             _ => match library::find(&name) {
                 Some(definition) => self.library_call(definition, &call.arguments, span),
                 None => Err(no_such_function(&name, span)),
@@ -184,11 +189,23 @@ impl Binder<'_> {
         }
     }
 
-    fn timestamp(&mut self, arguments: &[Expr], span: Span) -> Result<Typed, PgError> {
-        if !arguments.is_empty() {
-            return Err(error::argument_count("timestamp", "no", arguments.len(), span));
+    /// The time the statement began, as one of the temporal types (`timestamp`: milliseconds since 1970).
+    fn now(&self, function: &str) -> Typed {
+        let instant = Typed::new(
+            cast(datafusion::functions::datetime::expr_fn::now(), PgType::Timestamptz.arrow()),
+            CypherType::Pg(PgType::Timestamptz),
+        );
+        let instant = self.normalized(instant);
+        match function {
+            "date" => dynamic("date", temporal_read::date, vec![instant], CypherType::Date),
+            "localtime" => dynamic("localtime", temporal_read::local_time, vec![instant], CypherType::LocalTime),
+            "time" => dynamic("time", temporal_read::time, vec![instant], CypherType::Time),
+            "localdatetime" => {
+                dynamic("localdatetime", temporal_read::local_date_time, vec![instant], CypherType::LocalDateTime)
+            }
+            "timestamp" => dynamic("timestamp", temporal_read::epoch_millis, vec![instant], CypherType::Integer),
+            _ => instant,
         }
-        Err(error::unsupported("function timestamp", span))
     }
 
     fn library_call(

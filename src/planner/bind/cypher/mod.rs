@@ -22,6 +22,8 @@ mod walk;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::test_plan;
 
 use std::cell::Cell;
 

@@ -28,7 +28,7 @@ pub type PlanSql<'p> = dyn FnMut(&SqlTree, &DFSchema) -> Result<Expr, PgError> +
 /// The plan of a `GRAPH_TABLE`: one column for each of `COLUMNS`.
 ///
 /// # Errors
-/// `42P01` for the graph, `42704` for a label, `42703` for a property or variable, `42601`, and `0A000` for forms of
+/// `42704` for the graph or a label, `42703` for a property, `42P01` for a variable, `42601`, and `0A000` for forms of
 /// the standard that are not carried out.
 pub fn bind_graph_table_plan(
     catalog: &Catalog,

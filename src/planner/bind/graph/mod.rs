@@ -6,8 +6,12 @@
 
 pub mod definition;
 pub mod graph_table;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub(crate) mod names;
 pub(crate) mod pattern;
+#[cfg(test)]
+mod tests;
 
 pub use definition::{bind_graph_change, bind_graph_definition, qualified};
 pub use graph_table::bind_graph_table_plan;

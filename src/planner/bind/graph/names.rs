@@ -175,7 +175,7 @@ pub(crate) fn property_names(graph: &PropertyGraph, edge: bool) -> Vec<&str> {
 /// The graph of a name.
 ///
 /// # Errors
-/// `3F000` for a schema that does not exist, `42P01` for a name that does not, `42809` for another kind of relation.
+/// `3F000` for a schema that does not exist, `42704` for a name that does not, `42809` for another kind of relation.
 pub(crate) fn graph_named(
     catalog: &Catalog,
     search_path: &[String],
@@ -197,7 +197,7 @@ pub(crate) fn graph_named(
     }
     let Some(relation) = catalog.resolve(name, search_path) else {
         let error =
-            PgError::new(SqlState::UNDEFINED_TABLE, format!("property graph \"{full}\" does not exist")).or_at(offset);
+            PgError::new(SqlState::UNDEFINED_OBJECT, format!("property graph \"{full}\" does not exist")).or_at(offset);
         return Err(with_near(error, &name.name, graphs(catalog).map(|graph| graph.name.as_str())));
     };
     match &relation.kind {
