@@ -145,7 +145,7 @@ async fn bind_free_port(engine: &Arc<Engine>, first: u16) -> Result<Server, Stri
         let options = ServerOptions { listen: format!("127.0.0.1:{port}"), ..ServerOptions::default() };
         match Server::bind(options, Arc::clone(engine)).await {
             Ok(server) => return Ok(server),
-            Err(error @ ServerError::Bind { .. }) => last = error.to_string(),
+            Err(error @ ServerError::Listen { .. }) => last = error.to_string(),
             Err(error) => return Err(error.to_string()),
         }
     }

@@ -54,7 +54,7 @@ pub fn parse_query(text: &str) -> Result<Query, ParseError> {
             Sql::Query(query) => Ok(*query),
             _ => Err(ParseError::syntax("not a query", Span::default())),
         },
-        Body::PropertyGraph(_) | Body::Cypher(_) => Err(ParseError::syntax("not a query", Span::default())),
+        Body::PropertyGraph(_) | Body::Cypher(_) | Body::Utility(_) => Err(ParseError::syntax("not a query", Span::default())),
     }
 }
 

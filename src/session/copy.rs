@@ -374,7 +374,7 @@ async fn copy_out(
     let options = said.check(false)?;
     let graph_tables = match &statement.body {
         Body::Sql { graph_tables, .. } => graph_tables.clone(),
-        Body::PropertyGraph(_) | Body::Cypher(_) => Vec::new(),
+        Body::PropertyGraph(_) | Body::Cypher(_) | Body::Utility(_) => Vec::new(),
     };
     let query = match source {
         CopySource::Query(query) => query.as_ref().clone(),

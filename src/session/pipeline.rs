@@ -142,7 +142,7 @@ fn is_plan(statement: &Statement) -> bool {
     use sqlparser::ast::Statement as Sql;
     match &statement.body {
         Body::Cypher(_) => true,
-        Body::PropertyGraph(_) => false,
+        Body::PropertyGraph(_) | Body::Utility(_) => false,
         Body::Sql { statement, .. } => matches!(
             statement.as_ref(),
             Sql::Query(_) | Sql::Insert(_) | Sql::Update(_) | Sql::Delete(_) | Sql::Explain { .. }

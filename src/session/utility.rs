@@ -30,7 +30,7 @@ pub(super) fn ends_transaction(statement: &Statement) -> bool {
         Body::Sql { statement, .. } => {
             matches!(statement.as_ref(), Sql::Commit { .. } | Sql::Rollback { .. })
         }
-        Body::PropertyGraph(_) | Body::Cypher(_) => false,
+        Body::PropertyGraph(_) | Body::Cypher(_) | Body::Utility(_) => false,
     }
 }
 
@@ -525,7 +525,7 @@ fn prepare(
 ) -> Result<(), PgError> {
     let graph_tables = match &outer.body {
         Body::Sql { graph_tables, .. } => graph_tables.clone(),
-        Body::PropertyGraph(_) | Body::Cypher(_) => Vec::new(),
+        Body::PropertyGraph(_) | Body::Cypher(_) | Body::Utility(_) => Vec::new(),
     };
     let statement = Statement {
         span: outer.span,
@@ -615,7 +615,7 @@ fn declare_cursor(
     }
     let graph_tables = match &outer.body {
         Body::Sql { graph_tables, .. } => graph_tables.clone(),
-        Body::PropertyGraph(_) | Body::Cypher(_) => Vec::new(),
+        Body::PropertyGraph(_) | Body::Cypher(_) | Body::Utility(_) => Vec::new(),
     };
     let statement = Statement {
         span: outer.span,

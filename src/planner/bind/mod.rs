@@ -18,7 +18,7 @@ pub use context::{BindContext, Parameters};
 use crate::error::{PgError, SqlState};
 use crate::parser::cypher::CypherStatement;
 use crate::parser::pgq::GraphTable;
-use crate::parser::{Body, Statement};
+use crate::parser::{Body, Statement, Utility};
 
 /// Binds a statement that touches tables or names. Session statements (`SET`, `BEGIN`, …) are not its business.
 ///
@@ -31,6 +31,7 @@ pub fn bind(context: &BindContext, statement: &Statement) -> Result<Bound, PgErr
         }
         Body::PropertyGraph(ddl) => graph_statement::bind_graph_statement(context, ddl).map(Bound::Ddl),
         Body::Cypher(query) => bind_cypher(context, query).map(Bound::Plan),
+        Body::Utility(utility) => Err(unsupported_utility(utility)),
     }
 }
 
@@ -89,6 +90,16 @@ fn explain_options(
         }
     }
     Ok((analyze, verbose))
+}
+
+fn unsupported_utility(utility: &Utility) -> PgError {
+    let (name, hint) = match utility {
+        Utility::Move(_) => ("MOVE", "FETCH the rows and leave them."),
+        Utility::SetConstraints { .. } => ("SET CONSTRAINTS", "Constraints are checked at the end of each statement."),
+        Utility::Checkpoint => ("CHECKPOINT", "Tables are in memory; there is nothing to write yet."),
+        Utility::Vacuum { .. } => ("VACUUM", "Deleted rows are removed by themselves."),
+    };
+    PgError::unsupported(format!("{name} is not supported yet"), hint)
 }
 
 /// A statement that parses and that we do not carry out.
