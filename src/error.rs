@@ -517,7 +517,7 @@ fn from_plan_text(text: &str) -> PgError {
     {
         SqlState::GROUPING_ERROR
     } else if has("Cannot coerce") || has("common argument type") || has("Cannot infer common")
-        || has("Unsupported CAST") || has("must be boolean") || has("non-boolean")
+        || has("Unsupported CAST") || has("requires a boolean expression") || has("must be boolean") || has("non-boolean")
     {
         SqlState::DATATYPE_MISMATCH
     } else if has("Ambiguous") || has("ambiguous") {

@@ -361,7 +361,11 @@ fn check_view(length: usize) -> Result<(), PgError> {
     Err(PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "value exceeds the maximum size of 1 GB"))
 }
 
-fn build_arrow(data_type: &DataType, values: &[Datum<'_>], ty: &PgType) -> Result<ArrayRef, PgError> {
+/// An array of an Arrow type from values; `ty` is named in messages.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn build_arrow(data_type: &DataType, values: &[Datum<'_>], ty: &PgType) -> Result<ArrayRef, PgError> {
     match data_type {
         DataType::Boolean => {
             let mut builder = BooleanBuilder::with_capacity(values.len());

@@ -18,7 +18,7 @@ use crate::error::{PgError, SqlState};
 use crate::functions::cast::{plan_coercion, typed_literal};
 use crate::functions::overload::{NoChoice, common_type, operator_error};
 use crate::functions::registry::registry;
-use crate::functions::scalar::{PgFunction, SessionRef, field_type, small_constant};
+use crate::functions::scalar::{PgFunction, SessionRef, field_type, is_small, small_constant};
 use crate::types::pg_type::PgType;
 
 /// Plans operators by PostgreSQL's rules.
@@ -35,9 +35,8 @@ pub(crate) fn expr_type(expr: &Expr, schema: &dyn ExprSchema) -> DfResult<PgType
     match expr {
         Expr::Alias(Alias { expr, .. }) => expr_type(expr, schema),
         Expr::Placeholder(Placeholder { field: None, .. }) => Ok(PgType::Unknown),
-        Expr::Literal(ScalarValue::Int64(Some(value)), None) if i32::try_from(*value).is_ok() => {
-            Ok(PgType::Int4)
-        }
+        Expr::Literal(ScalarValue::Int64(Some(value)), None) if is_small(*value) => Ok(PgType::Int4),
+        Expr::Literal(value, None) if value.is_null() => Ok(PgType::Unknown),
         Expr::Literal(..) => Ok(field_type(&*expr.to_field(schema)?.1)),
         Expr::Cast(cast) => Ok(PgType::from_field(&cast.field)),
         Expr::Case(case) => {
@@ -211,13 +210,26 @@ pub(crate) fn coerce_comparison(
     if foreign(&l, &stored(&left)?) || foreign(&r, &stored(&right)?) {
         return Ok((left, right));
     }
-    if l == r && !matches!(l, PgType::Bpchar(_) | PgType::Json | PgType::Unknown) {
+    if l == r && !matches!(l, PgType::Bpchar(_) | PgType::Json | PgType::Unknown | PgType::Interval) {
         return Ok((left, right));
     }
     let Some(common) = comparison_type(&l, &r) else {
         return Err(operator_error(&op.to_string().replace("!=", "<>"), &[l, r], NoChoice::None).into());
     };
-    Ok((plan_operand(left, &l, &common, session)?, plan_operand(right, &r, &common, session)?))
+    let (left, right) = (plan_operand(left, &l, &common, session)?, plan_operand(right, &r, &common, session)?);
+    if common == PgType::Interval {
+        // A month is 30 days and a day 24 hours when intervals are compared.
+        return Ok((span(left, schema, session)?, span(right, schema, session)?));
+    }
+    Ok((left, right))
+}
+
+fn span(expr: Expr, schema: &dyn ExprSchema, session: &SessionRef) -> DfResult<Expr> {
+    if expr_type(&expr, schema)? != PgType::Interval {
+        return Ok(expr);
+    }
+    let function = registry().own("interval_span", session)?;
+    call_resolved(&function, vec![expr], &[PgType::Interval])
 }
 
 /// Decimals of several scales and varchar beside text compare as they are.
@@ -244,6 +256,16 @@ impl PgExprPlanner {
         if let Some(op) = comparison(&op) {
             let (left, right) = coerce_comparison(op, left, right, schema, &self.session)?;
             return Ok(PlannerResult::Planned(binary(left, op, right)));
+        }
+        if matches!(op, BinaryOperator::And | BinaryOperator::Or) {
+            let side = |expr: Expr| -> DfResult<Expr> {
+                match expr_type(&expr, schema)? {
+                    from @ PgType::Unknown => Ok(plan_coercion(expr, &from, &PgType::Bool, &self.session)?),
+                    _ => Ok(expr),
+                }
+            };
+            let (left, right) = (side(left)?, side(right)?);
+            return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
         }
         if let Some((negated, case_insensitive)) = like(&op) {
             let like = Like::new(negated, Box::new(left), Box::new(right), None, case_insensitive);
@@ -274,6 +296,16 @@ impl PgExprPlanner {
 
 fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
     Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
+}
+
+/// The function for a field: the result has as many digits after the point as the field.
+fn extract_function(field: &str) -> &'static str {
+    match field {
+        "second" | "seconds" | "epoch" => "extract_micros",
+        "milliseconds" | "millisecond" => "extract_millis",
+        "julian" => "extract",
+        _ => "extract_whole",
+    }
 }
 
 fn spelled_comparison(name: &str) -> Option<Operator> {
@@ -308,6 +340,7 @@ impl ExprPlanner for PgExprPlanner {
     }
 
     fn plan_extract(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
+        let mut digits = "extract";
         let args = args
             .into_iter()
             .enumerate()
@@ -315,12 +348,13 @@ impl ExprPlanner for PgExprPlanner {
                 // Field names are words, not text: `EXTRACT(EPOCH FROM …)`.
                 Expr::Literal(ScalarValue::Utf8(Some(field)), None) if index == 0 => {
                     let field = field.trim_matches(['\'', '"']).to_ascii_lowercase();
+                    digits = extract_function(&field);
                     typed_literal(ScalarValue::Utf8View(Some(field)), &PgType::Text)
                 }
                 arg => arg,
             })
             .collect();
-        Ok(PlannerResult::Planned(self.function("extract", args)?))
+        Ok(PlannerResult::Planned(self.function(digits, args)?))
     }
 
     fn plan_substring(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {

@@ -111,6 +111,8 @@ fn parameters(overload: &Overload, count: usize) -> Option<Vec<&ArgType>> {
 struct Candidate {
     overload: &'static Overload,
     targets: Vec<PgType>,
+    /// Which parameters name their type; polymorphic ones never match exactly.
+    named: Vec<bool>,
     element: Option<PgType>,
 }
 
@@ -148,10 +150,7 @@ fn targets(
         targets.push(match parameter {
             ArgType::Exact(ty) if implicit(arg, ty) => target_of(ty, arg),
             ArgType::Exact(_) => return None,
-            ArgType::Any => match arg {
-                PgType::Unknown => PgType::Text,
-                arg => arg.clone(),
-            },
+            ArgType::Any => arg.clone(),
             ArgType::AnyElement => element.clone()?,
             ArgType::AnyArray => match arg {
                 // The vector types pass for arrays as they are.
@@ -160,7 +159,8 @@ fn targets(
             },
         });
     }
-    Some(Candidate { overload, targets, element })
+    let named = parameters.iter().map(|parameter| matches!(parameter, ArgType::Exact(_))).collect();
+    Some(Candidate { overload, targets, named, element })
 }
 
 /// A parameter without a modifier takes numeric of any scale as it is, and integers at scale 0: nothing is rounded.
@@ -177,19 +177,20 @@ fn target_of(parameter: &PgType, arg: &PgType) -> PgType {
 }
 
 fn exact_matches(candidate: &Candidate, args: &[PgType]) -> usize {
-    let same = |(target, arg): &(&PgType, &PgType)| {
-        **arg != PgType::Unknown && target.without_modifier() == arg.without_modifier()
+    let same = |((target, arg), named): &((&PgType, &PgType), &bool)| {
+        **named && **arg != PgType::Unknown && target.without_modifier() == arg.without_modifier()
     };
-    candidate.targets.iter().zip(args).filter(same).count()
+    candidate.targets.iter().zip(args).zip(&candidate.named).filter(same).count()
 }
 
 fn preferred_matches(candidate: &Candidate, args: &[PgType]) -> usize {
-    let fits = |(target, arg): &(&PgType, &PgType)| {
-        **arg != PgType::Unknown
+    let fits = |((target, arg), named): &((&PgType, &PgType), &bool)| {
+        **named
+            && **arg != PgType::Unknown
             && (target.without_modifier() == arg.without_modifier()
                 || target.category() == arg.category() && target.is_preferred())
     };
-    candidate.targets.iter().zip(args).filter(fits).count()
+    candidate.targets.iter().zip(args).zip(&candidate.named).filter(fits).count()
 }
 
 fn keep_best(candidates: Vec<Candidate>, score: impl Fn(&Candidate) -> usize) -> Vec<Candidate> {
@@ -255,7 +256,7 @@ pub(crate) fn select(
 ) -> Result<Choice, NoChoice> {
     if operator && let Some(same) = same_type_operands(args) {
         let exact = overloads.iter().filter_map(|overload| candidate(overload, &same)).find(|candidate| {
-            exact_matches(candidate, &same) == same.len()
+            exact_matches(candidate, &same) == same.len() || both_arrays(candidate, &same)
         });
         if let Some(found) = exact {
             return Ok(choice(found));
@@ -288,6 +289,11 @@ pub(crate) fn select(
         1 => Ok(choice(candidates.swap_remove(0))),
         _ => Err(NoChoice::Ambiguous),
     }
+}
+
+/// `array || '{…}'`: the literal is an array too.
+fn both_arrays(candidate: &Candidate, args: &[PgType]) -> bool {
+    candidate.overload.args.iter().all(|arg| *arg == ArgType::AnyArray) && args.iter().all(|arg| arg.element().is_some())
 }
 
 fn same_type_operands(args: &[PgType]) -> Option<[PgType; 2]> {

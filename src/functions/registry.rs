@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
 
+use crate::error::PgError;
 use crate::functions::context::SessionContext;
 use crate::functions::lib;
 use crate::functions::operators::PgExprPlanner;
@@ -153,6 +154,13 @@ impl FunctionRegistry {
         self.functions.get(name).copied()
     }
 
+    /// A function of graphwire's own.
+    pub(crate) fn own(&self, name: &str, session: &SessionRef) -> Result<PgFunction, PgError> {
+        let overloads = self.functions.get(name);
+        let overloads = overloads.ok_or_else(|| PgError::internal(format!("function {name} is missing")))?;
+        Ok(PgFunction::new(name, overloads, false, session.clone()))
+    }
+
     pub(crate) fn operator(&self, name: &str, session: &SessionRef) -> Option<PgFunction> {
         let overloads = self.operators.get(name)?;
         Some(PgFunction::new(name, overloads, true, session.clone()))
@@ -259,9 +267,23 @@ impl SessionFunctions {
     }
 
     /// A scalar or set-returning function.
+    ///
+    /// For a name that no function of any kind has, a function without overloads: its call fails with PostgreSQL's
+    /// `42883`, which names the argument types.
     #[must_use]
     pub fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        registry().scalar(name, &self.session)
+        /// Names DataFusion's planner deals with itself.
+        const PLANNED_ELSEWHERE: [&str; 4] = ["unnest", "unnest_outer", "map", "make_map"];
+        let found = registry().scalar(name, &self.session);
+        if found.is_some()
+            || PLANNED_ELSEWHERE.contains(&name)
+            || registry().aggregate(name).is_some()
+            || registry().window(name).is_some()
+            || registry().higher_order(name).is_some()
+        {
+            return found;
+        }
+        Some(Arc::new(ScalarUDF::from(PgFunction::new(name, &[], false, self.session.clone()))))
     }
 
     /// An aggregate function.

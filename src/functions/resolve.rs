@@ -133,6 +133,26 @@ fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -
         types.reverse();
         return call_resolved(&function, args, &types);
     }
+    // DataFusion's own functions of several like arguments.
+    if matches!(call.func.name(), "coalesce" | "nullif" | "nvl") {
+        let ScalarFunction { func, args } = call;
+        let args: Vec<Expr> = args.into_iter().map(typed_number).collect();
+        let types = args.iter().map(|arg| expr_type(arg, schema)).collect::<DfResult<Vec<_>>>()?;
+        let Some(common) = common_type(&types) else {
+            let first = types.iter().find(|ty| **ty != PgType::Unknown).unwrap_or(&PgType::Unknown);
+            let other = types.iter().find(|ty| common_type([first, *ty]).is_none()).unwrap_or(first);
+            let name = func.name().to_uppercase();
+            let message = format!(
+                "{name} types {} and {} cannot be matched",
+                first.without_modifier(),
+                other.without_modifier()
+            );
+            return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message).into());
+        };
+        let args =
+            args.into_iter().map(|arg| convert(arg, &common, schema, session)).collect::<DfResult<Vec<_>>>()?;
+        return Ok(Expr::ScalarFunction(ScalarFunction::new_udf(func, args)));
+    }
     Ok(Expr::ScalarFunction(call))
 }
 
@@ -249,7 +269,13 @@ fn resolve_like(like: Like, schema: &DFSchema, session: &SessionRef) -> DfResult
         _ => Ok(expr),
     };
     let [left, right] = types;
-    let (expr, pattern) = (text(*expr, &left)?, text(*pattern, &right)?);
+    let (expr, mut pattern) = (text(*expr, &left)?, text(*pattern, &right)?);
+    if let Some(escape) = escape_char.filter(|escape| *escape != '\\') {
+        let escape = typed_literal(ScalarValue::Utf8View(Some(escape.to_string())), &PgType::Text);
+        let function = registry().own("like_escape", session)?;
+        pattern = call_resolved(&function, vec![pattern, escape], &[PgType::Text, PgType::Text])?;
+    }
+    let escape_char = None;
     Ok(Like::new(negated, Box::new(expr), Box::new(pattern), escape_char, case_insensitive))
 }
 

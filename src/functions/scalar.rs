@@ -13,9 +13,9 @@ use datafusion::logical_expr::{
 use crate::error::PgError;
 use crate::functions::cast::kernel::cast_array;
 use crate::functions::context::SessionContext;
-use crate::functions::datum::{Args, Call, Datum, Kernel, Value, build, build_rows, read};
+use crate::functions::datum::{Args, Call, Datum, Kernel, Value, build, build_arrow, build_rows, read};
 use crate::functions::overload::{Choice, function_error, operator_error, select};
-use crate::functions::signature::{Overload, ReturnType, Stability};
+use crate::functions::signature::{ArgType, Overload, ReturnType, Stability};
 use crate::types::pg_type::PgType;
 
 /// The session, where there is one.
@@ -35,11 +35,16 @@ pub(crate) fn field_type(field: &Field) -> PgType {
 pub(crate) fn literal_type(field: &Field, literal: Option<&ScalarValue>) -> PgType {
     if field.metadata().is_empty()
         && let Some(ScalarValue::Int64(Some(value))) = literal
-        && i32::try_from(*value).is_ok()
+        && is_small(*value)
     {
         return PgType::Int4;
     }
     field_type(field)
+}
+
+/// Whether a number is written as an `integer`.
+pub(crate) fn is_small(value: i64) -> bool {
+    i32::try_from(value).is_ok()
 }
 
 /// The constants a result type may depend on: digits of `round`, and the like.
@@ -249,8 +254,22 @@ impl ScalarUDFImpl for ResolvedFunction {
     }
 }
 
-fn return_field(choice: &Choice, _arg_fields: &[FieldRef]) -> FieldRef {
+/// The deepest list among the arguments that stand for the array a function returns.
+fn nested_list<'a>(choice: &Choice, arg_fields: &'a [FieldRef]) -> Option<&'a DataType> {
+    let arrays = choice.overload.args.iter().zip(arg_fields).filter(|(arg, _)| **arg == ArgType::AnyArray);
+    arrays
+        .map(|(_, field)| field.data_type())
+        .filter(|ty| matches!(ty, DataType::List(item) if matches!(item.data_type(), DataType::List(_))))
+        .max_by_key(|ty| format!("{ty}").len())
+}
+
+fn return_field(choice: &Choice, arg_fields: &[FieldRef]) -> FieldRef {
     let name = &choice.overload.name;
+    if choice.overload.returns == ReturnType::AnyArray
+        && let Some(nested) = nested_list(choice, arg_fields)
+    {
+        return Arc::new(Field::new(name, nested.clone(), true));
+    }
     Arc::new(match &choice.overload.returns {
         // Rows of one column are that column's values.
         ReturnType::Row(columns) if columns.len() == 1 => {
@@ -296,7 +315,7 @@ fn invoke(
     let call = Call { session, arg_types: &choice.args, return_type: &choice.returns, name: &overload.name };
     let result = match overload.kernel {
         Kernel::Column(kernel) => run_columns(kernel, &call, overload, columns, rows)?,
-        Kernel::Row(_) => run_rows(&call, overload, &columns, rows)?,
+        Kernel::Row(kernel) => run_rows(kernel, &call, overload, &columns, rows, args.return_field.data_type())?,
     };
     if scalar {
         return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
@@ -328,27 +347,28 @@ fn run_columns(
 }
 
 fn run_rows(
+    kernel: crate::functions::datum::RowFn,
     call: &Call<'_>,
     overload: &Overload,
     columns: &[ArrayRef],
     rows: usize,
+    result: &DataType,
 ) -> Result<ArrayRef, PgError> {
-    let Kernel::Row(kernel) = overload.kernel else {
-        return Err(PgError::internal("a column kernel was called for rows"));
-    };
     let mut values: Vec<Value> = Vec::with_capacity(rows);
-    let mut args: Vec<Datum<'_>> = Vec::with_capacity(columns.len());
+    // A constant stands in one row for all and is read once.
+    let constant = |column: &ArrayRef| column.len() == 1;
+    let mut args: Vec<Datum<'_>> = columns
+        .iter()
+        .map(|column| if constant(column) { read(column.as_ref(), 0) } else { Ok(Datum::Null) })
+        .collect::<Result<_, _>>()?;
     for row in 0..rows {
         if row % CANCEL_INTERVAL == CANCEL_INTERVAL - 1
             && let Some(session) = call.session
         {
             session.check_cancel()?;
         }
-        args.clear();
-        for column in columns {
-            // A constant stands in one row for all.
-            let at = if column.len() == 1 { 0 } else { row };
-            args.push(read(column.as_ref(), at)?);
+        for (arg, column) in args.iter_mut().zip(columns).filter(|(_, column)| !constant(column)) {
+            *arg = read(column.as_ref(), row)?;
         }
         let null = overload.strict && args.iter().any(Datum::is_null);
         values.push(if null { Datum::Null } else { kernel(call, Args(&args))? });
@@ -361,6 +381,7 @@ fn run_rows(
         }
         ReturnType::Row(columns) => build_rows(columns, &values),
         _ if overload.set => build(&PgType::array_of(call.return_type.clone()), &values),
+        ReturnType::AnyArray => build_arrow(result, &values, call.return_type),
         _ => build(call.return_type, &values),
     }
 }

@@ -113,12 +113,9 @@ impl Def {
     pub(crate) fn parse(&self) -> Result<Overload, PgError> {
         let bad = || PgError::internal(format!("bad function signature: {}", self.text));
         let open = self.text.find('(').ok_or_else(bad)?;
-        let close = self.text.rfind(')').ok_or_else(bad)?;
-        // A row type has parentheses of its own: `… ) setof (key text, value jsonb)`.
-        let (close, row) = match self.text.find(") setof (") {
-            Some(at) => (at, Some(self.text.get(at + 9..close).ok_or_else(bad)?)),
-            None => (close, None),
-        };
+        // No argument type has parentheses; a result may: `numeric(38,6)`, `setof (key text, value jsonb)`.
+        let close = self.text.find(')').ok_or_else(bad)?;
+        let row = self.text.find(") setof (").and_then(|at| self.text.get(at + 9..)?.strip_suffix(')'));
         let name = self.text.get(..open).ok_or_else(bad)?.trim().to_owned();
         let inner = self.text.get(open + 1..close).ok_or_else(bad)?;
         let mut args = Vec::new();

@@ -11,7 +11,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
     TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
 };
@@ -138,7 +138,9 @@ fn unnest(list: Expr) -> Expr {
 
 fn rewrite(expr: &mut Expr) -> Option<Expr> {
     match expr {
-        Expr::UnaryOp { op, expr } => {
+        Expr::UnaryOp { op, expr }
+            if !matches!(op, UnaryOperator::Minus | UnaryOperator::Not) =>
+        {
             let name = match op {
                 UnaryOperator::BitwiseNot => "~",
                 UnaryOperator::PGSquareRoot => "|/",
@@ -148,6 +150,28 @@ fn rewrite(expr: &mut Expr) -> Option<Expr> {
                 _ => return None,
             };
             Some(call(name, vec![take(expr)]))
+        }
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr }
+            if !matches!(expr.as_ref(), Expr::Value(value) if matches!(value.value, Value::Number(..))) =>
+        {
+            Some(call("-", vec![take(expr)]))
+        }
+        Expr::AnyOp { left, compare_op, right, .. } if !matches!(right.as_ref(), Expr::Subquery(_)) => {
+            Some(call(&format!("{} any", quantified_symbol(compare_op)?), vec![take(left), take(right)]))
+        }
+        Expr::AllOp { left, compare_op, right } if !matches!(right.as_ref(), Expr::Subquery(_)) => {
+            Some(call(&format!("{} all", quantified_symbol(compare_op)?), vec![take(left), take(right)]))
+        }
+        // A number beyond numeric's digits may still be a float.
+        Expr::Cast { expr, .. } => {
+            if let Expr::Value(value) = expr.as_ref()
+                && let Value::Number(digits, _) = &value.value
+                && digits.contains(['e', 'E'])
+            {
+                let literal = text(digits);
+                **expr = literal;
+            }
+            None
         }
         Expr::Function(function) => {
             let name = function_name(&function.name)?;
@@ -170,6 +194,18 @@ fn rewrite(expr: &mut Expr) -> Option<Expr> {
         }
         _ => None,
     }
+}
+
+fn quantified_symbol(op: &BinaryOperator) -> Option<&'static str> {
+    Some(match op {
+        BinaryOperator::Eq => "=",
+        BinaryOperator::NotEq => "<>",
+        BinaryOperator::Lt => "<",
+        BinaryOperator::LtEq => "<=",
+        BinaryOperator::Gt => ">",
+        BinaryOperator::GtEq => ">=",
+        _ => return None,
+    })
 }
 
 /// The quote style of names this pass has dealt with; reads as any quoted name.

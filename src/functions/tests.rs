@@ -252,9 +252,18 @@ fn plan(functions: &SessionFunctions, sql: &str) -> Result<LogicalPlan, PgError>
 
 /// Type and text of the one value a query gives.
 async fn answer(state: &SessionState, functions: &SessionFunctions, expr: &str) -> Result<(String, Option<String>), PgError> {
-    let plan = plan(functions, &format!("SELECT ({expr}) AS v"))?;
+    // A query alone is run as it is: DataFusion optimizes it further than a scalar subquery.
+    let query = match expr.strip_prefix("(select ").and_then(|rest| rest.strip_suffix(')')) {
+        Some(rest) => format!("select {rest}"),
+        None => format!("SELECT ({expr}) AS v"),
+    };
+    let plan = plan(functions, &query)?;
     let ty = PgType::from_field(plan.schema().field(0));
     let physical = state.create_physical_plan(&plan).await?;
+    if std::env::var("SHOW_PLANS").is_ok_and(|wanted| expr.contains(&wanted)) {
+        let shown = datafusion::physical_plan::displayable(physical.as_ref());
+        eprintln!("{expr}\n{}\n{}", plan.display_indent_schema(), shown.indent(false));
+    }
     let batches = datafusion::physical_plan::collect(physical, state.task_ctx()).await?;
     let value = batches.iter().find(|batch| batch.num_rows() > 0).map(|batch| Arc::clone(batch.column(0)));
     let Some(value) = value else { return Ok((ty.without_modifier().name(), None)) };
@@ -272,7 +281,8 @@ async fn answer(state: &SessionState, functions: &SessionFunctions, expr: &str) 
         let texts = to_text_array(&value, &ty, &OutputSettings::default())?;
         texts.iter().next().flatten().map(str::to_owned)
     };
-    Ok((ty.without_modifier().name(), text))
+    let name = ty.without_modifier().name();
+    Ok((if name == "bpchar" { "character".to_owned() } else { name }, text))
 }
 
 fn unescape(field: &str) -> Option<String> {

@@ -13,15 +13,19 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, ListArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray};
 use arrow::datatypes::{DataType, Field, FieldRef, IntervalMonthDayNanoType, IntervalUnit};
 use datafusion::common::{Result as DfResult, ScalarValue};
-use datafusion::functions_aggregate::{average::avg_udaf, bool_and_or::bool_and_udaf, sum::sum_udaf};
+use datafusion::functions_aggregate::{
+    array_agg::array_agg_udaf, average::avg_udaf, bool_and_or::bool_and_udaf,
+    min_max::{max_udaf, min_udaf},
+    sum::sum_udaf, variance::var_samp_udaf,
+};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
-    Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
+    StatisticsArgs, Volatility,
 };
 
 use super::json::{from_datum, json_text, jsonb_text, parse, write_string};
@@ -37,6 +41,10 @@ pub(crate) fn all() -> Vec<Arc<AggregateUDF>> {
     let mut all: Vec<Arc<AggregateUDF>> = vec![
         Arc::new(AggregateUDF::from(Widened::new("sum", sum_udaf().inner()))),
         Arc::new(AggregateUDF::from(Widened::new("avg", avg_udaf().inner()))),
+        Arc::new(var_samp_udaf().as_ref().clone().with_aliases(["variance"])),
+        Arc::new(AggregateUDF::from(Typed::new(&array_agg_udaf(), true))),
+        Arc::new(AggregateUDF::from(Typed::new(&min_udaf(), false))),
+        Arc::new(AggregateUDF::from(Typed::new(&max_udaf(), false))),
         Arc::new(bool_and_udaf().as_ref().clone().with_aliases(["every"])),
     ];
     for (name, object, jsonb) in [
@@ -86,8 +94,9 @@ impl Widened {
 
     fn widen(&self, ty: &DataType) -> DfResult<DataType> {
         Ok(match (ty, self.is_average()) {
+            // DataFusion asks again with the answer, so each answer must be its own: int4 stays and is summed as int8.
             (DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16, false) => {
-                DataType::Int64
+                DataType::Int32
             }
             (DataType::Int64 | DataType::UInt32 | DataType::UInt64, false) => DataType::Decimal128(20, 0),
             (ty, true) if ty.is_integer() => DataType::Decimal128(33, AVG_SCALE),
@@ -96,6 +105,7 @@ impl Widened {
                 DataType::Decimal128(*precision, *scale)
             }
             (DataType::Decimal128(..) | DataType::Decimal256(..), _) => ty.clone(),
+            (DataType::Float16 | DataType::Float32, false) => DataType::Float32,
             (DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Null, _) => DataType::Float64,
             (DataType::Interval(IntervalUnit::MonthDayNano), _) => ty.clone(),
             (other, _) => {
@@ -106,6 +116,122 @@ impl Widened {
                     .into());
             }
         })
+    }
+}
+
+/// An aggregate of DataFusion's whose result has the type of its argument, or is an array of it: the type's name is
+/// kept where Arrow's type does not say it.
+#[derive(Debug)]
+struct Typed {
+    inner: Arc<dyn AggregateUDFImpl>,
+    array: bool,
+}
+
+impl PartialEq for Typed {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner.name() == other.inner.name()
+    }
+}
+
+impl Eq for Typed {}
+
+impl Hash for Typed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inner.name().hash(state);
+    }
+}
+
+impl Typed {
+    fn new(function: &Arc<AggregateUDF>, array: bool) -> Self {
+        Self { inner: Arc::clone(function.inner()), array }
+    }
+}
+
+impl AggregateUDFImpl for Typed {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> DfResult<Vec<DataType>> {
+        self.inner.coerce_types(types)
+    }
+
+    fn return_type(&self, types: &[DataType]) -> DfResult<DataType> {
+        self.inner.return_type(types)
+    }
+
+    fn return_field(&self, fields: &[FieldRef]) -> DfResult<FieldRef> {
+        let plain = self.inner.return_field(fields)?;
+        let Some(argument) = fields.first() else { return Ok(plain) };
+        let ty = PgType::from_field(argument);
+        let marked = if self.array { PgType::array_of(ty) } else { ty }.field(plain.name(), plain.is_nullable());
+        let metadata = marked.metadata().clone();
+        Ok(Arc::new(plain.as_ref().clone().with_metadata(metadata)))
+    }
+
+    fn is_nullable(&self) -> bool {
+        self.inner.is_nullable()
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
+        self.inner.accumulator(args)
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> DfResult<Vec<FieldRef>> {
+        self.inner.state_fields(args)
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
+        self.inner.groups_accumulator_supported(args)
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn GroupsAccumulator>> {
+        self.inner.create_groups_accumulator(args)
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
+        self.inner.create_sliding_accumulator(args)
+    }
+
+    fn with_beneficial_ordering(
+        self: Arc<Self>,
+        beneficial: bool,
+    ) -> DfResult<Option<Arc<dyn AggregateUDFImpl>>> {
+        let array = self.array;
+        let inner = Arc::clone(&self.inner).with_beneficial_ordering(beneficial)?;
+        Ok(inner.map(|inner| Arc::new(Self { inner, array }) as Arc<dyn AggregateUDFImpl>))
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        self.inner.order_sensitivity()
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        self.inner.reverse_expr()
+    }
+
+    fn is_descending(&self) -> Option<bool> {
+        self.inner.is_descending()
+    }
+
+    fn default_value(&self, ty: &DataType) -> DfResult<ScalarValue> {
+        self.inner.default_value(ty)
+    }
+
+    fn value_from_stats(&self, args: &StatisticsArgs<'_>) -> Option<ScalarValue> {
+        self.inner.value_from_stats(args)
+    }
+
+    fn supports_null_handling_clause(&self) -> bool {
+        self.inner.supports_null_handling_clause()
+    }
+
+    fn set_monotonicity(&self, ty: &DataType) -> SetMonotonicity {
+        self.inner.set_monotonicity(ty)
     }
 }
 
@@ -133,6 +259,8 @@ impl AggregateUDFImpl for Widened {
     fn return_type(&self, types: &[DataType]) -> DfResult<DataType> {
         match types {
             [ty @ DataType::Interval(_)] => Ok(ty.clone()),
+            [DataType::Int32] if !self.is_average() => Ok(DataType::Int64),
+            [DataType::Float32] => Ok(DataType::Float32),
             types => self.inner.return_type(types),
         }
     }
@@ -140,6 +268,11 @@ impl AggregateUDFImpl for Widened {
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
         if is_interval(args.expr_fields.first()) {
             return Ok(Box::new(IntervalSum { average: self.is_average(), ..IntervalSum::default() }));
+        }
+        if let Some((input, output)) = summed_as(args.return_type()) {
+            let return_field = Arc::new(Field::new("sum", input.clone(), true));
+            let inner = self.inner.accumulator(AccumulatorArgs { return_field, ..args })?;
+            return Ok(Box::new(Casting { inner, input, output }));
         }
         self.inner.accumulator(args)
     }
@@ -149,6 +282,10 @@ impl AggregateUDFImpl for Widened {
             let fields = ["months", "days", "micros", "count"];
             return Ok(fields.iter().map(|name| Arc::new(Field::new(*name, DataType::Int64, false))).collect());
         }
+        if let Some((input, _)) = summed_as(args.return_type()) {
+            let return_field = Arc::new(Field::new("sum", input, true));
+            return self.inner.state_fields(StateFieldsArgs { return_field, ..args });
+        }
         self.inner.state_fields(args)
     }
 
@@ -157,12 +294,22 @@ impl AggregateUDFImpl for Widened {
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn GroupsAccumulator>> {
+        if let Some((input, output)) = summed_as(args.return_type()) {
+            let return_field = Arc::new(Field::new("sum", input.clone(), true));
+            let inner = self.inner.create_groups_accumulator(AccumulatorArgs { return_field, ..args })?;
+            return Ok(Box::new(CastingGroups { inner, input, output }));
+        }
         self.inner.create_groups_accumulator(args)
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
         if is_interval(args.expr_fields.first()) {
             return self.accumulator(args);
+        }
+        if let Some((input, output)) = summed_as(args.return_type()) {
+            let return_field = Arc::new(Field::new("sum", input.clone(), true));
+            let inner = self.inner.create_sliding_accumulator(AccumulatorArgs { return_field, ..args })?;
+            return Ok(Box::new(Casting { inner, input, output }));
         }
         self.inner.create_sliding_accumulator(args)
     }
@@ -177,6 +324,101 @@ impl AggregateUDFImpl for Widened {
 
     fn set_monotonicity(&self, ty: &DataType) -> SetMonotonicity {
         self.inner.set_monotonicity(ty)
+    }
+}
+
+/// The type that values are summed as, and that of the result, where they are not the argument's.
+fn summed_as(result: &DataType) -> Option<(DataType, DataType)> {
+    match result {
+        DataType::Int64 => Some((DataType::Int64, DataType::Int64)),
+        DataType::Float32 => Some((DataType::Float64, DataType::Float32)),
+        _ => None,
+    }
+}
+
+fn cast_all(values: &[ArrayRef], to: &DataType) -> DfResult<Vec<ArrayRef>> {
+    Ok(values.iter().map(|array| arrow::compute::cast(array, to)).collect::<Result<_, _>>()?)
+}
+
+/// An accumulator over arguments of another type.
+#[derive(Debug)]
+struct Casting {
+    inner: Box<dyn Accumulator>,
+    input: DataType,
+    output: DataType,
+}
+
+impl Accumulator for Casting {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        self.inner.update_batch(&cast_all(values, &self.input)?)
+    }
+
+    fn evaluate(&mut self) -> DfResult<ScalarValue> {
+        self.inner.evaluate()?.cast_to(&self.output)
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.inner.size()
+    }
+
+    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
+        self.inner.state()
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
+        self.inner.merge_batch(states)
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        self.inner.retract_batch(&cast_all(values, &self.input)?)
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        self.inner.supports_retract_batch()
+    }
+}
+
+/// As [`Casting`], for many groups at once.
+struct CastingGroups {
+    inner: Box<dyn GroupsAccumulator>,
+    input: DataType,
+    output: DataType,
+}
+
+impl GroupsAccumulator for CastingGroups {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        total: usize,
+    ) -> DfResult<()> {
+        self.inner.update_batch(&cast_all(values, &self.input)?, groups, filter, total)
+    }
+
+    fn evaluate(&mut self, emit: EmitTo) -> DfResult<ArrayRef> {
+        Ok(arrow::compute::cast(&self.inner.evaluate(emit)?, &self.output)?)
+    }
+
+    fn state(&mut self, emit: EmitTo) -> DfResult<Vec<ArrayRef>> {
+        self.inner.state(emit)
+    }
+
+    fn merge_batch(
+        &mut self,
+        values: &[ArrayRef],
+        groups: &[usize],
+        total: usize,
+    ) -> DfResult<()> {
+        self.inner.merge_batch(values, groups, total)
+    }
+
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> DfResult<Vec<ArrayRef>> {
+        self.inner.convert_to_state(&cast_all(values, &self.input)?, filter)
+    }
+
+    fn size(&self) -> usize {
+        self.inner.size()
     }
 }
 
@@ -246,12 +488,14 @@ struct JsonAggregate {
     name: &'static str,
     object: bool,
     jsonb: bool,
+    /// The input comes in the reverse of the order that was asked for.
+    reversed: bool,
     signature: Signature,
 }
 
 impl PartialEq for JsonAggregate {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
+        self.name == other.name && self.reversed == other.reversed
     }
 }
 
@@ -266,7 +510,7 @@ impl Hash for JsonAggregate {
 impl JsonAggregate {
     fn new(name: &'static str, object: bool, jsonb: bool) -> Self {
         let signature = Signature::any(if object { 2 } else { 1 }, Volatility::Stable);
-        Self { name, object, jsonb, signature }
+        Self { name, object, jsonb, reversed: false, signature }
     }
 
     fn result(&self) -> PgType {
@@ -293,7 +537,14 @@ impl AggregateUDFImpl for JsonAggregate {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
         let types = args.expr_fields.iter().map(|field| field_type(field)).collect();
-        Ok(Box::new(JsonPieces { object: self.object, jsonb: self.jsonb, types, pieces: Vec::new(), bytes: 0 }))
+        let (object, jsonb, reversed) = (self.object, self.jsonb, self.reversed);
+        Ok(Box::new(JsonPieces { object, jsonb, reversed, types, pieces: Vec::new(), bytes: 0 }))
+    }
+
+    /// DataFusion sorts the input of an ordered aggregate only if it could be reversed.
+    fn reverse_expr(&self) -> ReversedUDAF {
+        let reversed = Self { reversed: !self.reversed, ..Self::new(self.name, self.object, self.jsonb) };
+        ReversedUDAF::Reversed(Arc::new(AggregateUDF::from(reversed)))
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> DfResult<Vec<FieldRef>> {
@@ -308,6 +559,7 @@ impl AggregateUDFImpl for JsonAggregate {
 struct JsonPieces {
     object: bool,
     jsonb: bool,
+    reversed: bool,
     types: Vec<PgType>,
     pieces: Vec<String>,
     bytes: usize,
@@ -359,6 +611,9 @@ impl Accumulator for JsonPieces {
     fn evaluate(&mut self) -> DfResult<ScalarValue> {
         if self.pieces.is_empty() {
             return Ok(ScalarValue::Utf8View(None));
+        }
+        if self.reversed {
+            self.pieces.reverse();
         }
         let inner = self.pieces.join(", ");
         let text = match (self.object, self.jsonb) {

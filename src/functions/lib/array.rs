@@ -246,6 +246,12 @@ fn array_fill(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     if args.is_null(1) {
         return Err(PgError::new(SqlState::NULL_VALUE_NOT_ALLOWED, "dimension array or low bound array cannot be null"));
     }
+    if args.list(1)?.len() > 1 {
+        return Err(PgError::unsupported(
+            "array_fill of several dimensions is not supported",
+            "Fill one dimension and build the others with ARRAY.",
+        ));
+    }
     let mut value = args.get(0).clone().into_owned();
     let mut total: usize = 1;
     for dimension in args.list(1)?.iter().rev() {
@@ -282,6 +288,19 @@ fn subscripts(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let numbers: Vec<Value> = (1..=count).map(size).collect();
     let reverse = args.len() > 2 && args.bool(2)?;
     Ok(Datum::List(if reverse { numbers.into_iter().rev().collect() } else { numbers }))
+}
+
+/// `x op ANY (array)` and `x op ALL (array)`: null where a null could have decided.
+fn quantified(args: Args<'_, '_>, any: bool, holds: fn(Ordering) -> bool) -> Result<Value, PgError> {
+    let mut unknown = false;
+    for item in flat(args.list(1)?) {
+        if item.is_null() {
+            unknown = true;
+        } else if holds(compare(args.get(0), item)) == any {
+            return Ok(Datum::Bool(any));
+        }
+    }
+    Ok(if unknown { Datum::Null } else { Datum::Bool(!any) })
 }
 
 /// `x = ANY (array)`: null if it is not there and the array has a null.
@@ -371,4 +390,15 @@ pub(super) const OPERATORS: &[Def] = &[
     def("<@(anyarray, anyarray) bool", row(|_, a| Ok(Datum::Bool(contains(a.list(1)?, a.list(0)?))))),
     def("&&(anyarray, anyarray) bool", row(|_, a| Ok(Datum::Bool(overlaps(a.list(0)?, a.list(1)?))))),
     def("= any(anyelement, anyarray) bool", row(any_equal)),
+    def("<> any(anyelement, anyarray) bool", row(|_, a| quantified(a, true, |order| order.is_ne()))),
+    def("< any(anyelement, anyarray) bool", row(|_, a| quantified(a, true, |order| order.is_lt()))),
+    def("<= any(anyelement, anyarray) bool", row(|_, a| quantified(a, true, |order| order.is_le()))),
+    def("> any(anyelement, anyarray) bool", row(|_, a| quantified(a, true, |order| order.is_gt()))),
+    def(">= any(anyelement, anyarray) bool", row(|_, a| quantified(a, true, |order| order.is_ge()))),
+    def("= all(anyelement, anyarray) bool", row(|_, a| quantified(a, false, |order| order.is_eq()))),
+    def("<> all(anyelement, anyarray) bool", row(|_, a| quantified(a, false, |order| order.is_ne()))),
+    def("< all(anyelement, anyarray) bool", row(|_, a| quantified(a, false, |order| order.is_lt()))),
+    def("<= all(anyelement, anyarray) bool", row(|_, a| quantified(a, false, |order| order.is_le()))),
+    def("> all(anyelement, anyarray) bool", row(|_, a| quantified(a, false, |order| order.is_gt()))),
+    def(">= all(anyelement, anyarray) bool", row(|_, a| quantified(a, false, |order| order.is_ge()))),
 ];

@@ -289,8 +289,8 @@ fn strip_nulls(value: Json) -> Json {
 fn pretty(value: &Json, depth: usize, out: &mut String) {
     let indent = |depth: usize| "    ".repeat(depth);
     match value {
-        Json::Object(map) if map.is_empty() => out.push_str("{\n}"),
-        Json::Array(items) if items.is_empty() => out.push_str("[\n]"),
+        Json::Object(map) if map.is_empty() => out.push_str(&format!("{{\n{}}}", indent(depth))),
+        Json::Array(items) if items.is_empty() => out.push_str(&format!("[\n{}]", indent(depth))),
         Json::Object(map) => {
             // Through the canonical text, so that keys come in jsonb's order.
             let mut keys: Vec<&String> = map.keys().collect();

@@ -431,6 +431,33 @@ fn similar_to_escape(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError>
     Ok(Datum::text(result))
 }
 
+/// A LIKE pattern with another escape character as one with the backslash.
+fn like_escape(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    let mut escapes = args.text(1)?.chars();
+    let escape = escapes.next();
+    if escapes.next().is_some() {
+        return Err(PgError::new(SqlState("22025"), "invalid escape string")
+            .hint("Escape string must be empty or one character."));
+    }
+    let mut result = String::new();
+    let mut chars = args.text(0)?.chars();
+    while let Some(c) = chars.next() {
+        if Some(c) == escape {
+            let next = chars.next().ok_or_else(|| {
+                PgError::new(SqlState("22025"), "LIKE pattern must not end with escape character")
+            })?;
+            result.push('\\');
+            result.push(next);
+        } else {
+            if c == '\\' {
+                result.push('\\');
+            }
+            result.push(c);
+        }
+    }
+    Ok(Datum::text(result))
+}
+
 pub(super) const FUNCTIONS: &[Def] = &[
     def("regexp_match(text, text, ?text) text[]", row(regexp_match)),
     def("regexp_matches(text, text, ?text) setof (regexp_matches text[])", row(regexp_matches)),
@@ -442,6 +469,7 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("regexp_like(text, text, ?text) bool", row(regexp_like)),
     def("regexp_substr(text, text, ?int4, ?int4, ?text) text", row(regexp_substr)),
     def("substring(text, text) text", row(substring_pattern)),
+    def("like_escape(text, text) text", row(like_escape)),
     def("similar_to_escape(text, ?text) text", row(similar_to_escape)),
     def("textregexeq(text, text) bool", row(|_, a| matches(a, false, false))),
 ];

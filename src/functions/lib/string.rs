@@ -203,7 +203,7 @@ fn chr(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
         return Err(PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "null character not permitted"));
     }
     if code < 0 {
-        return Err(PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "character number must be positive"));
+        return Err(invalid("character number must be positive"));
     }
     match u32::try_from(code).ok().and_then(char::from_u32) {
         Some(c) => text(c),
@@ -230,7 +230,7 @@ pub(crate) fn quote_ident(name: &str) -> String {
 pub(crate) fn quote_literal(value: &str) -> String {
     let quoted = value.replace('\'', "''");
     if quoted.contains('\\') {
-        return format!(" E'{}'", quoted.replace('\\', "\\\\"));
+        return format!("E'{}'", quoted.replace('\\', "\\\\"));
     }
     format!("'{quoted}'")
 }

@@ -33,7 +33,7 @@ impl<'a> Provider<'a> {
     pub(super) fn new(context: &'a BindContext, graph_tables: &Arc<[GraphTable]>) -> Self {
         let relations: Vec<Arc<dyn RelationPlanner>> =
             vec![Arc::new(Relations::new(context, Arc::clone(graph_tables)))];
-        let mut expressions: Vec<Arc<dyn ExprPlanner>> = vec![context.functions.expr_planner()];
+        let mut expressions: Vec<Arc<dyn ExprPlanner>> = context.functions.expr_planners().to_vec();
         expressions.extend(context.expr_planners.iter().cloned());
         Self { context, types: Arc::new(PgTypePlanner), relations, expressions }
     }

@@ -20,6 +20,7 @@ use crate::planner::bind::context::BindContext;
 /// # Errors
 /// `0A000` for forms that are not carried out.
 pub(super) fn rewrite_query(query: &mut Query, _context: &BindContext) -> Result<(), PgError> {
+    crate::functions::syntax::desugar(query)?;
     finish(query.visit(&mut Rewriter))
 }
 
@@ -28,6 +29,7 @@ pub(super) fn rewrite_query(query: &mut Query, _context: &BindContext) -> Result
 /// # Errors
 /// As [`rewrite_query`].
 pub(super) fn rewrite_expression(expr: &mut Expr, _context: &BindContext) -> Result<(), PgError> {
+    crate::functions::syntax::desugar(expr)?;
     finish(expr.visit(&mut Rewriter))
 }
 
