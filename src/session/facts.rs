@@ -482,7 +482,8 @@ impl CatalogFacts for SessionAnswers {
     fn description(&self, oid: u32, class: &str, column: i32) -> Option<String> {
         let catalog = self.catalog_now();
         match column {
-            0 => describe::obj_description(&catalog, Oid(oid), Some(class)),
+            // `obj_description(oid)` names no catalog.
+            0 => describe::obj_description(&catalog, Oid(oid), (!class.is_empty()).then_some(class)),
             column => describe::col_description(&catalog, Oid(oid), column),
         }
     }

@@ -14,6 +14,7 @@ pub mod display;
 pub mod engine;
 mod facts;
 mod identity;
+mod object_names;
 pub mod outcome;
 pub mod pipeline;
 mod privilege_facts;
@@ -26,6 +27,7 @@ mod utility;
 
 pub use engine::{Engine, EngineOptions, LoginPolicy};
 pub use identity::{Authenticated, LoginMethod, LoginRequest, Peer};
+pub use object_names::ObjectNames;
 pub use outcome::{
     Completion, CopyIn, CopyOut, Format, Outcome, OutputColumn, RowStream, StatementDescription, TransactionStatus,
 };
