@@ -15,7 +15,6 @@ mod query;
 mod relations;
 mod resolve;
 mod rewrite;
-mod single_row;
 mod types;
 
 pub use dml::{bind_delete, bind_insert, bind_update, target as write_target};

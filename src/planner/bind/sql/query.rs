@@ -11,7 +11,7 @@ use sqlparser::ast::{Query, Statement};
 
 use super::names::visible_name;
 use super::provider::Provider;
-use super::{resolve, rewrite, single_row};
+use super::{resolve, rewrite};
 use crate::catalog::{Relation, View};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
@@ -48,8 +48,7 @@ pub fn plan_query(
     let plan = planner
         .sql_statement_to_plan_with_context(Statement::Query(Box::new(query)), &mut planner_context)
         .map_err(|error| planner_error(&error))?;
-    let plan = resolve::resolve_plan(plan, context)?;
-    single_row::single_rows(plan).map_err(|error| planner_error(&error))
+    resolve::resolve_plan(plan, context)
 }
 
 /// Plans an expression over `schema` (a default, a check, a RETURNING item).
