@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
-    TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
+    TableWithJoins, UnaryOperator, Value, Values, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 
@@ -49,6 +49,13 @@ impl VisitorMut for Desugar {
         }
     }
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<PgError> {
+        if let SetExpr::Values(values) = query.body.as_mut() {
+            type_literals(values);
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<PgError> {
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) = item
@@ -72,6 +79,33 @@ impl VisitorMut for Desugar {
             *expr = rewritten;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// In VALUES, a string literal under a cast of another row gets that row's cast: DataFusion unites the columns before
+/// their literals are typed.
+fn type_literals(values: &mut Values) {
+    let width = values.rows.iter().map(|row| row.len()).max().unwrap_or(0);
+    for column in 0..width {
+        let declared = values.rows.iter().find_map(|row| match row.get(column)? {
+            Expr::Cast { data_type, .. } => Some(data_type.clone()),
+            Expr::TypedString(typed) => Some(typed.data_type.clone()),
+            _ => None,
+        });
+        let Some(data_type) = declared else { continue };
+        for cell in values.rows.iter_mut().filter_map(|row| row.get_mut(column)) {
+            let is_text = matches!(cell, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
+            if is_text {
+                let expr = Box::new(take(cell));
+                *cell = Expr::Cast {
+                    kind: CastKind::Cast,
+                    expr,
+                    data_type: data_type.clone(),
+                    array: false,
+                    format: None,
+                };
+            }
+        }
     }
 }
 
