@@ -6,13 +6,14 @@
 //!
 //! In reading order:
 //!
-//! * [`span`], [`error`], [`hint`] and [`statement`] have places, errors, and what is handed over.
-//! * [`script`] reads a text of one or several statements; [`route`] says which language each is in.
-//! * [`pattern`] is the one syntax tree of graph patterns, for both graph languages; [`token`], [`pattern_parser`] and
-//!   [`label_parser`] read it.
-//! * [`cypher`] reads Cypher.
-//! * [`sql`] reads SQL, by the `sqlparser` crate.
-//! * [`pgq`] reads `GRAPH_TABLE` and property-graph statements.
+//! * `span`, `error`, `hint` and `statement` have places, errors, and what is handed over.
+//! * `script` reads a text of one or several statements; `route` says which language each is in.
+//! * `pattern` is the one syntax tree of graph patterns, for both graph languages; `token`, `pattern_parser` and
+//!   `label_parser` read it.
+//! * `cypher` reads Cypher.
+//! * `sql` reads SQL, by the `sqlparser` crate.
+//! * `pgq` reads `GRAPH_TABLE` and property-graph statements.
+//! * `stored` reads texts the catalog keeps.
 
 pub mod cypher;
 mod error;

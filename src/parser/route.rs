@@ -1,4 +1,4 @@
-//! Which language a statement is in, decided from its first words (`LANGUAGES`, decision 1 of `docs/ARCHITECTURE.md`).
+//! Which language a statement is in, decided from its first words.
 //!
 //! SQL begins with words that no Cypher statement begins with, and the other way round, except for `CREATE`, `MERGE`,
 //! `WITH`, `CALL` and `EXPLAIN`, where a few more tokens decide.

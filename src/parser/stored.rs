@@ -1,12 +1,12 @@
 //! Texts the catalog keeps: defaults, CHECK conditions, property expressions, views.
 
-use sqlparser::ast::{DataType, Expr, Query, SelectItem, SetExpr, Statement as Sql};
-use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::ast::{DataType, Expr, Query, Statement as Sql};
 use sqlparser::keywords::Keyword;
-use sqlparser::tokenizer::{Token, Tokenizer};
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::error::ParseError;
 use super::span::Span;
+use super::sql::{self, SqlLexer, byte_span};
 use super::statement::{Body, QueryLanguage, Statement};
 
 fn one(text: &str, language: QueryLanguage) -> Result<Statement, ParseError> {
@@ -22,15 +22,19 @@ fn one(text: &str, language: QueryLanguage) -> Result<Statement, ParseError> {
 /// # Errors
 /// `42601` if it is none.
 pub fn parse_expression(text: &str) -> Result<Expr, ParseError> {
-    let query = parse_query(&format!("SELECT {text}\n"))?;
-    let expression = match *query.body {
-        SetExpr::Select(mut select) if select.projection.len() == 1 => match select.projection.pop() {
-            Some(SelectItem::UnnamedExpr(expr)) => Some(expr),
-            _ => None,
-        },
-        _ => None,
-    };
-    expression.ok_or_else(|| ParseError::syntax("not an expression", Span::default()))
+    let mut lexer = SqlLexer::new(text, 0);
+    let mut tokens: Vec<TokenWithSpan> = Vec::new();
+    while let Some(token) = lexer.token()? {
+        tokens.push(token);
+    }
+    sql::check_complexity(&tokens)?;
+    let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    let count = tokens.len();
+    let (expr, used) = sql::expression(text, tokens, Span::new(end, end))?;
+    match used == count {
+        true => Ok(expr),
+        false => Err(ParseError::syntax("not an expression", Span::default())),
+    }
 }
 
 /// The name of a type.
@@ -54,7 +58,9 @@ pub fn parse_query(text: &str) -> Result<Query, ParseError> {
             Sql::Query(query) => Ok(*query),
             _ => Err(ParseError::syntax("not a query", Span::default())),
         },
-        Body::PropertyGraph(_) | Body::Cypher(_) | Body::Utility(_) => Err(ParseError::syntax("not a query", Span::default())),
+        Body::PropertyGraph(_) | Body::Cypher(_) | Body::Utility(_) => {
+            Err(ParseError::syntax("not a query", Span::default()))
+        }
     }
 }
 
@@ -68,20 +74,15 @@ pub fn parse_view_query(text: &str) -> Result<Statement, ParseError> {
 
 /// The text behind the first AS outside parentheses: the query of a `CREATE VIEW … AS …`.
 pub fn view_query_text(text: &str) -> Option<&str> {
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().ok()?;
+    let mut lexer = SqlLexer::new(text, 0);
     let mut depth = 0usize;
-    for token in tokens {
+    while let Ok(Some(token)) = lexer.token() {
         match &token.token {
             Token::LParen => depth += 1,
             Token::RParen => depth = depth.saturating_sub(1),
             Token::Word(word) if depth == 0 && word.keyword == Keyword::AS => {
-                let end = token.span.end;
-                let line = usize::try_from(end.line.checked_sub(1)?).ok()?;
-                let column = usize::try_from(end.column.checked_sub(1)?).ok()?;
-                let line_start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-                let rest = text.get(line_start..)?;
-                let offset = rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at);
-                return Some(rest.get(offset..)?.trim().trim_end_matches(';').trim_end());
+                let rest = text.get(byte_span(token.span)?.end as usize..)?;
+                return Some(rest.trim().trim_end_matches(';').trim_end());
             }
             _ => {}
         }
@@ -96,7 +97,10 @@ mod tests {
     #[test]
     fn the_query_of_a_view_is_cut_out() {
         assert_eq!(view_query_text("CREATE VIEW v (a, \"as\") AS SELECT 1;"), Some("SELECT 1"));
-        assert_eq!(view_query_text("create view ä as\n  SELECT 'as' AS x"), Some("SELECT 'as' AS x"));
+        assert_eq!(
+            view_query_text("create view ä as\n  SELECT 'as' AS x"),
+            Some("SELECT 'as' AS x")
+        );
         assert_eq!(view_query_text("CREATE VIEW v"), None);
     }
 

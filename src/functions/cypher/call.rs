@@ -44,7 +44,7 @@ pub enum Nulls {
 
 impl Call {
     /// The call of `kernel` on arguments of known types. `name` stands for the kernel in comparisons of plans.
-    pub fn new(
+    pub fn expression(
         name: &'static str,
         kernel: Kernel,
         nulls: Nulls,

@@ -1,6 +1,6 @@
 //! Mathematical functions.
 
-use super::operators::{overflow};
+use super::operators::overflow;
 use super::value::Value;
 use crate::error::{PgError, SqlState};
 

@@ -172,10 +172,10 @@ pub fn add(arguments: &[Value]) -> Result<Value, PgError> {
 /// `22003`, `42804`.
 pub fn subtract(arguments: &[Value]) -> Result<Value, PgError> {
     let (left, right) = pair(arguments)?;
-    if let (Value::Temporal(a), Value::Temporal(b @ Temporal::Duration { .. })) = (left, right) {
-        if let Some(difference) = super::temporal_math::add(a, b, -1) {
-            return Ok(Value::Temporal(difference?));
-        }
+    if let (Value::Temporal(a), Value::Temporal(b @ Temporal::Duration { .. })) = (left, right)
+        && let Some(difference) = super::temporal_math::add(a, b, -1)
+    {
+        return Ok(Value::Temporal(difference?));
     }
     numbers("-", left, right, |a, b| a.checked_sub(b).ok_or_else(overflow), |a, b| a - b)
 }
@@ -203,10 +203,10 @@ pub fn multiply(arguments: &[Value]) -> Result<Value, PgError> {
 /// `22012` for an integer division by zero, `22003`, `42804`.
 pub fn divide(arguments: &[Value]) -> Result<Value, PgError> {
     let (left, right) = pair(arguments)?;
-    if let Value::Temporal(duration @ Temporal::Duration { .. }) = left {
-        if let Some(divisor) = float(right) {
-            return Ok(Value::Temporal(super::temporal_math::scale(duration, 1.0 / divisor)?));
-        }
+    if let Value::Temporal(duration @ Temporal::Duration { .. }) = left
+        && let Some(divisor) = float(right)
+    {
+        return Ok(Value::Temporal(super::temporal_math::scale(duration, 1.0 / divisor)?));
     }
     numbers("/", left, right, |a, b| zero_checked(a, b)?.checked_div(b).ok_or_else(overflow), |a, b| a / b)
 }

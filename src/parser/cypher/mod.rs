@@ -1,10 +1,10 @@
 //! Cypher: openCypher 9 with the forms of Neo4j 5 and GQL that people write.
 //!
-//! * [`ast`] and [`expr`] have the tree.
-//! * [`lexer`] and [`number`] cut text into tokens.
-//! * [`statement`] reads a statement, [`query`] the clauses of a query, [`clause`], [`writing`], [`call`] and [`schema`]
+//! * `ast` and `expr` have the tree.
+//! * `lexer` and `number` cut text into tokens.
+//! * `statement` reads a statement, `query` the clauses of a query, `clause`, `writing`, `call` and `schema`
 //!   each of them.
-//! * [`operator`], [`atom`] and [`comprehension`] read expressions; [`parser`] is what all of them share.
+//! * `operator`, `atom` and `comprehension` read expressions; `parser` is what all of them share.
 
 mod ast;
 mod atom;

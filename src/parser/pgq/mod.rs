@@ -1,8 +1,8 @@
 //! SQL/PGQ: `GRAPH_TABLE ( … )` in SQL, and the statements on property graphs.
 //!
-//! * [`ast`] has the trees.
-//! * [`parser`] and [`tokens`] let the shared pattern parser walk SQL's tokens.
-//! * [`graph_table`] takes each `GRAPH_TABLE` out of a statement; [`ddl`] and [`element_table`] read statements on graphs.
+//! * `ast` has the trees.
+//! * `parser` and `tokens` let the shared pattern parser walk SQL's tokens.
+//! * `graph_table` takes each `GRAPH_TABLE` out of a statement; `ddl` and `element_table` read statements on graphs.
 
 mod ast;
 mod ddl;

@@ -1,9 +1,9 @@
 //! SQL, read by the `sqlparser` crate from tokens of our own.
 //!
-//! * [`place`] is how places in the text survive in `sqlparser`'s tree.
-//! * [`lexer`], [`literal`] and [`operator`] cut the text into tokens by PostgreSQL's rules.
-//! * [`rewrite`] puts what `sqlparser` lacks into forms it has; [`utility`] reads the rest.
-//! * [`dialect`] and [`parse`] run `sqlparser`, bound what it may build, and word its errors as PostgreSQL does.
+//! * `place` is how places in the text survive in `sqlparser`'s tree.
+//! * `lexer`, `literal` and `operator` cut the text into tokens by PostgreSQL's rules.
+//! * `rewrite` puts what `sqlparser` lacks into forms it has; `utility` reads the rest.
+//! * `dialect` and `parse` run `sqlparser`, bound what it may build, and word its errors as PostgreSQL does.
 
 mod dialect;
 mod lexer;

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
 use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{EmptyRelation, Expr, Filter, LogicalPlan, Projection};
@@ -193,10 +192,4 @@ pub(super) fn projection(input: LogicalPlan, columns: Vec<(Expr, String)>) -> Re
         })
         .collect();
     Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(input))?))
-}
-
-/// A relation of no rows with the columns of `schema`.
-pub(super) fn no_rows(schema: Schema) -> Result<LogicalPlan, PgError> {
-    let schema = Arc::new(DFSchema::try_from(schema)?);
-    Ok(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema }))
 }

@@ -446,7 +446,7 @@ pub(super) fn dynamic(
     result: CypherType,
 ) -> Typed {
     let arguments = arguments.into_iter().map(|argument| (argument.expr, argument.ty)).collect();
-    Typed::new(Call::new(name, kernel, Nulls::Strict, Volatility::Immutable, arguments, result.clone()), result)
+    Typed::new(Call::expression(name, kernel, Nulls::Strict, Volatility::Immutable, arguments, result.clone()), result)
 }
 
 fn dynamic_property(base: Typed, key: &str, result: CypherType) -> Typed {

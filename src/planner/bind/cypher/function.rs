@@ -238,10 +238,10 @@ impl Binder<'_> {
             }
             values.push(value);
         }
-        if definition.name == "size" {
-            if let [Typed { expr, ty: CypherType::List(_), .. }] = values.as_slice() {
-                return Ok(Typed::new(lists::ListLength::call(expr.clone()), CypherType::Integer));
-            }
+        if definition.name == "size"
+            && let [Typed { expr, ty: CypherType::List(_), .. }] = values.as_slice()
+        {
+            return Ok(Typed::new(lists::ListLength::call(expr.clone()), CypherType::Integer));
         }
         if let Some(native) = native_string(definition.name, &values) {
             return Ok(native);
@@ -252,7 +252,7 @@ impl Binder<'_> {
             return Ok(Typed::null());
         }
         let arguments = values.into_iter().map(|value| (value.expr, value.ty)).collect();
-        let expr = Call::new(
+        let expr = Call::expression(
             definition.name,
             definition.kernel,
             definition.nulls,

@@ -151,7 +151,7 @@ impl Binder<'_> {
             let expr = self.coerce(side, &ty)?;
             operands.push((expr, ty));
         }
-        let expr = crate::functions::cypher::Call::new(
+        let expr = crate::functions::cypher::Call::expression(
             "add",
             operators::add,
             crate::functions::cypher::Nulls::Seen,
@@ -207,7 +207,7 @@ impl Binder<'_> {
             return Ok(Typed::boolean(PlanExpr::InList(InList::new(Box::new(left.expr), list, false))));
         }
         let arguments = vec![(left.expr, left.ty), (right.expr, right.ty)];
-        Ok(Typed::boolean(crate::functions::cypher::Call::new(
+        Ok(Typed::boolean(crate::functions::cypher::Call::expression(
             "in",
             operators::contained,
             crate::functions::cypher::Nulls::Seen,

@@ -39,11 +39,11 @@ impl Parameters {
     }
 
     pub(super) fn infer(&self, index: usize, ty: &PgType) {
-        if let Some(state) = self.state.borrow_mut().get_mut(index) {
-            if state.known.is_none() {
-                state.late = true;
-                state.known = Some(ty.clone());
-            }
+        if let Some(state) = self.state.borrow_mut().get_mut(index)
+            && state.known.is_none()
+        {
+            state.late = true;
+            state.known = Some(ty.clone());
         }
     }
 

@@ -268,13 +268,13 @@ fn binding_named(name: String, ty: CypherType) -> Binding {
 /// Columns that the nodes of a plan read.
 fn collect_used(plan: &LogicalPlan, used: &mut BTreeSet<String>) -> Result<(), PgError> {
     plan.apply(|plan| {
-        if let LogicalPlan::Extension(extension) = plan {
-            if let Some(node) = extension.node.as_any().downcast_ref::<MatchPattern>() {
-                let vertices = node.pattern.vertices.iter().filter(|vertex| vertex.bound);
-                used.extend(vertices.map(|vertex| vertex.variable.clone()));
-                let edges = node.pattern.edges.iter().filter(|edge| edge.bound);
-                used.extend(edges.map(|edge| edge.variable.clone()));
-            }
+        if let LogicalPlan::Extension(extension) = plan
+            && let Some(node) = extension.node.as_any().downcast_ref::<MatchPattern>()
+        {
+            let vertices = node.pattern.vertices.iter().filter(|vertex| vertex.bound);
+            used.extend(vertices.map(|vertex| vertex.variable.clone()));
+            let edges = node.pattern.edges.iter().filter(|edge| edge.bound);
+            used.extend(edges.map(|edge| edge.variable.clone()));
         }
         plan.apply_expressions(|expr| {
             used.extend(columns_of(expr));

@@ -87,7 +87,7 @@ impl Binder<'_> {
         match value.ty {
             CypherType::Boolean => Ok(value.expr),
             CypherType::Null => Ok(null_of(&CypherType::Boolean)),
-            CypherType::Any => Ok(Call::new(
+            CypherType::Any => Ok(Call::expression(
                 "boolean",
                 operators::boolean,
                 Nulls::Strict,

@@ -141,14 +141,14 @@ impl<'d> Definition<'d, '_> {
 
     fn relation(&self, tree: &NameTree) -> Result<&'d Relation, PgError> {
         let name = qualified(tree)?;
-        if let Some(schema) = &name.schema {
-            if self.catalog.schema(schema).is_none() {
-                return Err(PgError::new(
-                    SqlState::INVALID_SCHEMA_NAME,
-                    format!("schema \"{schema}\" does not exist"),
-                )
-                .at(tree.span.start as usize));
-            }
+        if let Some(schema) = &name.schema
+            && self.catalog.schema(schema).is_none()
+        {
+            return Err(PgError::new(
+                SqlState::INVALID_SCHEMA_NAME,
+                format!("schema \"{schema}\" does not exist"),
+            )
+            .at(tree.span.start as usize));
         }
         self.catalog.resolve(&name, self.search_path).map(AsRef::as_ref).ok_or_else(|| {
             let full = match &name.schema {

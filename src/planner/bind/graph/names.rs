@@ -186,14 +186,14 @@ pub(crate) fn graph_named(
         Some(schema) => format!("{schema}.{}", name.name),
         None => name.name.clone(),
     };
-    if let Some(schema) = &name.schema {
-        if catalog.schema(schema).is_none() {
-            return Err(PgError::new(
-                SqlState::INVALID_SCHEMA_NAME,
-                format!("schema \"{schema}\" does not exist"),
-            )
-            .or_at(offset));
-        }
+    if let Some(schema) = &name.schema
+        && catalog.schema(schema).is_none()
+    {
+        return Err(PgError::new(
+            SqlState::INVALID_SCHEMA_NAME,
+            format!("schema \"{schema}\" does not exist"),
+        )
+        .or_at(offset));
     }
     let Some(relation) = catalog.resolve(name, search_path) else {
         let error =
