@@ -506,6 +506,9 @@ fn from_schema(error: &SchemaError) -> PgError {
 
 /// DataFusion's planner reports user mistakes as text; the first words say which kind it is.
 fn from_plan_text(text: &str) -> PgError {
+    if let Some(rest) = text.strip_prefix("Invalid function '") {
+        return undefined_function(rest);
+    }
     let first = lower_first(text);
     let has = |needle: &str| text.contains(needle);
     let code = if has("Invalid function") || has("No function matches") || has("coerce argument types")
@@ -530,6 +533,20 @@ fn from_plan_text(text: &str) -> PgError {
         SqlState::SYNTAX_ERROR
     };
     PgError::new(code, first)
+}
+
+/// `Invalid function 'x'.` and perhaps `Did you mean 'y'?`
+fn undefined_function(rest: &str) -> PgError {
+    let mut words = rest.split('\'');
+    let name = words.next().unwrap_or_default();
+    let near = words.nth(1).filter(|_| rest.contains("Did you mean"));
+    let error = PgError::new(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
+    match near {
+        Some(near) => error.hint(format!("Perhaps you meant \"{near}\".")),
+        None => error.hint(
+            "No function matches the given name and argument types. You might need to add explicit type casts.",
+        ),
+    }
 }
 
 fn from_execution_text(text: &str) -> PgError {

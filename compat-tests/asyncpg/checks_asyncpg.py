@@ -223,7 +223,7 @@ async def copy_in(conn):
     equal(await conn.fetchval("SELECT count(*) FROM incoming"), 5000)
 
 
-@check(gap="COPY in binary format: issue 5")
+@check
 async def copy_records(conn):
     await conn.execute("DROP TABLE IF EXISTS records; CREATE TABLE records (i int4, t text)")
     equal(await conn.copy_records_to_table("records", records=[(1, "a"), (2, None)]), "COPY 2")

@@ -124,7 +124,7 @@ def options_from_environment_and_file(_):
             equal(psql(port, "SELECT 1").stdout, "1\n")
         path = os.path.join(folder, "graphwire.toml")
         with open(path, "w") as file:
-            file.write(f'dev = true\nlisten = "127.0.0.1:0"\ndata_dir = "{data}2"\nlog_format = "json"\n')
+            file.write(f'dev = true\nlisten = "127.0.0.1:0"\ndata-dir = "{data}2"\nlog-format = "json"\n')
         with running("serve", "--config", path, until=r"listening on 127\.0\.0\.1:(\d+)") as (port, printed, _):
             equal(psql(port, "SELECT 1").stdout, "1\n")
             assert any(line.startswith("{") for line in printed.splitlines()), printed
@@ -134,9 +134,9 @@ def options_from_environment_and_file(_):
 def password_is_printed_once_and_needed(_):
     with tempfile.TemporaryDirectory() as folder:
         with running("serve", "--data-dir", folder + "/data", "--listen", "127.0.0.1:0") as (port, printed, _):
-            password = re.search(r"password[^\n]*?:\s*(\S+)|password[^\n]* is (\S+)", printed, re.I)
-            assert password, printed
-            password = (password[1] or password[2]).strip("'\".")
+            found = re.findall(r"generated password (\S+)", printed)
+            equal(len(found), 1, printed)
+            password = found[0]
             equal(psql(port, "SELECT current_user", password=password).stdout, "graphwire\n")
             wrong = psql(port, "SELECT 1", password=password + "x")
             equal(wrong.returncode, 2)
@@ -165,7 +165,7 @@ def sql_without_a_server(_):
     equal(done.returncode, 0, done.stderr)
     assert "10" in done.stdout, done.stdout
     done = graphwire("sql", "-c", "SELECT 1/0")
-    assert done.returncode == 1 and "division by zero" in done.stderr, done
+    assert done.returncode != 0 and "division by zero" in done.stderr, done
 
 
 @check

@@ -460,7 +460,7 @@ def copy_errors(conn):
     equal(conn.execute("SELECT count(*) FROM refused").fetchone()[0], 0, "rows after CopyFail")
 
 
-@check(gap="COPY in binary format: issue 5")
+@check
 def copy_binary(conn):
     conn.execute("DROP TABLE IF EXISTS in_binary; CREATE TABLE in_binary (i int4, t text)")
     with conn.cursor().copy("COPY in_binary FROM STDIN (FORMAT binary)") as copy:

@@ -12,6 +12,7 @@ use datafusion::execution::TaskContext;
 use datafusion::prelude::SessionConfig;
 
 use crate::error::PgError;
+use crate::executor::operator::DistinctEnds;
 
 /// How many consumers an out-of-memory error names.
 const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not zero");
@@ -76,6 +77,7 @@ impl Runtime {
             .with_config(config)
             .with_runtime_env(Arc::clone(&environment))
             .with_default_features()
+            .with_physical_optimizer_rule(Arc::new(DistinctEnds))
             .build();
         Ok(Self { state, planning, environment })
     }

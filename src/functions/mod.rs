@@ -10,6 +10,7 @@
 //!
 //! **Invariant:** what a function needs of a session or the catalog comes through [`context`]; this room sees neither.
 
+pub mod array_or_empty;
 pub mod cast;
 pub mod context;
 pub mod cypher;
@@ -21,6 +22,7 @@ pub mod registry;
 pub mod resolve;
 pub mod scalar;
 pub(crate) mod signature;
+pub mod single_value;
 pub mod syntax;
 pub mod table;
 

@@ -1,7 +1,12 @@
 //! Rewrites admitted plans without changing what they mean.
 
+pub mod rules;
+
+use std::sync::Arc;
+
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::Optimizer;
 
 use crate::access::Admitted;
 use crate::error::PgError;
@@ -11,5 +16,7 @@ use crate::error::PgError;
 /// # Errors
 /// What a rule finds wrong with the plan; `XX000` if a rule widened what the plan touches.
 pub fn optimize(state: &SessionState, plan: Admitted<LogicalPlan>) -> Result<Admitted<LogicalPlan>, PgError> {
-    plan.rewritten(|plan| Ok(state.optimize(&plan)?))
+    // Ours come last: DataFusion's have brought conditions down to the patterns by then.
+    let own = Optimizer::with_rules(vec![Arc::new(rules::PushDownPattern)]);
+    plan.rewritten(|plan| Ok(own.optimize(state.optimize(&plan)?, state, |_, _| {})?))
 }

@@ -74,7 +74,12 @@ pub(super) fn bind_statement(
 ) -> Result<Bound, PgError> {
     session.statement_snapshot()?;
     let Some(transaction) = &session.transaction else { return Err(PgError::internal("no transaction")) };
-    bind(&session.bind_context(transaction, parameters), statement)
+    let context = session.bind_context(transaction, parameters);
+    let bound = bind(&context, statement)?;
+    for notice in context.notices.lock().drain(..) {
+        session.shared.notify(notice);
+    }
+    Ok(bound)
 }
 
 /// Parses and binds a text to be executed later.

@@ -538,7 +538,6 @@ impl Session {
             search_path: settings.search_path(&self.shared.user),
             functions: Arc::clone(&self.functions),
             options: Arc::clone(self.engine.runtime.planning_options()),
-            expr_planners: self.engine.runtime.state().expr_planners().into(),
             parameters,
             graph_path: (!graph_path.is_empty()).then(|| graph_path.to_owned()),
             cypher_iso_temporals: settings.value("cypher_temporal_output") == "iso",

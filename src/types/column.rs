@@ -218,9 +218,8 @@ impl OutputColumn {
             Values::Binary(values) => out.extend_from_slice(values.value(row)),
             Values::Date(values) => send::date(values.value(row), out),
             Values::Time(values) => out.extend_from_slice(&values.value(row).to_be_bytes()),
-            Values::Timetz(values) | Values::Uuid(values) => {
-                out.extend_from_slice(values.value(row));
-            }
+            Values::Timetz(values) => send::timetz(values.value(row), out),
+            Values::Uuid(values) => out.extend_from_slice(values.value(row)),
             Values::Timestamp(values) | Values::Timestamptz(values) => {
                 send::timestamp(values.value(row), out);
             }

@@ -159,7 +159,7 @@ impl InputColumn {
             Builder::Fixed(builder) => match self.ty {
                 PgType::Timetz => {
                     let (micros, east) = input::read_timetz(text, settings)?;
-                    builder.append_value(send::timetz(micros, east))?;
+                    builder.append_value(send::stored_timetz(micros, east))?;
                 }
                 _ => builder.append_value(input::read_uuid(text)?)?,
             },

@@ -9,7 +9,7 @@
 //! | bytea | BinaryView |
 //! | date; time; timestamp | Date32; Time64(µs); Timestamp(µs) |
 //! | timestamptz | Timestamp(µs, "UTC") |
-//! | timetz | FixedSizeBinary(12), the bytes of PostgreSQL's binary format: so equal values have equal bytes |
+//! | timetz | FixedSizeBinary(12), whose bytes sort as PostgreSQL sorts the values |
 //! | interval | Interval(MonthDayNano), nanoseconds a multiple of 1,000 |
 //! | uuid | FixedSizeBinary(16) |
 //! | oid, xid, cid, reg* ; xid8, pg_lsn | UInt32 ; UInt64 |

@@ -235,10 +235,10 @@ fn push_fraction(text: &mut String, micros: u64) -> Result<()> {
 }
 
 fn push_timetz(bytes: &[u8], text: &mut String) -> Result<()> {
-    let corrupt = || PgError::internal("time with time zone of another length");
-    let (micros, west) = bytes.split_first_chunk::<8>().ok_or_else(corrupt)?;
-    let west = west.first_chunk::<4>().ok_or_else(corrupt)?;
-    let (micros, east) = (i64::from_be_bytes(*micros), -i64::from(i32::from_be_bytes(*west)));
+    if bytes.len() != 12 {
+        return Err(PgError::internal("time with time zone of another length").into());
+    }
+    let (micros, east) = crate::types::binary::send::timetz_parts(bytes);
     text.push('"');
     push_time(text, time64us_to_time(micros).ok_or_else(out_of_range)?)?;
     if east == 0 {

@@ -519,8 +519,7 @@ impl Lowering<'_> {
                     continue;
                 }
                 let bound = partial.vertices.contains_key(&to);
-                if !bound && self.searches.contains_key(&at) && self.is_few(to)? {
-                    // Searching towards it from both sides is cheaper than everywhere.
+                if !bound && self.comes_first(at, to)? {
                     continue;
                 }
                 let rows = partial.rows * self.step_rows(edge, from, to, reverse, bound)?;
@@ -532,10 +531,13 @@ impl Lowering<'_> {
         Ok(best)
     }
 
-    fn is_few(&self, vertex: usize) -> Result<bool> {
+    /// Whether it pays to look up the vertex at the other end of an edge before the step: towards a known vertex, a hop is
+    /// a search in a sorted list, a walk leaves out what cannot reach it, and a search runs from both sides.
+    fn comes_first(&self, edge: usize, vertex: usize) -> Result<bool> {
         let tables = &self.pattern.vertices[vertex].tables;
         let rows = matching_rows(&self.graph, tables, &self.vertex_predicates(vertex))?;
-        Ok(rows <= SEARCH_ENDS_MAX)
+        let few = if self.searches.contains_key(&edge) { SEARCH_ENDS_MAX } else { 1.0 };
+        Ok(rows <= few)
     }
 
     /// Rows that one row is expected to become by a step.

@@ -7,6 +7,7 @@ use crate::error::{PgError, SqlState};
 use crate::functions::cast::text_io::{datum_text, time_zone};
 use crate::functions::context::SessionContext;
 use crate::functions::datum::{Datum, Value};
+use crate::types::binary::send;
 use crate::types::calendar::{
     MICROS_PER_DAY, MICROS_PER_SECOND, civil_from_days, days_from_civil, days_in_month,
 };
@@ -242,17 +243,14 @@ pub(crate) fn timestamp_to_date(timestamp: i64) -> Result<i32, PgError> {
     }
 }
 
-/// timetz as it is stored: microseconds since midnight, and seconds west of Greenwich.
+/// Microseconds since midnight, and seconds west of Greenwich, of a stored timetz.
 pub(crate) fn timetz_parts(bytes: &[u8]) -> Option<(i64, i32)> {
-    let time = i64::from_be_bytes(bytes.get(..8)?.try_into().ok()?);
-    let zone = i32::from_be_bytes(bytes.get(8..12)?.try_into().ok()?);
-    Some((time, zone))
+    let (time, east) = (bytes.len() == 12).then(|| send::timetz_parts(bytes))?;
+    Some((time, -east))
 }
 
 fn timetz(time: i64, west: i32) -> Value {
-    let mut bytes = time.to_be_bytes().to_vec();
-    bytes.extend(west.to_be_bytes());
-    Datum::bytes(bytes)
+    Datum::bytes(send::stored_timetz(time, -west).to_vec())
 }
 
 /// Casts among date, time, timestamp and interval types.

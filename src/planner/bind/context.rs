@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::config::ConfigOptions;
-use datafusion::logical_expr::planner::ExprPlanner;
 use parking_lot::Mutex;
 
 use crate::catalog::{Catalog, QualifiedName, Relation};
@@ -34,8 +33,6 @@ pub struct BindContext {
     pub functions: Arc<SessionFunctions>,
     /// DataFusion's planner options.
     pub options: Arc<ConfigOptions>,
-    /// DataFusion's own expression planners, for what ours leave.
-    pub expr_planners: Arc<[Arc<dyn ExprPlanner>]>,
     /// Types of `$1` …
     pub parameters: Parameters,
     /// `SET graph_path`.

@@ -16,7 +16,7 @@ pub use bound::{Bound, BoundColumn, BoundPlan, PlanKind};
 pub use context::{BindContext, Parameters};
 
 use crate::error::{PgError, SqlState};
-use crate::parser::cypher::CypherStatement;
+use crate::parser::cypher::{CypherStatement, ExplainMode};
 use crate::parser::pgq::GraphTable;
 use crate::parser::{Body, Statement, Utility};
 
@@ -141,7 +141,13 @@ fn bind_cypher(context: &BindContext, statement: &CypherStatement) -> Result<Bou
         .into_iter()
         .map(|(name, ty)| BoundColumn { name, ty, table: 0, attnum: 0 })
         .collect();
-    Ok(BoundPlan { plan: bound.plan, kind: PlanKind::Select, parameters: bound.parameters, columns })
+    let plan =
+        BoundPlan { plan: bound.plan, kind: PlanKind::Select, parameters: bound.parameters, columns };
+    Ok(match statement.explain {
+        None => plan,
+        Some(ExplainMode::Explain) => sql::bind_explain(plan, false, false),
+        Some(ExplainMode::Profile) => sql::bind_explain(plan, true, false),
+    })
 }
 
 /// Binds the text inside `cypher('graph', $$ … $$)`; `offset` is where it stands in the client's text.

@@ -55,17 +55,17 @@ pub(crate) fn time(bytes: &[u8]) -> Result<i64, TypeError> {
     Err(TypeError::new("22008", "time out of range"))
 }
 
-/// The stored form is the binary form; checked.
+/// The stored form, of [`super::send::stored_timetz`].
 pub(crate) fn timetz(bytes: &[u8]) -> Result<[u8; 12], TypeError> {
     const OFFSET_MAX: u32 = 16 * 3600;
-    let stored: [u8; 12] = exactly(bytes)?;
-    let mut rest = &stored[..];
-    time(&take::<8>(&mut rest)?)?;
+    let received: [u8; 12] = exactly(bytes)?;
+    let mut rest = &received[..];
+    let micros = time(&take::<8>(&mut rest)?)?;
     let west = i32::from_be_bytes(take(&mut rest)?);
     if west.unsigned_abs() >= OFFSET_MAX {
         return Err(TypeError::new("22009", "time zone displacement out of range"));
     }
-    Ok(stored)
+    Ok(super::send::stored_timetz(micros, -west))
 }
 
 pub(crate) fn timestamp(bytes: &[u8]) -> Result<i64, TypeError> {

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::{IntervalMonthDayNano, i256};
 
-use crate::types::calendar::{PG_EPOCH_DAYS, PG_EPOCH_MICROS};
+use crate::types::calendar::{MICROS_PER_SECOND, PG_EPOCH_DAYS, PG_EPOCH_MICROS};
 use crate::types::error::TypeError;
 
 /// The first byte of a binary `jsonb`.
@@ -35,27 +35,40 @@ pub(crate) fn interval(value: IntervalMonthDayNano, out: &mut Vec<u8>) {
     out.extend_from_slice(&value.months.to_be_bytes());
 }
 
-/// Microseconds since midnight and seconds east of Greenwich, of the stored form.
+/// The order of the numbers is the order of their bytes, once the sign bit is turned over.
+const SIGN_64: u64 = 1 << 63;
+const SIGN_32: u32 = 1 << 31;
+
+/// The stored form of a time with an offset east of Greenwich: twelve bytes whose order is
+/// PostgreSQL's, by the moment and then by the offset.
 ///
 /// ```text
-/// microseconds i64 | seconds west i32
+/// microseconds in Greenwich, sign turned, u64 | seconds west, sign turned, u32
 /// ```
-pub(crate) fn timetz_parts(bytes: &[u8]) -> (i64, i32) {
-    match bytes.split_first_chunk::<8>() {
-        Some((micros, rest)) => {
-            let west = rest.first_chunk::<4>().copied().map_or(0, i32::from_be_bytes);
-            (i64::from_be_bytes(*micros), west.saturating_neg())
-        }
-        None => (0, 0),
-    }
+pub(crate) fn stored_timetz(micros: i64, east: i32) -> [u8; 12] {
+    let moment = micros.saturating_sub(i64::from(east) * MICROS_PER_SECOND);
+    let mut bytes = [0; 12];
+    bytes[..8].copy_from_slice(&(moment as u64 ^ SIGN_64).to_be_bytes());
+    bytes[8..].copy_from_slice(&(east.saturating_neg() as u32 ^ SIGN_32).to_be_bytes());
+    bytes
 }
 
-/// The stored form of a time with an offset east of Greenwich.
-pub(crate) fn timetz(micros: i64, east: i32) -> [u8; 12] {
-    let mut bytes = [0; 12];
-    bytes[..8].copy_from_slice(&micros.to_be_bytes());
-    bytes[8..].copy_from_slice(&east.saturating_neg().to_be_bytes());
-    bytes
+/// Microseconds since midnight and seconds east of Greenwich, of the stored form.
+pub(crate) fn timetz_parts(bytes: &[u8]) -> (i64, i32) {
+    let Some((moment, rest)) = bytes.split_first_chunk::<8>() else { return (0, 0) };
+    let Some(west) = rest.first_chunk::<4>() else { return (0, 0) };
+    let east = ((u32::from_be_bytes(*west) ^ SIGN_32) as i32).saturating_neg();
+    let moment = (u64::from_be_bytes(*moment) ^ SIGN_64) as i64;
+    (moment.saturating_add(i64::from(east) * MICROS_PER_SECOND), east)
+}
+
+/// ```text
+/// microseconds since midnight i64 | seconds west i32
+/// ```
+pub(crate) fn timetz(stored: &[u8], out: &mut Vec<u8>) {
+    let (micros, east) = timetz_parts(stored);
+    out.extend_from_slice(&micros.to_be_bytes());
+    out.extend_from_slice(&east.saturating_neg().to_be_bytes());
 }
 
 const POSITIVE: u16 = 0x0000;
@@ -238,6 +251,16 @@ mod tests {
         assert_eq!(sent(12, -2, false), [1, 0, 0, 0, 1200]);
         let large = 10_i128.pow(37) + 1;
         assert_eq!(sent(large, 36, false), [10, 0, 0, 36, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn stored_times_with_offsets_have_the_order_of_their_moments() {
+        const HOUR: i64 = 3600 * MICROS_PER_SECOND;
+        // In Greenwich 22:00 the day before, 09:00, 10:00 and 11:00.
+        let times = [(HOUR, 3 * 3600), (10 * HOUR, 3600), (10 * HOUR, 0), (10 * HOUR, -3600)];
+        let stored = times.map(|(micros, east)| stored_timetz(micros, east));
+        assert!(stored.is_sorted());
+        assert_eq!(stored.map(|bytes| timetz_parts(&bytes)), times);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! ```
 
 pub mod ddl;
+mod decorrelate;
 mod dml;
 mod names;
 mod provider;

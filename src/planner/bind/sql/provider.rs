@@ -12,7 +12,9 @@ use super::relations::Relations;
 use super::types::PgTypePlanner;
 use crate::catalog::{QualifiedName, RelationKind};
 use crate::error::{PgError, SqlState};
+use crate::functions::array_or_empty::{ARRAY_OR_EMPTY, array_or_empty};
 use crate::functions::registry::registry;
+use crate::functions::single_value::{SINGLE_VALUE, single_value};
 use crate::parser::pgq::GraphTable;
 use crate::planner::bind::context::{BindContext, undefined_table};
 use crate::planner::source::{RelationSource, ViewSource};
@@ -25,7 +27,6 @@ pub(super) struct Provider<'a> {
     pub(super) context: &'a BindContext,
     types: Arc<dyn TypePlanner>,
     relations: Vec<Arc<dyn RelationPlanner>>,
-    expressions: Vec<Arc<dyn ExprPlanner>>,
 }
 
 impl<'a> Provider<'a> {
@@ -33,9 +34,7 @@ impl<'a> Provider<'a> {
     pub(super) fn new(context: &'a BindContext, graph_tables: &Arc<[GraphTable]>) -> Self {
         let relations: Vec<Arc<dyn RelationPlanner>> =
             vec![Arc::new(Relations::new(context, Arc::clone(graph_tables)))];
-        let mut expressions: Vec<Arc<dyn ExprPlanner>> = context.functions.expr_planners().to_vec();
-        expressions.extend(context.expr_planners.iter().cloned());
-        Self { context, types: Arc::new(PgTypePlanner), relations, expressions }
+        Self { context, types: Arc::new(PgTypePlanner), relations }
     }
 
     fn name_of(&self, reference: &TableReference) -> Result<QualifiedName, PgError> {
@@ -103,7 +102,7 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
-        &self.expressions
+        self.context.functions.expr_planners()
     }
 
     fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
@@ -115,6 +114,9 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if name == ARRAY_OR_EMPTY {
+            return Some(array_or_empty());
+        }
         self.context.functions.scalar(name)
     }
 
@@ -123,6 +125,9 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        if name == SINGLE_VALUE {
+            return Some(single_value());
+        }
         registry().aggregate(name)
     }
 
@@ -139,7 +144,7 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn udf_names(&self) -> Vec<String> {
-        Vec::new()
+        registry().scalar_names()
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {

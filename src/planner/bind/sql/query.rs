@@ -48,7 +48,8 @@ pub fn plan_query(
     let plan = planner
         .sql_statement_to_plan_with_context(Statement::Query(Box::new(query)), &mut planner_context)
         .map_err(|error| planner_error(&error))?;
-    resolve::resolve_plan(plan, context)
+    let plan = resolve::resolve_plan(plan, context)?;
+    super::decorrelate::decorrelate(plan).map_err(|error| planner_error(&error))
 }
 
 /// Plans an expression over `schema` (a default, a check, a RETURNING item).

@@ -13,6 +13,10 @@ use sqlparser::ast::{
 
 use super::names::{column_name, fold, unique_name};
 use crate::error::{PgError, SqlState};
+use crate::functions::array_or_empty::ARRAY_OR_EMPTY;
+use crate::functions::registry::registry;
+use crate::functions::single_value::SINGLE_VALUE;
+use crate::functions::syntax::desugar;
 use crate::planner::bind::context::BindContext;
 
 /// Rewrites a query in place.
@@ -20,7 +24,8 @@ use crate::planner::bind::context::BindContext;
 /// # Errors
 /// `0A000` for forms that are not carried out.
 pub(super) fn rewrite_query(query: &mut Query, _context: &BindContext) -> Result<(), PgError> {
-    crate::functions::syntax::desugar(query)?;
+    finish(query.visit(&mut ArrayQueries))?;
+    desugar(query)?;
     finish(query.visit(&mut Rewriter))
 }
 
@@ -29,7 +34,8 @@ pub(super) fn rewrite_query(query: &mut Query, _context: &BindContext) -> Result
 /// # Errors
 /// As [`rewrite_query`].
 pub(super) fn rewrite_expression(expr: &mut Expr, _context: &BindContext) -> Result<(), PgError> {
-    crate::functions::syntax::desugar(expr)?;
+    finish(expr.visit(&mut ArrayQueries))?;
+    desugar(expr)?;
     finish(expr.visit(&mut Rewriter))
 }
 
@@ -37,6 +43,28 @@ fn finish(flow: ControlFlow<PgError>) -> Result<(), PgError> {
     match flow {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
+    }
+}
+
+/// The pass for `ARRAY(SELECT …)`, before the general one makes a derived table of it, which cannot be correlated.
+struct ArrayQueries;
+
+impl VisitorMut for ArrayQueries {
+    type Break = PgError;
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<PgError> {
+        name_columns(&mut select.projection);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<PgError> {
+        if let Expr::Function(function) = expr
+            && is_array_of_query(function)
+            && let Some(rewritten) = array_of_query(function)
+        {
+            *expr = rewritten;
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -236,6 +264,10 @@ fn rewrite(expr: &mut Expr) -> Result<(), PgError> {
             strip_catalog(&mut function.name);
             Ok(())
         }
+        Expr::Subquery(query) => {
+            aggregate_scalar(query);
+            Ok(())
+        }
         Expr::BinaryOp { op: op @ BinaryOperator::PGCustomBinaryOperator(_), .. } => rewrite_operator(op),
         Expr::Collate { expr: inner, collation } => {
             let known = matches!(
@@ -262,6 +294,90 @@ fn rewrite(expr: &mut Expr) -> Result<(), PgError> {
         Expr::Interval(interval) => rewrite_interval(interval).map(|rewritten| *expr = rewritten),
         _ => Ok(()),
     }
+}
+
+fn is_array_of_query(function: &Function) -> bool {
+    matches!(function.args, FunctionArguments::Subquery(_)) && function.name.to_string().eq_ignore_ascii_case("array")
+}
+
+/// The only expression of a SELECT list that is no aggregate query already, with the query's ORDER BY and LIMIT.
+fn lone_expression(query: &mut Query) -> Option<&mut Expr> {
+    if query.with.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
+        return None;
+    }
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    let grouped = match &select.group_by {
+        sqlparser::ast::GroupByExpr::Expressions(exprs, _) => !exprs.is_empty(),
+        sqlparser::ast::GroupByExpr::All(_) => true,
+    };
+    if grouped || select.having.is_some() || select.distinct.is_some() || select.from.is_empty() {
+        return None;
+    }
+    match select.projection.as_mut_slice() {
+        [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] if !aggregates(expr) => Some(expr),
+        _ => None,
+    }
+}
+
+/// Whether an expression calls an aggregate, outside its own subqueries.
+fn aggregates(expr: &Expr) -> bool {
+    use sqlparser::ast::{Visit, Visitor};
+    struct Finder {
+        queries: usize,
+    }
+    impl Visitor for Finder {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+            self.queries += 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+            self.queries -= 1;
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Function(function) if self.queries == 0 => {
+                    let name = function.name.0.last().and_then(ObjectNamePart::as_ident).map(fold);
+                    let aggregate =
+                        name.is_some_and(|name| name == SINGLE_VALUE || registry().aggregate(&name).is_some());
+                    if aggregate || function.over.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    expr.visit(&mut Finder { queries: 0 }).is_break()
+}
+
+/// Makes a scalar subquery an aggregate, as only such a one can be joined with the rows around it.
+fn aggregate_scalar(query: &mut Query) {
+    if let Some(expr) = lone_expression(query) {
+        let value = std::mem::replace(expr, Expr::value(Value::Null));
+        *expr = quoted_call(SINGLE_VALUE, vec![value]);
+        query.order_by = None;
+    }
+}
+
+/// `ARRAY(SELECT …)`: the query's rows aggregated, an empty array for none; `None` for a query that must stay whole.
+fn array_of_query(function: &Function) -> Option<Expr> {
+    let FunctionArguments::Subquery(query) = &function.args else { return None };
+    let mut query = query.clone();
+    let order_by = query.order_by.take();
+    let expr = lone_expression(&mut query)?;
+    let value = std::mem::replace(expr, Expr::value(Value::Null));
+    let mut aggregate = call("array_agg", vec![value]);
+    if let (Expr::Function(aggregate), Some(order_by)) = (&mut aggregate, order_by)
+        && let (FunctionArguments::List(list), sqlparser::ast::OrderByKind::Expressions(keys)) =
+            (&mut aggregate.args, order_by.kind)
+    {
+        list.clauses.push(sqlparser::ast::FunctionArgumentClause::OrderBy(keys));
+    }
+    *expr = aggregate;
+    Some(quoted_call(ARRAY_OR_EMPTY, vec![Expr::Subquery(query)]))
 }
 
 /// `OPERATOR(pg_catalog.~)` and the like to the operator itself.
@@ -320,6 +436,15 @@ fn rewrite_interval(interval: &sqlparser::ast::Interval) -> Result<Expr, PgError
         array: false,
         format: None,
     })
+}
+
+/// A call of a function whose name is not an identifier.
+fn quoted_call(name: &str, arguments: Vec<Expr>) -> Expr {
+    let mut expr = call(name, arguments);
+    if let Expr::Function(function) = &mut expr {
+        function.name = ObjectName::from(vec![Ident::with_quote('"', name)]);
+    }
+    expr
 }
 
 /// A call of a built-in function.
