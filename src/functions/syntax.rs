@@ -118,6 +118,10 @@ fn name_before(expr: &Expr) -> Option<String> {
             let is_array = name == "array" && matches!(function.args, FunctionArguments::Subquery(_));
             (is_set || is_array).then_some(name)
         }
+        Expr::Identifier(name) if name.quote_style.is_none() => {
+            let word = name.value.to_lowercase();
+            matches!(word.as_str(), "current_schema" | "current_role").then_some(word)
+        }
         Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.as_slice() {
             [AccessExpr::Dot(Expr::Identifier(column))] if column.quote_style.is_some() => Some(column.value.clone()),
             [AccessExpr::Dot(Expr::Identifier(column))] => Some(column.value.to_lowercase()),
@@ -184,6 +188,11 @@ fn rewrite(expr: &mut Expr) -> Option<Expr> {
                 _ => return None,
             };
             Some(call(name, vec![take(expr)]))
+        }
+        // Key words that are functions; sqlparser reads them as names.
+        Expr::Identifier(name) if name.quote_style.is_none() => {
+            let word = name.value.to_lowercase();
+            matches!(word.as_str(), "current_schema" | "current_role").then(|| call(&word, Vec::new()))
         }
         Expr::UnaryOp { op: UnaryOperator::Minus, expr }
             if !matches!(expr.as_ref(), Expr::Value(value) if matches!(value.value, Value::Number(..))) =>
@@ -345,7 +354,27 @@ fn alias(name: &str, columns: &[&str]) -> TableAlias {
     }
 }
 
+/// The list under `SELECT unnest(list)` without any other clause.
+fn unnested_list(query: &Query) -> Option<Expr> {
+    let Query { with: None, body, order_by: None, limit_clause: None, fetch: None, .. } = query else { return None };
+    let SetExpr::Select(select) = body.as_ref() else { return None };
+    if !select.from.is_empty() || select.selection.is_some() || select.distinct.is_some() {
+        return None;
+    }
+    let [SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr)] = select.projection.as_slice() else {
+        return None;
+    };
+    let Expr::Function(Function { name, args: FunctionArguments::List(args), .. }) = expr else { return None };
+    match args.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(list))] if function_name(name)? == "unnest" => Some(list.clone()),
+        _ => None,
+    }
+}
+
 fn array_of_query(query: Box<Query>) -> Expr {
+    if let Some(list) = unnested_list(&query) {
+        return call("list_or_empty", vec![list]);
+    }
     let value = || Expr::Identifier(Ident::with_quote('"', "value"));
     let list = call("array_agg", vec![value()]);
     let item = SelectItem::UnnamedExpr(call("list_or_empty", vec![list]));
