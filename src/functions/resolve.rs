@@ -400,8 +400,9 @@ fn resolve_union(union: Union, session: &SessionRef) -> DfResult<LogicalPlan> {
             return Ok(Arc::clone(input));
         }
         let exprs = input.schema().iter().zip(types).zip(&common).map(|((named, from), to)| {
-            // What was unknown is stored as text by now.
-            let from = if *from == PgType::Unknown { &PgType::Text } else { from };
+            // A literal that was unknown is stored as text by now; NULL has no type at all yet.
+            let is_text = *from == PgType::Unknown && !named.1.data_type().is_null();
+            let from = if is_text { &PgType::Text } else { from };
             let column = Expr::from(named);
             Ok(plan_coercion(column, from, to, session)?.alias_qualified(named.0.cloned(), named.1.name()))
         });

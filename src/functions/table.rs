@@ -30,7 +30,7 @@ fn not_rows(name: &str) -> PgError {
     PgError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" not found in data type record"))
 }
 
-fn column_name<'a>(value: Option<&'a ScalarValue>) -> DfResult<&'a str> {
+fn column_name(value: Option<&ScalarValue>) -> DfResult<&str> {
     let name = value.and_then(|value| value.try_as_str()).flatten();
     Ok(name.ok_or_else(|| PgError::internal("set_column needs the name of a column"))?)
 }
