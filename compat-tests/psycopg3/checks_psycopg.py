@@ -167,8 +167,9 @@ def special_values(conn):
         equal(one("SELECT ARRAY[1, 2] || 3"), [1, 2, 3])
 
 
-@check(gap="numeric of more than 38 digits, and NaN: issue 5")
+@check(gap="numeric without a scale keeps no zeros, no more than 38 digits, no NaN: issue 5")
 def numeric_without_bounds(conn):
+    equal(str(conn.execute("SELECT '1.50'::numeric").fetchone()[0]), "1.50")
     for binary in (False, True):
         one = lambda q: conn.execute(q, binary=binary).fetchone()[0]  # noqa: E731
         assert one("SELECT 'NaN'::numeric").is_nan(), "numeric NaN"
