@@ -78,11 +78,6 @@ impl InputColumn {
         Self { ty: ty.clone(), settings: settings.clone(), explicit, builder, scratch: Vec::new() }
     }
 
-    /// The type of the column.
-    pub(crate) fn pg_type(&self) -> &PgType {
-        &self.ty
-    }
-
     /// Appends a NULL.
     pub(crate) fn push_null(&mut self) {
         match &mut self.builder {

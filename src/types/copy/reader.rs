@@ -87,7 +87,7 @@ impl LineError {
 
 impl CopyReader {
     /// A reader of rows of `columns` for `table` (a name for messages only), in batches of
-    /// `batch_rows` rows.
+    /// `batch_rows` rows. The batches have the columns in their order, all nullable.
     pub(crate) fn new(
         table: &str,
         columns: &[CopyColumn],
@@ -119,11 +119,6 @@ impl CopyReader {
             batches: VecDeque::new(),
             scratch: Vec::new(),
         }
-    }
-
-    /// The schema of the batches: the columns in their order, all nullable.
-    pub(crate) fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
     }
 
     /// Rows read so far.
