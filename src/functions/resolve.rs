@@ -13,7 +13,9 @@ use datafusion::logical_expr::expr::{
 };
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Values, WindowFunctionDefinition};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, LogicalPlan, Operator, Projection, Union, Values, WindowFunctionDefinition,
+};
 
 use crate::error::{PgError, SqlState};
 use crate::functions::cast::{plan_cast, plan_coercion, typed_literal};
@@ -39,6 +41,9 @@ fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed
     let plan = crate::functions::table::pull_up_lateral(plan)?;
     if let LogicalPlan::Values(values) = plan {
         return resolve_values(values, session).map(Transformed::yes);
+    }
+    if let LogicalPlan::Union(union) = plan {
+        return resolve_union(union, session).map(Transformed::yes);
     }
     let mut schema = merge_schema(&plan.inputs());
     if let LogicalPlan::TableScan(scan) = &plan {
@@ -352,6 +357,60 @@ fn plain_offsets(mut window: WindowFunction) -> WindowFunction {
         }
     }
     window
+}
+
+/// The types of a query's columns as UNION sees them: literals of its select list are unknown.
+fn union_types(plan: &LogicalPlan) -> Vec<PgType> {
+    let literal = |index: usize| {
+        let LogicalPlan::Projection(projection) = plan else { return false };
+        let expr = projection.expr.get(index).map(|expr| expr.clone().unalias());
+        match expr {
+            Some(Expr::Literal(value, None)) => value.is_null() || value.try_as_str().is_some(),
+            _ => false,
+        }
+    };
+    let fields = plan.schema().fields().iter().enumerate();
+    fields.map(|(index, field)| if literal(index) { PgType::Unknown } else { PgType::from_field(field) }).collect()
+}
+
+fn resolve_union(union: Union, session: &SessionRef) -> DfResult<LogicalPlan> {
+    let types: Vec<Vec<PgType>> = union.inputs.iter().map(|input| union_types(input)).collect();
+    let width = types.first().map_or(0, Vec::len);
+    if types.iter().any(|row| row.len() != width) {
+        let message = "each UNION query must have the same number of columns";
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, message).into());
+    }
+    let mut common = Vec::with_capacity(width);
+    for column in 0..width {
+        let all: Vec<PgType> = types.iter().filter_map(|row| row.get(column)).cloned().collect();
+        let Some(ty) = common_type(&all) else {
+            let first = all.iter().find(|ty| **ty != PgType::Unknown).unwrap_or(&PgType::Unknown);
+            let other = all.iter().find(|ty| common_type([first, *ty]).is_none()).unwrap_or(first);
+            let message = format!(
+                "UNION types {} and {} cannot be matched",
+                first.without_modifier(),
+                other.without_modifier()
+            );
+            return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message).into());
+        };
+        common.push(ty);
+    }
+    let inputs = union.inputs.iter().zip(&types).map(|(input, types)| {
+        if *types == common {
+            return Ok(Arc::clone(input));
+        }
+        let exprs = input.schema().iter().zip(types).zip(&common).map(|((named, from), to)| {
+            // A literal that was unknown is stored as text by now; NULL has no type at all yet.
+            let is_text = *from == PgType::Unknown && !named.1.data_type().is_null();
+            let from = if is_text { &PgType::Text } else { from };
+            let column = Expr::from(named);
+            Ok(plan_coercion(column, from, to, session)?.alias_qualified(named.0.cloned(), named.1.name()))
+        });
+        let exprs = exprs.collect::<DfResult<Vec<_>>>()?;
+        Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, Arc::clone(input))?)))
+    });
+    let inputs = inputs.collect::<DfResult<Vec<_>>>()?;
+    Ok(LogicalPlan::Union(Union::try_new(inputs)?))
 }
 
 fn resolve_values(values: Values, session: &SessionRef) -> DfResult<LogicalPlan> {

@@ -316,12 +316,12 @@ fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Catalog {
         names: Arc::default(),
         next_oid: FIRST_USER_OID,
     };
-    for (oid, name) in [
-        (pg::PG_CATALOG_OID, "pg_catalog"),
-        (pg::PUBLIC_OID, "public"),
-        (pg::INFORMATION_SCHEMA_OID, "information_schema"),
+    for (oid, name, owner) in [
+        (pg::PG_CATALOG_OID, "pg_catalog", SYSTEM_ROLE),
+        (pg::PUBLIC_OID, "public", pg::DATABASE_OWNER_ROLE),
+        (pg::INFORMATION_SCHEMA_OID, "information_schema", SYSTEM_ROLE),
     ] {
-        catalog.put_schema(Schema { oid, name: name.to_owned(), owner: SYSTEM_ROLE });
+        catalog.put_schema(Schema { oid, name: name.to_owned(), owner });
     }
     for relation in pg::system_relations() {
         catalog.put_relation(Relation {

@@ -10,6 +10,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use parking_lot::Mutex;
 
 use super::engine::Engine;
+use super::privilege_facts::{self, Asker};
 use super::session_impl::Session;
 use super::settings::{DEFINITIONS, Kind};
 use super::shared::SessionShared;
@@ -359,69 +360,6 @@ impl SessionContext for SessionAnswers {
     }
 }
 
-impl SessionAnswers {
-    /// Whether an object that a privilege function names exists, with PostgreSQL's error if a name does not.
-    fn object_exists(
-        &self,
-        catalog: &Catalog,
-        kind: ObjectKind,
-        object: &ObjectName,
-    ) -> Result<bool, PgError> {
-        let path = self.shared.search_path();
-        let missing = |code, what: &str, name: &str| PgError::new(code, format!("{what} \"{name}\" does not exist"));
-        match (kind, object) {
-            (ObjectKind::Table | ObjectKind::AnyColumn | ObjectKind::Sequence, ObjectName::Oid(oid)) => {
-                Ok(catalog.relation(Oid(*oid)).is_some())
-            }
-            (ObjectKind::Table | ObjectKind::AnyColumn | ObjectKind::Sequence, ObjectName::Name(name)) => {
-                match describe::resolve_relation(catalog, name, &path)? {
-                    Some(_) => Ok(true),
-                    None => Err(missing(SqlState::UNDEFINED_TABLE, "relation", name)),
-                }
-            }
-            (ObjectKind::Schema, ObjectName::Oid(oid)) => Ok(catalog.schemas.contains_key(&Oid(*oid))),
-            (ObjectKind::Schema, ObjectName::Name(name)) => match describe::resolve_schema(catalog, name)? {
-                Some(_) => Ok(true),
-                None => Err(missing(SqlState::INVALID_SCHEMA_NAME, "schema", name)),
-            },
-            (ObjectKind::Database, ObjectName::Oid(oid)) => Ok(catalog.cluster.databases.contains_key(&Oid(*oid))),
-            (ObjectKind::Database, ObjectName::Name(name)) => {
-                if catalog.cluster.databases.values().any(|database| database.name == *name) {
-                    Ok(true)
-                } else {
-                    Err(missing(SqlState::INVALID_CATALOG_NAME, "database", name))
-                }
-            }
-            (ObjectKind::Role, ObjectName::Oid(oid)) => Ok(describe::role_name(catalog, Oid(*oid)).is_some()),
-            (ObjectKind::Role, ObjectName::Name(name)) => match describe::resolve_role(catalog, name)? {
-                Some(_) => Ok(true),
-                None => Err(missing(SqlState::UNDEFINED_OBJECT, "role", name)),
-            },
-            // The rest are built in: a number stands for one, a name is looked up where there is something to look in.
-            (ObjectKind::Type, ObjectName::Name(name)) => match describe::resolve_type(catalog, name, &path)? {
-                Some(_) => Ok(true),
-                None => Err(missing(SqlState::UNDEFINED_OBJECT, "type", name)),
-            },
-            (ObjectKind::Function, ObjectName::Name(name)) => {
-                match describe::resolve_function_signature(catalog, name)? {
-                    Some(_) => Ok(true),
-                    None => Err(missing(SqlState::UNDEFINED_FUNCTION, "function", name)),
-                }
-            }
-            (
-                ObjectKind::Type
-                | ObjectKind::Function
-                | ObjectKind::Language
-                | ObjectKind::Tablespace
-                | ObjectKind::ForeignDataWrapper
-                | ObjectKind::Server
-                | ObjectKind::Parameter,
-                _,
-            ) => Ok(true),
-        }
-    }
-}
-
 impl CatalogFacts for SessionAnswers {
     fn reg_lookup(&self, kind: RegKind, name: &str) -> Result<Option<u32>, PgError> {
         let catalog = self.catalog_now();
@@ -431,7 +369,8 @@ impl CatalogFacts for SessionAnswers {
             RegKind::Type => describe::resolve_type(&catalog, name, &path)?,
             RegKind::Proc => describe::resolve_function(&catalog, name)?,
             RegKind::Procedure => describe::resolve_function_signature(&catalog, name)?,
-            RegKind::Oper | RegKind::Operator => describe::resolve_operator(name)?,
+            RegKind::Oper => describe::resolve_operator(name)?,
+            RegKind::Operator => describe::resolve_operator_signature(&catalog, name)?,
             RegKind::Namespace => describe::resolve_schema(&catalog, name)?,
             RegKind::Role => describe::resolve_role(&catalog, name)?,
             RegKind::Collation => describe::resolve_collation(&catalog, name)?,
@@ -452,7 +391,8 @@ impl CatalogFacts for SessionAnswers {
             RegKind::Oper => describe::operator_name(oid),
             RegKind::Operator => describe::operator_signature(&catalog, oid),
             RegKind::Namespace => {
-                describe::schema_name(&catalog, oid).map(|name| describe::quote_identifier(&name))
+                // Quoted already.
+                describe::schema_name(&catalog, oid)
             }
             RegKind::Role => describe::role_name(&catalog, oid).map(|name| describe::quote_identifier(&name)),
             RegKind::Collation => describe::collation_name(oid),
@@ -523,9 +463,10 @@ impl CatalogFacts for SessionAnswers {
 
     fn serial_sequence(&self, table: &str, column: &str) -> Result<Option<String>, PgError> {
         let catalog = self.catalog_now();
-        let oid = describe::resolve_relation(&catalog, table, &self.shared.search_path())?.ok_or_else(|| {
-            PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{table}\" does not exist"))
-        })?;
+        let search_path = self.shared.search_path();
+        let current_user = pg::SessionFacts::current_user(self);
+        let asker = Asker { catalog: &catalog, search_path: &search_path, current_user };
+        let oid = privilege_facts::relation(&asker, table)?;
         let known = catalog
             .relation(oid)
             .is_some_and(|relation| relation.columns().iter().any(|known| known.name == column));
@@ -541,7 +482,8 @@ impl CatalogFacts for SessionAnswers {
     fn description(&self, oid: u32, class: &str, column: i32) -> Option<String> {
         let catalog = self.catalog_now();
         match column {
-            0 => describe::obj_description(&catalog, Oid(oid), Some(class)),
+            // `obj_description(oid)` names no catalog.
+            0 => describe::obj_description(&catalog, Oid(oid), (!class.is_empty()).then_some(class)),
             column => describe::col_description(&catalog, Oid(oid), column),
         }
     }
@@ -567,17 +509,15 @@ impl CatalogFacts for SessionAnswers {
         kind: ObjectKind,
         role: Option<&ObjectName>,
         object: &ObjectName,
-        _column: Option<&ObjectName>,
-        _privileges: &str,
+        column: Option<&ObjectName>,
+        privileges: &str,
     ) -> Result<Option<bool>, PgError> {
-        let catalog = self.catalog_now();
-        if let Some(role) = role
-            && !self.object_exists(&catalog, ObjectKind::Role, role)?
-        {
-            return Ok(None);
-        }
-        // Every role holds every right until GRANT exists, as at the gate.
-        Ok(self.object_exists(&catalog, kind, object)?.then_some(true))
+        let asker = Asker {
+            catalog: &self.catalog_now(),
+            search_path: &self.shared.search_path(),
+            current_user: pg::SessionFacts::current_user(self),
+        };
+        privilege_facts::has_privilege(&asker, kind, role, object, column, privileges)
     }
 
     fn relation_size(&self, oid: u32, kind: SizeKind) -> Option<i64> {

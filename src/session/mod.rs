@@ -14,8 +14,10 @@ pub mod display;
 pub mod engine;
 mod facts;
 mod identity;
+mod object_names;
 pub mod outcome;
 pub mod pipeline;
+mod privilege_facts;
 mod session_impl;
 pub mod settings;
 mod shared;
@@ -25,6 +27,7 @@ mod utility;
 
 pub use engine::{Engine, EngineOptions, LoginPolicy};
 pub use identity::{Authenticated, LoginMethod, LoginRequest, Peer};
+pub use object_names::ObjectNames;
 pub use outcome::{
     Completion, CopyIn, CopyOut, Format, Outcome, OutputColumn, RowStream, StatementDescription, TransactionStatus,
 };

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::copy::CopyTask;
 use super::engine::{DatabaseState, Engine};
 use super::facts::{SessionAnswers, SessionChecks};
+use super::object_names::ObjectNames;
 use super::identity::{Authenticated, LoginRequest};
 use super::outcome::{
     Completion, Format, Outcome, OutputColumn, StatementDescription, TransactionStatus,
@@ -207,6 +208,11 @@ impl Session {
     /// How this session's values are written.
     pub fn output_settings(&self) -> OutputSettings {
         self.shared.settings.lock().output()
+    }
+
+    /// Writes numbers of objects as names, for results in text.
+    pub fn object_names(&self) -> ObjectNames {
+        ObjectNames { answers: Arc::clone(&self.answers) }
     }
 
     /// A token that cancels what runs now.

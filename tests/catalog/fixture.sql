@@ -16,14 +16,14 @@ CREATE TABLE emp (
     updated_at timestamptz,
     tags text[],
     grade char(2),
-    CONSTRAINT emp_dept_fk FOREIGN KEY (dept_id) REFERENCES dept (id) ON DELETE CASCADE,
+    CONSTRAINT emp_dept_fk FOREIGN KEY (dept_id) REFERENCES dept (id),
     CONSTRAINT emp_dept_ck CHECK (dept_id > 0)
 );
 CREATE TABLE pair (a integer, b integer, c uuid, d jsonb, e bytea, f smallint, PRIMARY KEY (b, a));
 CREATE TABLE pair_ref (
     x integer,
     y integer,
-    CONSTRAINT pair_ref_fk FOREIGN KEY (y, x) REFERENCES pair (b, a) ON UPDATE CASCADE ON DELETE SET NULL
+    CONSTRAINT pair_ref_fk FOREIGN KEY (y, x) REFERENCES pair (b, a)
 );
 CREATE VIEW emp_v AS SELECT e.id, e.name, d.name AS dept FROM emp e JOIN dept d ON d.id = e.dept_id;
 CREATE SCHEMA other;

@@ -13,6 +13,9 @@ pub const PUBLIC_OID: Oid = Oid(2200);
 /// `pg_namespace.oid` of `information_schema`, as an unchanged PostgreSQL 15 has it.
 pub const INFORMATION_SCHEMA_OID: Oid = Oid(13207);
 
+/// The predefined role `pg_database_owner`, which owns `public`.
+pub const DATABASE_OWNER_ROLE: Oid = Oid(6171);
+
 /// A relation of the system catalog that is computed when it is read.
 #[derive(Debug, Clone)]
 pub struct SystemRelation {

@@ -44,8 +44,8 @@ mod pg_timezone_names;
 mod pg_type;
 
 pub use definition::{
-    INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_OID, SystemRelation, system_relations,
-    system_view_oid,
+    DATABASE_OWNER_ROLE, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_OID, SystemRelation,
+    system_relations, system_view_oid,
 };
 pub use facts::{Backend, Cursor, PreparedStatement, SessionFacts, Setting};
 pub use rows::{SystemRowsError, rows};

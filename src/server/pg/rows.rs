@@ -7,7 +7,8 @@ use super::encode::RowEncoder;
 use super::message::Formats;
 use super::wire::FLUSH_BYTES;
 use crate::error::{PgError, SqlState};
-use crate::session::outcome::{Completion, OutputColumn, RowStream};
+use crate::session::ObjectNames;
+use crate::session::outcome::{Completion, Format, OutputColumn, RowStream};
 use crate::types::pg_type::PgType;
 
 /// Rows encoded before it is known how long a row is.
@@ -27,16 +28,18 @@ pub(super) async fn send(
     formats: &Formats,
     mut rows: RowStream,
 ) -> Flow<Completion> {
-    let shapes: Vec<(PgType, _)> = columns
+    let mut shapes: Vec<(PgType, Format)> = columns
         .iter()
         .enumerate()
         .map(|(index, column)| (column.ty.clone(), formats.at(index)))
         .collect();
+    let names = connection.session.object_names();
+    let named = take_named(&mut shapes);
     let mut encoder = RowEncoder::new(&shapes, &connection.session.output_settings());
     let cancel = connection.session.cancel_token();
     let mut slice_rows = FIRST_SLICE_ROWS;
     while let Some(batch) = connection.wire.watch(rows.next()).await.ok_or(Halt::Gone)? {
-        let batch = batch?;
+        let batch = names.write(batch?, &named)?;
         let mut start = 0;
         while start < batch.num_rows() {
             let end = batch.num_rows().min(start + slice_rows);
@@ -60,6 +63,16 @@ pub(super) async fn send(
         }
     }
     Ok(rows.completion())
+}
+
+/// Columns that are to be written as names of objects; text as far as the encoder is concerned.
+fn take_named(shapes: &mut [(PgType, Format)]) -> Vec<(usize, PgType)> {
+    shapes
+        .iter_mut()
+        .enumerate()
+        .filter(|(_, (ty, format))| *format == Format::Text && ObjectNames::are_for(ty))
+        .map(|(index, (ty, _))| (index, std::mem::replace(ty, PgType::Text)))
+        .collect()
 }
 
 /// The reason for a cancel: the stream knows best (a user's request, a timeout).
