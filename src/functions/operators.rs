@@ -37,7 +37,7 @@ pub(crate) fn expr_type(expr: &Expr, schema: &dyn ExprSchema) -> DfResult<PgType
         Expr::Placeholder(Placeholder { field: None, .. }) => Ok(PgType::Unknown),
         Expr::Literal(ScalarValue::Int64(Some(value)), None) if is_small(*value) => Ok(PgType::Int4),
         Expr::Literal(value, None) if value.is_null() => Ok(PgType::Unknown),
-        Expr::Literal(..) => Ok(field_type(&*expr.to_field(schema)?.1)),
+        Expr::Literal(..) => Ok(field_type(&expr.to_field(schema)?.1)),
         Expr::Cast(cast) => Ok(PgType::from_field(&cast.field)),
         Expr::Case(case) => {
             let branches = case.when_then_expr.iter().map(|(_, then)| then.as_ref());

@@ -24,8 +24,10 @@ fn implicit(from: &PgType, to: &PgType) -> bool {
 /// `select_common_type`. `None` if there is none; text if all are unknown.
 pub(crate) fn common_type<'a>(types: impl IntoIterator<Item = &'a PgType>) -> Option<PgType> {
     let mut chosen: Option<PgType> = None;
+    let mut unknown = false;
     for ty in types {
         if *ty == PgType::Unknown {
+            unknown = true;
             continue;
         }
         chosen = Some(match chosen {
@@ -33,7 +35,12 @@ pub(crate) fn common_type<'a>(types: impl IntoIterator<Item = &'a PgType>) -> Op
             Some(current) => unify(current, ty)?,
         });
     }
-    Some(chosen.unwrap_or(PgType::Text))
+    Some(match chosen {
+        None => PgType::Text,
+        // A literal beside them is not cut to the length of the others.
+        Some(ty @ (PgType::Varchar(_) | PgType::Bpchar(_))) if unknown => ty.without_modifier(),
+        Some(ty) => ty,
+    })
 }
 
 fn unify(current: PgType, other: &PgType) -> Option<PgType> {

@@ -8,12 +8,16 @@ use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::{
-    AggregateFunction, Between, Case, Cast, InList, InSubquery, Like, ScalarFunction, WindowFunction,
+    AggregateFunction, Between, Case, Cast, Exists, InList, InSubquery, Like, ScalarFunction, WindowFunction,
 };
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Values, WindowFunctionDefinition};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery, Union, Values,
+    WindowFunctionDefinition,
+};
 
 use crate::error::{PgError, SqlState};
 use crate::functions::cast::{plan_cast, plan_coercion, typed_literal};
@@ -40,6 +44,9 @@ fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed
     if let LogicalPlan::Values(values) = plan {
         return resolve_values(values, session).map(Transformed::yes);
     }
+    if let LogicalPlan::Union(union) = plan {
+        return resolve_union(union, session).map(Transformed::yes);
+    }
     let mut schema = merge_schema(&plan.inputs());
     if let LogicalPlan::TableScan(scan) = &plan {
         schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
@@ -49,10 +56,32 @@ fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed
     plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let expr = resolve_expr(expr, &schema, session)?;
-        let expr = if projection { settle_output(expr) } else { expr };
+        let expr = if projection { settle_output(exists_as_value(expr)?) } else { expr };
         Ok(Transformed::yes(name.restore(expr)))
     })?
     .map_data(LogicalPlan::recompute_schema)
+}
+
+/// EXISTS as a value, which DataFusion has in conditions only: whether there are any rows to count.
+fn exists_as_value(expr: Expr) -> DfResult<Expr> {
+    let rewritten = expr.transform_up(|expr| {
+        let Expr::Exists(Exists { subquery, negated }) = expr else { return Ok(Transformed::no(expr)) };
+        let mut rows = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone());
+        if subquery.outer_ref_columns.is_empty() {
+            rows = rows.limit(0, Some(1))?;
+        }
+        let one = Expr::Literal(ScalarValue::Int64(Some(1)), None);
+        let counted = rows.aggregate(Vec::<Expr>::new(), vec![count(one)])?.build()?;
+        let columns = counted.schema().columns();
+        let number = columns.into_iter().next().ok_or_else(|| PgError::internal("count without a column"))?;
+        let none = Expr::Literal(ScalarValue::Int64(Some(0)), None);
+        let number = Expr::Column(number);
+        let found = if negated { number.eq(none) } else { number.gt(none) };
+        let plan = LogicalPlanBuilder::from(counted).project(vec![found.alias("exists")])?.build()?;
+        let subquery = Subquery { subquery: Arc::new(plan), ..subquery };
+        Ok(Transformed::yes(Expr::ScalarSubquery(subquery)))
+    })?;
+    Ok(rewritten.data)
 }
 
 /// A string literal that is a result is text from here on.
@@ -352,6 +381,60 @@ fn plain_offsets(mut window: WindowFunction) -> WindowFunction {
         }
     }
     window
+}
+
+/// The types of a query's columns as UNION sees them: literals of its select list are unknown.
+fn union_types(plan: &LogicalPlan) -> Vec<PgType> {
+    let literal = |index: usize| {
+        let LogicalPlan::Projection(projection) = plan else { return false };
+        let expr = projection.expr.get(index).map(|expr| expr.clone().unalias());
+        match expr {
+            Some(Expr::Literal(value, None)) => value.is_null() || value.try_as_str().is_some(),
+            _ => false,
+        }
+    };
+    let fields = plan.schema().fields().iter().enumerate();
+    fields.map(|(index, field)| if literal(index) { PgType::Unknown } else { PgType::from_field(field) }).collect()
+}
+
+fn resolve_union(union: Union, session: &SessionRef) -> DfResult<LogicalPlan> {
+    let types: Vec<Vec<PgType>> = union.inputs.iter().map(|input| union_types(input)).collect();
+    let width = types.first().map_or(0, Vec::len);
+    if types.iter().any(|row| row.len() != width) {
+        let message = "each UNION query must have the same number of columns";
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, message).into());
+    }
+    let mut common = Vec::with_capacity(width);
+    for column in 0..width {
+        let all: Vec<PgType> = types.iter().filter_map(|row| row.get(column)).cloned().collect();
+        let Some(ty) = common_type(&all) else {
+            let first = all.iter().find(|ty| **ty != PgType::Unknown).unwrap_or(&PgType::Unknown);
+            let other = all.iter().find(|ty| common_type([first, *ty]).is_none()).unwrap_or(first);
+            let message = format!(
+                "UNION types {} and {} cannot be matched",
+                first.without_modifier(),
+                other.without_modifier()
+            );
+            return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message).into());
+        };
+        common.push(ty);
+    }
+    let inputs = union.inputs.iter().zip(&types).map(|(input, types)| {
+        if *types == common {
+            return Ok(Arc::clone(input));
+        }
+        let exprs = input.schema().iter().zip(types).zip(&common).map(|((named, from), to)| {
+            // A literal that was unknown is stored as text by now; NULL has no type at all yet.
+            let is_text = *from == PgType::Unknown && !named.1.data_type().is_null();
+            let from = if is_text { &PgType::Text } else { from };
+            let column = Expr::from(named);
+            Ok(plan_coercion(column, from, to, session)?.alias_qualified(named.0.cloned(), named.1.name()))
+        });
+        let exprs = exprs.collect::<DfResult<Vec<_>>>()?;
+        Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, Arc::clone(input))?)))
+    });
+    let inputs = inputs.collect::<DfResult<Vec<_>>>()?;
+    Ok(LogicalPlan::Union(Union::try_new(inputs)?))
 }
 
 fn resolve_values(values: Values, session: &SessionRef) -> DfResult<LogicalPlan> {

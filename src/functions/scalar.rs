@@ -101,11 +101,6 @@ impl PgFunction {
         Self { name: name.to_owned(), overloads, operator, session, signature }
     }
 
-    /// Whether calls give rows.
-    pub(crate) fn returns_set(&self) -> bool {
-        self.overloads.iter().any(|overload| overload.set)
-    }
-
     pub(crate) fn choose(&self, args: &[PgType], constants: &[Option<i64>]) -> Result<Choice, PgError> {
         let mut choice = select(self.overloads, args, self.operator).map_err(|why| {
             if self.operator {
@@ -205,11 +200,6 @@ impl ResolvedFunction {
     pub(crate) fn new(choice: Choice, session: SessionRef) -> Self {
         let signature = Signature::user_defined(volatility(choice.overload.stability));
         Self { choice, session, signature }
-    }
-
-    /// The types the arguments must have.
-    pub(crate) fn arg_types(&self) -> &[PgType] {
-        &self.choice.args
     }
 }
 

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
-    TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
+    TableWithJoins, UnaryOperator, Value, Values, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 
@@ -49,6 +49,13 @@ impl VisitorMut for Desugar {
         }
     }
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<PgError> {
+        if let SetExpr::Values(values) = query.body.as_mut() {
+            type_literals(values);
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<PgError> {
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) = item
@@ -75,6 +82,33 @@ impl VisitorMut for Desugar {
     }
 }
 
+/// In VALUES, a string literal under a cast of another row gets that row's cast: DataFusion unites the columns before
+/// their literals are typed.
+fn type_literals(values: &mut Values) {
+    let width = values.rows.iter().map(|row| row.len()).max().unwrap_or(0);
+    for column in 0..width {
+        let declared = values.rows.iter().find_map(|row| match row.get(column)? {
+            Expr::Cast { data_type, .. } => Some(data_type.clone()),
+            Expr::TypedString(typed) => Some(typed.data_type.clone()),
+            _ => None,
+        });
+        let Some(data_type) = declared else { continue };
+        for cell in values.rows.iter_mut().filter_map(|row| row.get_mut(column)) {
+            let is_text = matches!(cell, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
+            if is_text {
+                let expr = Box::new(take(cell));
+                *cell = Expr::Cast {
+                    kind: CastKind::Cast,
+                    expr,
+                    data_type: data_type.clone(),
+                    array: false,
+                    format: None,
+                };
+            }
+        }
+    }
+}
+
 /// The column name of an expression that this pass rewrites: what it would have been.
 fn name_before(expr: &Expr) -> Option<String> {
     match expr {
@@ -83,6 +117,10 @@ fn name_before(expr: &Expr) -> Option<String> {
             let is_set = name != "unnest" && registry().is_set_returning(&name);
             let is_array = name == "array" && matches!(function.args, FunctionArguments::Subquery(_));
             (is_set || is_array).then_some(name)
+        }
+        Expr::Identifier(name) if name.quote_style.is_none() => {
+            let word = name.value.to_lowercase();
+            matches!(word.as_str(), "current_schema" | "current_role").then_some(word)
         }
         Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.as_slice() {
             [AccessExpr::Dot(Expr::Identifier(column))] if column.quote_style.is_some() => Some(column.value.clone()),
@@ -150,6 +188,11 @@ fn rewrite(expr: &mut Expr) -> Option<Expr> {
                 _ => return None,
             };
             Some(call(name, vec![take(expr)]))
+        }
+        // Key words that are functions; sqlparser reads them as names.
+        Expr::Identifier(name) if name.quote_style.is_none() => {
+            let word = name.value.to_lowercase();
+            matches!(word.as_str(), "current_schema" | "current_role").then(|| call(&word, Vec::new()))
         }
         Expr::UnaryOp { op: UnaryOperator::Minus, expr }
             if !matches!(expr.as_ref(), Expr::Value(value) if matches!(value.value, Value::Number(..))) =>
@@ -311,7 +354,27 @@ fn alias(name: &str, columns: &[&str]) -> TableAlias {
     }
 }
 
+/// The list under `SELECT unnest(list)` without any other clause.
+fn unnested_list(query: &Query) -> Option<Expr> {
+    let Query { with: None, body, order_by: None, limit_clause: None, fetch: None, .. } = query else { return None };
+    let SetExpr::Select(select) = body.as_ref() else { return None };
+    if !select.from.is_empty() || select.selection.is_some() || select.distinct.is_some() {
+        return None;
+    }
+    let [SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr)] = select.projection.as_slice() else {
+        return None;
+    };
+    let Expr::Function(Function { name, args: FunctionArguments::List(args), .. }) = expr else { return None };
+    match args.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(list))] if function_name(name)? == "unnest" => Some(list.clone()),
+        _ => None,
+    }
+}
+
 fn array_of_query(query: Box<Query>) -> Expr {
+    if let Some(list) = unnested_list(&query) {
+        return call("list_or_empty", vec![list]);
+    }
     let value = || Expr::Identifier(Ident::with_quote('"', "value"));
     let list = call("array_agg", vec![value()]);
     let item = SelectItem::UnnamedExpr(call("list_or_empty", vec![list]));

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::{Array, AsArray, ListArray};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, NullHandling, Result as DfResult, ScalarValue, TableReference};
+use datafusion::common::{NullHandling, Result as DfResult, ScalarValue, TableReference};
 use datafusion::logical_expr::{
     ColumnarValue, EmptyRelation, Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Projection,
     ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Subquery, SubqueryAlias, Unnest,
@@ -30,7 +30,7 @@ fn not_rows(name: &str) -> PgError {
     PgError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" not found in data type record"))
 }
 
-fn column_name<'a>(value: Option<&'a ScalarValue>) -> DfResult<&'a str> {
+fn column_name(value: Option<&ScalarValue>) -> DfResult<&str> {
     let name = value.and_then(|value| value.try_as_str()).flatten();
     Ok(name.ok_or_else(|| PgError::internal("set_column needs the name of a column"))?)
 }
@@ -101,8 +101,10 @@ pub(crate) fn pull_up_lateral(plan: LogicalPlan) -> DfResult<LogicalPlan> {
         JoinType::Left if join.on.is_empty() && is_true(join.filter.as_ref()) => true,
         _ => return Ok(plan),
     };
-    let Some(rebased) = rebase(&subquery.subquery, &join.left, outer)? else { return Ok(plan) };
-    let pulled = output(rebased, join, &subquery.subquery, alias)?;
+    // The names of the last projection may be those of left columns, so they get the alias at once.
+    let LogicalPlan::Projection(top) = subquery.subquery.as_ref() else { return Ok(plan) };
+    let Some(rebased) = rebase(&top.input, &join.left, outer)? else { return Ok(plan) };
+    let pulled = output(rebased, join, top, alias)?;
     condition(pulled, join)
 }
 
@@ -173,15 +175,15 @@ fn rebase(plan: &LogicalPlan, left: &Arc<LogicalPlan>, outer: bool) -> DfResult<
 fn output(
     plan: LogicalPlan,
     join: &Join,
-    subquery: &LogicalPlan,
+    top: &Projection,
     alias: Option<&TableReference>,
 ) -> DfResult<LogicalPlan> {
     let mut exprs = columns_of(&join.left);
-    for (qualifier, field) in subquery.schema().iter() {
-        let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
+    for (expr, field) in top.expr.iter().zip(top.schema.fields()) {
+        let expr = local(expr, &join.left)?.unalias();
         exprs.push(match alias {
-            Some(alias) => column.alias_qualified(Some(alias.clone()), field.name()),
-            None => column,
+            Some(alias) => expr.alias_qualified(Some(alias.clone()), field.name()),
+            None => expr.alias(field.name()),
         });
     }
     LogicalPlanBuilder::from(plan).project(exprs)?.build()

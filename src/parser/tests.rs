@@ -129,6 +129,13 @@ fn errors_use_the_words_and_places_of_postgresql() {
         ),
         ("SELECT \"\"", "zero-length delimited identifier at or near \"\"\"\"", "\"\"", "42601"),
         ("SELECT 1a", "trailing junk after numeric literal at or near \"1a\"", "1a", "42601"),
+        ("SELECT * FROM a JOIN b", "syntax error at end of input", "", "42601"),
+        (
+            "SELECT 1 FROM (SELECT 1 FROM a LEFT JOIN b x) c",
+            "syntax error at or near \")\"",
+            ")",
+            "42601",
+        ),
         ("SELECT 1 ORDER 2", "syntax error at or near \"2\"", "2", "42601"),
         ("SELECT a, FROM t", "syntax error at or near \"FROM\"", "FROM", "42601"),
         ("SELECT * FORM t", "syntax error at or near \"FORM\"", "FORM", "42601"),
@@ -217,6 +224,8 @@ fn too_complex_statements_are_refused() {
                 deep("", "1", " + 1", 5_000),
                 deep("", "x = 1", " OR x = 1", 1_900),
                 deep("", "1", ", 1", 20_000),
+                format!("SELECT 1 FROM a JOIN b ON true{}", " OR true".repeat(5_000)),
+                format!("SELECT 1 FROM a JOIN b ON true{}", " UNION SELECT 1".repeat(5_000)),
             ] {
                 script(&text);
             }

@@ -105,5 +105,8 @@ pub(crate) fn trusting_engine() -> EngineOptions {
 
 /// An engine with [`USER`] and [`PASSWORD`].
 pub(crate) fn password_engine() -> EngineOptions {
-    EngineOptions { password: Some(PASSWORD.to_owned()), ..EngineOptions::default() }
+    // The verifier of PASSWORD with the salt and iterations of RFC 7677's example.
+    let verifier = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$\
+        WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+    EngineOptions { verifier: Some(verifier.to_owned()), ..EngineOptions::default() }
 }

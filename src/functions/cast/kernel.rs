@@ -221,7 +221,7 @@ fn int_in_range(value: i128, to: &PgType) -> Result<Value, PgError> {
 fn float_to_int(value: f64, to: &PgType) -> Result<Value, PgError> {
     let rounded = value.round_ties_even();
     // 2^63 as a double is out of range, -2^63 is not.
-    if !rounded.is_finite() || rounded < -9_223_372_036_854_775_808.0 || rounded >= 9_223_372_036_854_775_808.0 {
+    if !(-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded) {
         return Err(out_of_range(to));
     }
     int_in_range(rounded as i128, to)

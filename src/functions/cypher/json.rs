@@ -28,7 +28,10 @@ pub fn write_json(value: &Value, out: &mut String) {
         }
         Value::Map(entries) => {
             out.push('{');
-            for (at, (key, value)) in entries.iter().enumerate() {
+            // PostgreSQL's order of jsonb keys: shorter ones first.
+            let mut entries = entries.iter().collect::<Vec<_>>();
+            entries.sort_by(|a, b| a.0.len().cmp(&b.0.len()).then_with(|| a.0.cmp(&b.0)));
+            for (at, (key, value)) in entries.into_iter().enumerate() {
                 if at > 0 {
                     out.push_str(", ");
                 }

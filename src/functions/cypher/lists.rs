@@ -253,6 +253,16 @@ impl ScalarUDFImpl for ListLength {
     }
 }
 
+/// Each value of a list once, in the order of first appearance; equal numbers are one.
+///
+/// # Errors
+/// `42804`.
+pub fn distinct(arguments: &[Value]) -> Result<Value, PgError> {
+    let mut seen = std::collections::HashSet::new();
+    let items = items("collect", arguments)?;
+    Ok(Value::List(items.iter().filter(|item| seen.insert(super::codec::grouping_key(item))).cloned().collect()))
+}
+
 /// The sum of a list's elements; 0 for none.
 ///
 /// # Errors

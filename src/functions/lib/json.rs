@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value as Json};
 
 use super::decimal::Dec;
 use crate::error::{PgError, SqlState};
-use crate::functions::cast::text_io::{datum_from_text, datum_text};
+use crate::functions::cast::text_io::datum_text;
 use crate::functions::context::SessionContext;
 use crate::functions::datum::{Datum, Value};
 use crate::types::pg_type::PgType;
@@ -228,26 +228,6 @@ pub(crate) fn scalar_text(value: &Json, jsonb: bool) -> Value {
 /// json or jsonb text.
 pub(crate) fn write(value: &Json, jsonb: bool) -> String {
     if jsonb { jsonb_text(value) } else { json_text(value) }
-}
-
-/// A value of a type from JSON, as `jsonb_to_record` and populating functions have it.
-///
-/// # Errors
-/// What the type's input function says.
-pub(crate) fn into_type(
-    value: &Json,
-    ty: &PgType,
-    session: Option<&dyn SessionContext>,
-) -> Result<Value, PgError> {
-    match (value, ty) {
-        (Json::Null, _) => Ok(Datum::Null),
-        (value, PgType::Json | PgType::Jsonb) => Ok(Datum::text(jsonb_text(value))),
-        (Json::Array(items), PgType::Array(element)) => {
-            Ok(Datum::List(items.iter().map(|item| into_type(item, element, session)).collect::<Result<_, _>>()?))
-        }
-        (Json::String(text), ty) => datum_from_text(text, ty, session),
-        (value, ty) => datum_from_text(&jsonb_text(value), ty, session),
-    }
 }
 
 /// The order of jsonb values: Object > Array > Boolean > Number > String > null.

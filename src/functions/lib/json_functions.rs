@@ -349,14 +349,7 @@ fn sorted(map: Map<String, Json>, jsonb: bool) -> Vec<(String, Json)> {
 fn object(call: &Call<'_>, text: &str) -> Result<Vec<(String, Json)>, PgError> {
     match parse(text)? {
         Json::Object(map) => Ok(sorted(map, is_jsonb(call))),
-        _ => {
-            let name = call.name;
-            Err(invalid(if name.ends_with("keys") {
-                format!("cannot call {name} on a non-object")
-            } else {
-                format!("cannot call {name} on a non-object")
-            }))
-        }
+        _ => Err(invalid(format!("cannot call {} on a non-object", call.name))),
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod json;
 mod json_functions;
 mod math;
 mod number_format;
+mod ordered_set;
 mod regex;
 mod series;
 pub(crate) mod sleep;

@@ -3,9 +3,10 @@
 //! * `place` is how places in the text survive in `sqlparser`'s tree.
 //! * `lexer`, `literal` and `operator` cut the text into tokens by PostgreSQL's rules.
 //! * `rewrite` puts what `sqlparser` lacks into forms it has; `utility` reads the rest.
-//! * `dialect` and `parse` run `sqlparser`, bound what it may build, and word its errors as PostgreSQL does.
+//! * `dialect`, `parse` and `join` run `sqlparser`, bound what it may build, and word its errors as PostgreSQL does.
 
 mod dialect;
+mod join;
 mod lexer;
 mod literal;
 mod operator;

@@ -6,6 +6,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::dialect::GraphwireDialect;
+use super::join;
 use super::lexer::SqlLexer;
 use super::place::{byte_span, sqlparser_span};
 use super::rewrite::for_sqlparser;
@@ -48,9 +49,15 @@ pub(in crate::parser) fn statement(
 ) -> Result<Statement, ParseError> {
     check_start(text, &tokens, end)?;
     let mut tokens = for_sqlparser(tokens);
+    let has_join = tokens
+        .iter()
+        .any(|token| matches!(&token.token, Token::Word(word) if word.keyword == Keyword::JOIN));
     // COPY FROM STDIN wants its semicolon, whether one was written or not.
     tokens.push(TokenWithSpan::new(Token::SemiColon, sqlparser_span(end)));
     let (statement, rest) = run(text, tokens, end, |parser| parser.parse_statement())?;
+    if has_join && let Some(behind) = join::without_condition(&statement) {
+        return Err(unexpected(text, token_span(text, behind, end), Some("ON or USING")));
+    }
     match rest.token {
         Token::SemiColon | Token::EOF => Ok(statement),
         _ => {

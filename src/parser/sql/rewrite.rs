@@ -19,6 +19,27 @@ const COMPARISONS: [Token; 10] = [
     Token::ExclamationMarkTildeAsterisk,
 ];
 
+/// Keywords of other dialects.
+const FOREIGN_KEYWORDS: [Keyword; 17] = [
+    Keyword::ANTI,
+    Keyword::ASOF,
+    Keyword::CONVERT,
+    Keyword::FINAL,
+    Keyword::MATCH_RECOGNIZE,
+    Keyword::PIVOT,
+    Keyword::PREWHERE,
+    Keyword::PRIOR,
+    Keyword::QUALIFY,
+    Keyword::SAFE_CAST,
+    Keyword::SAMPLE,
+    Keyword::SEMI,
+    Keyword::SETTINGS,
+    Keyword::STRUCT,
+    Keyword::TOP,
+    Keyword::TRY_CAST,
+    Keyword::UNPIVOT,
+];
+
 /// Words that begin a query, and so no list of column definitions.
 const QUERY_WORDS: [Keyword; 9] = [
     Keyword::SELECT,
@@ -44,9 +65,24 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
         Keyword::CREATE | Keyword::ALTER | Keyword::DROP => user_as_role(&mut tokens),
         _ => {}
     }
+    // `FETCH PRIOR` needs its word.
+    if keyword(&tokens, 0) != Keyword::FETCH {
+        foreign_keywords(&mut tokens);
+    }
     operator_before_any(&mut tokens);
     function_alias(&mut tokens);
     tokens
+}
+
+/// Words that other dialects reserve and PostgreSQL does not know are names: `SELECT top FROM sample`.
+fn foreign_keywords(tokens: &mut [TokenWithSpan]) {
+    for token in tokens {
+        if let Token::Word(word) = &mut token.token
+            && FOREIGN_KEYWORDS.contains(&word.keyword)
+        {
+            word.keyword = Keyword::NoKeyword;
+        }
+    }
 }
 
 /// The keyword at an index; `NoKeyword` for all else.

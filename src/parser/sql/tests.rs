@@ -83,6 +83,36 @@ fn statements_without_a_form_in_sqlparser_are_utilities() {
 }
 
 #[test]
+fn known_statements_that_are_not_carried_out_are_0a000() {
+    use crate::error::Report;
+    for (text, near) in [
+        ("CREATE UNLOGGED TABLE t (a int)", "CREATE"),
+        ("CREATE RULE r AS ON INSERT TO t DO NOTHING", "CREATE"),
+        ("PREPARE TRANSACTION 'x'", "PREPARE"),
+        ("DO $$ BEGIN END $$", "DO"),
+        ("PREPARE p (int) AS MATCH (n) RETURN n", "MATCH"),
+        ("DECLARE c CURSOR FOR RETURN 1", "RETURN"),
+    ] {
+        let error = parse_script(text, QueryLanguage::Auto, &|_| false).unwrap_err();
+        assert_eq!((error.sqlstate().0, error.span().slice(text)), ("0A000", near), "{text}");
+    }
+}
+
+#[test]
+fn keywords_of_other_dialects_are_names() {
+    for text in [
+        "SELECT top, prior, struct, sample, qualify, final FROM pivot AS unpivot",
+        "SELECT a top, b AS final FROM t semi JOIN u anti ON semi.a = anti.a",
+        "FETCH PRIOR FROM c",
+    ] {
+        assert_eq!(
+            printed(text).to_lowercase().replace(" as ", " "),
+            text.to_lowercase().replace(" as ", " ")
+        );
+    }
+}
+
+#[test]
 fn places_in_the_tree_are_bytes() {
     let text = "SELECT 1; SELECT 'é', colé\n FROM t";
     let statements = parse_script(text, QueryLanguage::Sql, &|_| false).unwrap();

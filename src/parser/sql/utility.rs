@@ -10,9 +10,37 @@ use crate::parser::error::ParseError;
 use crate::parser::span::Span;
 use crate::parser::statement::Utility;
 
-/// Statements of PostgreSQL that are known here only to be refused as such.
-const UNSUPPORTED: &[&str] =
-    &["CLUSTER", "DO", "IMPORT", "REASSIGN", "REFRESH", "REINDEX", "SECURITY"];
+/// Statements of PostgreSQL that are known here only to be refused as such, by their first words.
+const UNSUPPORTED: &[&[&str]] = &[
+    &["ALTER", "SYSTEM"],
+    &["CLUSTER"],
+    &["COMMIT", "PREPARED"],
+    &["CREATE", "AGGREGATE"],
+    &["CREATE", "CAST"],
+    &["CREATE", "COLLATION"],
+    &["CREATE", "EVENT", "TRIGGER"],
+    &["CREATE", "FOREIGN"],
+    &["CREATE", "LANGUAGE"],
+    &["CREATE", "OR", "REPLACE", "RULE"],
+    &["CREATE", "PUBLICATION"],
+    &["CREATE", "RULE"],
+    &["CREATE", "STATISTICS"],
+    &["CREATE", "SUBSCRIPTION"],
+    &["CREATE", "TABLESPACE"],
+    &["CREATE", "UNLOGGED"],
+    &["DO"],
+    &["DROP", "OWNED"],
+    &["IMPORT", "FOREIGN", "SCHEMA"],
+    &["PREPARE", "TRANSACTION"],
+    &["REASSIGN", "OWNED"],
+    &["REFRESH", "MATERIALIZED", "VIEW"],
+    &["REINDEX"],
+    &["ROLLBACK", "PREPARED"],
+    &["SECURITY", "LABEL"],
+];
+
+/// Words a Cypher query begins with and no query of SQL.
+const CYPHER_WORDS: &[&str] = &["MATCH", "OPTIONAL", "UNWIND", "RETURN", "USE", "CALL"];
 
 /// The statement, if it is one of these.
 pub(in crate::parser) fn utility(
@@ -35,10 +63,17 @@ pub(in crate::parser) fn utility(
     if reader.eat("VACUUM") {
         return vacuum(reader).map(Some);
     }
-    match UNSUPPORTED.iter().find(|word| reader.is_at(0, word)) {
-        Some(word) => {
-            let span = reader.span();
-            Err(ParseError::unsupported(format!("{word} is not supported"), span))
+    let is_here =
+        |words: &&&[&str]| words.iter().enumerate().all(|(index, word)| reader.is_at(index, word));
+    if let Some(words) = UNSUPPORTED.iter().find(is_here) {
+        let message = format!("{} is not supported", words.join(" "));
+        return Err(ParseError::unsupported(message, reader.span()));
+    }
+    match reader.embedded_cypher() {
+        Some(span) => {
+            let message = "Cypher is not supported inside PREPARE and DECLARE";
+            Err(ParseError::unsupported(message, span)
+                .with_hint("Write SELECT * FROM cypher('graph', $$ … $$)."))
         }
         None => Ok(None),
     }
@@ -119,6 +154,18 @@ impl Reader<'_> {
             }
             _ => false,
         }
+    }
+
+    /// Where Cypher begins in `PREPARE … AS` or `DECLARE … FOR`, if it does.
+    fn embedded_cypher(&self) -> Option<Span> {
+        let introduces = match (self.is_at(0, "PREPARE"), self.is_at(0, "DECLARE")) {
+            (true, _) => "AS",
+            (false, true) => "FOR",
+            (false, false) => return None,
+        };
+        let index = (1..self.tokens.len()).find(|index| self.is_at(*index, introduces))? + 1;
+        let is_cypher = CYPHER_WORDS.iter().any(|word| self.is_at(index, word));
+        self.tokens.get(index).filter(|_| is_cypher).and_then(|token| byte_span(token.span))
     }
 
     fn eat(&mut self, word: &str) -> bool {

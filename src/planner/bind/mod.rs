@@ -161,6 +161,9 @@ pub(crate) fn bind_cypher_call(
     let statement = crate::parser::cypher::parse(text, base)?;
     let mut inner = context.clone();
     if let Some(graph) = graph {
+        // A graph that is named must exist, also where nothing is matched in it.
+        graph::choose_graph(&context.catalog, &context.search_path, Some(graph), None)
+            .map_err(|error| error.or_at(offset))?;
         inner.graph_path = Some(graph.to_owned());
     }
     let bound = bind_cypher(&inner, &statement)?;

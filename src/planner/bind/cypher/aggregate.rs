@@ -180,8 +180,11 @@ impl Binder<'_> {
     /// The list of values that are not null.
     pub(super) fn collect(&mut self, value: Typed, distinct: bool) -> Typed {
         let present = Box::new(value.expr.clone().is_not_null());
-        let list = self.collect_aggregate(call(array_agg_udaf(), vec![value.expr], distinct, Some(present)));
-        Typed::new(coalesce(vec![list, empty_list(&value.ty)]), CypherType::list(value.ty))
+        let list = self.collect_aggregate(call(array_agg_udaf(), vec![value.expr], false, Some(present)));
+        let ty = CypherType::list(value.ty.clone());
+        let list = Typed::new(coalesce(vec![list, empty_list(&value.ty)]), ty.clone());
+        // The engine's own DISTINCT loses the order of first appearance.
+        if distinct { dynamic("distinct", lists::distinct, vec![list], ty) } else { list }
     }
 
     fn percentile(

@@ -23,6 +23,10 @@ pub(super) fn column_conflict(name: &str, span: Span) -> PgError {
     at(SqlState::DUPLICATE_COLUMN, format!("column \"{name}\" is named more than once"), "ColumnNameConflict", span)
 }
 
+pub(super) fn no_alias(span: Span) -> PgError {
+    at(SqlState::SYNTAX_ERROR, "an expression in WITH needs a name: AS name", "NoExpressionAlias", span)
+}
+
 pub(super) fn no_variables(span: Span) -> PgError {
     at(SqlState::SYNTAX_ERROR, "there are no variables that * could stand for", "NoVariablesInScope", span)
 }

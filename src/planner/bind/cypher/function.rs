@@ -57,6 +57,7 @@ impl Binder<'_> {
             {
                 Ok(self.now(&folded))
             }
+            _ if clock(&folded).is_some() => self.clock_call(&name, clock(&folded).unwrap_or(""), call, span),
             _ => match library::find(&name) {
                 Some(definition) => self.library_call(definition, &call.arguments, span),
                 None => Err(no_such_function(&name, span)),
@@ -208,6 +209,18 @@ impl Binder<'_> {
         }
     }
 
+    /// `date.transaction()` and its like: all clocks show the start of the statement; a time zone is not taken yet.
+    fn clock_call(&mut self, name: &str, base: &str, call: &FunctionCall, span: Span) -> Result<Typed, PgError> {
+        match call.arguments.as_slice() {
+            [] => Ok(self.now(base)),
+            [argument] => match self.expr(argument)?.ty {
+                CypherType::Null => Ok(Typed::null()),
+                _ => Err(error::unsupported(format!("a time zone as argument of {name}"), argument.span)),
+            },
+            arguments => Err(error::argument_count(name, "0 or 1", arguments.len(), span)),
+        }
+    }
+
     fn library_call(
         &mut self,
         definition: &'static Definition,
@@ -262,6 +275,14 @@ impl Binder<'_> {
         );
         Ok(Typed::new(expr, result))
     }
+}
+
+/// The temporal type of a clock's name: `date` of `date.transaction`.
+fn clock(name: &str) -> Option<&str> {
+    let (base, clock) = name.split_once('.')?;
+    (matches!(clock, "transaction" | "statement" | "realtime")
+        && matches!(base, "date" | "localtime" | "time" | "localdatetime" | "datetime"))
+    .then_some(base)
 }
 
 /// The engine's own kernel, where it does the same on plain strings.

@@ -109,11 +109,14 @@ impl Binder<'_> {
         }
         self.place = AggregatePlace::Allowed;
         for item in &clause.items {
+            if name == "WITH" && item.alias.is_none() && !matches!(item.expr.kind, ExprKind::Variable(_)) {
+                return Err(error::no_alias(item.span));
+            }
             let value = self.expr(&item.expr)?;
-            let name = item.column_name().to_owned();
+            let heading = item.column_name().to_owned();
             items.push(Item {
-                column: self.column_name(&name),
-                name,
+                column: self.column_name(&heading),
+                name: heading,
                 value: value.expr.clone(),
                 bound: value.expr,
                 ty: value.ty,

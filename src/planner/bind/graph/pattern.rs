@@ -190,6 +190,15 @@ impl<'a, E> Builder<'a, '_, E> {
         };
         let mode = self.mode(prefix, elements)?;
         let walked = self.elements(elements, mode, search)?;
+        let fixed = walked.iter().all(|element| match element {
+            PatternElement::Edge(at) => self.pattern.edges.get(*at).is_some_and(|edge| edge.quantifier.is_none()),
+            PatternElement::Vertex(_) => true,
+        });
+        // Where all paths are equally long, all of them are shortest.
+        let search = match search {
+            PathSearch::AllShortest if fixed => PathSearch::All,
+            search => search,
+        };
         let variable = match &path.variable {
             Some(name) => Some(self.bind_path(name)?),
             None => None,

@@ -247,11 +247,14 @@ fn insert_source(
     plan_query(context, &query, graphs)
 }
 
-/// `$1` in the place of a column has the column's type.
+/// `$1`, a quoted literal or NULL in the place of a column has the column's type.
 fn type_parameter(expr: &mut SqlExpr, column: &Column) {
-    let is_parameter =
-        matches!(expr, SqlExpr::Value(value) if matches!(value.value, sqlparser::ast::Value::Placeholder(_)));
-    if is_parameter && let Ok(data_type) = crate::parser::stored::parse_type(&column.ty.without_modifier().name()) {
+    use sqlparser::ast::Value as V;
+    let is_untyped = matches!(expr, SqlExpr::Value(value) if matches!(
+        value.value,
+        V::Placeholder(_) | V::SingleQuotedString(_) | V::EscapedStringLiteral(_) | V::DollarQuotedString(_) | V::Null
+    ));
+    if is_untyped && let Ok(data_type) = crate::parser::stored::parse_type(&column.ty.without_modifier().name()) {
         let inner = std::mem::replace(expr, SqlExpr::value(sqlparser::ast::Value::Null));
         *expr = SqlExpr::Cast {
             kind: sqlparser::ast::CastKind::DoubleColon,
