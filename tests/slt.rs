@@ -64,7 +64,8 @@ impl AsyncDB for OnSession {
                 row.into_iter()
                     .zip(&is_bool)
                     .map(|(cell, is_bool)| {
-                        let cell = if *is_bool { cell.map(|text| text[..1].to_owned()) } else { cell };
+                        let cell =
+                            if *is_bool { cell.map(|text| text[..1].to_owned()) } else { cell };
                         shown(cell)
                     })
                     .collect()
@@ -89,7 +90,9 @@ struct OnWire(tokio_postgres::Client);
 
 fn of_client(error: &tokio_postgres::Error) -> Failure {
     match error.as_db_error() {
-        Some(error) => Failure { code: error.code().code().to_owned(), message: error.message().to_owned() },
+        Some(error) => {
+            Failure { code: error.code().code().to_owned(), message: error.message().to_owned() }
+        }
         None => Failure { code: "08006".to_owned(), message: error.to_string() },
     }
 }
@@ -111,7 +114,9 @@ impl AsyncDB for OnWire {
                     rows.clear();
                 }
                 Message::Row(row) => {
-                    rows.push((0..row.len()).map(|at| shown(row.get(at).map(str::to_owned))).collect());
+                    rows.push(
+                        (0..row.len()).map(|at| shown(row.get(at).map(str::to_owned))).collect(),
+                    );
                 }
                 _ => {}
             }
@@ -189,7 +194,10 @@ async fn run_file<D: AsyncDB<ColumnType = DefaultColumnType>>(
 fn expected() -> BTreeSet<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt_expected_failures.txt");
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+    text.lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Compares what failed with what is known to fail; `SLT_BLESS=1` writes the list anew.
@@ -218,7 +226,9 @@ async fn on_a_session() {
     let (mut failed, mut count) = (BTreeSet::new(), 0);
     for path in files() {
         let engine = engine().await;
-        let connect = async || Session::local(&engine, "graphwire").await.map(OnSession).map_err(Failure::from);
+        let connect = async || {
+            Session::local(&engine, "graphwire").await.map(OnSession).map_err(Failure::from)
+        };
         run_file("session", &path, connect, &mut failed, &mut count).await;
     }
     judge("session", &failed, count);
@@ -228,15 +238,17 @@ async fn on_a_session() {
 async fn on_the_wire() {
     let (mut failed, mut count) = (BTreeSet::new(), 0);
     for path in files() {
-        let options = ServerOptions { listen: "127.0.0.1:0".to_owned(), ..ServerOptions::default() };
+        let options =
+            ServerOptions { listen: "127.0.0.1:0".to_owned(), ..ServerOptions::default() };
         let server = Server::bind(options, engine().await).await.unwrap();
         let port = server.local_addr().port();
         let stop = CancellationToken::new();
         let serving = tokio::spawn(server.serve(stop.clone()));
         let connect = async || {
             let config = format!("host=127.0.0.1 port={port} user=graphwire dbname=graphwire");
-            let (client, connection) =
-                tokio_postgres::connect(&config, tokio_postgres::NoTls).await.map_err(|error| of_client(&error))?;
+            let (client, connection) = tokio_postgres::connect(&config, tokio_postgres::NoTls)
+                .await
+                .map_err(|error| of_client(&error))?;
             tokio::spawn(connection);
             Ok(OnWire(client))
         };

@@ -30,7 +30,10 @@ pub(super) fn settle(
     Ok(settled.data)
 }
 
-fn settle_query(query: RecursiveQuery, resolve: &dyn Fn(LogicalPlan) -> Result<LogicalPlan>) -> Result<LogicalPlan> {
+fn settle_query(
+    query: RecursiveQuery,
+    resolve: &dyn Fn(LogicalPlan) -> Result<LogicalPlan>,
+) -> Result<LogicalPlan> {
     let first = resolve(settle(query.static_term.as_ref().clone(), resolve)?)?;
     let fields: Vec<_> = first
         .schema()
@@ -44,13 +47,17 @@ fn settle_query(query: RecursiveQuery, resolve: &dyn Fn(LogicalPlan) -> Result<L
     let recursive = with_work_table(query.recursive_term.as_ref().clone(), &query.name, &schema)?;
     let recursive = resolve(settle(recursive, resolve)?)?;
     let recursive = cast_to(recursive, &schema)?;
-    LogicalPlanBuilder::from(first).to_recursive_query(query.name, recursive, query.is_distinct)?.build()
+    LogicalPlanBuilder::from(first)
+        .to_recursive_query(query.name, recursive, query.is_distinct)?
+        .build()
 }
 
 /// The columns of a plan as the types and names of `schema`.
 fn cast_to(plan: LogicalPlan, schema: &SchemaRef) -> Result<LogicalPlan> {
     let same = plan.schema().fields().iter().zip(schema.fields()).all(|(have, want)| {
-        have.name() == want.name() && have.data_type() == want.data_type() && have.metadata() == want.metadata()
+        have.name() == want.name()
+            && have.data_type() == want.data_type()
+            && have.metadata() == want.metadata()
     });
     if same {
         return Ok(plan);
@@ -84,10 +91,14 @@ fn with_work_table(plan: LogicalPlan, name: &str, schema: &SchemaRef) -> Result<
         other => Ok(Transformed::no(other)),
     })?;
     // What stands above has columns of the old types in its schemas.
-    Ok(replaced.data.transform_up_with_subqueries(|node| Ok(Transformed::yes(node.recompute_schema()?)))?.data)
+    Ok(replaced
+        .data
+        .transform_up_with_subqueries(|node| Ok(Transformed::yes(node.recompute_schema()?)))?
+        .data)
 }
 
 fn is_work_table(scan: &TableScan, name: &str) -> bool {
-    source_as_provider(&scan.source)
-        .is_ok_and(|provider| provider.downcast_ref::<CteWorkTable>().is_some_and(|table| table.name() == name))
+    source_as_provider(&scan.source).is_ok_and(|provider| {
+        provider.downcast_ref::<CteWorkTable>().is_some_and(|table| table.name() == name)
+    })
 }
