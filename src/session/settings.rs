@@ -414,7 +414,8 @@ fn check(definition: &Definition, value: &str, old: &str) -> Result<String, PgEr
         Kind::TimeZone => {
             TimeZone::parse(value).map(|zone| zone.name()).ok_or_else(|| invalid(definition, value))
         }
-        Kind::Encoding => match value.to_lowercase().replace(['-', '_'], "").as_str() {
+        // As PostgreSQL reads an encoding's name: letters and digits alone count (asyncpg sends it in quotes).
+        Kind::Encoding => match value.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "").as_str() {
             "utf8" | "unicode" => Ok("UTF8".to_owned()),
             "sqlascii" => Ok("SQL_ASCII".to_owned()),
             _ => Err(PgError::unsupported(
