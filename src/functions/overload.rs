@@ -56,7 +56,9 @@ fn unify(current: PgType, other: &PgType) -> Option<PgType> {
             _ => current.without_modifier(),
         });
     }
-    if current.category() != other.category() {
+    // `"char"` has a category of its own and still compares with text.
+    let category = |ty: &PgType| if *ty == PgType::InternalChar { 'S' } else { ty.category() };
+    if category(&current) != category(other) {
         return None;
     }
     if let (PgType::Array(a), PgType::Array(b)) = (&current, other) {

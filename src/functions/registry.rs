@@ -278,7 +278,9 @@ impl SessionFunctions {
         /// Names DataFusion's planner deals with itself.
         const PLANNED_ELSEWHERE: [&str; 4] = ["unnest", "unnest_outer", "map", "make_map"];
         let found = registry().scalar(name, &self.session);
+        // A qualified name is one the binder knows.
         if found.is_some()
+            || name.contains('.')
             || PLANNED_ELSEWHERE.contains(&name)
             || registry().aggregate(name).is_some()
             || registry().window(name).is_some()
