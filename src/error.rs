@@ -533,8 +533,6 @@ fn from_plan_text(text: &str) -> PgError {
         SqlState::AMBIGUOUS_COLUMN
     } else if has("not found") {
         SqlState::UNDEFINED_OBJECT
-    } else if has("number of columns") || has("same number") {
-        SqlState::SYNTAX_ERROR
     } else {
         SqlState::SYNTAX_ERROR
     };

@@ -11,6 +11,7 @@ use datafusion::common::metadata::{FieldMetadata, ScalarAndMetadata};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -455,7 +456,9 @@ fn is_short(plan: &Arc<dyn ExecutionPlan>) -> bool {
     fn rows(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
         let children = plan.children();
         if children.is_empty() {
-            return plan.partition_statistics(None).ok()?.num_rows.get_value().copied();
+            let statistics =
+                StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new());
+            return statistics.ok()?.num_rows.get_value().copied();
         }
         let grows = matches!(
             plan.name(),

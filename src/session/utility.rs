@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::metadata::ScalarAndMetadata;
-use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::common::DFSchema;
 use futures::StreamExt;
 use sqlparser::ast::{
     CloseCursor, ContextModifier, Declare, DeclareType, DiscardObject, Expr, FetchDirection, Ident,
@@ -19,7 +19,7 @@ use super::statements::{PortalRows, Progress, read};
 use super::transaction::Isolation;
 use super::{pipeline, settings};
 use crate::error::{PgError, Severity, SqlState};
-use crate::parser::{Body, Statement};
+use crate::parser::{Body, Statement, Utility};
 use crate::planner::bind::PlanKind;
 use crate::planner::bind::sql::{bind_expression, fold, sql_type};
 use crate::types::pg_type::PgType;
@@ -76,6 +76,13 @@ pub(super) async fn run(
     statement: &Statement,
     position: ScriptPosition,
 ) -> Result<Option<Outcome>, PgError> {
+    if let Body::Utility(Utility::SetConstraints { names, deferred: false }) = &statement.body
+        && names.is_empty()
+    {
+        // Every constraint is immediate, as none can be deferrable.
+        session.refuse_if_failed()?;
+        return Ok(Some(Outcome::Command("SET CONSTRAINTS".to_owned())));
+    }
     let Body::Sql { statement: sql, .. } = &statement.body else { return Ok(None) };
     if !ends_transaction(statement)
         && (is_session_statement(sql) || matches!(sql.as_ref(), Sql::ShowVariable { .. }))
@@ -828,9 +835,4 @@ fn discard(session: &mut Session, what: &DiscardObject) -> Result<String, PgErro
         DiscardObject::SEQUENCES => Ok("DISCARD SEQUENCES".to_owned()),
         DiscardObject::TEMP => Ok("DISCARD TEMP".to_owned()),
     }
-}
-
-/// One value of a type from an array, for callers that hold a column of one row.
-pub(super) fn first_value(array: &ArrayRef) -> Result<ScalarValue, PgError> {
-    Ok(ScalarValue::try_from_array(array, 0)?)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, BooleanBufferBuilder, RecordBatch, UInt64Array};
-use arrow::compute::{concat_batches, filter_record_batch, interleave, take};
+use arrow::compute::{concat_batches, interleave, take};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
@@ -269,12 +269,4 @@ impl TableVersion {
             &arrow::array::RecordBatchOptions::new().with_row_count(Some(positions.len())),
         )
     }
-}
-
-/// Keeps what `mask` keeps; a small helper for writers that split batches.
-pub fn filter_rows(
-    batch: &RecordBatch,
-    mask: &arrow::array::BooleanArray,
-) -> Result<RecordBatch, ArrowError> {
-    filter_record_batch(batch, mask)
 }

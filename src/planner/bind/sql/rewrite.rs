@@ -271,7 +271,7 @@ fn name_columns(projection: &mut [SelectItem]) {
         match item {
             SelectItem::UnnamedExpr(expr) => {
                 let is_column = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-                if taken || wildcard && is_column || !is_column {
+                if taken || wildcard || !is_column {
                     let alias =
                         if taken || wildcard { unique_name(&name, number) } else { name.clone() };
                     let expr = std::mem::replace(expr, Expr::value(Value::Null));
