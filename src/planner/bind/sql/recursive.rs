@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::types::pg_type::PgType;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::Result;
@@ -39,7 +40,13 @@ fn settle_query(
         .schema()
         .fields()
         .iter()
-        .map(|field| Arc::new(field.as_ref().clone().with_nullable(true)))
+        .map(|field| {
+            let ty = match PgType::from_field(field) {
+                PgType::Unknown => PgType::Text,
+                ty => ty,
+            };
+            Arc::new(ty.field(field.name(), true))
+        })
         .collect();
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     // Every column is nullable in the result, so the first term says so too.
