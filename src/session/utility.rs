@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
-use datafusion::common::metadata::ScalarAndMetadata;
 use datafusion::common::DFSchema;
+use datafusion::common::metadata::ScalarAndMetadata;
 use futures::StreamExt;
 use sqlparser::ast::{
     CloseCursor, ContextModifier, Declare, DeclareType, DiscardObject, Expr, FetchDirection, Ident,
