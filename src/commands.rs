@@ -7,7 +7,9 @@ use graphwire::access::login::{generate_password, new_scram_verifier};
 use graphwire::executor::runtime::RuntimeOptions;
 use graphwire::server::{Server, ServerError, ServerOptions, TlsOptions, on_signals};
 use graphwire::session::display::text_table;
-use graphwire::session::{Engine, EngineOptions, Finished, LoginPolicy, Outcome, ScriptPosition, Session};
+use graphwire::session::{
+    Engine, EngineOptions, Finished, LoginPolicy, Outcome, ScriptPosition, Session,
+};
 use graphwire::storage::fs::{FileSystem, LocalFileSystem};
 use graphwire::telemetry;
 use graphwire::types::OutputSettings;
@@ -52,14 +54,17 @@ async fn serve(args: ServeArgs, file: FileConfig) -> Result<(), String> {
     }
     let data_dir = args.data_dir.or(file.data_dir);
     if data_dir.is_none() && !dev {
-        return Err("serve needs --data-dir DIR (or --dev for a server that keeps nothing)".to_owned());
+        return Err(
+            "serve needs --data-dir DIR (or --dev for a server that keeps nothing)".to_owned()
+        );
     }
     let mut engine = EngineOptions {
         login: if dev { LoginPolicy::TrustLoopback } else { LoginPolicy::Verify },
         ..EngineOptions::default()
     };
     if let Some(megabytes) = args.memory_mb.or(file.memory_mb) {
-        engine.runtime = RuntimeOptions { memory_bytes_max: megabytes << 20, ..RuntimeOptions::default() };
+        engine.runtime =
+            RuntimeOptions { memory_bytes_max: megabytes << 20, ..RuntimeOptions::default() };
     }
     let mut password = None;
     if let Some(data_dir) = &data_dir {
@@ -100,7 +105,10 @@ fn verifier(data_dir: &Path) -> Result<(Option<String>, Option<String>), String>
     Ok((Some(verifier), Some(password)))
 }
 
-fn tls(cert: Option<std::path::PathBuf>, key: Option<std::path::PathBuf>) -> Result<Option<TlsOptions>, String> {
+fn tls(
+    cert: Option<std::path::PathBuf>,
+    key: Option<std::path::PathBuf>,
+) -> Result<Option<TlsOptions>, String> {
     match (cert, key) {
         (None, None) => Ok(None),
         (Some(certificate), Some(key)) => Ok(Some(TlsOptions { certificate, key })),
@@ -112,7 +120,8 @@ fn tls(cert: Option<std::path::PathBuf>, key: Option<std::path::PathBuf>) -> Res
 /// `--dev` lets anybody in, so nobody else's machine may reach it.
 fn require_loopback(listen: &str) -> Result<(), String> {
     let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host).trim_matches(['[', ']']);
-    let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let loopback =
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     if loopback {
         return Ok(());
     }
@@ -142,7 +151,8 @@ async fn bind_free_port(engine: &Arc<Engine>, first: u16) -> Result<Server, Stri
     const PORTS_TRIED: u16 = 100;
     let mut last = String::new();
     for port in first..=first.saturating_add(PORTS_TRIED) {
-        let options = ServerOptions { listen: format!("127.0.0.1:{port}"), ..ServerOptions::default() };
+        let options =
+            ServerOptions { listen: format!("127.0.0.1:{port}"), ..ServerOptions::default() };
         match Server::bind(options, Arc::clone(engine)).await {
             Ok(server) => return Ok(server),
             Err(error @ ServerError::Listen { .. }) => last = error.to_string(),
@@ -153,15 +163,22 @@ async fn bind_free_port(engine: &Arc<Engine>, first: u16) -> Result<Server, Stri
 }
 
 async fn load_demo(engine: &Arc<Engine>) -> Result<(), String> {
-    let mut session = Session::local(engine, "graphwire").await.map_err(|error| error.to_string())?;
+    let mut session =
+        Session::local(engine, "graphwire").await.map_err(|error| error.to_string())?;
     session.run_text(DEMO_SCHEMA).await.map_err(|error| error.to_string())?;
     for (table, csv) in DEMO_TABLES {
-        copy_in(&mut session, table, csv).await.map_err(|error| format!("demo table {table}: {error}"))?;
+        copy_in(&mut session, table, csv)
+            .await
+            .map_err(|error| format!("demo table {table}: {error}"))?;
     }
     Ok(())
 }
 
-async fn copy_in(session: &mut Session, table: &str, csv: &'static str) -> Result<(), graphwire::error::PgError> {
+async fn copy_in(
+    session: &mut Session,
+    table: &str,
+    csv: &'static str,
+) -> Result<(), graphwire::error::PgError> {
     let statements = session.parse(&format!("COPY {table} FROM STDIN (FORMAT csv, HEADER)"))?;
     for statement in &statements {
         let Outcome::CopyIn(copy) = session.run(statement, ScriptPosition::Only).await? else {
@@ -201,7 +218,8 @@ async fn sql(args: SqlArgs) -> Result<(), String> {
     if args.demo {
         load_demo(&engine).await?;
     }
-    let mut session = Session::local(&engine, "graphwire").await.map_err(|error| error.to_string())?;
+    let mut session =
+        Session::local(&engine, "graphwire").await.map_err(|error| error.to_string())?;
     for text in &args.commands {
         let results = session.run_text(text).await;
         for notice in session.take_notices() {
@@ -216,8 +234,10 @@ async fn sql(args: SqlArgs) -> Result<(), String> {
 }
 
 fn describe(error: &graphwire::error::PgError, text: &str) -> String {
-    let position = error.position_in(text).map_or_else(String::new, |at| format!(" (character {at})"));
-    let hint = error.fields().hint.as_ref().map_or_else(String::new, |hint| format!(" HINT: {hint}"));
+    let position =
+        error.position_in(text).map_or_else(String::new, |at| format!(" (character {at})"));
+    let hint =
+        error.fields().hint.as_ref().map_or_else(String::new, |hint| format!(" HINT: {hint}"));
     format!("{error}{position} [{}]{hint}", error.code())
 }
 

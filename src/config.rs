@@ -80,7 +80,13 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SqlArgs {
     /// Statements to run (SQL, SQL/PGQ or Cypher). Can be given several times.
-    #[arg(short, long = "command", env = "GRAPHWIRE_SQL_COMMAND", required = true, value_name = "STATEMENTS")]
+    #[arg(
+        short,
+        long = "command",
+        env = "GRAPHWIRE_SQL_COMMAND",
+        required = true,
+        value_name = "STATEMENTS"
+    )]
     pub(crate) commands: Vec<String>,
     /// Load the demo graph first.
     #[arg(long, env = "GRAPHWIRE_SQL_DEMO")]
@@ -107,8 +113,9 @@ pub(crate) struct FileConfig {
 /// One line that says which file and what is wrong with it.
 pub(crate) fn read(path: Option<&Path>) -> Result<FileConfig, String> {
     let Some(path) = path else { return Ok(FileConfig::default()) };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("could not read configuration file \"{}\": {error}", path.display()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        format!("could not read configuration file \"{}\": {error}", path.display())
+    })?;
     toml::from_str(&text).map_err(|error: toml::de::Error| {
         format!("configuration file \"{}\": {}", path.display(), error.message())
     })

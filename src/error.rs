@@ -469,10 +469,8 @@ fn from_schema(error: &SchemaError) -> PgError {
                 Some(relation) => format!("{relation}.{}", field.name),
                 None => format!("\"{}\"", field.name),
             };
-            let error = PgError::new(
-                SqlState::UNDEFINED_COLUMN,
-                format!("column {name} does not exist"),
-            );
+            let error =
+                PgError::new(SqlState::UNDEFINED_COLUMN, format!("column {name} does not exist"));
             let near = valid_fields
                 .iter()
                 .find(|valid| {
@@ -511,24 +509,30 @@ fn from_plan_text(text: &str) -> PgError {
     }
     let first = lower_first(text);
     let has = |needle: &str| text.contains(needle);
-    let code = if has("Invalid function") || has("No function matches") || has("coerce argument types")
+    let code = if has("Invalid function")
+        || has("No function matches")
+        || has("coerce argument types")
         || has("does not support") && has("function")
     {
         SqlState::UNDEFINED_FUNCTION
-    } else if has("must appear in the GROUP BY clause") || has("non-aggregate values")
+    } else if has("must appear in the GROUP BY clause")
+        || has("non-aggregate values")
         || has("Aggregate functions are not allowed")
     {
         SqlState::GROUPING_ERROR
-    } else if has("Cannot coerce") || has("common argument type") || has("Cannot infer common")
-        || has("Unsupported CAST") || has("requires a boolean expression") || has("must be boolean") || has("non-boolean")
+    } else if has("Cannot coerce")
+        || has("common argument type")
+        || has("Cannot infer common")
+        || has("Unsupported CAST")
+        || has("requires a boolean expression")
+        || has("must be boolean")
+        || has("non-boolean")
     {
         SqlState::DATATYPE_MISMATCH
     } else if has("Ambiguous") || has("ambiguous") {
         SqlState::AMBIGUOUS_COLUMN
     } else if has("not found") {
         SqlState::UNDEFINED_OBJECT
-    } else if has("number of columns") || has("same number") {
-        SqlState::SYNTAX_ERROR
     } else {
         SqlState::SYNTAX_ERROR
     };
@@ -540,7 +544,8 @@ fn undefined_function(rest: &str) -> PgError {
     let mut words = rest.split('\'');
     let name = words.next().unwrap_or_default();
     let near = words.nth(1).filter(|_| rest.contains("Did you mean"));
-    let error = PgError::new(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
+    let error =
+        PgError::new(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
     match near {
         Some(near) => error.hint(format!("Perhaps you meant \"{near}\".")),
         None => error.hint(

@@ -15,7 +15,8 @@ pub enum LogFormat {
 
 /// Installs the subscriber; `GRAPHWIRE_LOG` takes `tracing` filter directives, `info` by default.
 pub fn init(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("GRAPHWIRE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_from_env("GRAPHWIRE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call (tests) keeps the first subscriber.
     let _ = match format {

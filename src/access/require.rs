@@ -169,11 +169,10 @@ fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Re
 fn require_pattern(node: &MatchPattern, needs: &mut Needs) {
     let pattern = &node.pattern;
     needs.add(pattern.graph.oid, Right::Select, Need::Whole);
-    let vertices =
-        pattern.vertices.iter().flat_map(|vertex| &vertex.tables).filter_map(|table| {
-            let table = pattern.graph.vertices.get(usize::from(*table))?;
-            Some((table.relation, table.key.clone()))
-        });
+    let vertices = pattern.vertices.iter().flat_map(|vertex| &vertex.tables).filter_map(|table| {
+        let table = pattern.graph.vertices.get(usize::from(*table))?;
+        Some((table.relation, table.key.clone()))
+    });
     let edges = pattern.edges.iter().flat_map(|edge| &edge.tables).filter_map(|table| {
         let table = pattern.graph.edges.get(usize::from(*table))?;
         let mut columns = table.element.key.clone();

@@ -91,7 +91,10 @@ impl ElementTable {
 
     /// The property of this name, in any of its labels.
     pub fn property(&self, name: &str) -> Option<&PropertyDef> {
-        self.labels.iter().flat_map(|label| &label.properties).find(|property| property.name == name)
+        self.labels
+            .iter()
+            .flat_map(|label| &label.properties)
+            .find(|property| property.name == name)
     }
 }
 

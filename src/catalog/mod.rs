@@ -8,9 +8,11 @@ pub mod object;
 pub mod pg;
 pub mod snapshot;
 
-pub use graph::{EdgeTable, ElementLabel, ElementTable, EndPoint, PropertyGraph, PropertyDef, PropertySource};
+pub use graph::{
+    EdgeTable, ElementLabel, ElementTable, EndPoint, PropertyDef, PropertyGraph, PropertySource,
+};
 pub use object::{
-    Column, ColumnDefault, Constraint, ConstraintKind, Database, ForeignKeyAction, Relation, RelationKind, Role, Schema,
-    Table, View,
+    Column, ColumnDefault, Constraint, ConstraintKind, Database, ForeignKeyAction, Relation,
+    RelationKind, Role, Schema, Table, View,
 };
 pub use snapshot::{Catalog, Cluster, QualifiedName};

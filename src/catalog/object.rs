@@ -189,7 +189,9 @@ impl Relation {
     pub fn table(&self) -> Option<&Arc<Table>> {
         match &self.kind {
             RelationKind::Table(table) => Some(table),
-            RelationKind::View(_) | RelationKind::PropertyGraph(_) | RelationKind::System(_) => None,
+            RelationKind::View(_) | RelationKind::PropertyGraph(_) | RelationKind::System(_) => {
+                None
+            }
         }
     }
 }

@@ -65,7 +65,8 @@ impl Catalog {
         if let Some(schema) = &name.schema {
             return self.relation_in(self.schema(schema)?.oid, &name.name);
         }
-        let implicit = (!search_path.iter().any(|schema| schema == "pg_catalog")).then_some("pg_catalog");
+        let implicit =
+            (!search_path.iter().any(|schema| schema == "pg_catalog")).then_some("pg_catalog");
         implicit
             .into_iter()
             .chain(search_path.iter().map(String::as_str))

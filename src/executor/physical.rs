@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
+use datafusion::catalog::Session;
 use datafusion::catalog::memory::MemTable;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::provider_as_source;
-use datafusion::catalog::Session;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, TableSource, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
@@ -77,7 +77,11 @@ impl Statement {
             RelationKind::PropertyGraph(graph) => Some(graph),
             RelationKind::Table(_) | RelationKind::View(_) | RelationKind::System(_) => None,
         }) else {
-            return Err(PgError::new(SqlState::UNDEFINED_OBJECT, "the property graph does not exist").into());
+            return Err(PgError::new(
+                SqlState::UNDEFINED_OBJECT,
+                "the property graph does not exist",
+            )
+            .into());
         };
         let store = &self.store;
         let snapshot = GraphSnapshot::try_new(
@@ -125,7 +129,10 @@ fn attach(plan: LogicalPlan, statement: &Statement) -> Result<LogicalPlan> {
     crate::executor::graph::bind_graph_functions(plan, &|graph| statement.graph(graph.oid))
 }
 
-fn provider(source: &dyn TableSource, statement: &Statement) -> Result<Option<Arc<dyn TableSource>>> {
+fn provider(
+    source: &dyn TableSource,
+    statement: &Statement,
+) -> Result<Option<Arc<dyn TableSource>>> {
     let Some(source) = source.downcast_ref::<RelationSource>() else { return Ok(None) };
     let relation = &source.relation;
     match &relation.kind {
@@ -171,7 +178,9 @@ impl ExtensionPlanner for Extensions {
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         if let Some(write) = node.as_any().downcast_ref::<TableWrite>() {
             let Some(target) = &self.statement.target else {
-                return Err(DataFusionError::from(PgError::internal("a write in a read-only statement")));
+                return Err(DataFusionError::from(PgError::internal(
+                    "a write in a read-only statement",
+                )));
             };
             let input = Arc::clone(&physical_inputs[0]);
             return Ok(Some(Arc::new(TableWriteExec::new(write, input, Arc::clone(target)))));

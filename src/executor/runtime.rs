@@ -4,11 +4,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use datafusion::config::ConfigOptions;
+use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::execution::TaskContext;
 use datafusion::prelude::SessionConfig;
 
 use crate::error::PgError;
@@ -57,7 +57,8 @@ impl Runtime {
     /// # Errors
     /// `XX000` if it refuses our options.
     pub fn new(options: &RuntimeOptions) -> Result<Self, PgError> {
-        let pool = TrackConsumersPool::new(GreedyMemoryPool::new(options.memory_bytes_max), TOP_CONSUMERS);
+        let pool =
+            TrackConsumersPool::new(GreedyMemoryPool::new(options.memory_bytes_max), TOP_CONSUMERS);
         let environment = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc()?;
         let mut config = SessionConfig::new()
             .with_target_partitions(options.partitions)

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Column, DataFusionError, Result, ScalarValue};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType,
+};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::operator::ScanExec;
@@ -39,7 +41,10 @@ impl TableProvider for StoredTable {
         TableType::Base
     }
 
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 
@@ -83,8 +88,8 @@ impl StoredTable {
             return Ok(None);
         }
         for constraint in &table.constraints {
-            let (ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. }) =
-                &constraint.kind
+            let (ConstraintKind::PrimaryKey { columns, .. }
+            | ConstraintKind::Unique { columns, .. }) = &constraint.kind
             else {
                 continue;
             };
@@ -94,7 +99,8 @@ impl StoredTable {
                     let column = &table.columns[*column];
                     let (_, value) = equal.iter().find(|(name, _)| *name == column.name)?;
                     // A value of another type is compared by casting the column; that is no look-up.
-                    (value.data_type() == column.ty.arrow() && !value.is_null()).then(|| value.to_array().ok())?
+                    (value.data_type() == column.ty.arrow() && !value.is_null())
+                        .then(|| value.to_array().ok())?
                 })
                 .collect();
             let Some(values) = values else { continue };
@@ -110,7 +116,12 @@ impl StoredTable {
         Ok(None)
     }
 
-    fn rows_at(&self, positions: &[u64], projection: &[usize], schema: &SchemaRef) -> Result<RecordBatch> {
+    fn rows_at(
+        &self,
+        positions: &[u64],
+        projection: &[usize],
+        schema: &SchemaRef,
+    ) -> Result<RecordBatch> {
         let width = self.version.schema.fields().len();
         let columns = projection
             .iter()
@@ -139,7 +150,9 @@ fn equalities<'a>(filter: &'a Expr, found: &mut Vec<(&'a str, &'a ScalarValue)>)
             equalities(right, found);
         }
         (Operator::Eq, Expr::Column(Column { name, .. }), Expr::Literal(value, _))
-        | (Operator::Eq, Expr::Literal(value, _), Expr::Column(Column { name, .. })) => found.push((name, value)),
+        | (Operator::Eq, Expr::Literal(value, _), Expr::Column(Column { name, .. })) => {
+            found.push((name, value))
+        }
         _ => {}
     }
 }

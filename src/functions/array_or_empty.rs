@@ -6,7 +6,8 @@ use arrow::array::{Array, AsArray, ListArray};
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 use crate::error::PgError;
@@ -14,8 +15,9 @@ use crate::error::PgError;
 /// The name statements are rewritten to; a user's own function cannot have it.
 pub const ARRAY_OR_EMPTY: &str = "graphwire.array_or_empty";
 
-static FUNCTION: LazyLock<Arc<ScalarUDF>> =
-    LazyLock::new(|| Arc::new(ScalarUDF::from(ArrayOrEmpty { signature: Signature::any(1, Volatility::Immutable) })));
+static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+    Arc::new(ScalarUDF::from(ArrayOrEmpty { signature: Signature::any(1, Volatility::Immutable) }))
+});
 
 /// The function: its argument, an empty list for null.
 pub fn array_or_empty() -> Arc<ScalarUDF> {
@@ -57,9 +59,11 @@ impl ScalarUDFImpl for ArrayOrEmpty {
         if list.null_count() == 0 {
             return Ok(ColumnarValue::Array(array));
         }
-        let lengths = (0..list.len()).map(|row| if list.is_null(row) { 0 } else { list.value_length(row) as usize });
+        let lengths = (0..list.len())
+            .map(|row| if list.is_null(row) { 0 } else { list.value_length(row) as usize });
         let offsets = arrow::buffer::OffsetBuffer::from_lengths(lengths);
-        let parts: Vec<_> = (0..list.len()).filter(|row| list.is_valid(*row)).map(|row| list.value(row)).collect();
+        let parts: Vec<_> =
+            (0..list.len()).filter(|row| list.is_valid(*row)).map(|row| list.value(row)).collect();
         let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
         let values = if parts.is_empty() {
             arrow::array::new_empty_array(&list.value_type())

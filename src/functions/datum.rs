@@ -4,15 +4,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryViewBuilder, BooleanBuilder, Decimal128Builder,
-    FixedSizeBinaryBuilder, ListArray, PrimitiveBuilder, StringViewBuilder, StructArray, new_null_array,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryViewBuilder, BooleanBuilder,
+    Decimal128Builder, FixedSizeBinaryBuilder, ListArray, PrimitiveBuilder, StringViewBuilder,
+    StructArray, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{
-    DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type,
-    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
-    IntervalUnit, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNano,
+    IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
 use crate::error::{PgError, SqlState};
@@ -261,14 +263,22 @@ pub(crate) fn read(array: &dyn Array, row: usize) -> Result<Datum<'_>, PgError> 
         DataType::UInt8 => Datum::Int(prim::<UInt8Type>(array, row).into()),
         DataType::UInt16 => Datum::Int(prim::<UInt16Type>(array, row).into()),
         DataType::UInt32 => Datum::Int(prim::<UInt32Type>(array, row).into()),
-        DataType::UInt64 => Datum::Int(i64::try_from(prim::<UInt64Type>(array, row)).map_err(|_| {
-            PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range")
-        })?),
+        DataType::UInt64 => {
+            Datum::Int(i64::try_from(prim::<UInt64Type>(array, row)).map_err(|_| {
+                PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range")
+            })?)
+        }
         DataType::Float32 => Datum::Float(prim::<Float32Type>(array, row).into()),
         DataType::Float64 => Datum::Float(prim::<Float64Type>(array, row)),
-        DataType::Decimal32(_, scale) => Datum::Num(Dec::new(prim::<Decimal32Type>(array, row).into(), *scale)),
-        DataType::Decimal64(_, scale) => Datum::Num(Dec::new(prim::<Decimal64Type>(array, row).into(), *scale)),
-        DataType::Decimal128(_, scale) => Datum::Num(Dec::new(prim::<Decimal128Type>(array, row), *scale)),
+        DataType::Decimal32(_, scale) => {
+            Datum::Num(Dec::new(prim::<Decimal32Type>(array, row).into(), *scale))
+        }
+        DataType::Decimal64(_, scale) => {
+            Datum::Num(Dec::new(prim::<Decimal64Type>(array, row).into(), *scale))
+        }
+        DataType::Decimal128(_, scale) => {
+            Datum::Num(Dec::new(prim::<Decimal128Type>(array, row), *scale))
+        }
         DataType::Decimal256(_, scale) => {
             let value = prim::<Decimal256Type>(array, row).to_i128().ok_or_else(Dec::overflow)?;
             Datum::Num(Dec::new(value, *scale))
@@ -279,13 +289,19 @@ pub(crate) fn read(array: &dyn Array, row: usize) -> Result<Datum<'_>, PgError> 
         DataType::Binary => Datum::Bytes(Cow::Borrowed(array.as_binary::<i32>().value(row))),
         DataType::LargeBinary => Datum::Bytes(Cow::Borrowed(array.as_binary::<i64>().value(row))),
         DataType::BinaryView => Datum::Bytes(Cow::Borrowed(array.as_binary_view().value(row))),
-        DataType::FixedSizeBinary(_) => Datum::Bytes(Cow::Borrowed(array.as_fixed_size_binary().value(row))),
+        DataType::FixedSizeBinary(_) => {
+            Datum::Bytes(Cow::Borrowed(array.as_fixed_size_binary().value(row)))
+        }
         DataType::Date32 => Datum::Date(prim::<Date32Type>(array, row)),
         DataType::Date64 => Datum::Date((prim::<Date64Type>(array, row) / 86_400_000) as i32),
-        DataType::Time64(TimeUnit::Microsecond) => Datum::Time(prim::<Time64MicrosecondType>(array, row)),
+        DataType::Time64(TimeUnit::Microsecond) => {
+            Datum::Time(prim::<Time64MicrosecondType>(array, row))
+        }
         DataType::Timestamp(unit, _) => Datum::Timestamp(match unit {
             TimeUnit::Second => prim::<TimestampSecondType>(array, row).saturating_mul(1_000_000),
-            TimeUnit::Millisecond => prim::<TimestampMillisecondType>(array, row).saturating_mul(1_000),
+            TimeUnit::Millisecond => {
+                prim::<TimestampMillisecondType>(array, row).saturating_mul(1_000)
+            }
             TimeUnit::Microsecond => prim::<TimestampMicrosecondType>(array, row),
             TimeUnit::Nanosecond => prim::<TimestampNanosecondType>(array, row).div_euclid(1_000),
         }),
@@ -299,7 +315,12 @@ pub(crate) fn read(array: &dyn Array, row: usize) -> Result<Datum<'_>, PgError> 
         }
         DataType::Struct(_) => {
             let columns = array.as_struct().columns();
-            Datum::Row(columns.iter().map(|column| read(column.as_ref(), row)).collect::<Result<_, _>>()?)
+            Datum::Row(
+                columns
+                    .iter()
+                    .map(|column| read(column.as_ref(), row))
+                    .collect::<Result<_, _>>()?,
+            )
         }
         other => {
             return Err(PgError::unsupported(
@@ -310,7 +331,11 @@ pub(crate) fn read(array: &dyn Array, row: usize) -> Result<Datum<'_>, PgError> 
     })
 }
 
-fn read_range<'a>(values: &'a dyn Array, start: Option<&i32>, end: Option<&i32>) -> Result<Datum<'a>, PgError> {
+fn read_range<'a>(
+    values: &'a dyn Array,
+    start: Option<&i32>,
+    end: Option<&i32>,
+) -> Result<Datum<'a>, PgError> {
     let (Some(start), Some(end)) = (start, end) else { return Ok(Datum::List(Vec::new())) };
     let range = usize::try_from(*start).unwrap_or(0)..usize::try_from(*end).unwrap_or(0);
     Ok(Datum::List(range.map(|item| read(values, item)).collect::<Result<_, _>>()?))
@@ -329,7 +354,8 @@ fn build_primitive<T: ArrowPrimitiveType>(
     data_type: &DataType,
     get: impl Fn(&Datum<'_>) -> Result<T::Native, PgError>,
 ) -> Result<ArrayRef, PgError> {
-    let mut builder = PrimitiveBuilder::<T>::with_capacity(values.len()).with_data_type(data_type.clone());
+    let mut builder =
+        PrimitiveBuilder::<T>::with_capacity(values.len()).with_data_type(data_type.clone());
     for value in values {
         match value {
             Datum::Null => builder.append_null(),
@@ -365,7 +391,11 @@ fn check_view(length: usize) -> Result<(), PgError> {
 ///
 /// # Errors
 /// As [`build`].
-pub(crate) fn build_arrow(data_type: &DataType, values: &[Datum<'_>], ty: &PgType) -> Result<ArrayRef, PgError> {
+pub(crate) fn build_arrow(
+    data_type: &DataType,
+    values: &[Datum<'_>],
+    ty: &PgType,
+) -> Result<ArrayRef, PgError> {
     match data_type {
         DataType::Boolean => {
             let mut builder = BooleanBuilder::with_capacity(values.len());
@@ -396,18 +426,24 @@ pub(crate) fn build_arrow(data_type: &DataType, values: &[Datum<'_>], ty: &PgTyp
             Datum::Date(value) => Ok(*value),
             other => wrong(other, ty),
         }),
-        DataType::Time64(_) => build_primitive::<Time64MicrosecondType>(values, data_type, |v| match v {
-            Datum::Time(value) => Ok(*value),
-            other => wrong(other, ty),
-        }),
-        DataType::Timestamp(_, _) => build_primitive::<TimestampMicrosecondType>(values, data_type, |v| match v {
-            Datum::Timestamp(value) => Ok(*value),
-            other => wrong(other, ty),
-        }),
-        DataType::Interval(_) => build_primitive::<IntervalMonthDayNanoType>(values, data_type, |v| match v {
-            Datum::Interval(value) => Ok(*value),
-            other => wrong(other, ty),
-        }),
+        DataType::Time64(_) => {
+            build_primitive::<Time64MicrosecondType>(values, data_type, |v| match v {
+                Datum::Time(value) => Ok(*value),
+                other => wrong(other, ty),
+            })
+        }
+        DataType::Timestamp(_, _) => {
+            build_primitive::<TimestampMicrosecondType>(values, data_type, |v| match v {
+                Datum::Timestamp(value) => Ok(*value),
+                other => wrong(other, ty),
+            })
+        }
+        DataType::Interval(_) => {
+            build_primitive::<IntervalMonthDayNanoType>(values, data_type, |v| match v {
+                Datum::Interval(value) => Ok(*value),
+                other => wrong(other, ty),
+            })
+        }
         DataType::Utf8View => {
             let mut builder = StringViewBuilder::with_capacity(values.len());
             for value in values {
@@ -452,9 +488,14 @@ pub(crate) fn build_arrow(data_type: &DataType, values: &[Datum<'_>], ty: &PgTyp
     }
 }
 
-fn build_decimal(values: &[Datum<'_>], precision: u8, scale: i8, ty: &PgType) -> Result<ArrayRef, PgError> {
-    let mut builder =
-        Decimal128Builder::with_capacity(values.len()).with_precision_and_scale(precision, scale)?;
+fn build_decimal(
+    values: &[Datum<'_>],
+    precision: u8,
+    scale: i8,
+    ty: &PgType,
+) -> Result<ArrayRef, PgError> {
+    let mut builder = Decimal128Builder::with_capacity(values.len())
+        .with_precision_and_scale(precision, scale)?;
     for value in values {
         match value {
             Datum::Null => builder.append_null(),
@@ -502,7 +543,10 @@ fn build_list(item: &DataType, values: &[Datum<'_>], ty: &PgType) -> Result<Arra
 ///
 /// # Errors
 /// As [`build`].
-pub(crate) fn build_rows(columns: &[(String, PgType)], values: &[Datum<'_>]) -> Result<ArrayRef, PgError> {
+pub(crate) fn build_rows(
+    columns: &[(String, PgType)],
+    values: &[Datum<'_>],
+) -> Result<ArrayRef, PgError> {
     let (mut rows, mut offsets, mut valid) = (0_i32, vec![0_i32], Vec::with_capacity(values.len()));
     let mut cells: Vec<Vec<Datum<'_>>> = vec![Vec::new(); columns.len()];
     for value in values {
@@ -525,7 +569,8 @@ pub(crate) fn build_rows(columns: &[(String, PgType)], values: &[Datum<'_>]) -> 
         .zip(&cells)
         .map(|((_, ty), cells)| build(ty, cells))
         .collect::<Result<Vec<_>, _>>()?;
-    let fields: arrow::datatypes::Fields = columns.iter().map(|(name, ty)| ty.field(name, true)).collect();
+    let fields: arrow::datatypes::Fields =
+        columns.iter().map(|(name, ty)| ty.field(name, true)).collect();
     let rows = StructArray::try_new(fields, arrays, None)?;
     let field = arrow::datatypes::Field::new_list_field(rows.data_type().clone(), true);
     let list = ListArray::try_new(

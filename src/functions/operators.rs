@@ -35,7 +35,9 @@ pub(crate) fn expr_type(expr: &Expr, schema: &dyn ExprSchema) -> DfResult<PgType
     match expr {
         Expr::Alias(Alias { expr, .. }) => expr_type(expr, schema),
         Expr::Placeholder(Placeholder { field: None, .. }) => Ok(PgType::Unknown),
-        Expr::Literal(ScalarValue::Int64(Some(value)), None) if is_small(*value) => Ok(PgType::Int4),
+        Expr::Literal(ScalarValue::Int64(Some(value)), None) if is_small(*value) => {
+            Ok(PgType::Int4)
+        }
         Expr::Literal(value, None) if value.is_null() => Ok(PgType::Unknown),
         Expr::Literal(..) => Ok(field_type(&expr.to_field(schema)?.1)),
         Expr::Cast(cast) => Ok(PgType::from_field(&cast.field)),
@@ -92,7 +94,11 @@ pub(crate) fn call_operator(
 ///
 /// # Errors
 /// `42883`, `42725`.
-pub(crate) fn call_resolved(function: &PgFunction, args: Vec<Expr>, types: &[PgType]) -> DfResult<Expr> {
+pub(crate) fn call_resolved(
+    function: &PgFunction,
+    args: Vec<Expr>,
+    types: &[PgType],
+) -> DfResult<Expr> {
     let constants: Vec<Option<i64>> = args
         .iter()
         .map(|arg| match arg {
@@ -187,7 +193,8 @@ fn comparison_type(left: &PgType, right: &PgType) -> Option<PgType> {
 
 /// Whether a type is left to DataFusion: rows and structures.
 fn foreign(ty: &PgType, data_type: &DataType) -> bool {
-    matches!(ty, PgType::Record) || matches!(data_type, DataType::Struct(_) | DataType::Map(_, _) | DataType::Union(_, _))
+    matches!(ty, PgType::Record)
+        || matches!(data_type, DataType::Struct(_) | DataType::Map(_, _) | DataType::Union(_, _))
 }
 
 /// Converts the operands of a comparison to one type.
@@ -210,13 +217,17 @@ pub(crate) fn coerce_comparison(
     if foreign(&l, &stored(&left)?) || foreign(&r, &stored(&right)?) {
         return Ok((left, right));
     }
-    if l == r && !matches!(l, PgType::Bpchar(_) | PgType::Json | PgType::Unknown | PgType::Interval) {
+    if l == r && !matches!(l, PgType::Bpchar(_) | PgType::Json | PgType::Unknown | PgType::Interval)
+    {
         return Ok((left, right));
     }
     let Some(common) = comparison_type(&l, &r) else {
-        return Err(operator_error(&op.to_string().replace("!=", "<>"), &[l, r], NoChoice::None).into());
+        return Err(
+            operator_error(&op.to_string().replace("!=", "<>"), &[l, r], NoChoice::None).into()
+        );
     };
-    let (left, right) = (plan_operand(left, &l, &common, session)?, plan_operand(right, &r, &common, session)?);
+    let (left, right) =
+        (plan_operand(left, &l, &common, session)?, plan_operand(right, &r, &common, session)?);
     if common == PgType::Interval {
         // A month is 30 days and a day 24 hours when intervals are compared.
         return Ok((span(left, schema, session)?, span(right, schema, session)?));
@@ -251,7 +262,11 @@ impl PgExprPlanner {
         Self { session }
     }
 
-    fn binary(&self, raw: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    fn binary(
+        &self,
+        raw: RawBinaryExpr,
+        schema: &DFSchema,
+    ) -> DfResult<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = raw;
         if let Some(op) = comparison(&op) {
             let (left, right) = coerce_comparison(op, left, right, schema, &self.session)?;
@@ -260,7 +275,9 @@ impl PgExprPlanner {
         if matches!(op, BinaryOperator::And | BinaryOperator::Or) {
             let side = |expr: Expr| -> DfResult<Expr> {
                 match expr_type(&expr, schema)? {
-                    from @ PgType::Unknown => Ok(plan_coercion(expr, &from, &PgType::Bool, &self.session)?),
+                    from @ PgType::Unknown => {
+                        Ok(plan_coercion(expr, &from, &PgType::Bool, &self.session)?)
+                    }
                     _ => Ok(expr),
                 }
             };

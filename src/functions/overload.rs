@@ -141,7 +141,10 @@ fn candidate(overload: &'static Overload, args: &[PgType]) -> Option<Candidate> 
     }
     let element = if elements.is_empty() { None } else { Some(common_type(&elements)?) };
     let all_unknown = elements.iter().all(|element| *element == PgType::Unknown);
-    if !elements.is_empty() && all_unknown && parameters.iter().any(|p| matches!(p, ArgType::AnyArray)) {
+    if !elements.is_empty()
+        && all_unknown
+        && parameters.iter().any(|p| matches!(p, ArgType::AnyArray))
+    {
         // "could not determine polymorphic type" there; text is the useful reading here.
         return targets(overload, &parameters, args, Some(PgType::Text));
     }
@@ -180,7 +183,9 @@ fn target_of(parameter: &PgType, arg: &PgType) -> PgType {
             Some(digits) => PgType::Numeric(Some((digits, 0))),
             None => parameter.clone(),
         },
-        (PgType::Array(parameter), PgType::Array(arg)) => PgType::array_of(target_of(parameter, arg)),
+        (PgType::Array(parameter), PgType::Array(arg)) => {
+            PgType::array_of(target_of(parameter, arg))
+        }
         _ => parameter.clone(),
     }
 }
@@ -223,7 +228,10 @@ fn by_category(mut candidates: Vec<Candidate>, args: &[PgType]) -> Vec<Candidate
         };
         let Some(category) = category else { return candidates };
         let preferred = |candidate: &Candidate| {
-            candidate.targets.get(index).is_some_and(|ty| ty.category() == category && ty.is_preferred())
+            candidate
+                .targets
+                .get(index)
+                .is_some_and(|ty| ty.category() == category && ty.is_preferred())
         };
         let has_preferred = candidates.iter().any(preferred);
         candidates.retain(|candidate| {
@@ -235,7 +243,8 @@ fn by_category(mut candidates: Vec<Candidate>, args: &[PgType]) -> Vec<Candidate
 
 /// The last resort: unknown arguments are taken to have the one type that all known arguments have.
 fn by_known_type(candidates: &[Candidate], args: &[PgType]) -> Option<usize> {
-    let mut known = args.iter().filter(|arg| **arg != PgType::Unknown).map(PgType::without_modifier);
+    let mut known =
+        args.iter().filter(|arg| **arg != PgType::Unknown).map(PgType::without_modifier);
     let first = known.next()?;
     if known.any(|other| other != first) {
         return None;
@@ -264,9 +273,10 @@ pub(crate) fn select(
     operator: bool,
 ) -> Result<Choice, NoChoice> {
     if operator && let Some(same) = same_type_operands(args) {
-        let exact = overloads.iter().filter_map(|overload| candidate(overload, &same)).find(|candidate| {
-            exact_matches(candidate, &same) == same.len() || both_arrays(candidate, &same)
-        });
+        let exact =
+            overloads.iter().filter_map(|overload| candidate(overload, &same)).find(|candidate| {
+                exact_matches(candidate, &same) == same.len() || both_arrays(candidate, &same)
+            });
         if let Some(found) = exact {
             return Ok(choice(found));
         }
@@ -279,11 +289,15 @@ pub(crate) fn select(
     candidates = keep_best(candidates, |candidate| exact_matches(candidate, args));
     candidates = keep_best(candidates, |candidate| preferred_matches(candidate, args));
     if candidates.len() > 1 && args.contains(&PgType::Unknown) {
-        if let Some(at) = by_known_type(&candidates, args) && operator {
+        if let Some(at) = by_known_type(&candidates, args)
+            && operator
+        {
             return Ok(choice(candidates.swap_remove(at)));
         }
         candidates = by_category(candidates, args);
-        if candidates.len() > 1 && let Some(at) = by_known_type(&candidates, args) {
+        if candidates.len() > 1
+            && let Some(at) = by_known_type(&candidates, args)
+        {
             return Ok(choice(candidates.swap_remove(at)));
         }
     }
@@ -302,7 +316,8 @@ pub(crate) fn select(
 
 /// `array || '{…}'`: the literal is an array too.
 fn both_arrays(candidate: &Candidate, args: &[PgType]) -> bool {
-    candidate.overload.args.iter().all(|arg| *arg == ArgType::AnyArray) && args.iter().all(|arg| arg.element().is_some())
+    candidate.overload.args.iter().all(|arg| *arg == ArgType::AnyArray)
+        && args.iter().all(|arg| arg.element().is_some())
 }
 
 fn same_type_operands(args: &[PgType]) -> Option<[PgType; 2]> {

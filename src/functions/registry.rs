@@ -142,7 +142,9 @@ impl FunctionRegistry {
     /// Whether calls of this name give rows: such a call stands in FROM, or is unnested.
     #[must_use]
     pub fn is_set_returning(&self, name: &str) -> bool {
-        self.functions.get(name).is_some_and(|overloads| overloads.iter().any(|overload| overload.set))
+        self.functions
+            .get(name)
+            .is_some_and(|overloads| overloads.iter().any(|overload| overload.set))
     }
 
     /// Whether graphwire itself has a function of this name.
@@ -157,7 +159,8 @@ impl FunctionRegistry {
     /// A function of graphwire's own.
     pub(crate) fn own(&self, name: &str, session: &SessionRef) -> Result<PgFunction, PgError> {
         let overloads = self.functions.get(name);
-        let overloads = overloads.ok_or_else(|| PgError::internal(format!("function {name} is missing")))?;
+        let overloads =
+            overloads.ok_or_else(|| PgError::internal(format!("function {name} is missing")))?;
         Ok(PgFunction::new(name, overloads, false, session.clone()))
     }
 

@@ -10,18 +10,21 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::{
-    AggregateFunction, Between, Case, Cast, Exists, InList, InSubquery, Like, ScalarFunction, WindowFunction,
+    AggregateFunction, Between, Case, Cast, Exists, InList, InSubquery, Like, ScalarFunction,
+    WindowFunction,
 };
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery, Union, Values,
-    WindowFunctionDefinition,
+    BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery, Union,
+    Values, WindowFunctionDefinition,
 };
 
 use crate::error::{PgError, SqlState};
 use crate::functions::cast::{plan_cast, plan_coercion, typed_literal};
-use crate::functions::operators::{call_operator, call_resolved, coerce_comparison, expr_type, typed_number};
+use crate::functions::operators::{
+    call_operator, call_resolved, coerce_comparison, expr_type, typed_number,
+};
 use crate::functions::overload::common_type;
 use crate::functions::registry::registry;
 use crate::functions::scalar::{PgFunction, SessionRef};
@@ -49,7 +52,10 @@ fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed
     }
     let mut schema = merge_schema(&plan.inputs());
     if let LogicalPlan::TableScan(scan) = &plan {
-        schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
+        schema.merge(&DFSchema::try_from_qualified_schema(
+            scan.table_name.clone(),
+            &scan.source.schema(),
+        )?);
     }
     let names = NamePreserver::new(&plan);
     let projection = matches!(plan, LogicalPlan::Projection(_));
@@ -65,7 +71,9 @@ fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed
 /// EXISTS as a value, which DataFusion has in conditions only: whether there are any rows to count.
 fn exists_as_value(expr: Expr) -> DfResult<Expr> {
     let rewritten = expr.transform_up(|expr| {
-        let Expr::Exists(Exists { subquery, negated }) = expr else { return Ok(Transformed::no(expr)) };
+        let Expr::Exists(Exists { subquery, negated }) = expr else {
+            return Ok(Transformed::no(expr));
+        };
         let mut rows = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone());
         if subquery.outer_ref_columns.is_empty() {
             rows = rows.limit(0, Some(1))?;
@@ -73,11 +81,15 @@ fn exists_as_value(expr: Expr) -> DfResult<Expr> {
         let one = Expr::Literal(ScalarValue::Int64(Some(1)), None);
         let counted = rows.aggregate(Vec::<Expr>::new(), vec![count(one)])?.build()?;
         let columns = counted.schema().columns();
-        let number = columns.into_iter().next().ok_or_else(|| PgError::internal("count without a column"))?;
+        let number = columns
+            .into_iter()
+            .next()
+            .ok_or_else(|| PgError::internal("count without a column"))?;
         let none = Expr::Literal(ScalarValue::Int64(Some(0)), None);
         let number = Expr::Column(number);
         let found = if negated { number.eq(none) } else { number.gt(none) };
-        let plan = LogicalPlanBuilder::from(counted).project(vec![found.alias("exists")])?.build()?;
+        let plan =
+            LogicalPlanBuilder::from(counted).project(vec![found.alias("exists")])?.build()?;
         let subquery = Subquery { subquery: Arc::new(plan), ..subquery };
         Ok(Transformed::yes(Expr::ScalarSubquery(subquery)))
     })?;
@@ -169,7 +181,8 @@ fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -
         let types = args.iter().map(|arg| expr_type(arg, schema)).collect::<DfResult<Vec<_>>>()?;
         let Some(common) = common_type(&types) else {
             let first = types.iter().find(|ty| **ty != PgType::Unknown).unwrap_or(&PgType::Unknown);
-            let other = types.iter().find(|ty| common_type([first, *ty]).is_none()).unwrap_or(first);
+            let other =
+                types.iter().find(|ty| common_type([first, *ty]).is_none()).unwrap_or(first);
             let name = func.name().to_uppercase();
             let message = format!(
                 "{name} types {} and {} cannot be matched",
@@ -178,8 +191,10 @@ fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -
             );
             return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message).into());
         };
-        let args =
-            args.into_iter().map(|arg| convert(arg, &common, schema, session)).collect::<DfResult<Vec<_>>>()?;
+        let args = args
+            .into_iter()
+            .map(|arg| convert(arg, &common, schema, session))
+            .collect::<DfResult<Vec<_>>>()?;
         return Ok(Expr::ScalarFunction(ScalarFunction::new_udf(func, args)));
     }
     Ok(Expr::ScalarFunction(call))
@@ -194,9 +209,10 @@ fn resolve_cast(cast: Cast, schema: &DFSchema, session: &SessionRef) -> DfResult
 fn resolve_binary(binary: BinaryExpr, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
     let BinaryExpr { left, op, right } = binary;
     let (left, right) = match op {
-        Operator::And | Operator::Or => {
-            (logical_operand(*left, op, schema, session)?, logical_operand(*right, op, schema, session)?)
-        }
+        Operator::And | Operator::Or => (
+            logical_operand(*left, op, schema, session)?,
+            logical_operand(*right, op, schema, session)?,
+        ),
         Operator::Eq
         | Operator::NotEq
         | Operator::Lt
@@ -210,7 +226,12 @@ fn resolve_binary(binary: BinaryExpr, schema: &DFSchema, session: &SessionRef) -
     Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
 }
 
-fn logical_operand(expr: Expr, op: Operator, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+fn logical_operand(
+    expr: Expr,
+    op: Operator,
+    schema: &DFSchema,
+    session: &SessionRef,
+) -> DfResult<Expr> {
     match expr_type(&expr, schema)? {
         PgType::Bool => Ok(expr),
         PgType::Unknown => convert(expr, &PgType::Bool, schema, session),
@@ -223,7 +244,11 @@ fn logical_operand(expr: Expr, op: Operator, schema: &DFSchema, session: &Sessio
 }
 
 /// Several values that are compared with one another.
-fn compare_all(mut exprs: Vec<Expr>, schema: &DFSchema, session: &SessionRef) -> DfResult<Vec<Expr>> {
+fn compare_all(
+    mut exprs: Vec<Expr>,
+    schema: &DFSchema,
+    session: &SessionRef,
+) -> DfResult<Vec<Expr>> {
     exprs = exprs.into_iter().map(typed_number).collect();
     let types = exprs.iter().map(|expr| expr_type(expr, schema)).collect::<DfResult<Vec<_>>>()?;
     let plain: Vec<PgType> = types
@@ -268,7 +293,11 @@ fn resolve_in_list(list: InList, schema: &DFSchema, session: &SessionRef) -> DfR
     }
 }
 
-fn resolve_in_subquery(inner: InSubquery, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+fn resolve_in_subquery(
+    inner: InSubquery,
+    schema: &DFSchema,
+    session: &SessionRef,
+) -> DfResult<Expr> {
     let InSubquery { expr, subquery, negated } = inner;
     let expr = match subquery.subquery.schema().fields().first() {
         Some(field) => {
@@ -315,7 +344,8 @@ fn resolve_similar(like: Like, schema: &DFSchema, session: &SessionRef) -> DfRes
     let function = registry()
         .scalar("similar_to_escape", session)
         .ok_or_else(|| PgError::internal("similar_to_escape is missing"))?;
-    let pattern = Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![*like.pattern, escape]));
+    let pattern =
+        Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![*like.pattern, escape]));
     let pattern = resolve_one(pattern, schema, session)?;
     let matches = call_operator("~", vec![*like.expr, pattern], schema, session)?;
     Ok(if like.negated { Expr::Not(Box::new(matches)) } else { matches })
@@ -324,9 +354,13 @@ fn resolve_similar(like: Like, schema: &DFSchema, session: &SessionRef) -> DfRes
 fn resolve_case(case: Case, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
     let Case { expr, when_then_expr, else_expr } = case;
     let (whens, thens): (Vec<_>, Vec<_>) = when_then_expr.into_iter().unzip();
-    let branches: Vec<Expr> =
-        thens.into_iter().chain(else_expr.iter().cloned()).map(|branch| typed_number(*branch)).collect();
-    let types = branches.iter().map(|branch| expr_type(branch, schema)).collect::<DfResult<Vec<_>>>()?;
+    let branches: Vec<Expr> = thens
+        .into_iter()
+        .chain(else_expr.iter().cloned())
+        .map(|branch| typed_number(*branch))
+        .collect();
+    let types =
+        branches.iter().map(|branch| expr_type(branch, schema)).collect::<DfResult<Vec<_>>>()?;
     let Some(common) = common_type(&types) else {
         let first = types.iter().find(|ty| **ty != PgType::Unknown).unwrap_or(&PgType::Unknown);
         let other = types.iter().find(|ty| common_type([first, *ty]).is_none()).unwrap_or(first);
@@ -357,7 +391,11 @@ fn resolve_case(case: Case, schema: &DFSchema, session: &SessionRef) -> DfResult
 }
 
 /// Arguments of an aggregate that are literals are text; parameters of the well-known ones get a type.
-fn resolve_aggregate(call: AggregateFunction, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+fn resolve_aggregate(
+    call: AggregateFunction,
+    schema: &DFSchema,
+    session: &SessionRef,
+) -> DfResult<Expr> {
     let AggregateFunction { func, mut params } = call;
     params.args = params
         .args
@@ -394,7 +432,13 @@ fn union_types(plan: &LogicalPlan) -> Vec<PgType> {
         }
     };
     let fields = plan.schema().fields().iter().enumerate();
-    fields.map(|(index, field)| if literal(index) { PgType::Unknown } else { PgType::from_field(field) }).collect()
+    fields
+        .map(
+            |(index, field)| {
+                if literal(index) { PgType::Unknown } else { PgType::from_field(field) }
+            },
+        )
+        .collect()
 }
 
 fn resolve_union(union: Union, session: &SessionRef) -> DfResult<LogicalPlan> {
@@ -428,7 +472,8 @@ fn resolve_union(union: Union, session: &SessionRef) -> DfResult<LogicalPlan> {
             let is_text = *from == PgType::Unknown && !named.1.data_type().is_null();
             let from = if is_text { &PgType::Text } else { from };
             let column = Expr::from(named);
-            Ok(plan_coercion(column, from, to, session)?.alias_qualified(named.0.cloned(), named.1.name()))
+            Ok(plan_coercion(column, from, to, session)?
+                .alias_qualified(named.0.cloned(), named.1.name()))
         });
         let exprs = exprs.collect::<DfResult<Vec<_>>>()?;
         Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, Arc::clone(input))?)))
@@ -454,7 +499,8 @@ fn resolve_values(values: Values, session: &SessionRef) -> DfResult<LogicalPlan>
             .collect::<DfResult<Vec<_>>>()?;
         let Some(common) = common_type(&types) else {
             let first = types.first().unwrap_or(&PgType::Unknown);
-            let other = types.iter().find(|ty| common_type([first, *ty]).is_none()).unwrap_or(first);
+            let other =
+                types.iter().find(|ty| common_type([first, *ty]).is_none()).unwrap_or(first);
             let message = format!(
                 "VALUES types {} and {} cannot be matched",
                 first.without_modifier(),

@@ -7,13 +7,16 @@ use arrow::array::{Array, ArrayRef, new_null_array};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 use crate::error::PgError;
 use crate::functions::cast::kernel::cast_array;
 use crate::functions::context::SessionContext;
-use crate::functions::datum::{Args, Call, Datum, Kernel, Value, build, build_arrow, build_rows, read};
+use crate::functions::datum::{
+    Args, Call, Datum, Kernel, Value, build, build_arrow, build_rows, read,
+};
 use crate::functions::overload::{Choice, function_error, operator_error, select};
 use crate::functions::signature::{ArgType, Overload, ReturnType, Stability};
 use crate::types::pg_type::PgType;
@@ -96,12 +99,17 @@ impl PgFunction {
         operator: bool,
         session: SessionRef,
     ) -> Self {
-        let stability = overloads.first().map_or(Stability::Volatile, |overload| overload.stability);
+        let stability =
+            overloads.first().map_or(Stability::Volatile, |overload| overload.stability);
         let signature = Signature::user_defined(volatility(stability));
         Self { name: name.to_owned(), overloads, operator, session, signature }
     }
 
-    pub(crate) fn choose(&self, args: &[PgType], constants: &[Option<i64>]) -> Result<Choice, PgError> {
+    pub(crate) fn choose(
+        &self,
+        args: &[PgType],
+        constants: &[Option<i64>],
+    ) -> Result<Choice, PgError> {
         let mut choice = select(self.overloads, args, self.operator).map_err(|why| {
             if self.operator {
                 operator_error(&self.name, args, why)
@@ -150,7 +158,8 @@ impl ScalarUDFImpl for PgFunction {
             .enumerate()
             .map(|(index, field)| literal_type(field, literal(index)))
             .collect();
-        let constants: Vec<_> = (0..types.len()).map(|index| small_constant(literal(index))).collect();
+        let constants: Vec<_> =
+            (0..types.len()).map(|index| small_constant(literal(index))).collect();
         let choice = self.choose(&types, &constants)?;
         Ok(return_field(&choice, args.arg_fields))
     }
@@ -212,7 +221,9 @@ impl ScalarUDFImpl for ResolvedFunction {
         let names: Vec<String> = args.iter().map(|arg| arg.schema_name().to_string()).collect();
         let name = self.name();
         match names.as_slice() {
-            [left, right] if !name.starts_with(|first: char| first.is_alphabetic() || first == '_') => {
+            [left, right]
+                if !name.starts_with(|first: char| first.is_alphabetic() || first == '_') =>
+            {
                 Ok(format!("{left} {name} {right}"))
             }
             names => Ok(format!("{name}({})", names.join(","))),
@@ -246,7 +257,8 @@ impl ScalarUDFImpl for ResolvedFunction {
 
 /// The deepest list among the arguments that stand for the array a function returns.
 fn nested_list<'a>(choice: &Choice, arg_fields: &'a [FieldRef]) -> Option<&'a DataType> {
-    let arrays = choice.overload.args.iter().zip(arg_fields).filter(|(arg, _)| **arg == ArgType::AnyArray);
+    let arrays =
+        choice.overload.args.iter().zip(arg_fields).filter(|(arg, _)| **arg == ArgType::AnyArray);
     arrays
         .map(|(_, field)| field.data_type())
         .filter(|ty| matches!(ty, DataType::List(item) if matches!(item.data_type(), DataType::List(_))))
@@ -302,10 +314,17 @@ fn invoke(
         });
     }
     let rows = if scalar { 1 } else { args.number_rows };
-    let call = Call { session, arg_types: &choice.args, return_type: &choice.returns, name: &overload.name };
+    let call = Call {
+        session,
+        arg_types: &choice.args,
+        return_type: &choice.returns,
+        name: &overload.name,
+    };
     let result = match overload.kernel {
         Kernel::Column(kernel) => run_columns(kernel, &call, overload, columns, rows)?,
-        Kernel::Row(kernel) => run_rows(kernel, &call, overload, &columns, rows, args.return_field.data_type())?,
+        Kernel::Row(kernel) => {
+            run_rows(kernel, &call, overload, &columns, rows, args.return_field.data_type())?
+        }
     };
     if scalar {
         return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));

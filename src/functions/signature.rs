@@ -115,7 +115,8 @@ impl Def {
         let open = self.text.find('(').ok_or_else(bad)?;
         // No argument type has parentheses; a result may: `numeric(38,6)`, `setof (key text, value jsonb)`.
         let close = self.text.find(')').ok_or_else(bad)?;
-        let row = self.text.find(") setof (").and_then(|at| self.text.get(at + 9..)?.strip_suffix(')'));
+        let row =
+            self.text.find(") setof (").and_then(|at| self.text.get(at + 9..)?.strip_suffix(')'));
         let name = self.text.get(..open).ok_or_else(bad)?.trim().to_owned();
         let inner = self.text.get(open + 1..close).ok_or_else(bad)?;
         let mut args = Vec::new();

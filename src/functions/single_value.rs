@@ -9,15 +9,20 @@ use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field, FieldRef, UInt64Type};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility,
+};
 
 use crate::error::{PgError, SqlState};
 
 /// The name statements are rewritten to; a user's own function cannot have it.
 pub const SINGLE_VALUE: &str = "graphwire.single_value";
 
-static FUNCTION: LazyLock<Arc<AggregateUDF>> =
-    LazyLock::new(|| Arc::new(AggregateUDF::from(SingleValue { signature: Signature::any(1, Volatility::Immutable) })));
+static FUNCTION: LazyLock<Arc<AggregateUDF>> = LazyLock::new(|| {
+    Arc::new(AggregateUDF::from(SingleValue {
+        signature: Signature::any(1, Volatility::Immutable),
+    }))
+});
 
 /// The aggregate function: null for no row, `21000` for more than one.
 pub fn single_value() -> Arc<AggregateUDF> {
@@ -43,16 +48,23 @@ impl AggregateUDFImpl for SingleValue {
     }
 
     fn return_field(&self, arguments: &[FieldRef]) -> Result<FieldRef> {
-        let field = arguments.first().map_or_else(|| Field::new("value", DataType::Null, true), |field| field.as_ref().clone());
+        let field = arguments.first().map_or_else(
+            || Field::new("value", DataType::Null, true),
+            |field| field.as_ref().clone(),
+        );
         Ok(Arc::new(field.with_nullable(true)))
     }
 
     fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(One { value: ScalarValue::try_from(arguments.return_field.data_type())?, rows: 0 }))
+        Ok(Box::new(One {
+            value: ScalarValue::try_from(arguments.return_field.data_type())?,
+            rows: 0,
+        }))
     }
 
     fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        let value = arguments.return_field.as_ref().clone().with_name(format!("{}[value]", arguments.name));
+        let value =
+            arguments.return_field.as_ref().clone().with_name(format!("{}[value]", arguments.name));
         let rows = Field::new(format!("{}[rows]", arguments.name), DataType::UInt64, false);
         Ok(vec![Arc::new(value), Arc::new(rows)])
     }

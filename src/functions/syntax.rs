@@ -10,12 +10,13 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
-    TableWithJoins, UnaryOperator, Value, Values, VisitMut, VisitorMut,
-};
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::sql::sqlparser::ast::{
+    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select,
+    SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, UnaryOperator, Value, Values,
+    VisitMut, VisitorMut,
+};
 
 use crate::error::{PgError, SqlState};
 use crate::functions::registry::registry;
@@ -61,7 +62,10 @@ impl VisitorMut for Desugar {
             if let SelectItem::UnnamedExpr(expr) = item
                 && let Some(name) = name_before(expr)
             {
-                *item = SelectItem::ExprWithAlias { expr: take(expr), alias: Ident::with_quote('"', name) };
+                *item = SelectItem::ExprWithAlias {
+                    expr: take(expr),
+                    alias: Ident::with_quote('"', name),
+                };
             }
         }
         ControlFlow::Continue(())
@@ -115,7 +119,8 @@ fn name_before(expr: &Expr) -> Option<String> {
         Expr::Function(function) => {
             let name = function_name(&function.name)?;
             let is_set = name != "unnest" && registry().is_set_returning(&name);
-            let is_array = name == "array" && matches!(function.args, FunctionArguments::Subquery(_));
+            let is_array =
+                name == "array" && matches!(function.args, FunctionArguments::Subquery(_));
             (is_set || is_array).then_some(name)
         }
         Expr::Identifier(name) if name.quote_style.is_none() => {
@@ -123,7 +128,9 @@ fn name_before(expr: &Expr) -> Option<String> {
             matches!(word.as_str(), "current_schema" | "current_role").then_some(word)
         }
         Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.as_slice() {
-            [AccessExpr::Dot(Expr::Identifier(column))] if column.quote_style.is_some() => Some(column.value.clone()),
+            [AccessExpr::Dot(Expr::Identifier(column))] if column.quote_style.is_some() => {
+                Some(column.value.clone())
+            }
             [AccessExpr::Dot(Expr::Identifier(column))] => Some(column.value.to_lowercase()),
             _ => None,
         },
@@ -135,11 +142,19 @@ fn name_before(expr: &Expr) -> Option<String> {
 fn function_name(name: &ObjectName) -> Option<String> {
     let folded = |part: &ObjectNamePart| {
         let ident = part.as_ident()?;
-        Some(if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() })
+        Some(if ident.quote_style.is_some() {
+            ident.value.clone()
+        } else {
+            ident.value.to_lowercase()
+        })
     };
     match name.0.as_slice() {
         [name] => folded(name),
-        [schema, name] if matches!(folded(schema)?.as_str(), "pg_catalog" | "information_schema") => folded(name),
+        [schema, name]
+            if matches!(folded(schema)?.as_str(), "pg_catalog" | "information_schema") =>
+        {
+            folded(name)
+        }
         _ => None,
     }
 }
@@ -151,7 +166,10 @@ fn call(name: &str, args: Vec<Expr>) -> Expr {
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
             duplicate_treatment: None,
-            args: args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect(),
+            args: args
+                .into_iter()
+                .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))
+                .collect(),
             clauses: Vec::new(),
         }),
         filter: None,
@@ -176,9 +194,7 @@ fn unnest(list: Expr) -> Expr {
 
 fn rewrite(expr: &mut Expr) -> Option<Expr> {
     match expr {
-        Expr::UnaryOp { op, expr }
-            if !matches!(op, UnaryOperator::Minus | UnaryOperator::Not) =>
-        {
+        Expr::UnaryOp { op, expr } if !matches!(op, UnaryOperator::Minus | UnaryOperator::Not) => {
             let name = match op {
                 UnaryOperator::BitwiseNot => "~",
                 UnaryOperator::PGSquareRoot => "|/",
@@ -192,18 +208,25 @@ fn rewrite(expr: &mut Expr) -> Option<Expr> {
         // Key words that are functions; sqlparser reads them as names.
         Expr::Identifier(name) if name.quote_style.is_none() => {
             let word = name.value.to_lowercase();
-            matches!(word.as_str(), "current_schema" | "current_role").then(|| call(&word, Vec::new()))
+            matches!(word.as_str(), "current_schema" | "current_role")
+                .then(|| call(&word, Vec::new()))
         }
-        Expr::UnaryOp { op: UnaryOperator::Minus, expr }
-            if !matches!(expr.as_ref(), Expr::Value(value) if matches!(value.value, Value::Number(..))) =>
-        {
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } if !matches!(expr.as_ref(), Expr::Value(value) if matches!(value.value, Value::Number(..))) => {
             Some(call("-", vec![take(expr)]))
         }
-        Expr::AnyOp { left, compare_op, right, .. } if !matches!(right.as_ref(), Expr::Subquery(_)) => {
-            Some(call(&format!("{} any", quantified_symbol(compare_op)?), vec![take(left), take(right)]))
+        Expr::AnyOp { left, compare_op, right, .. }
+            if !matches!(right.as_ref(), Expr::Subquery(_)) =>
+        {
+            Some(call(
+                &format!("{} any", quantified_symbol(compare_op)?),
+                vec![take(left), take(right)],
+            ))
         }
         Expr::AllOp { left, compare_op, right } if !matches!(right.as_ref(), Expr::Subquery(_)) => {
-            Some(call(&format!("{} all", quantified_symbol(compare_op)?), vec![take(left), take(right)]))
+            Some(call(
+                &format!("{} all", quantified_symbol(compare_op)?),
+                vec![take(left), take(right)],
+            ))
         }
         // A number beyond numeric's digits may still be a float.
         Expr::Cast { expr, .. } => {
@@ -225,9 +248,10 @@ fn rewrite(expr: &mut Expr) -> Option<Expr> {
                 return Some(array_of_query(query));
             }
             // A call that was wrapped is not wrapped again: its name is quoted then.
-            let marked = function.name.0.iter().any(|part| {
-                part.as_ident().is_some_and(|ident| ident.quote_style == Some(MARK))
-            });
+            let marked =
+                function.name.0.iter().any(|part| {
+                    part.as_ident().is_some_and(|ident| ident.quote_style == Some(MARK))
+                });
             if marked || !registry().is_set_returning(&name) || name == "unnest" {
                 return None;
             }
@@ -279,7 +303,11 @@ fn typed_unnest(function: &str, column: Option<&str>, list: Expr) -> Expr {
 fn column_of_call(expr: &mut Expr) -> Option<Expr> {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return None };
     let [AccessExpr::Dot(Expr::Identifier(column))] = access_chain.as_slice() else { return None };
-    let column = if column.quote_style.is_some() { column.value.clone() } else { column.value.to_lowercase() };
+    let column = if column.quote_style.is_some() {
+        column.value.clone()
+    } else {
+        column.value.to_lowercase()
+    };
     let mut inner = root.as_mut();
     while let Expr::Nested(nested) = inner {
         inner = nested.as_mut();
@@ -356,17 +384,26 @@ fn alias(name: &str, columns: &[&str]) -> TableAlias {
 
 /// The list under `SELECT unnest(list)` without any other clause.
 fn unnested_list(query: &Query) -> Option<Expr> {
-    let Query { with: None, body, order_by: None, limit_clause: None, fetch: None, .. } = query else { return None };
+    let Query { with: None, body, order_by: None, limit_clause: None, fetch: None, .. } = query
+    else {
+        return None;
+    };
     let SetExpr::Select(select) = body.as_ref() else { return None };
     if !select.from.is_empty() || select.selection.is_some() || select.distinct.is_some() {
         return None;
     }
-    let [SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr)] = select.projection.as_slice() else {
+    let [SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr)] =
+        select.projection.as_slice()
+    else {
         return None;
     };
-    let Expr::Function(Function { name, args: FunctionArguments::List(args), .. }) = expr else { return None };
+    let Expr::Function(Function { name, args: FunctionArguments::List(args), .. }) = expr else {
+        return None;
+    };
     match args.args.as_slice() {
-        [FunctionArg::Unnamed(FunctionArgExpr::Expr(list))] if function_name(name)? == "unnest" => Some(list.clone()),
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(list))] if function_name(name)? == "unnest" => {
+            Some(list.clone())
+        }
         _ => None,
     }
 }
@@ -421,19 +458,23 @@ fn called(factor: &TableFactor) -> Option<Called> {
             alias: alias.clone(),
             ordinality: *with_ordinality,
         }),
-        TableFactor::UNNEST { alias, array_exprs, with_ordinality, with_offset: false, .. } => Some(Called {
-            name: "unnest".to_owned(),
-            args: array_exprs.clone(),
-            alias: alias.clone(),
-            ordinality: *with_ordinality,
-        }),
+        TableFactor::UNNEST { alias, array_exprs, with_ordinality, with_offset: false, .. } => {
+            Some(Called {
+                name: "unnest".to_owned(),
+                args: array_exprs.clone(),
+                alias: alias.clone(),
+                ordinality: *with_ordinality,
+            })
+        }
         _ => None,
     }
 }
 
 /// A function in FROM as a derived table; `None` if it is no function of the registry.
 fn table_function(factor: &TableFactor) -> Result<Option<TableFactor>, PgError> {
-    let Some(Called { name, args, alias: given, ordinality }) = called(factor) else { return Ok(None) };
+    let Some(Called { name, args, alias: given, ordinality }) = called(factor) else {
+        return Ok(None);
+    };
     let is_set = registry().is_set_returning(&name);
     if !is_set && !registry().is_own_scalar(&name) {
         return Ok(None);
@@ -458,7 +499,8 @@ fn table_function(factor: &TableFactor) -> Result<Option<TableFactor>, PgError> 
             }
         }
         columns => {
-            let single = columns.and_then(|columns| columns.first()).map(|(column, _)| column.clone());
+            let single =
+                columns.and_then(|columns| columns.first()).map(|(column, _)| column.clone());
             for (index, list) in lists.into_iter().enumerate() {
                 let column = match &single {
                     Some(column) if *column != name => column.clone(),
@@ -473,12 +515,18 @@ fn table_function(factor: &TableFactor) -> Result<Option<TableFactor>, PgError> 
     }
     if ordinality {
         let list = first.filter(|_| is_set).ok_or_else(|| {
-            PgError::unsupported("WITH ORDINALITY of this function is not supported", "Use row_number() OVER ().")
+            PgError::unsupported(
+                "WITH ORDINALITY of this function is not supported",
+                "Use row_number() OVER ().",
+            )
         })?;
         items.push(("ordinality".to_owned(), unnest(call("set_ordinality", vec![list]))));
     }
     if items.is_empty() {
-        return Err(PgError::new(SqlState::UNDEFINED_FUNCTION, format!("function {name}() does not exist")));
+        return Err(PgError::new(
+            SqlState::UNDEFINED_FUNCTION,
+            format!("function {name}() does not exist"),
+        ));
     }
     let projection = items
         .into_iter()

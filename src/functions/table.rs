@@ -7,9 +7,9 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{NullHandling, Result as DfResult, ScalarValue, TableReference};
 use datafusion::logical_expr::{
-    ColumnarValue, EmptyRelation, Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Projection,
-    ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Subquery, SubqueryAlias, Unnest,
-    Volatility,
+    ColumnarValue, EmptyRelation, Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder,
+    Projection, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Subquery,
+    SubqueryAlias, Unnest, Volatility,
 };
 
 use crate::error::{PgError, SqlState};
@@ -22,12 +22,16 @@ static TWO: LazyLock<Signature> = LazyLock::new(|| Signature::any(2, Volatility:
 
 /// The function `set_column`.
 pub(crate) fn set_column() -> Arc<ScalarUDF> {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::from(SetColumn)));
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> =
+        LazyLock::new(|| Arc::new(ScalarUDF::from(SetColumn)));
     Arc::clone(&FUNCTION)
 }
 
 fn not_rows(name: &str) -> PgError {
-    PgError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" not found in data type record"))
+    PgError::new(
+        SqlState::UNDEFINED_COLUMN,
+        format!("column \"{name}\" not found in data type record"),
+    )
 }
 
 fn column_name(value: Option<&ScalarValue>) -> DfResult<&str> {
@@ -71,7 +75,9 @@ impl ScalarUDFImpl for SetColumn {
         };
         let name = match name {
             ColumnarValue::Scalar(value) => column_name(Some(value))?.to_owned(),
-            ColumnarValue::Array(_) => return Err(PgError::internal("set_column needs a constant name").into()),
+            ColumnarValue::Array(_) => {
+                return Err(PgError::internal("set_column needs a constant name").into());
+            }
         };
         let scalar = matches!(rows, ColumnarValue::Scalar(_));
         let rows = rows.to_array(if scalar { 1 } else { args.number_rows })?;
@@ -79,7 +85,8 @@ impl ScalarUDFImpl for SetColumn {
         let items = list.values().as_struct_opt().ok_or_else(|| not_rows(&name))?;
         let column = Arc::clone(items.column_by_name(&name).ok_or_else(|| not_rows(&name))?);
         let field = Arc::new(Field::new_list_field(column.data_type().clone(), true));
-        let result = ListArray::try_new(field, list.offsets().clone(), column, list.nulls().cloned())?;
+        let result =
+            ListArray::try_new(field, list.offsets().clone(), column, list.nulls().cloned())?;
         if scalar {
             return Ok(ColumnarValue::Scalar(ScalarValue::List(Arc::new(result))));
         }
@@ -141,9 +148,15 @@ fn local(expr: &Expr, left: &LogicalPlan) -> DfResult<Expr> {
 }
 
 /// The chain of projections, unnestings and filters over one empty row, put over `left` instead.
-fn rebase(plan: &LogicalPlan, left: &Arc<LogicalPlan>, outer: bool) -> DfResult<Option<LogicalPlan>> {
+fn rebase(
+    plan: &LogicalPlan,
+    left: &Arc<LogicalPlan>,
+    outer: bool,
+) -> DfResult<Option<LogicalPlan>> {
     match plan {
-        LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, .. }) => Ok(Some(left.as_ref().clone())),
+        LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, .. }) => {
+            Ok(Some(left.as_ref().clone()))
+        }
         LogicalPlan::Projection(projection) => {
             let Some(input) = rebase(&projection.input, left, outer)? else { return Ok(None) };
             let mut exprs = columns_of(left);

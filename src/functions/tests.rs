@@ -12,14 +12,18 @@ use datafusion::common::{Result as DfResult, TableReference};
 use datafusion::config::ConfigOptions;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
-use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
+use datafusion::logical_expr::{
+    AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
+};
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::sqlparser::ast::{self, Statement};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::error::{PgError, SqlState};
-use crate::functions::context::{CatalogFacts, ObjectKind, ObjectName, RegKind, SessionContext, SizeKind};
+use crate::functions::context::{
+    CatalogFacts, ObjectKind, ObjectName, RegKind, SessionContext, SizeKind,
+};
 use crate::functions::registry::{SessionFunctions, registry, session_functions};
 use crate::functions::resolve::resolve_plan;
 use crate::functions::syntax::desugar;
@@ -165,7 +169,8 @@ struct Types;
 
 impl TypePlanner for Types {
     fn plan_type_field(&self, ty: &ast::DataType) -> DfResult<Option<FieldRef>> {
-        let ty = PgType::parse_name(&ty.to_string().to_lowercase().replace('\'', "\"")).map_err(PgError::from)?;
+        let ty = PgType::parse_name(&ty.to_string().to_lowercase().replace('\'', "\""))
+            .map_err(PgError::from)?;
         // `char` alone is char(1).
         let ty = if ty == PgType::Bpchar(None) { PgType::Bpchar(Some(1)) } else { ty };
         Ok(Some(Arc::new(ty.field("", true))))
@@ -179,7 +184,8 @@ struct Provider {
 
 impl ContextProvider for Provider {
     fn get_table_source(&self, name: TableReference) -> DfResult<Arc<dyn TableSource>> {
-        Err(PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist")).into())
+        Err(PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
+            .into())
     }
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
         self.functions.expr_planners()
@@ -251,7 +257,11 @@ fn plan(functions: &SessionFunctions, sql: &str) -> Result<LogicalPlan, PgError>
 }
 
 /// Type and text of the one value a query gives.
-async fn answer(state: &SessionState, functions: &SessionFunctions, expr: &str) -> Result<(String, Option<String>), PgError> {
+async fn answer(
+    state: &SessionState,
+    functions: &SessionFunctions,
+    expr: &str,
+) -> Result<(String, Option<String>), PgError> {
     // A query alone is run as it is: DataFusion optimizes it further than a scalar subquery.
     let query = match expr.strip_prefix("(select ").and_then(|rest| rest.strip_suffix(')')) {
         Some(rest) => format!("select {rest}"),
@@ -265,7 +275,8 @@ async fn answer(state: &SessionState, functions: &SessionFunctions, expr: &str) 
         eprintln!("{expr}\n{}\n{}", plan.display_indent_schema(), shown.indent(false));
     }
     let batches = datafusion::physical_plan::collect(physical, state.task_ctx()).await?;
-    let value = batches.iter().find(|batch| batch.num_rows() > 0).map(|batch| Arc::clone(batch.column(0)));
+    let value =
+        batches.iter().find(|batch| batch.num_rows() > 0).map(|batch| Arc::clone(batch.column(0)));
     let Some(value) = value else { return Ok((ty.without_modifier().name(), None)) };
     let text = if value.is_null(0) {
         None
@@ -321,7 +332,11 @@ fn table(path: &Path) -> Vec<(String, String, Option<String>)> {
 
 #[test]
 fn every_line_of_the_tables_is_a_signature() {
-    for def in crate::functions::lib::FUNCTIONS.iter().chain(crate::functions::lib::OPERATORS).flat_map(|t| t.iter()) {
+    for def in crate::functions::lib::FUNCTIONS
+        .iter()
+        .chain(crate::functions::lib::OPERATORS)
+        .flat_map(|t| t.iter())
+    {
         def.parse().unwrap_or_else(|error| panic!("{}: {error}", def.text));
     }
     assert!(registry().descriptions().count() > 500);
@@ -330,23 +345,35 @@ fn every_line_of_the_tables_is_a_signature() {
 #[test]
 fn expressions_give_what_postgresql_gives() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/functions");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(16 << 20).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(16 << 20)
+        .build()
+        .unwrap();
     let functions = session_functions(Arc::new(TestSession));
     let state = SessionStateBuilder::new().with_default_features().build();
     let deviations = table(&directory.join("deviations.txt"));
     let (mut report, mut count) = (String::new(), 0);
-    let mut files: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "tsv")) {
+    for file in
+        files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "tsv"))
+    {
         for line in table(file) {
             count += 1;
-            let (expr, ty, wanted) = deviations.iter().find(|known| known.0 == line.0).unwrap_or(&line).clone();
+            let (expr, ty, wanted) =
+                deviations.iter().find(|known| known.0 == line.0).unwrap_or(&line).clone();
             let found = runtime.block_on(answer(&state, &functions, &expr));
             let (found_type, found) = match found {
                 Ok((found_type, found)) => (found_type, found),
                 Err(error) => {
                     if ty != "!" || wanted.as_deref() != Some(error.code().0) {
-                        let _ = writeln!(report, "{expr}\t{ty} {wanted:?}\t! {} {error}", error.code().0);
+                        let _ = writeln!(
+                            report,
+                            "{expr}\t{ty} {wanted:?}\t! {} {error}",
+                            error.code().0
+                        );
                     }
                     continue;
                 }
@@ -357,5 +384,8 @@ fn expressions_give_what_postgresql_gives() {
         }
     }
     let failures = report.lines().count();
-    assert!(failures == 0, "{failures} of {count} expressions differ (expression, PostgreSQL, graphwire):\n{report}");
+    assert!(
+        failures == 0,
+        "{failures} of {count} expressions differ (expression, PostgreSQL, graphwire):\n{report}"
+    );
 }

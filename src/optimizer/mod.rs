@@ -15,7 +15,10 @@ use crate::error::PgError;
 ///
 /// # Errors
 /// What a rule finds wrong with the plan; `XX000` if a rule widened what the plan touches.
-pub fn optimize(state: &SessionState, plan: Admitted<LogicalPlan>) -> Result<Admitted<LogicalPlan>, PgError> {
+pub fn optimize(
+    state: &SessionState,
+    plan: Admitted<LogicalPlan>,
+) -> Result<Admitted<LogicalPlan>, PgError> {
     // Ours come last: DataFusion's have brought conditions down to the patterns by then.
     let own = Optimizer::with_rules(vec![Arc::new(rules::PushDownPattern)]);
     plan.rewritten(|plan| Ok(own.optimize(state.optimize(&plan)?, state, |_, _| {})?))

@@ -44,7 +44,10 @@ impl TableSource for RelationSource {
         Arc::clone(&self.schema)
     }
 
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
         // A scan uses filters to skip chunks and to look up keys; the filter above stays.
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }

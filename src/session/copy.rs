@@ -10,7 +10,9 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::logical_expr::{EmptyRelation, Extension, LogicalPlan};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use futures::StreamExt;
-use sqlparser::ast::{CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, Statement as Sql};
+use sqlparser::ast::{
+    CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, Statement as Sql,
+};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -25,11 +27,16 @@ use crate::executor::WriteTarget;
 use crate::executor::write::StatementWrites;
 use crate::parser::{Body, Statement};
 use crate::planner::bind::bound::Bound;
-use crate::planner::bind::sql::{assign_expression, bind_expression, bind_query, fold, write_target};
+use crate::planner::bind::sql::{
+    assign_expression, bind_expression, bind_query, fold, write_target,
+};
 use crate::planner::node::{TableWrite, WriteKind};
 use crate::storage::fs::{FileSystem, LocalFileSystem};
-use crate::types::copy::{CopyColumn, CopyColumns, CopyFormat, CopyHeader, CopyOptionTexts, CopyOptions, CopyReader, CopyWriter};
 use crate::types::TypeError;
+use crate::types::copy::{
+    CopyColumn, CopyColumns, CopyFormat, CopyHeader, CopyOptionTexts, CopyOptions, CopyReader,
+    CopyWriter,
+};
 
 /// Rows of the batches a COPY makes.
 const BATCH_ROWS: usize = 65_536;
@@ -63,7 +70,9 @@ impl CopyTask {
     pub(super) async fn finish(mut self, session: &mut Session) -> Result<String, PgError> {
         let read = match (&mut self.reading).await {
             Ok(read) => read?,
-            Err(error) if error.is_panic() => return Err(PgError::internal("COPY failed unexpectedly")),
+            Err(error) if error.is_panic() => {
+                return Err(PgError::internal("COPY failed unexpectedly"));
+            }
             Err(_) => return Err(session.shared.canceled()),
         };
         write(session, &self.table, &self.columns, read.batches)?;
@@ -72,11 +81,19 @@ impl CopyTask {
 }
 
 /// Runs COPY; `None` if the statement is another.
-pub(super) async fn run(session: &mut Session, statement: &Statement) -> Result<Option<Outcome>, PgError> {
+pub(super) async fn run(
+    session: &mut Session,
+    statement: &Statement,
+) -> Result<Option<Outcome>, PgError> {
     let Body::Sql { statement: sql, .. } = &statement.body else { return Ok(None) };
-    let Sql::Copy { source, to, target, options, legacy_options, values } = sql.as_ref() else { return Ok(None) };
+    let Sql::Copy { source, to, target, options, legacy_options, values } = sql.as_ref() else {
+        return Ok(None);
+    };
     if !values.is_empty() {
-        return Err(PgError::new(SqlState::SYNTAX_ERROR, "COPY takes its data from the protocol, not from the statement"));
+        return Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            "COPY takes its data from the protocol, not from the statement",
+        ));
     }
     let said = Said::new(options, legacy_options)?;
     match (to, target) {
@@ -92,9 +109,10 @@ pub(super) async fn run(session: &mut Session, statement: &Statement) -> Result<
         (_, CopyTarget::Program { .. }) => {
             Err(PgError::unsupported("COPY with PROGRAM is not supported", "Use psql's \\copy."))
         }
-        (true, CopyTarget::Stdin) | (false, CopyTarget::Stdout) => {
-            Err(PgError::new(SqlState::SYNTAX_ERROR, "COPY … FROM takes STDIN, COPY … TO takes STDOUT"))
-        }
+        (true, CopyTarget::Stdin) | (false, CopyTarget::Stdout) => Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            "COPY … FROM takes STDIN, COPY … TO takes STDOUT",
+        )),
     }
 }
 
@@ -141,7 +159,10 @@ impl Said {
             },
             CopyOption::Freeze(false) => {}
             CopyOption::Freeze(true) => {
-                return Err(PgError::unsupported("COPY … FREEZE is not supported", "Leave it out; rows are visible at commit."));
+                return Err(PgError::unsupported(
+                    "COPY … FREEZE is not supported",
+                    "Leave it out; rows are visible at commit.",
+                ));
             }
             CopyOption::Delimiter(delimiter) => texts.delimiter = Some(delimiter.to_string()),
             CopyOption::Null(null) => texts.null = Some(null.clone()),
@@ -152,15 +173,17 @@ impl Said {
             CopyOption::ForceQuote(columns) => texts.force_quote = named(columns),
             CopyOption::ForceNotNull(columns) => texts.force_not_null = named(columns),
             CopyOption::ForceNull(columns) => texts.force_null = named(columns),
-            CopyOption::Encoding(encoding) => match encoding.to_lowercase().replace('-', "").as_str() {
-                "utf8" => {}
-                _ => {
-                    return Err(PgError::unsupported(
-                        format!("COPY encoding \"{encoding}\" is not supported"),
-                        "Convert the data to UTF8.",
-                    ));
+            CopyOption::Encoding(encoding) => {
+                match encoding.to_lowercase().replace('-', "").as_str() {
+                    "utf8" => {}
+                    _ => {
+                        return Err(PgError::unsupported(
+                            format!("COPY encoding \"{encoding}\" is not supported"),
+                            "Convert the data to UTF8.",
+                        ));
+                    }
                 }
-            },
+            }
         }
         Ok(())
     }
@@ -185,7 +208,10 @@ impl Said {
                 }
             }
             other => {
-                return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{other}\"")));
+                return Err(PgError::new(
+                    SqlState::SYNTAX_ERROR,
+                    format!("syntax error at or near \"{other}\""),
+                ));
             }
         }
         Ok(())
@@ -209,9 +235,14 @@ fn named(columns: &[Ident]) -> CopyColumns {
 }
 
 /// The table, and the positions of the columns that are copied.
-fn table_of(session: &mut Session, source: &CopySource) -> Result<(Arc<Relation>, Vec<usize>), PgError> {
+fn table_of(
+    session: &mut Session,
+    source: &CopySource,
+) -> Result<(Arc<Relation>, Vec<usize>), PgError> {
     session.statement_snapshot()?;
-    let Some(transaction) = &session.transaction else { return Err(PgError::internal("no transaction")) };
+    let Some(transaction) = &session.transaction else {
+        return Err(PgError::internal("no transaction"));
+    };
     let context = session.bind_context(transaction, Default::default());
     let CopySource::Table { table_name, columns } = source else {
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "COPY FROM takes a table"));
@@ -261,22 +292,42 @@ fn admit_insert(session: &Session, relation: &Arc<Relation>) -> Result<(), PgErr
             "cannot execute COPY FROM in a read-only transaction",
         ));
     }
-    let rows = LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) });
+    let rows = LogicalPlan::EmptyRelation(EmptyRelation {
+        produce_one_row: false,
+        schema: Arc::new(DFSchema::empty()),
+    });
     let name = TableReference::bare(relation.name.as_str());
-    let node = TableWrite::try_new(Arc::clone(relation), WriteKind::Insert, Arc::new(rows), 0, &name)?;
-    admit(LogicalPlan::Extension(Extension { node: Arc::new(node) }), &session.shared.caller).map(drop)
+    let node =
+        TableWrite::try_new(Arc::clone(relation), WriteKind::Insert, Arc::new(rows), 0, &name)?;
+    admit(LogicalPlan::Extension(Extension { node: Arc::new(node) }), &session.shared.caller)
+        .map(drop)
 }
 
-fn reader(session: &Session, relation: &Relation, columns: &[usize], options: CopyOptions) -> CopyReader {
+fn reader(
+    session: &Session,
+    relation: &Relation,
+    columns: &[usize],
+    options: CopyOptions,
+) -> CopyReader {
     let settings = session.shared.settings.lock().input(session.shared.now().transaction_us);
-    CopyReader::new(&relation.name, &copy_columns(relation, columns), options, &settings, BATCH_ROWS)
+    CopyReader::new(
+        &relation.name,
+        &copy_columns(relation, columns),
+        options,
+        &settings,
+        BATCH_ROWS,
+    )
 }
 
 fn reservation(engine: &Engine) -> MemoryReservation {
     MemoryConsumer::new("COPY").register(engine.runtime.task_context().memory_pool())
 }
 
-async fn copy_in(session: &mut Session, source: &CopySource, said: Said) -> Result<Outcome, PgError> {
+async fn copy_in(
+    session: &mut Session,
+    source: &CopySource,
+    said: Said,
+) -> Result<Outcome, PgError> {
     let (relation, columns) = table_of(session, source)?;
     admit_insert(session, &relation)?;
     let options = said.check(true)?;
@@ -321,7 +372,9 @@ fn write(
     columns: &[usize],
     batches: Vec<RecordBatch>,
 ) -> Result<(), PgError> {
-    let Some(transaction) = &session.transaction else { return Err(PgError::internal("no transaction")) };
+    let Some(transaction) = &session.transaction else {
+        return Err(PgError::internal("no transaction"));
+    };
     let Some(table) = relation.table() else { return Err(PgError::internal("not a table")) };
     let context = session.bind_context(transaction, Default::default());
     let empty = DFSchema::empty();
@@ -330,7 +383,11 @@ fn write(
         defaults.push(match (&column.default, columns.contains(&at)) {
             (_, true) | (None, false) => None,
             (Some(ColumnDefault::Expression(text)), false) => {
-                let expr = bind_expression(&context, &crate::parser::stored::parse_expression(text)?, &empty)?;
+                let expr = bind_expression(
+                    &context,
+                    &crate::parser::stored::parse_expression(text)?,
+                    &empty,
+                )?;
                 let expr = assign_expression(&context, expr, &column.ty, &empty)?;
                 Some(super::facts::physical_expression(&session.engine, &expr, &empty)?)
             }
@@ -348,10 +405,12 @@ fn write(
             .columns
             .iter()
             .enumerate()
-            .map(|(at, column)| match (columns.iter().position(|copied| *copied == at), &defaults[at]) {
-                (Some(from), _) => Ok(batch.column(from).clone()),
-                (None, Some(default)) => Ok(default.evaluate(&no_columns)?.into_array(rows)?),
-                (None, None) => Ok(arrow::array::new_null_array(&column.ty.arrow(), rows)),
+            .map(|(at, column)| {
+                match (columns.iter().position(|copied| *copied == at), &defaults[at]) {
+                    (Some(from), _) => Ok(batch.column(from).clone()),
+                    (None, Some(default)) => Ok(default.evaluate(&no_columns)?.into_array(rows)?),
+                    (None, None) => Ok(arrow::array::new_null_array(&column.ty.arrow(), rows)),
+                }
             })
             .collect::<Result<Vec<ArrayRef>, PgError>>()?;
         let fields: Vec<_> =
@@ -388,12 +447,19 @@ async fn copy_out(
         }
     };
     session.statement_snapshot()?;
-    let Some(transaction) = &session.transaction else { return Err(PgError::internal("no transaction")) };
+    let Some(transaction) = &session.transaction else {
+        return Err(PgError::internal("no transaction"));
+    };
     let context = session.bind_context(transaction, Default::default());
     let plan = bind_query(&context, &query, &graph_tables.into())?;
-    let columns: Vec<CopyColumn> =
-        plan.columns.iter().map(|column| CopyColumn { name: column.name.clone(), ty: column.ty.clone() }).collect();
-    let Executed::Rows(rows) = Box::pin(pipeline::start(session, &Bound::Plan(plan), Vec::new())).await? else {
+    let columns: Vec<CopyColumn> = plan
+        .columns
+        .iter()
+        .map(|column| CopyColumn { name: column.name.clone(), ty: column.ty.clone() })
+        .collect();
+    let Executed::Rows(rows) =
+        Box::pin(pipeline::start(session, &Bound::Plan(plan), Vec::new())).await?
+    else {
         return Err(PgError::internal("a query gave no rows"));
     };
     let rows = super::statements::read(&Arc::new(parking_lot::Mutex::new(rows)), 0)?;
@@ -415,7 +481,8 @@ async fn copy_out(
         async move {
             let piece = match rows.next().await? {
                 Ok(batch) => {
-                    counted.fetch_add(batch.num_rows() as u64, std::sync::atomic::Ordering::Relaxed);
+                    counted
+                        .fetch_add(batch.num_rows() as u64, std::sync::atomic::Ordering::Relaxed);
                     let mut out = Vec::new();
                     let mut ends = Vec::new();
                     writer
@@ -435,11 +502,18 @@ async fn copy_out(
     .flatten();
     let header = (!start.is_empty()).then(|| Ok(bytes::Bytes::from(start)));
     let trailer = (!end.is_empty()).then(|| Ok(bytes::Bytes::from(end)));
-    let data = futures::stream::iter(header).chain(body).chain(futures::stream::iter(trailer)).boxed();
+    let data =
+        futures::stream::iter(header).chain(body).chain(futures::stream::iter(trailer)).boxed();
     let completion = move || {
         Completion::Complete(format!("COPY {}", counted.load(std::sync::atomic::Ordering::Relaxed)))
     };
-    Ok(Outcome::CopyOut(CopyOut { columns: count, binary, data, framing, completion: Arc::new(completion) }))
+    Ok(Outcome::CopyOut(CopyOut {
+        columns: count,
+        binary,
+        data,
+        framing,
+        completion: Arc::new(completion),
+    }))
 }
 
 /// Rows as pieces: in binary each row by itself, else all together, as the server finds their ends.
@@ -453,14 +527,27 @@ fn pieces(out: Vec<u8>, ends: &[usize], binary: bool) -> Vec<bytes::Bytes> {
 }
 
 /// `COPY t FROM '/path'`: for superusers, as only they may read the server's files.
-async fn copy_file(session: &mut Session, source: &CopySource, said: Said, path: &str) -> Result<String, PgError> {
+async fn copy_file(
+    session: &mut Session,
+    source: &CopySource,
+    said: Said,
+    path: &str,
+) -> Result<String, PgError> {
     if !session.shared.caller.superuser {
-        return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, "permission denied to COPY from a file")
-            .detail("Only superusers may read the server's files.")
-            .hint("Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone."));
+        return Err(PgError::new(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            "permission denied to COPY from a file",
+        )
+        .detail("Only superusers may read the server's files.")
+        .hint(
+            "Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone.",
+        ));
     }
     if !Path::new(path).is_absolute() {
-        return Err(PgError::new(SqlState::INVALID_NAME, "relative path not allowed for COPY to file"));
+        return Err(PgError::new(
+            SqlState::INVALID_NAME,
+            "relative path not allowed for COPY to file",
+        ));
     }
     let (relation, columns) = table_of(session, source)?;
     admit_insert(session, &relation)?;
@@ -473,7 +560,8 @@ async fn copy_file(session: &mut Session, source: &CopySource, said: Said, path:
             let wanted = copy_columns(&relation, &columns);
             let format = said.format;
             let path = path.to_owned();
-            let read = tokio::task::spawn_blocking(move || read_columnar_file(format, &path, &wanted));
+            let read =
+                tokio::task::spawn_blocking(move || read_columnar_file(format, &path, &wanted));
             read.await.map_err(|_| PgError::internal("COPY failed unexpectedly"))??
         }
     };
@@ -507,22 +595,37 @@ async fn read_copy_file(mut reader: CopyReader, path: &str) -> Result<Vec<Record
 }
 
 /// Reads a file that has columns of its own: they are matched with the table's by name.
-fn read_columnar_file(format: FileFormat, path: &str, wanted: &[CopyColumn]) -> Result<Vec<RecordBatch>, PgError> {
+fn read_columnar_file(
+    format: FileFormat,
+    path: &str,
+    wanted: &[CopyColumn],
+) -> Result<Vec<RecordBatch>, PgError> {
     let file = LocalFileSystem.open(Path::new(path))?;
     let damaged = |error: &dyn std::fmt::Display| {
-        PgError::new(SqlState::BAD_COPY_FILE_FORMAT, format!("could not read file \"{path}\": {error}"))
+        PgError::new(
+            SqlState::BAD_COPY_FILE_FORMAT,
+            format!("could not read file \"{path}\": {error}"),
+        )
     };
     let batches: Vec<RecordBatch> = match format {
         FileFormat::Parquet => {
-            let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(&error))?;
-            let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| damaged(&error))?;
+            let builder =
+                ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(&error))?;
+            let reader =
+                builder.with_batch_size(BATCH_ROWS).build().map_err(|error| damaged(&error))?;
             reader.collect::<Result<_, _>>().map_err(|error| damaged(&error))?
         }
         FileFormat::Json => {
             // Values are read as text and then by each column's own input function.
             let fields: Vec<_> = wanted
                 .iter()
-                .map(|column| arrow::datatypes::Field::new(&column.name, arrow::datatypes::DataType::Utf8, true))
+                .map(|column| {
+                    arrow::datatypes::Field::new(
+                        &column.name,
+                        arrow::datatypes::DataType::Utf8,
+                        true,
+                    )
+                })
                 .collect();
             let schema = Arc::new(arrow::datatypes::Schema::new(fields));
             let reader = arrow::json::ReaderBuilder::new(schema)
@@ -537,7 +640,11 @@ fn read_columnar_file(format: FileFormat, path: &str, wanted: &[CopyColumn]) -> 
     batches.iter().map(|batch| match_columns(batch, wanted, path)).collect()
 }
 
-fn match_columns(batch: &RecordBatch, wanted: &[CopyColumn], path: &str) -> Result<RecordBatch, PgError> {
+fn match_columns(
+    batch: &RecordBatch,
+    wanted: &[CopyColumn],
+    path: &str,
+) -> Result<RecordBatch, PgError> {
     let mut arrays: Vec<ArrayRef> = Vec::with_capacity(wanted.len());
     for column in wanted {
         let found = batch.column_by_name(&column.name).ok_or_else(|| {
@@ -549,7 +656,9 @@ fn match_columns(batch: &RecordBatch, wanted: &[CopyColumn], path: &str) -> Resu
         let ty = column.ty.arrow();
         let is_text = matches!(
             found.data_type(),
-            arrow::datatypes::DataType::Utf8 | arrow::datatypes::DataType::Utf8View | arrow::datatypes::DataType::LargeUtf8
+            arrow::datatypes::DataType::Utf8
+                | arrow::datatypes::DataType::Utf8View
+                | arrow::datatypes::DataType::LargeUtf8
         );
         arrays.push(if is_text {
             crate::types::cast_text_array(found.as_ref(), &column.ty, &Default::default())
@@ -560,5 +669,9 @@ fn match_columns(batch: &RecordBatch, wanted: &[CopyColumn], path: &str) -> Resu
     }
     let fields: Vec<_> = wanted.iter().map(|column| column.ty.field(&column.name, true)).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::new(arrow::datatypes::Schema::new(fields)), arrays, &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        Arc::new(arrow::datatypes::Schema::new(fields)),
+        arrays,
+        &options,
+    )?)
 }

@@ -15,15 +15,18 @@ use crate::catalog::{
     Catalog, Column, Constraint, ConstraintKind, Relation, RelationKind, Schema, Table,
 };
 use crate::error::{PgError, SqlState};
-use crate::executor::write::{check_key_type, StatementWrites};
 use crate::executor::WriteTarget;
+use crate::executor::write::{StatementWrites, check_key_type};
 use crate::planner::bind::sql::ddl::{DdlCommand, NewConstraint, NewConstraintKind, NewTable};
 use crate::planner::bind::{Bound, BoundPlan};
 use crate::storage::TableVersion;
 use crate::types::Oid;
 
 /// Runs a command; its tag.
-pub(super) async fn run(session: &mut Session, command: Admitted<DdlCommand>) -> Result<String, PgError> {
+pub(super) async fn run(
+    session: &mut Session,
+    command: Admitted<DdlCommand>,
+) -> Result<String, PgError> {
     session.statement_snapshot()?;
     if session.transaction.as_ref().is_some_and(|transaction| transaction.read_only) {
         return Err(PgError::new(
@@ -71,8 +74,10 @@ pub(super) async fn run(session: &mut Session, command: Admitted<DdlCommand>) ->
             let oid = match replaces {
                 Some(oid) => oid,
                 None if session.system => {
-                    let schema = catalog.schemas.get(&schema).map_or("", |schema| schema.name.as_str());
-                    crate::catalog::pg::system_view_oid(schema, &name).unwrap_or_else(|| catalog.allocate())
+                    let schema =
+                        catalog.schemas.get(&schema).map_or("", |schema| schema.name.as_str());
+                    crate::catalog::pg::system_view_oid(schema, &name)
+                        .unwrap_or_else(|| catalog.allocate())
                 }
                 None => catalog.allocate(),
             };
@@ -133,13 +138,23 @@ fn version_of(session: &Session, table: Oid) -> Option<Arc<TableVersion>> {
     transaction.writes.lock().view().table(table).cloned()
 }
 
-async fn create_table(session: &mut Session, mut catalog: Catalog, new: NewTable) -> Result<String, PgError> {
+async fn create_table(
+    session: &mut Session,
+    mut catalog: Catalog,
+    new: NewTable,
+) -> Result<String, PgError> {
     let owner = session.shared.caller.role;
     let oid = catalog.allocate();
     let NewTable { schema, name, columns, constraints, rows } = new;
     let mut table = Table::new(columns, Vec::new());
-    let mut relation =
-        Relation { oid, schema, name, owner, comment: None, kind: RelationKind::Table(Arc::new(table.clone())) };
+    let mut relation = Relation {
+        oid,
+        schema,
+        name,
+        owner,
+        comment: None,
+        kind: RelationKind::Table(Arc::new(table.clone())),
+    };
     for constraint in constraints {
         add_constraint(&mut catalog, &relation, &mut table, constraint)?;
         relation.kind = RelationKind::Table(Arc::new(table.clone()));
@@ -161,15 +176,20 @@ async fn create_table(session: &mut Session, mut catalog: Catalog, new: NewTable
     set_catalog(session, catalog);
     let Some(batches) = rows else { return Ok(tag) };
     let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    let Some(transaction) = &session.transaction else { return Err(PgError::internal("no transaction")) };
+    let Some(transaction) = &session.transaction else {
+        return Err(PgError::internal("no transaction"));
+    };
     let relation = transaction
         .catalog
         .relation(oid)
         .cloned()
         .ok_or_else(|| PgError::internal(format!("table \"{relation_name}\" was not made")))?;
     let checks = Arc::new(session.checks(transaction));
-    let target =
-        StatementWrites::new(Arc::clone(&transaction.writes), Arc::clone(&transaction.catalog), checks);
+    let target = StatementWrites::new(
+        Arc::clone(&transaction.writes),
+        Arc::clone(&transaction.catalog),
+        checks,
+    );
     target.insert(&relation, batches)?;
     Ok(format!("SELECT {count}"))
 }
@@ -237,7 +257,10 @@ fn add_constraint(
             if table.primary_key().is_some() {
                 return Err(PgError::new(
                     SqlState::INVALID_TABLE_DEFINITION,
-                    format!("multiple primary keys for table \"{}\" are not allowed", relation.name),
+                    format!(
+                        "multiple primary keys for table \"{}\" are not allowed",
+                        relation.name
+                    ),
                 ));
             }
             let columns = positions(relation, table, &names)?;
@@ -252,27 +275,48 @@ fn add_constraint(
             for column in &columns {
                 check_key_type(&table.columns[*column].ty)?;
             }
-            (format!("{}_key", names.join("_")), ConstraintKind::Unique { columns, index: catalog.allocate() })
+            (
+                format!("{}_key", names.join("_")),
+                ConstraintKind::Unique { columns, index: catalog.allocate() },
+            )
         }
         NewConstraintKind::Check { condition, column } => {
-            let suffix = column.map_or_else(|| "check".to_owned(), |column| format!("{column}_check"));
+            let suffix =
+                column.map_or_else(|| "check".to_owned(), |column| format!("{column}_check"));
             (suffix, ConstraintKind::Check { condition })
         }
-        NewConstraintKind::ForeignKey { columns, referenced, referenced_columns, on_update, on_delete } => {
-            let (suffix, kind) = foreign_key(catalog, relation, table, ForeignKey {
-                columns,
-                referenced,
-                referenced_columns,
-            })?;
-            let ConstraintKind::ForeignKey { columns, referenced, referenced_columns, .. } = kind else {
+        NewConstraintKind::ForeignKey {
+            columns,
+            referenced,
+            referenced_columns,
+            on_update,
+            on_delete,
+        } => {
+            let (suffix, kind) = foreign_key(
+                catalog,
+                relation,
+                table,
+                ForeignKey { columns, referenced, referenced_columns },
+            )?;
+            let ConstraintKind::ForeignKey { columns, referenced, referenced_columns, .. } = kind
+            else {
                 return Err(PgError::internal("a foreign key became something else"));
             };
-            (suffix, ConstraintKind::ForeignKey { columns, referenced, referenced_columns, on_update, on_delete })
+            (
+                suffix,
+                ConstraintKind::ForeignKey {
+                    columns,
+                    referenced,
+                    referenced_columns,
+                    on_update,
+                    on_delete,
+                },
+            )
         }
     };
-    let name = new
-        .name
-        .unwrap_or_else(|| free_name(catalog, relation.schema, table, &format!("{}_{suffix}", relation.name)));
+    let name = new.name.unwrap_or_else(|| {
+        free_name(catalog, relation.schema, table, &format!("{}_{suffix}", relation.name))
+    });
     let oid = catalog.allocate();
     table.constraints.push(Constraint { oid, name, kind });
     Ok(())
@@ -291,7 +335,8 @@ fn foreign_key(
     key: ForeignKey,
 ) -> Result<(String, ConstraintKind), PgError> {
     let columns = positions(relation, table, &key.columns)?;
-    let other = key.referenced.and_then(|oid| catalog.relation(oid)).and_then(|other| other.table());
+    let other =
+        key.referenced.and_then(|oid| catalog.relation(oid)).and_then(|other| other.table());
     let target: &Table = other.map_or(table, Arc::as_ref);
     let referenced_columns = if key.referenced_columns.is_empty() {
         target.primary_key().map(<[usize]>::to_vec).ok_or_else(|| {
@@ -409,8 +454,14 @@ fn drop_relations(
                     }
                     keys.push(dependent);
                 }
-                RelationKind::View(_) | RelationKind::PropertyGraph(_) | RelationKind::System(_) => {
-                    needed.push(format!("{} depends on {}", described(&dependent), described(&relation)));
+                RelationKind::View(_)
+                | RelationKind::PropertyGraph(_)
+                | RelationKind::System(_) => {
+                    needed.push(format!(
+                        "{} depends on {}",
+                        described(&dependent),
+                        described(&relation)
+                    ));
                     going.insert(dependent.oid);
                     queue.push(dependent.oid);
                 }
@@ -419,7 +470,10 @@ fn drop_relations(
     }
     if !needed.is_empty() && !cascade {
         let first = asked.iter().find_map(|oid| catalog.relation(*oid));
-        return Err(still_needed(&first.map(|relation| described(relation)).unwrap_or_default(), &needed));
+        return Err(still_needed(
+            &first.map(|relation| described(relation)).unwrap_or_default(),
+            &needed,
+        ));
     }
     if !needed.is_empty() {
         session.shared.notify(match needed.as_slice() {
@@ -427,12 +481,18 @@ fn drop_relations(
                 let what = one.split(" depends on ").next().unwrap_or(one);
                 PgError::notice(format!("drop cascades to {what}"))
             }
-            many => PgError::notice(format!("drop cascades to {} other objects", many.len())).detail(
-                many.iter()
-                    .map(|one| format!("drop cascades to {}", one.split(" depends on ").next().unwrap_or(one)))
-                    .collect::<Vec<_>>()
-                    .join("\n"),
-            ),
+            many => PgError::notice(format!("drop cascades to {} other objects", many.len()))
+                .detail(
+                    many.iter()
+                        .map(|one| {
+                            format!(
+                                "drop cascades to {}",
+                                one.split(" depends on ").next().unwrap_or(one)
+                            )
+                        })
+                        .collect::<Vec<_>>()
+                        .join("\n"),
+                ),
         });
     }
     for dependent in keys.iter().filter(|dependent| !going.contains(&dependent.oid)) {
@@ -466,7 +526,11 @@ fn remove_referring(catalog: &mut Catalog, table: Oid, going: &BTreeSet<Oid>) {
     catalog.put_relation(relation);
 }
 
-fn truncate(session: &mut Session, catalog: &Catalog, relations: &[Arc<Relation>]) -> Result<(), PgError> {
+fn truncate(
+    session: &mut Session,
+    catalog: &Catalog,
+    relations: &[Arc<Relation>],
+) -> Result<(), PgError> {
     for relation in relations {
         for dependent in catalog.dependents(relation.oid) {
             let Some(table) = dependent.table() else { continue };
@@ -493,7 +557,12 @@ fn truncate(session: &mut Session, catalog: &Catalog, relations: &[Arc<Relation>
     Ok(())
 }
 
-fn comment(catalog: &mut Catalog, relation: &Relation, column: Option<usize>, text: Option<String>) {
+fn comment(
+    catalog: &mut Catalog,
+    relation: &Relation,
+    column: Option<usize>,
+    text: Option<String>,
+) {
     let mut relation = relation.clone();
     let Some(at) = column else {
         relation.comment = text;
@@ -506,7 +575,9 @@ fn comment(catalog: &mut Catalog, relation: &Relation, column: Option<usize>, te
         }
     };
     match &mut relation.kind {
-        RelationKind::Table(table) | RelationKind::System(table) => set(&mut Arc::make_mut(table).columns),
+        RelationKind::Table(table) | RelationKind::System(table) => {
+            set(&mut Arc::make_mut(table).columns)
+        }
         RelationKind::View(view) => set(&mut Arc::make_mut(view).columns),
         RelationKind::PropertyGraph(_) => {}
     }

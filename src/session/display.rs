@@ -10,18 +10,26 @@ use crate::types::{OutputSettings, to_text_array};
 ///
 /// # Errors
 /// `XX000` if a column is not of its type.
-pub fn cells(result: &Finished, settings: &OutputSettings) -> Result<Vec<Vec<Option<String>>>, PgError> {
+pub fn cells(
+    result: &Finished,
+    settings: &OutputSettings,
+) -> Result<Vec<Vec<Option<String>>>, PgError> {
     let Some(columns) = &result.columns else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
     for batch in &result.batches {
         let texts = columns
             .iter()
             .zip(batch.columns())
-            .map(|(column, array)| to_text_array(array, &column.ty, settings).map_err(PgError::from))
+            .map(|(column, array)| {
+                to_text_array(array, &column.ty, settings).map_err(PgError::from)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
             rows.push(
-                texts.iter().map(|text| (!text.is_null(row)).then(|| text.value(row).to_owned())).collect(),
+                texts
+                    .iter()
+                    .map(|text| (!text.is_null(row)).then(|| text.value(row).to_owned()))
+                    .collect(),
             );
         }
     }
@@ -45,7 +53,11 @@ pub fn text_table(result: &Finished, settings: &OutputSettings) -> Result<String
         })
         .collect();
     let line = |cells: Vec<String>| format!(" {}", cells.join(" | ")).trim_end().to_owned();
-    let names = columns.iter().zip(&widths).map(|(column, width)| format!("{:^width$}", column.name)).collect();
+    let names = columns
+        .iter()
+        .zip(&widths)
+        .map(|(column, width)| format!("{:^width$}", column.name))
+        .collect();
     let rule: Vec<String> = widths.iter().map(|width| "-".repeat(width + 2)).collect();
     let mut lines = vec![line(names), rule.join("+")];
     for row in &rows {
@@ -54,7 +66,11 @@ pub fn text_table(result: &Finished, settings: &OutputSettings) -> Result<String
             .zip(columns.iter().zip(&widths))
             .map(|(cell, (column, width))| {
                 let cell = cell.as_deref().unwrap_or_default();
-                if column.ty.category() == 'N' { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+                if column.ty.category() == 'N' {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
+                }
             })
             .collect();
         lines.push(line(cells));

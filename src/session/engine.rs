@@ -12,9 +12,9 @@ use super::shared::SessionShared;
 use crate::access::login::mock_verifier;
 use crate::catalog::{Catalog, Cluster, Database, Relation, RelationKind, Role, Schema, Table};
 use crate::error::{PgError, Severity, SqlState};
+use crate::executor::Runtime;
 use crate::executor::runtime::RuntimeOptions;
 use crate::executor::write::{RowCheck, Writes, check_changed};
-use crate::executor::Runtime;
 use crate::storage::{AdjacencyCache, StoreSnapshot};
 use crate::types::{BackendPid, CommitNo, Oid, TenantId};
 
@@ -209,7 +209,8 @@ impl Engine {
             )
             .severity(Severity::Fatal));
         }
-        let verifier = self.role(&request.user).and_then(|role| role.verifier.filter(|_| role.login));
+        let verifier =
+            self.role(&request.user).and_then(|role| role.verifier.filter(|_| role.login));
         let verifier = verifier.unwrap_or_else(|| mock_verifier(&request.user, &self.mock_secret));
         Ok(LoginMethod::Scram { verifier })
     }
@@ -326,7 +327,11 @@ fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Catalog {
     for relation in pg::system_relations() {
         catalog.put_relation(Relation {
             oid: relation.oid,
-            schema: if relation.schema == "pg_catalog" { pg::PG_CATALOG_OID } else { pg::INFORMATION_SCHEMA_OID },
+            schema: if relation.schema == "pg_catalog" {
+                pg::PG_CATALOG_OID
+            } else {
+                pg::INFORMATION_SCHEMA_OID
+            },
             name: relation.name.to_owned(),
             owner: SYSTEM_ROLE,
             comment: None,

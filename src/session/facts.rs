@@ -20,7 +20,9 @@ use crate::error::{PgError, SqlState};
 use crate::executor::SystemRows;
 use crate::executor::graph::ExpressionHook;
 use crate::executor::write::{RowCheck, table_plan_schema};
-use crate::functions::context::{CatalogFacts, ObjectKind, ObjectName, RegKind, SessionContext, SizeKind};
+use crate::functions::context::{
+    CatalogFacts, ObjectKind, ObjectName, RegKind, SessionContext, SizeKind,
+};
 use crate::planner::bind::BindContext;
 use crate::planner::bind::sql::bind_expression;
 use crate::storage::StoreSnapshot;
@@ -66,11 +68,18 @@ impl RowCheck for SessionChecks {
         rows: &RecordBatch,
     ) -> Result<Option<usize>, PgError> {
         let schema = table_plan_schema(relation)?;
-        let expr = bind_expression(&self.context, &crate::parser::stored::parse_expression(condition)?, &schema)?;
+        let expr = bind_expression(
+            &self.context,
+            &crate::parser::stored::parse_expression(condition)?,
+            &schema,
+        )?;
         let physical = physical_expression(&self.engine, &expr, &schema)?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-        let input =
-            RecordBatch::try_new_with_options(Arc::new(schema.as_arrow().clone()), rows.columns().to_vec(), &options)?;
+        let input = RecordBatch::try_new_with_options(
+            Arc::new(schema.as_arrow().clone()),
+            rows.columns().to_vec(),
+            &options,
+        )?;
         let result = physical.evaluate(&input)?.into_array(rows.num_rows())?;
         let result = result.as_boolean();
         // Null is not false: it passes.
@@ -84,12 +93,15 @@ impl RowCheck for SessionChecks {
 /// Makes physical expressions of graph properties that are SQL expressions.
 pub(super) fn property_expressions(context: BindContext, engine: Arc<Engine>) -> ExpressionHook {
     Arc::new(move |relation, text| {
-        let relation = context
-            .catalog
-            .relation(relation)
-            .ok_or_else(|| PgError::internal(format!("table {relation} of a graph is not there")))?;
+        let relation = context.catalog.relation(relation).ok_or_else(|| {
+            PgError::internal(format!("table {relation} of a graph is not there"))
+        })?;
         let schema = table_plan_schema(relation)?;
-        let expr = bind_expression(&context, &crate::parser::stored::parse_expression(text).map_err(PgError::from)?, &schema)?;
+        let expr = bind_expression(
+            &context,
+            &crate::parser::stored::parse_expression(text).map_err(PgError::from)?,
+            &schema,
+        )?;
         Ok(physical_expression(&engine, &expr, &schema)?)
     })
 }
@@ -186,7 +198,11 @@ impl pg::SessionFacts for SessionAnswers {
                         Kind::Bool => "bool",
                         Kind::Int(..) | Kind::Milliseconds => "integer",
                         Kind::Enum(_) => "enum",
-                        Kind::Text | Kind::DateStyle | Kind::TimeZone | Kind::Path | Kind::Encoding => "string",
+                        Kind::Text
+                        | Kind::DateStyle
+                        | Kind::TimeZone
+                        | Kind::Path
+                        | Kind::Encoding => "string",
                     }
                     .to_owned(),
                     min_val: match definition.kind {
@@ -198,7 +214,9 @@ impl pg::SessionFacts for SessionAnswers {
                         _ => None,
                     },
                     enumvals: match definition.kind {
-                        Kind::Enum(values) => Some(values.iter().map(|value| (*value).to_owned()).collect()),
+                        Kind::Enum(values) => {
+                            Some(values.iter().map(|value| (*value).to_owned()).collect())
+                        }
                         _ => None,
                     },
                     boot_val: Some(default),
@@ -225,7 +243,8 @@ impl pg::SessionFacts for SessionAnswers {
                     client_addr: session.peer.address().map(|address| address.ip().to_string()),
                     client_port: session.peer.address().map(|address| i32::from(address.port())),
                     backend_start: session.started_us - POSTGRES_EPOCH_US,
-                    xact_start: (now.state != "idle").then_some(now.transaction_us - POSTGRES_EPOCH_US),
+                    xact_start: (now.state != "idle")
+                        .then_some(now.transaction_us - POSTGRES_EPOCH_US),
                     query_start: Some(now.statement_us - POSTGRES_EPOCH_US),
                     state_change: Some(now.state_change_us - POSTGRES_EPOCH_US),
                     state: now.state.to_owned(),
@@ -272,8 +291,12 @@ impl SessionContext for SessionAnswers {
 
     fn current_schemas(&self, implicit: bool) -> Vec<String> {
         let catalog = self.catalog_now();
-        let mut schemas: Vec<String> =
-            self.shared.search_path().into_iter().filter(|name| catalog.schema(name).is_some()).collect();
+        let mut schemas: Vec<String> = self
+            .shared
+            .search_path()
+            .into_iter()
+            .filter(|name| catalog.schema(name).is_some())
+            .collect();
         if implicit && !schemas.iter().any(|name| name == "pg_catalog") {
             schemas.insert(0, "pg_catalog".to_owned());
         }
@@ -333,11 +356,15 @@ impl SessionContext for SessionAnswers {
 
     fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool, PgError> {
         let Some(engine) = self.shared.engine.upgrade() else { return Ok(false) };
-        let other = engine.session(pid).filter(|other| other.caller.tenant == self.shared.caller.tenant);
+        let other =
+            engine.session(pid).filter(|other| other.caller.tenant == self.shared.caller.tenant);
         let Some(other) = other else {
             self.shared.notify(
-                PgError::new(SqlState::WARNING, format!("PID {pid} is not a PostgreSQL server process"))
-                    .severity(crate::error::Severity::Warning),
+                PgError::new(
+                    SqlState::WARNING,
+                    format!("PID {pid} is not a PostgreSQL server process"),
+                )
+                .severity(crate::error::Severity::Warning),
             );
             return Ok(false);
         };
@@ -394,7 +421,9 @@ impl CatalogFacts for SessionAnswers {
                 // Quoted already.
                 describe::schema_name(&catalog, oid)
             }
-            RegKind::Role => describe::role_name(&catalog, oid).map(|name| describe::quote_identifier(&name)),
+            RegKind::Role => {
+                describe::role_name(&catalog, oid).map(|name| describe::quote_identifier(&name))
+            }
             RegKind::Collation => describe::collation_name(oid),
             RegKind::Config | RegKind::Dictionary => None,
         }
@@ -452,7 +481,9 @@ impl CatalogFacts for SessionAnswers {
     fn other_definition(&self, function: &str, oid: u32) -> Option<String> {
         match function {
             "pg_get_ruledef" => describe::rule_definition(&self.catalog_now(), Oid(oid)),
-            "pg_get_propgraphdef" => describe::property_graph_definition(&self.catalog_now(), Oid(oid)),
+            "pg_get_propgraphdef" => {
+                describe::property_graph_definition(&self.catalog_now(), Oid(oid))
+            }
             _ => None,
         }
     }
@@ -483,7 +514,9 @@ impl CatalogFacts for SessionAnswers {
         let catalog = self.catalog_now();
         match column {
             // `obj_description(oid)` names no catalog.
-            0 => describe::obj_description(&catalog, Oid(oid), (!class.is_empty()).then_some(class)),
+            0 => {
+                describe::obj_description(&catalog, Oid(oid), (!class.is_empty()).then_some(class))
+            }
             column => describe::col_description(&catalog, Oid(oid), column),
         }
     }

@@ -29,7 +29,8 @@ pub use engine::{Engine, EngineOptions, LoginPolicy};
 pub use identity::{Authenticated, LoginMethod, LoginRequest, Peer};
 pub use object_names::ObjectNames;
 pub use outcome::{
-    Completion, CopyIn, CopyOut, Format, Outcome, OutputColumn, RowStream, StatementDescription, TransactionStatus,
+    Completion, CopyIn, CopyOut, Format, Outcome, OutputColumn, RowStream, StatementDescription,
+    TransactionStatus,
 };
 pub use session_impl::{Finished, ScriptPosition, Session};
 

@@ -11,6 +11,7 @@ use datafusion::common::metadata::{FieldMetadata, ScalarAndMetadata};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -73,7 +74,9 @@ pub(super) fn bind_statement(
     parameters: Parameters,
 ) -> Result<Bound, PgError> {
     session.statement_snapshot()?;
-    let Some(transaction) = &session.transaction else { return Err(PgError::internal("no transaction")) };
+    let Some(transaction) = &session.transaction else {
+        return Err(PgError::internal("no transaction"));
+    };
     let context = session.bind_context(transaction, parameters);
     let bound = bind(&context, statement)?;
     for notice in context.notices.lock().drain(..) {
@@ -138,7 +141,8 @@ pub(super) fn prepare_statement(
 }
 
 fn cached(session: &Session, bound: Bound) -> CachedBound {
-    let catalog_version = session.transaction.as_ref().map_or(0, |transaction| transaction.catalog.version);
+    let catalog_version =
+        session.transaction.as_ref().map_or(0, |transaction| transaction.catalog.version);
     CachedBound { bound, catalog_version, search_path: session.shared.search_path() }
 }
 
@@ -160,7 +164,10 @@ fn declared_types(oids: &[u32]) -> Result<Vec<Option<PgType>>, PgError> {
         .map(|oid| match oid {
             0 | 705 => Ok(None),
             oid => PgType::from_oid(*oid, -1).map(Some).ok_or_else(|| {
-                PgError::new(SqlState::UNDEFINED_OBJECT, format!("type with OID {oid} does not exist"))
+                PgError::new(
+                    SqlState::UNDEFINED_OBJECT,
+                    format!("type with OID {oid} does not exist"),
+                )
             }),
         })
         .collect()
@@ -193,7 +200,11 @@ pub(super) async fn execute(
 }
 
 /// The cached bound statement, bound again if names may stand for something else by now.
-fn current_bound(session: &mut Session, prepared: &Prepared, statement: &Statement) -> Result<Bound, PgError> {
+fn current_bound(
+    session: &mut Session,
+    prepared: &Prepared,
+    statement: &Statement,
+) -> Result<Bound, PgError> {
     let version = session.statement_snapshot()?.catalog.version;
     let search_path = session.shared.search_path();
     let cached_bound = prepared.bound.lock().clone();
@@ -210,7 +221,10 @@ fn current_bound(session: &mut Session, prepared: &Prepared, statement: &Stateme
         let same = match (&columns, &prepared.columns) {
             (Some(now), Some(then)) => {
                 now.len() == then.len()
-                    && now.iter().zip(then.iter()).all(|(now, then)| now.name == then.name && now.ty == then.ty)
+                    && now
+                        .iter()
+                        .zip(then.iter())
+                        .all(|(now, then)| now.name == then.name && now.ty == then.ty)
             }
             (now, then) => now.is_none() == then.is_none(),
         };
@@ -252,7 +266,8 @@ async fn start_plan(
     let kind = bound.kind;
     if let PlanKind::Explain { analyze, .. } = kind {
         if analyze {
-            let mut rows = stream(&session.engine, &session.shared, Arc::clone(&physical.1), &token)?;
+            let mut rows =
+                stream(&session.engine, &session.shared, Arc::clone(&physical.1), &token)?;
             while let Some(batch) = rows.next().await {
                 batch?;
             }
@@ -297,16 +312,21 @@ async fn physical_plan(
     let optimized = optimize(session.engine.runtime.state(), admitted)?;
     let execution = execution(session, bound.kind.writes())?;
     let text = match bound.kind {
-        PlanKind::Explain { verbose: true, .. } => Some(optimized.get().display_indent().to_string()),
+        PlanKind::Explain { verbose: true, .. } => {
+            Some(optimized.get().display_indent().to_string())
+        }
         _ => None,
     };
-    let operators = physical::plan_physical(&session.engine.runtime, &execution, &optimized).await?;
+    let operators =
+        physical::plan_physical(&session.engine.runtime, &execution, &optimized).await?;
     Ok((text, operators))
 }
 
 /// What an execution in the session's transaction reads and writes.
 pub(super) fn execution(session: &mut Session, writes: bool) -> Result<Arc<Execution>, PgError> {
-    let Some(transaction) = &session.transaction else { return Err(PgError::internal("no transaction")) };
+    let Some(transaction) = &session.transaction else {
+        return Err(PgError::internal("no transaction"));
+    };
     if writes && transaction.read_only {
         return Err(PgError::new(
             SqlState::READ_ONLY_SQL_TRANSACTION,
@@ -316,7 +336,8 @@ pub(super) fn execution(session: &mut Session, writes: bool) -> Result<Arc<Execu
     let target = writes.then(|| {
         let checks = Arc::new(session.checks(transaction));
         let catalog = Arc::clone(&transaction.catalog);
-        Arc::new(StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks)) as Arc<dyn WriteTarget>
+        Arc::new(StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks))
+            as Arc<dyn WriteTarget>
     });
     let store = transaction.writes.lock().view().clone();
     session.answers.set_tables(&store, session.prepared_and_cursors());
@@ -344,7 +365,11 @@ pub(super) fn stream(
     let (token, shared) = (token.clone(), Arc::clone(shared));
     if is_short(&plan) {
         let rows = execute_stream(plan, context)?;
-        return Ok(until_canceled(rows.map(|batch| batch.map_err(PgError::from)).boxed(), token, shared));
+        return Ok(until_canceled(
+            rows.map(|batch| batch.map_err(PgError::from)).boxed(),
+            token,
+            shared,
+        ));
     }
     let (sender, receiver) = tokio::sync::mpsc::channel(QUEUED_BATCHES);
     let work = async move {
@@ -373,7 +398,10 @@ pub(super) fn stream(
                 Ok(()) => None,
                 Err(error) if error.is_panic() => {
                     tracing::error!("a statement panicked");
-                    Some((Err(PgError::internal("the statement failed unexpectedly")), (receiver, guard)))
+                    Some((
+                        Err(PgError::internal("the statement failed unexpectedly")),
+                        (receiver, guard),
+                    ))
                 }
                 Err(_) => None,
             },
@@ -428,9 +456,14 @@ fn is_short(plan: &Arc<dyn ExecutionPlan>) -> bool {
     fn rows(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
         let children = plan.children();
         if children.is_empty() {
-            return plan.partition_statistics(None).ok()?.num_rows.get_value().copied();
+            let statistics =
+                StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new());
+            return statistics.ok()?.num_rows.get_value().copied();
         }
-        let grows = matches!(plan.name(), "CrossJoinExec" | "NestedLoopJoinExec" | "UnnestExec" | "RecursiveQueryExec");
+        let grows = matches!(
+            plan.name(),
+            "CrossJoinExec" | "NestedLoopJoinExec" | "UnnestExec" | "RecursiveQueryExec"
+        );
         let mut total = 0usize;
         for child in children {
             total = total.saturating_add(rows(child)?);
@@ -452,7 +485,11 @@ pub(super) fn output_columns(columns: &[BoundColumn]) -> Arc<[OutputColumn]> {
         .collect()
 }
 
-fn explain(columns: Arc<[OutputColumn]>, kind: PlanKind, planned: &Planned) -> Result<PortalRows, PgError> {
+fn explain(
+    columns: Arc<[OutputColumn]>,
+    kind: PlanKind,
+    planned: &Planned,
+) -> Result<PortalRows, PgError> {
     let (logical, operators) = planned;
     let analyze = matches!(kind, PlanKind::Explain { analyze: true, .. });
     let display = if analyze {
@@ -474,7 +511,10 @@ fn explain(columns: Arc<[OutputColumn]>, kind: PlanKind, planned: &Planned) -> R
 }
 
 /// A batch of one text column.
-pub(super) fn text_rows(name: &str, lines: Vec<String>) -> Result<(Arc<Schema>, RecordBatch), PgError> {
+pub(super) fn text_rows(
+    name: &str,
+    lines: Vec<String>,
+) -> Result<(Arc<Schema>, RecordBatch), PgError> {
     let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8View, false)]));
     let values: ArrayRef = Arc::new(StringViewArray::from_iter_values(lines));
     Ok((Arc::clone(&schema), RecordBatch::try_new(schema, vec![values])?))
@@ -500,7 +540,9 @@ pub(super) fn read_values(
     }
     let settings = session.shared.settings.lock().input(session.shared.now().transaction_us);
     let mut read = Vec::with_capacity(values.len());
-    for (at, ((value, format), ty)) in values.iter().zip(formats).zip(&prepared.parameters).enumerate() {
+    for (at, ((value, format), ty)) in
+        values.iter().zip(formats).zip(&prepared.parameters).enumerate()
+    {
         let context = || format!("unnamed portal parameter ${}", at + 1);
         let mut column = InputColumn::new(ty, &settings);
         let value = value.as_deref();

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::copy::CopyTask;
 use super::engine::{DatabaseState, Engine};
 use super::facts::{SessionAnswers, SessionChecks};
-use super::object_names::ObjectNames;
 use super::identity::{Authenticated, LoginRequest};
+use super::object_names::ObjectNames;
 use super::outcome::{
     Completion, Format, Outcome, OutputColumn, StatementDescription, TransactionStatus,
 };
@@ -181,7 +181,9 @@ impl Session {
     /// Whether a transaction is open, for ReadyForQuery.
     pub fn transaction_status(&self) -> TransactionStatus {
         match &self.transaction {
-            Some(transaction) if transaction.explicit && transaction.failed => TransactionStatus::Failed,
+            Some(transaction) if transaction.explicit && transaction.failed => {
+                TransactionStatus::Failed
+            }
             Some(transaction) if transaction.explicit => TransactionStatus::InTransaction,
             Some(_) | None => TransactionStatus::Idle,
         }
@@ -237,7 +239,11 @@ impl Session {
     ///
     /// # Errors
     /// Whatever the statement raises, with offsets into the whole string. Call [`Self::fail`] then.
-    pub async fn run(&mut self, statement: &Statement, position: ScriptPosition) -> Result<Outcome, PgError> {
+    pub async fn run(
+        &mut self,
+        statement: &Statement,
+        position: ScriptPosition,
+    ) -> Result<Outcome, PgError> {
         let token = self.begin(&statement.text);
         let shared = Arc::clone(&self.shared);
         tokio::select! {
@@ -251,7 +257,12 @@ impl Session {
     ///
     /// # Errors
     /// As the statement's binding; `42601` for more than one statement, `42P05`, `53400`.
-    pub async fn prepare(&mut self, name: &str, text: &str, parameter_oids: &[u32]) -> Result<(), PgError> {
+    pub async fn prepare(
+        &mut self,
+        name: &str,
+        text: &str,
+        parameter_oids: &[u32],
+    ) -> Result<(), PgError> {
         self.begin(text);
         if name.is_empty() {
             self.statements.close_prepared("");
@@ -264,7 +275,10 @@ impl Session {
     ///
     /// # Errors
     /// `26000` if there is none of this name.
-    pub async fn describe_statement(&mut self, name: &str) -> Result<StatementDescription, PgError> {
+    pub async fn describe_statement(
+        &mut self,
+        name: &str,
+    ) -> Result<StatementDescription, PgError> {
         let prepared = self.statements.prepared(name)?;
         Ok(StatementDescription {
             parameters: prepared.parameters.clone(),
@@ -284,7 +298,8 @@ impl Session {
         formats: Vec<Format>,
     ) -> Result<(), PgError> {
         let prepared = self.statements.prepared(statement)?;
-        if prepared.statement.as_ref().is_none_or(|statement| !utility::ends_transaction(statement)) {
+        if prepared.statement.as_ref().is_none_or(|statement| !utility::ends_transaction(statement))
+        {
             self.refuse_if_failed()?;
         }
         let values = pipeline::read_values(self, &prepared, statement, &values, &formats)?;
@@ -315,7 +330,10 @@ impl Session {
     ///
     /// # Errors
     /// `34000` if there is none of this name.
-    pub async fn describe_portal(&mut self, portal: &str) -> Result<Option<Arc<[OutputColumn]>>, PgError> {
+    pub async fn describe_portal(
+        &mut self,
+        portal: &str,
+    ) -> Result<Option<Arc<[OutputColumn]>>, PgError> {
         Ok(self.statements.portal(portal)?.prepared.columns.clone())
     }
 
@@ -359,7 +377,9 @@ impl Session {
                 Ok(Outcome::Rows { columns, rows: stream })
             }
             pipeline::Executed::Other(outcome) => {
-                if let (Outcome::Command(tag), Ok(portal)) = (&outcome, self.statements.portal(name)) {
+                if let (Outcome::Command(tag), Ok(portal)) =
+                    (&outcome, self.statements.portal(name))
+                {
                     portal.progress = Progress::Done(tag.clone());
                 }
                 Ok(outcome)
@@ -437,7 +457,8 @@ impl Session {
     fn begin(&mut self, text: &str) -> CancellationToken {
         self.stop_timer();
         let token = self.shared.begin_statement(text);
-        let timeout = milliseconds(self.shared.settings.lock().value("statement_timeout")).unwrap_or(0);
+        let timeout =
+            milliseconds(self.shared.settings.lock().value("statement_timeout")).unwrap_or(0);
         if timeout > 0 {
             let (shared, timed) = (Arc::clone(&self.shared), token.clone());
             let timer = tokio::spawn(async move {
@@ -495,16 +516,20 @@ impl Session {
             Some(isolation) => isolation,
             None => utility::isolation(settings.value("default_transaction_isolation"))?,
         };
-        let read_only = read_only.unwrap_or(settings.value("default_transaction_read_only") == "on");
+        let read_only =
+            read_only.unwrap_or(settings.value("default_transaction_read_only") == "on");
         drop(settings);
         let transaction = Transaction::begin(&self.database, isolation, read_only, explicit);
         self.shared.begin_transaction(self.engine.next_transaction());
         self.shared.undo.lock().before = Some(self.shared.settings.lock().clone());
         let mut settings = self.shared.settings.lock();
-        settings.initialize("transaction_isolation", match isolation {
-            Isolation::ReadCommitted => "read committed",
-            Isolation::RepeatableRead => "repeatable read",
-        });
+        settings.initialize(
+            "transaction_isolation",
+            match isolation {
+                Isolation::ReadCommitted => "read committed",
+                Isolation::RepeatableRead => "repeatable read",
+            },
+        );
         settings.initialize("transaction_read_only", if read_only { "on" } else { "off" });
         drop(settings);
         self.transaction = Some(transaction);
@@ -532,11 +557,18 @@ impl Session {
 
     /// What decides CHECK conditions in a transaction.
     pub(super) fn checks(&self, transaction: &Transaction) -> SessionChecks {
-        SessionChecks::new(self.bind_context(transaction, Parameters::default()), Arc::clone(&self.engine))
+        SessionChecks::new(
+            self.bind_context(transaction, Parameters::default()),
+            Arc::clone(&self.engine),
+        )
     }
 
     /// What binding may look at.
-    pub(super) fn bind_context(&self, transaction: &Transaction, parameters: Parameters) -> BindContext {
+    pub(super) fn bind_context(
+        &self,
+        transaction: &Transaction,
+        parameters: Parameters,
+    ) -> BindContext {
         let settings = self.shared.settings.lock();
         let graph_path = settings.value("graph_path");
         BindContext {
@@ -594,9 +626,14 @@ impl Session {
                     Finished { columns: Some(columns), batches, tag }
                 }
                 Outcome::Command(tag) => Finished { columns: None, batches: Vec::new(), tag },
-                Outcome::Empty => Finished { columns: None, batches: Vec::new(), tag: String::new() },
+                Outcome::Empty => {
+                    Finished { columns: None, batches: Vec::new(), tag: String::new() }
+                }
                 Outcome::CopyIn(_) | Outcome::CopyOut(_) => {
-                    return Err(PgError::unsupported("COPY needs a connection", "Use psql's \\copy."));
+                    return Err(PgError::unsupported(
+                        "COPY needs a connection",
+                        "Use psql's \\copy.",
+                    ));
                 }
             });
         }

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::error::{PgError, SqlState};
-use crate::types::{ByteaOutput, DateOrder, DateStyle, InputSettings, IntervalStyle, OutputSettings, TimeZone};
+use crate::types::{
+    ByteaOutput, DateOrder, DateStyle, InputSettings, IntervalStyle, OutputSettings, TimeZone,
+};
 
 /// PostgreSQL's version that graphwire answers as.
 pub const SERVER_VERSION_NUM: &str = "150018";
@@ -53,11 +55,21 @@ pub struct Definition {
     pub description: &'static str,
 }
 
-const fn user(name: &'static str, default: &'static str, kind: Kind, description: &'static str) -> Definition {
+const fn user(
+    name: &'static str,
+    default: &'static str,
+    kind: Kind,
+    description: &'static str,
+) -> Definition {
     Definition { name, default, kind, settable: true, reported: false, description }
 }
 
-const fn reported(name: &'static str, default: &'static str, kind: Kind, description: &'static str) -> Definition {
+const fn reported(
+    name: &'static str,
+    default: &'static str,
+    kind: Kind,
+    description: &'static str,
+) -> Definition {
     Definition { name, default, kind, settable: true, reported: true, description }
 }
 
@@ -65,62 +77,201 @@ const fn fixed(name: &'static str, default: &'static str, description: &'static 
     Definition { name, default, kind: Kind::Text, settable: false, reported: false, description }
 }
 
-const fn fixed_reported(name: &'static str, default: &'static str, description: &'static str) -> Definition {
+const fn fixed_reported(
+    name: &'static str,
+    default: &'static str,
+    description: &'static str,
+) -> Definition {
     Definition { name, default, kind: Kind::Text, settable: false, reported: true, description }
 }
 
 const LEVELS: &[&str] = &[
     "debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "info", "warning", "error",
 ];
-const ISOLATION: &[&str] = &["read uncommitted", "read committed", "repeatable read", "serializable"];
+const ISOLATION: &[&str] =
+    &["read uncommitted", "read committed", "repeatable read", "serializable"];
 
 /// All settings, by name.
 pub const DEFINITIONS: &[Definition] = &[
-    reported("application_name", "", Kind::Text, "Sets the application name to be reported in statistics."),
-    user("bytea_output", "hex", Kind::Enum(&["escape", "hex"]), "Sets the output format for bytea."),
-    user("check_function_bodies", "on", Kind::Bool, "Accepted for dumps; function bodies are always checked."),
-    reported("client_encoding", "UTF8", Kind::Encoding, "Sets the client's character set encoding."),
-    user("client_min_messages", "notice", Kind::Enum(LEVELS), "Sets the message levels that are sent to the client."),
-    user("cypher_temporal_output", "native", Kind::Enum(&["native", "iso"]), "How Cypher's temporal values are sent."),
-    reported("DateStyle", "ISO, MDY", Kind::DateStyle, "Sets the display format for date and time values."),
+    reported(
+        "application_name",
+        "",
+        Kind::Text,
+        "Sets the application name to be reported in statistics.",
+    ),
+    user(
+        "bytea_output",
+        "hex",
+        Kind::Enum(&["escape", "hex"]),
+        "Sets the output format for bytea.",
+    ),
+    user(
+        "check_function_bodies",
+        "on",
+        Kind::Bool,
+        "Accepted for dumps; function bodies are always checked.",
+    ),
+    reported(
+        "client_encoding",
+        "UTF8",
+        Kind::Encoding,
+        "Sets the client's character set encoding.",
+    ),
+    user(
+        "client_min_messages",
+        "notice",
+        Kind::Enum(LEVELS),
+        "Sets the message levels that are sent to the client.",
+    ),
+    user(
+        "cypher_temporal_output",
+        "native",
+        Kind::Enum(&["native", "iso"]),
+        "How Cypher's temporal values are sent.",
+    ),
+    reported(
+        "DateStyle",
+        "ISO, MDY",
+        Kind::DateStyle,
+        "Sets the display format for date and time values.",
+    ),
     fixed("data_checksums", "off", "Shows whether data checksums are turned on for this cluster."),
-    user("default_table_access_method", "heap", Kind::Enum(&["heap"]), "Tables are stored as Arrow columns under this name."),
-    user("default_transaction_deferrable", "off", Kind::Bool, "Sets the default deferrable status of new transactions."),
-    user("default_transaction_isolation", "read committed", Kind::Enum(ISOLATION), "Sets the isolation level of each new transaction."),
-    reported("default_transaction_read_only", "off", Kind::Bool, "Sets the default read-only status of new transactions."),
-    user("extra_float_digits", "1", Kind::Int(-15, 3), "Sets the number of digits displayed for floating-point values."),
+    user(
+        "default_table_access_method",
+        "heap",
+        Kind::Enum(&["heap"]),
+        "Tables are stored as Arrow columns under this name.",
+    ),
+    user(
+        "default_transaction_deferrable",
+        "off",
+        Kind::Bool,
+        "Sets the default deferrable status of new transactions.",
+    ),
+    user(
+        "default_transaction_isolation",
+        "read committed",
+        Kind::Enum(ISOLATION),
+        "Sets the isolation level of each new transaction.",
+    ),
+    reported(
+        "default_transaction_read_only",
+        "off",
+        Kind::Bool,
+        "Sets the default read-only status of new transactions.",
+    ),
+    user(
+        "extra_float_digits",
+        "1",
+        Kind::Int(-15, 3),
+        "Sets the number of digits displayed for floating-point values.",
+    ),
     user("graph_path", "", Kind::Text, "The property graph of bare Cypher statements."),
     user("idle_in_transaction_session_timeout", "0", Kind::Int(0, 0), "Only 0 is supported."),
     user("idle_session_timeout", "0", Kind::Int(0, 0), "Only 0 is supported."),
     fixed_reported("in_hot_standby", "off", "Shows whether hot standby is currently active."),
     fixed_reported("integer_datetimes", "on", "Shows whether datetimes are integer based."),
-    reported("IntervalStyle", "postgres", Kind::Enum(&["postgres", "postgres_verbose", "sql_standard", "iso_8601"]), "Sets the display format for interval values."),
+    reported(
+        "IntervalStyle",
+        "postgres",
+        Kind::Enum(&["postgres", "postgres_verbose", "sql_standard", "iso_8601"]),
+        "Sets the display format for interval values.",
+    ),
     fixed_reported("is_superuser", "off", "Shows whether the current user is a superuser."),
     user("jit", "off", Kind::Enum(&["off"]), "There is no JIT compiler to turn on."),
     fixed("lc_collate", "C", "Shows the collation order locale."),
     fixed("lc_ctype", "C", "Shows the character classification and case conversion locale."),
     user("lc_messages", "C", Kind::Enum(&["C", "en_US.UTF-8", ""]), "Messages are in English."),
-    user("lc_monetary", "C", Kind::Enum(&["C", "en_US.UTF-8", ""]), "Sets the locale for formatting monetary amounts."),
-    user("lc_numeric", "C", Kind::Enum(&["C", "en_US.UTF-8", ""]), "Sets the locale for formatting numbers."),
-    user("lc_time", "C", Kind::Enum(&["C", "en_US.UTF-8", ""]), "Sets the locale for formatting dates."),
-    user("lock_timeout", "0", Kind::Int(0, 0), "Only 0 is supported; no statement waits for a lock."),
+    user(
+        "lc_monetary",
+        "C",
+        Kind::Enum(&["C", "en_US.UTF-8", ""]),
+        "Sets the locale for formatting monetary amounts.",
+    ),
+    user(
+        "lc_numeric",
+        "C",
+        Kind::Enum(&["C", "en_US.UTF-8", ""]),
+        "Sets the locale for formatting numbers.",
+    ),
+    user(
+        "lc_time",
+        "C",
+        Kind::Enum(&["C", "en_US.UTF-8", ""]),
+        "Sets the locale for formatting dates.",
+    ),
+    user(
+        "lock_timeout",
+        "0",
+        Kind::Int(0, 0),
+        "Only 0 is supported; no statement waits for a lock.",
+    ),
     fixed("max_connections", "1000", "Sets the maximum number of concurrent connections."),
     fixed("max_identifier_length", "63", "Shows the maximum identifier length."),
     fixed("max_index_keys", "32", "Shows the maximum number of index keys."),
-    user("query_language", "auto", Kind::Enum(&["auto", "sql", "cypher"]), "Which language statements are read in."),
+    user(
+        "query_language",
+        "auto",
+        Kind::Enum(&["auto", "sql", "cypher"]),
+        "Which language statements are read in.",
+    ),
     user("row_security", "on", Kind::Enum(&["on"]), "There are no row policies yet to turn off."),
-    user("search_path", "\"$user\", public", Kind::Path, "Sets the schema search order for names that are not schema-qualified."),
-    fixed_reported("server_encoding", "UTF8", "Shows the server (database) character set encoding."),
+    user(
+        "search_path",
+        "\"$user\", public",
+        Kind::Path,
+        "Sets the schema search order for names that are not schema-qualified.",
+    ),
+    fixed_reported(
+        "server_encoding",
+        "UTF8",
+        "Shows the server (database) character set encoding.",
+    ),
     fixed_reported("server_version", SERVER_VERSION, "Shows the server version."),
     fixed("server_version_num", SERVER_VERSION_NUM, "Shows the server version as an integer."),
     fixed_reported("session_authorization", "", "Shows the session user name."),
-    reported("standard_conforming_strings", "on", Kind::Enum(&["on"]), "Causes '...' strings to treat backslashes literally."),
-    user("statement_timeout", "0", Kind::Milliseconds, "Sets the maximum allowed duration of any statement."),
-    user("synchronize_seqscans", "on", Kind::Bool, "Accepted for dumps; scans are not synchronized."),
-    reported("TimeZone", "Etc/UTC", Kind::TimeZone, "Sets the time zone for displaying and interpreting time stamps."),
-    user("transaction_isolation", "read committed", Kind::Enum(ISOLATION), "Shows the current transaction's isolation level."),
-    user("transaction_read_only", "off", Kind::Bool, "Shows the current transaction's read-only status."),
-    user("transaction_deferrable", "off", Kind::Enum(&["off"]), "Deferrable transactions are not supported."),
+    reported(
+        "standard_conforming_strings",
+        "on",
+        Kind::Enum(&["on"]),
+        "Causes '...' strings to treat backslashes literally.",
+    ),
+    user(
+        "statement_timeout",
+        "0",
+        Kind::Milliseconds,
+        "Sets the maximum allowed duration of any statement.",
+    ),
+    user(
+        "synchronize_seqscans",
+        "on",
+        Kind::Bool,
+        "Accepted for dumps; scans are not synchronized.",
+    ),
+    reported(
+        "TimeZone",
+        "Etc/UTC",
+        Kind::TimeZone,
+        "Sets the time zone for displaying and interpreting time stamps.",
+    ),
+    user(
+        "transaction_isolation",
+        "read committed",
+        Kind::Enum(ISOLATION),
+        "Shows the current transaction's isolation level.",
+    ),
+    user(
+        "transaction_read_only",
+        "off",
+        Kind::Bool,
+        "Shows the current transaction's read-only status.",
+    ),
+    user(
+        "transaction_deferrable",
+        "off",
+        Kind::Enum(&["off"]),
+        "Deferrable transactions are not supported.",
+    ),
     user("xmlbinary", "base64", Kind::Enum(&["base64", "hex"]), "There is no type xml."),
     user("xmloption", "content", Kind::Enum(&["content", "document"]), "There is no type xml."),
 ];
@@ -142,8 +293,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let values: BTreeMap<_, _> =
-            DEFINITIONS.iter().map(|definition| (definition.name, definition.default.to_owned())).collect();
+        let values: BTreeMap<_, _> = DEFINITIONS
+            .iter()
+            .map(|definition| (definition.name, definition.default.to_owned()))
+            .collect();
         Self { resets: values.clone(), values, custom: BTreeMap::new() }
     }
 }
@@ -180,7 +333,8 @@ impl Settings {
                 format!("parameter \"{}\" cannot be changed", definition.name),
             ));
         }
-        let value = check(definition, value, self.values.get(definition.name).map_or("", String::as_str))?;
+        let value =
+            check(definition, value, self.values.get(definition.name).map_or("", String::as_str))?;
         self.values.insert(definition.name, value);
         Ok(())
     }
@@ -241,7 +395,9 @@ impl Settings {
 
     /// What RESET would give.
     pub fn reset_value(&self, name: &str) -> &str {
-        definition(name).and_then(|definition| self.resets.get(definition.name)).map_or("", String::as_str)
+        definition(name)
+            .and_then(|definition| self.resets.get(definition.name))
+            .map_or("", String::as_str)
     }
 
     /// Schemas of `search_path`, `"$user"` as `user`.
@@ -289,7 +445,12 @@ impl Settings {
     /// How values are read; `now` is the transaction's time in microseconds since 1970.
     pub fn input(&self, now: i64) -> InputSettings {
         let (_, date_order) = self.date_style();
-        InputSettings { timezone: self.timezone(), date_order, interval_style: self.interval_style(), now }
+        InputSettings {
+            timezone: self.timezone(),
+            date_order,
+            interval_style: self.interval_style(),
+            now,
+        }
     }
 }
 
@@ -394,7 +555,9 @@ fn check(definition: &Definition, value: &str, old: &str) -> Result<String, PgEr
             }
             Ok(number.to_string())
         }
-        Kind::Milliseconds => milliseconds(value).map(show_milliseconds).ok_or_else(|| invalid(definition, value)),
+        Kind::Milliseconds => {
+            milliseconds(value).map(show_milliseconds).ok_or_else(|| invalid(definition, value))
+        }
         Kind::Enum(values) => {
             let found = values.iter().find(|known| known.eq_ignore_ascii_case(value));
             // Enums with on/off take every spelling of a Boolean.
@@ -408,14 +571,11 @@ fn check(definition: &Definition, value: &str, old: &str) -> Result<String, PgEr
                     .hint(format!("Available values: {}.", values.join(", ")))),
             }
         }
-        Kind::DateStyle => {
-            date_style_text(value, old).ok_or_else(|| invalid(definition, value))
-        }
+        Kind::DateStyle => date_style_text(value, old).ok_or_else(|| invalid(definition, value)),
         Kind::TimeZone => {
             TimeZone::parse(value).map(|zone| zone.name()).ok_or_else(|| invalid(definition, value))
         }
-        // As PostgreSQL reads an encoding's name: letters and digits alone count (asyncpg sends it in quotes).
-        Kind::Encoding => match value.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "").as_str() {
+        Kind::Encoding => match encoding_name(value).as_str() {
             "utf8" | "unicode" => Ok("UTF8".to_owned()),
             "sqlascii" => Ok("SQL_ASCII".to_owned()),
             _ => Err(PgError::unsupported(
@@ -424,6 +584,11 @@ fn check(definition: &Definition, value: &str, old: &str) -> Result<String, PgEr
             )),
         },
     }
+}
+
+/// An encoding's name as PostgreSQL compares it: letters and digits alone.
+fn encoding_name(value: &str) -> String {
+    value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
 }
 
 /// PostgreSQL's spellings of a Boolean, abbreviations included.
@@ -459,10 +624,10 @@ pub fn milliseconds(value: &str) -> Option<u64> {
 fn show_milliseconds(ms: u64) -> String {
     match ms {
         0 => "0".to_owned(),
-        _ if ms % 86_400_000 == 0 => format!("{}d", ms / 86_400_000),
-        _ if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
-        _ if ms % 60_000 == 0 => format!("{}min", ms / 60_000),
-        _ if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        _ if ms.is_multiple_of(86_400_000) => format!("{}d", ms / 86_400_000),
+        _ if ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
+        _ if ms.is_multiple_of(60_000) => format!("{}min", ms / 60_000),
+        _ if ms.is_multiple_of(1000) => format!("{}s", ms / 1000),
         _ => format!("{ms}ms"),
     }
 }
@@ -479,9 +644,18 @@ mod tests {
         settings.set("STATEMENT_TIMEOUT", "2min").unwrap();
         assert_eq!(settings.value("statement_timeout"), "2min");
         assert_eq!(settings.set("nope", "1").unwrap_err().code(), SqlState::UNDEFINED_OBJECT);
-        assert_eq!(settings.set("server_version", "1").unwrap_err().code(), SqlState::CANT_CHANGE_RUNTIME_PARAM);
-        assert_eq!(settings.set("row_security", "off").unwrap_err().code(), SqlState::INVALID_PARAMETER_VALUE);
-        assert_eq!(settings.set("datafusion.runtime.memory_limit", "1").unwrap_err().code(), SqlState::UNDEFINED_OBJECT);
+        assert_eq!(
+            settings.set("server_version", "1").unwrap_err().code(),
+            SqlState::CANT_CHANGE_RUNTIME_PARAM
+        );
+        assert_eq!(
+            settings.set("row_security", "off").unwrap_err().code(),
+            SqlState::INVALID_PARAMETER_VALUE
+        );
+        assert_eq!(
+            settings.set("datafusion.runtime.memory_limit", "1").unwrap_err().code(),
+            SqlState::UNDEFINED_OBJECT
+        );
         settings.set("my.thing", "x").unwrap();
         assert_eq!(settings.get("my.thing"), Some("x"));
     }

@@ -55,7 +55,6 @@ pub(super) struct Now {
 }
 
 impl SessionShared {
-    #[expect(clippy::too_many_arguments, reason = "built in one place, each named there")]
     pub(super) fn new(
         engine: &Arc<Engine>,
         pid: BackendPid,

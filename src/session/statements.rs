@@ -134,7 +134,10 @@ struct Counted {
 ///
 /// # Errors
 /// `55000` if another execution of the same portal has not been read to its end.
-pub(super) fn read(rows: &Arc<parking_lot::Mutex<PortalRows>>, limit: usize) -> Result<RowStream, PgError> {
+pub(super) fn read(
+    rows: &Arc<parking_lot::Mutex<PortalRows>>,
+    limit: usize,
+) -> Result<RowStream, PgError> {
     let (source, schema, kind) = {
         let mut guard = rows.lock();
         let source = guard.source.take().ok_or_else(|| {
@@ -167,7 +170,11 @@ pub(super) fn read(rows: &Arc<parking_lot::Mutex<PortalRows>>, limit: usize) -> 
     });
     let completion = move || {
         let counted = counted.lock();
-        if counted.suspended { Completion::Suspended } else { Completion::Complete(kind.tag(counted.rows)) }
+        if counted.suspended {
+            Completion::Suspended
+        } else {
+            Completion::Complete(kind.tag(counted.rows))
+        }
     };
     Ok(RowStream::new(schema, batches.boxed(), Arc::new(completion)))
 }

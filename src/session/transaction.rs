@@ -45,7 +45,12 @@ struct Savepoint {
 
 impl Transaction {
     /// Begins on the newest state.
-    pub(super) fn begin(database: &DatabaseState, isolation: Isolation, read_only: bool, explicit: bool) -> Self {
+    pub(super) fn begin(
+        database: &DatabaseState,
+        isolation: Isolation,
+        read_only: bool,
+        explicit: bool,
+    ) -> Self {
         let latest = database.latest();
         Self {
             isolation,
@@ -96,7 +101,11 @@ impl Transaction {
     ///
     /// # Errors
     /// `40001`, `23…`: see [`DatabaseState::commit`].
-    pub(super) fn commit(&self, database: &DatabaseState, check: &dyn RowCheck) -> Result<(), PgError> {
+    pub(super) fn commit(
+        &self,
+        database: &DatabaseState,
+        check: &dyn RowCheck,
+    ) -> Result<(), PgError> {
         let writes = self.writes.lock().clone();
         let catalog = self.catalog_base.map(|base| (base, Arc::clone(&self.catalog)));
         if writes.is_empty() && catalog.is_none() {

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::DFSchema;
 use datafusion::common::metadata::ScalarAndMetadata;
-use datafusion::common::{DFSchema, ScalarValue};
 use futures::StreamExt;
 use sqlparser::ast::{
-    CloseCursor, ContextModifier, Declare, DeclareType, DiscardObject, Expr, FetchDirection, Ident, ObjectName,
-    Reset, Set, SetSessionParamKind, Statement as Sql, TransactionAccessMode, TransactionIsolationLevel,
-    TransactionMode, UnaryOperator, Value,
+    CloseCursor, ContextModifier, Declare, DeclareType, DiscardObject, Expr, FetchDirection, Ident,
+    ObjectName, Reset, Set, SetSessionParamKind, Statement as Sql, TransactionAccessMode,
+    TransactionIsolationLevel, TransactionMode, UnaryOperator, Value,
 };
 
 use super::outcome::{Completion, Outcome, OutputColumn, RowStream};
 use super::session_impl::{ScriptPosition, Session};
-use super::statements::{Progress, PortalRows, read};
+use super::statements::{PortalRows, Progress, read};
 use super::transaction::Isolation;
 use super::{pipeline, settings};
 use crate::error::{PgError, Severity, SqlState};
-use crate::parser::{Body, Statement};
+use crate::parser::{Body, Statement, Utility};
 use crate::planner::bind::PlanKind;
 use crate::planner::bind::sql::{bind_expression, fold, sql_type};
 use crate::types::pg_type::PgType;
@@ -76,6 +76,13 @@ pub(super) async fn run(
     statement: &Statement,
     position: ScriptPosition,
 ) -> Result<Option<Outcome>, PgError> {
+    if let Body::Utility(Utility::SetConstraints { names, deferred: false }) = &statement.body
+        && names.is_empty()
+    {
+        // Every constraint is immediate, as none can be deferrable.
+        session.refuse_if_failed()?;
+        return Ok(Some(Outcome::Command("SET CONSTRAINTS".to_owned())));
+    }
     let Body::Sql { statement: sql, .. } = &statement.body else { return Ok(None) };
     if !ends_transaction(statement)
         && (is_session_statement(sql) || matches!(sql.as_ref(), Sql::ShowVariable { .. }))
@@ -86,7 +93,9 @@ pub(super) async fn run(
     }
     let command = |tag: &str| Ok(Some(Outcome::Command(tag.to_owned())));
     match sql.as_ref() {
-        Sql::StartTransaction { modes, modifier: None, statements, .. } if statements.is_empty() => {
+        Sql::StartTransaction { modes, modifier: None, statements, .. }
+            if statements.is_empty() =>
+        {
             begin(session, modes)?;
             command(if statement.text.trim_start().to_lowercase().starts_with("start") {
                 "START TRANSACTION"
@@ -94,7 +103,9 @@ pub(super) async fn run(
                 "BEGIN"
             })
         }
-        Sql::Commit { chain: false, modifier: None, .. } => commit(session).map(|tag| Some(Outcome::Command(tag))),
+        Sql::Commit { chain: false, modifier: None, .. } => {
+            commit(session).map(|tag| Some(Outcome::Command(tag)))
+        }
         Sql::Rollback { chain: false, savepoint: None } => {
             rollback(session);
             command("ROLLBACK")
@@ -119,7 +130,8 @@ pub(super) async fn run(
         }
         Sql::ShowVariable { variable } => show(session, &show_name(variable)).map(Some),
         Sql::Prepare { name, data_types, statement: inner } => {
-            let declared = data_types.iter().map(|ty| sql_type(ty).map(Some)).collect::<Result<_, _>>()?;
+            let declared =
+                data_types.iter().map(|ty| sql_type(ty).map(Some)).collect::<Result<_, _>>()?;
             prepare(session, &fold(name), declared, inner, statement)?;
             command("PREPARE")
         }
@@ -127,16 +139,22 @@ pub(super) async fn run(
             let name = name.as_ref().map(last_name).unwrap_or_default();
             Box::pin(execute(session, &name, parameters)).await.map(Some)
         }
-        Sql::Deallocate { name, .. } => deallocate(session, name).map(|tag| Some(Outcome::Command(tag))),
+        Sql::Deallocate { name, .. } => {
+            deallocate(session, name).map(|tag| Some(Outcome::Command(tag)))
+        }
         Sql::Declare { stmts } => {
             for declare in stmts {
                 declare_cursor(session, declare, statement, position)?;
             }
             command("DECLARE CURSOR")
         }
-        Sql::Fetch { name, direction, into: None, .. } => fetch(session, &fold(name), direction, position).await.map(Some),
+        Sql::Fetch { name, direction, into: None, .. } => {
+            fetch(session, &fold(name), direction, position).await.map(Some)
+        }
         Sql::Close { cursor } => close(session, cursor).map(|tag| Some(Outcome::Command(tag))),
-        Sql::Discard { object_type } => discard(session, object_type).map(|tag| Some(Outcome::Command(tag))),
+        Sql::Discard { object_type } => {
+            discard(session, object_type).map(|tag| Some(Outcome::Command(tag)))
+        }
         _ => Ok(None),
     }
 }
@@ -166,16 +184,16 @@ fn modes(modes: &[TransactionMode]) -> Result<(Option<Isolation>, Option<bool>),
     let (mut level, mut read_only) = (None, None);
     for mode in modes {
         match mode {
-            TransactionMode::AccessMode(mode) => read_only = Some(*mode == TransactionAccessMode::ReadOnly),
+            TransactionMode::AccessMode(mode) => {
+                read_only = Some(*mode == TransactionAccessMode::ReadOnly)
+            }
             TransactionMode::IsolationLevel(wanted) => {
                 level = Some(match wanted {
-                    TransactionIsolationLevel::ReadUncommitted | TransactionIsolationLevel::ReadCommitted => {
-                        Isolation::ReadCommitted
-                    }
+                    TransactionIsolationLevel::ReadUncommitted
+                    | TransactionIsolationLevel::ReadCommitted => Isolation::ReadCommitted,
                     TransactionIsolationLevel::RepeatableRead => Isolation::RepeatableRead,
-                    TransactionIsolationLevel::Serializable | TransactionIsolationLevel::Snapshot => {
-                        isolation("serializable")?
-                    }
+                    TransactionIsolationLevel::Serializable
+                    | TransactionIsolationLevel::Snapshot => isolation("serializable")?,
                 });
             }
         }
@@ -189,8 +207,11 @@ fn begin(session: &mut Session, wanted: &[TransactionMode]) -> Result<(), PgErro
         Some(transaction) if transaction.explicit => {
             session.refuse_if_failed()?;
             session.shared.notify(
-                PgError::new(SqlState::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress")
-                    .severity(Severity::Warning),
+                PgError::new(
+                    SqlState::ACTIVE_SQL_TRANSACTION,
+                    "there is already a transaction in progress",
+                )
+                .severity(Severity::Warning),
             );
             Ok(())
         }
@@ -238,7 +259,10 @@ fn rollback(session: &mut Session) {
 }
 
 /// The transaction of a block.
-fn in_block<'a>(session: &'a mut Session, what: &str) -> Result<&'a mut super::transaction::Transaction, PgError> {
+fn in_block<'a>(
+    session: &'a mut Session,
+    what: &str,
+) -> Result<&'a mut super::transaction::Transaction, PgError> {
     match &mut session.transaction {
         Some(transaction) if transaction.explicit => Ok(transaction),
         Some(_) | None => Err(PgError::new(
@@ -263,7 +287,10 @@ fn set_text(expr: &Expr) -> Result<String, PgError> {
         },
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Ok(format!("-{}", set_text(expr)?)),
         Expr::Interval(interval) => set_text(&interval.value),
-        other => Err(PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{other}\""))),
+        other => Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            format!("syntax error at or near \"{other}\""),
+        )),
     }
 }
 
@@ -275,7 +302,9 @@ fn list_text(values: &[Expr]) -> Result<String, PgError> {
     let items: Vec<String> = values
         .iter()
         .map(|value| match value {
-            Expr::Identifier(Ident { value, quote_style: Some(_), .. }) => Ok(format!("\"{value}\"")),
+            Expr::Identifier(Ident { value, quote_style: Some(_), .. }) => {
+                Ok(format!("\"{value}\""))
+            }
             Expr::Value(literal) => match &literal.value {
                 Value::SingleQuotedString(text) => Ok(format!("\"{text}\"")),
                 _ => set_text(value),
@@ -291,7 +320,12 @@ fn is_default(values: &[Expr]) -> bool {
 }
 
 /// Sets or (`None`) resets one variable.
-pub(super) fn assign(session: &Session, name: &str, value: Option<&str>, local: bool) -> Result<(), PgError> {
+pub(super) fn assign(
+    session: &Session,
+    name: &str,
+    value: Option<&str>,
+    local: bool,
+) -> Result<(), PgError> {
     let lower = name.to_lowercase();
     if matches!(lower.as_str(), "transaction_isolation" | "default_transaction_isolation")
         && let Some(value) = value
@@ -326,8 +360,15 @@ fn run_set(session: &mut Session, set: &Set) -> Result<(), PgError> {
         Set::SingleAssignment { scope, hivevar: false, variable, values } => {
             let name = variable.to_string().replace('"', "");
             let local = matches!(scope, Some(ContextModifier::Local));
-            if matches!(name.to_lowercase().as_str(), "transaction_isolation" | "transaction_read_only") {
-                return set_transaction_variable(session, &name.to_lowercase(), &list_text(values)?);
+            if matches!(
+                name.to_lowercase().as_str(),
+                "transaction_isolation" | "transaction_read_only"
+            ) {
+                return set_transaction_variable(
+                    session,
+                    &name.to_lowercase(),
+                    &list_text(values)?,
+                );
             }
             let value = if is_default(values) { None } else { Some(list_text(values)?) };
             assign(session, &name, value.as_deref(), local)
@@ -363,10 +404,16 @@ fn run_set(session: &mut Session, set: &Set) -> Result<(), PgError> {
                     SqlState::INVALID_PARAMETER_VALUE,
                     format!("role \"{role}\" does not exist"),
                 )),
-                Some(_) => Err(PgError::unsupported("SET ROLE to another role is not supported yet", "Connect as that role.")),
+                Some(_) => Err(PgError::unsupported(
+                    "SET ROLE to another role is not supported yet",
+                    "Connect as that role.",
+                )),
             }
         }
-        other => Err(PgError::unsupported(format!("{other} is not supported yet"), "See docs/compat.md.")),
+        other => Err(PgError::unsupported(
+            format!("{other} is not supported yet"),
+            "See docs/compat.md.",
+        )),
     }
 }
 
@@ -379,7 +426,11 @@ fn set_transaction_variable(session: &mut Session, name: &str, value: &str) -> R
     apply_modes(session, None, Some(read_only))
 }
 
-fn set_transaction(session: &mut Session, wanted: &[TransactionMode], for_session: bool) -> Result<(), PgError> {
+fn set_transaction(
+    session: &mut Session,
+    wanted: &[TransactionMode],
+    for_session: bool,
+) -> Result<(), PgError> {
     let (level, read_only) = modes(wanted)?;
     if for_session {
         if let Some(level) = level {
@@ -398,8 +449,13 @@ fn set_transaction(session: &mut Session, wanted: &[TransactionMode], for_sessio
     apply_modes(session, level, read_only)
 }
 
-fn apply_modes(session: &mut Session, level: Option<Isolation>, read_only: Option<bool>) -> Result<(), PgError> {
-    let Some(transaction) = session.transaction.as_mut().filter(|transaction| transaction.explicit) else {
+fn apply_modes(
+    session: &mut Session,
+    level: Option<Isolation>,
+    read_only: Option<bool>,
+) -> Result<(), PgError> {
+    let Some(transaction) = session.transaction.as_mut().filter(|transaction| transaction.explicit)
+    else {
         session.shared.notify(
             PgError::new(
                 SqlState::NO_ACTIVE_SQL_TRANSACTION,
@@ -429,10 +485,13 @@ fn apply_modes(session: &mut Session, level: Option<Isolation>, read_only: Optio
     }
     let (isolation, read_only) = (transaction.isolation, transaction.read_only);
     let mut settings = session.shared.settings.lock();
-    settings.initialize("transaction_isolation", match isolation {
-        Isolation::ReadCommitted => "read committed",
-        Isolation::RepeatableRead => "repeatable read",
-    });
+    settings.initialize(
+        "transaction_isolation",
+        match isolation {
+            Isolation::ReadCommitted => "read committed",
+            Isolation::RepeatableRead => "repeatable read",
+        },
+    );
     settings.initialize("transaction_read_only", if read_only { "on" } else { "off" });
     Ok(())
 }
@@ -496,13 +555,19 @@ fn show(session: &Session, name: &str) -> Result<Outcome, PgError> {
 }
 
 /// Rows made here: text columns and a fixed tag.
-fn rows_of_text(columns: Arc<[OutputColumn]>, values: Vec<Vec<String>>, tag: &str) -> Result<Outcome, PgError> {
+fn rows_of_text(
+    columns: Arc<[OutputColumn]>,
+    values: Vec<Vec<String>>,
+    tag: &str,
+) -> Result<Outcome, PgError> {
     let fields: Vec<Field> =
         columns.iter().map(|column| Field::new(&column.name, DataType::Utf8View, false)).collect();
     let schema = Arc::new(Schema::new(fields));
     let rows = values.first().map_or(0, Vec::len);
-    let arrays: Vec<ArrayRef> =
-        values.into_iter().map(|values| Arc::new(StringViewArray::from_iter_values(values)) as ArrayRef).collect();
+    let arrays: Vec<ArrayRef> = values
+        .into_iter()
+        .map(|values| Arc::new(StringViewArray::from_iter_values(values)) as ArrayRef)
+        .collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), arrays, &options)?;
     let tag = tag.to_owned();
@@ -532,18 +597,27 @@ fn prepare(
         text: outer.text.clone(),
         body: Body::Sql { statement: Box::new(inner.clone()), graph_tables },
     };
-    let prepared = pipeline::prepare_statement(session, Some(statement), declared, &outer.text, true)?;
+    let prepared =
+        pipeline::prepare_statement(session, Some(statement), declared, &outer.text, true)?;
     session.statements.prepare(name, Arc::new(prepared))
 }
 
-async fn execute(session: &mut Session, name: &str, arguments: &[Expr]) -> Result<Outcome, PgError> {
+async fn execute(
+    session: &mut Session,
+    name: &str,
+    arguments: &[Expr],
+) -> Result<Outcome, PgError> {
     let prepared = session.statements.prepared(name)?;
     if arguments.len() != prepared.parameters.len() {
         return Err(PgError::new(
             SqlState::SYNTAX_ERROR,
             format!("wrong number of parameters for prepared statement \"{name}\""),
         )
-        .detail(format!("Expected {} parameters but got {}.", prepared.parameters.len(), arguments.len())));
+        .detail(format!(
+            "Expected {} parameters but got {}.",
+            prepared.parameters.len(),
+            arguments.len()
+        )));
     }
     let mut values = Vec::with_capacity(arguments.len());
     for (argument, ty) in arguments.iter().zip(&prepared.parameters) {
@@ -565,7 +639,9 @@ fn all_rows(rows: PortalRows) -> Result<Outcome, PgError> {
 /// The value of an expression without columns, as a parameter of a type.
 fn constant(session: &mut Session, expr: &Expr, ty: &PgType) -> Result<ScalarAndMetadata, PgError> {
     session.statement_snapshot()?;
-    let Some(transaction) = &session.transaction else { return Err(PgError::internal("no transaction")) };
+    let Some(transaction) = &session.transaction else {
+        return Err(PgError::internal("no transaction"));
+    };
     let context = session.bind_context(transaction, Default::default());
     let empty = DFSchema::empty();
     let bound = bind_expression(&context, expr, &empty)?;
@@ -594,17 +670,25 @@ fn declare_cursor(
     position: ScriptPosition,
 ) -> Result<(), PgError> {
     let Declare { names, declare_type, binary, scroll, hold, for_query, .. } = declare;
-    let (Some(DeclareType::Cursor), [name], Some(query)) = (declare_type, names.as_slice(), for_query) else {
+    let (Some(DeclareType::Cursor), [name], Some(query)) =
+        (declare_type, names.as_slice(), for_query)
+    else {
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in DECLARE"));
     };
     if *binary == Some(true) {
-        return Err(PgError::unsupported("DECLARE … BINARY is not supported yet", "Ask for binary results in Bind."));
+        return Err(PgError::unsupported(
+            "DECLARE … BINARY is not supported yet",
+            "Ask for binary results in Bind.",
+        ));
     }
     if *scroll == Some(true) {
         return Err(PgError::unsupported("SCROLL cursors are not supported yet", "Read forward."));
     }
     if *hold == Some(true) {
-        return Err(PgError::unsupported("WITH HOLD cursors are not supported yet", "Read inside the transaction."));
+        return Err(PgError::unsupported(
+            "WITH HOLD cursors are not supported yet",
+            "Read inside the transaction.",
+        ));
     }
     let in_block = session.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
     if !in_block && position == ScriptPosition::Only {
@@ -622,21 +706,28 @@ fn declare_cursor(
         text: outer.text.clone(),
         body: Body::Sql { statement: Box::new(Sql::Query(query.clone())), graph_tables },
     };
-    let prepared = pipeline::prepare_statement(session, Some(statement), Vec::new(), &outer.text, true)?;
+    let prepared =
+        pipeline::prepare_statement(session, Some(statement), Vec::new(), &outer.text, true)?;
     session.open_portal(&fold(name), Arc::new(prepared), Vec::new(), true)
 }
 
 /// How many rows a forward FETCH asks for; `None` is all.
 fn fetch_count(direction: &FetchDirection) -> Result<Option<usize>, PgError> {
-    let count = |limit: &sqlparser::ast::ValueWithSpan| match limit.value.to_string().parse::<i64>() {
+    let count = |limit: &sqlparser::ast::ValueWithSpan| match limit.value.to_string().parse::<i64>()
+    {
         Ok(count) if count >= 0 => Ok(Some(count as usize)),
-        Ok(_) => Err(PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "cursor can only scan forward")
-            .hint("Declare it with SCROLL option to enable backward scan.")),
+        Ok(_) => Err(PgError::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "cursor can only scan forward",
+        )
+        .hint("Declare it with SCROLL option to enable backward scan.")),
         Err(_) => Err(PgError::new(SqlState::SYNTAX_ERROR, "FETCH takes a whole number")),
     };
     match direction {
         FetchDirection::Next => Ok(Some(1)),
-        FetchDirection::Count { limit } | FetchDirection::Forward { limit: Some(limit) } => count(limit),
+        FetchDirection::Count { limit } | FetchDirection::Forward { limit: Some(limit) } => {
+            count(limit)
+        }
         FetchDirection::Forward { limit: None } => Ok(Some(1)),
         FetchDirection::All | FetchDirection::ForwardAll => Ok(None),
         FetchDirection::Prior
@@ -645,10 +736,11 @@ fn fetch_count(direction: &FetchDirection) -> Result<Option<usize>, PgError> {
         | FetchDirection::Absolute { .. }
         | FetchDirection::Relative { .. }
         | FetchDirection::Backward { .. }
-        | FetchDirection::BackwardAll => {
-            Err(PgError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "cursor can only scan forward")
-                .hint("Declare it with SCROLL option to enable backward scan."))
-        }
+        | FetchDirection::BackwardAll => Err(PgError::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "cursor can only scan forward",
+        )
+        .hint("Declare it with SCROLL option to enable backward scan.")),
     }
 }
 
@@ -670,11 +762,15 @@ async fn fetch(
             return Err(PgError::internal("a cursor's query gave no rows"));
         };
         rows.kind = PlanKind::Select;
-        session.statements.portal(name)?.progress = Progress::Rows(Arc::new(parking_lot::Mutex::new(rows)));
+        session.statements.portal(name)?.progress =
+            Progress::Rows(Arc::new(parking_lot::Mutex::new(rows)));
     }
     let portal = session.statements.portal(name)?;
     let Progress::Rows(rows) = &portal.progress else {
-        return Err(PgError::new(SqlState::INVALID_CURSOR_STATE, format!("cursor \"{name}\" has no rows")));
+        return Err(PgError::new(
+            SqlState::INVALID_CURSOR_STATE,
+            format!("cursor \"{name}\" has no rows"),
+        ));
     };
     let columns = Arc::clone(&rows.lock().columns);
     if count == Some(0) {
@@ -690,9 +786,15 @@ async fn fetch(
         }
     });
     let completion = move || {
-        Completion::Complete(format!("FETCH {}", counted.load(std::sync::atomic::Ordering::Relaxed)))
+        Completion::Complete(format!(
+            "FETCH {}",
+            counted.load(std::sync::atomic::Ordering::Relaxed)
+        ))
     };
-    Ok(Outcome::Rows { columns, rows: RowStream::new(schema, stream.boxed(), Arc::new(completion)) })
+    Ok(Outcome::Rows {
+        columns,
+        rows: RowStream::new(schema, stream.boxed(), Arc::new(completion)),
+    })
 }
 
 fn empty_rows(schema: &arrow::datatypes::SchemaRef) -> RowStream {
@@ -733,9 +835,4 @@ fn discard(session: &mut Session, what: &DiscardObject) -> Result<String, PgErro
         DiscardObject::SEQUENCES => Ok("DISCARD SEQUENCES".to_owned()),
         DiscardObject::TEMP => Ok("DISCARD TEMP".to_owned()),
     }
-}
-
-/// One value of a type from an array, for callers that hold a column of one row.
-pub(super) fn first_value(array: &ArrayRef) -> Result<ScalarValue, PgError> {
-    Ok(ScalarValue::try_from_array(array, 0)?)
 }

@@ -39,8 +39,12 @@ impl Report for StorageError {
             Self::TooManyRows => SqlState::PROGRAM_LIMIT_EXCEEDED,
             Self::Canceled => SqlState::QUERY_CANCELED,
             Self::Arrow(_) => SqlState::INTERNAL_ERROR,
-            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => SqlState::UNDEFINED_FILE,
-            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => SqlState::DISK_FULL,
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                SqlState::UNDEFINED_FILE
+            }
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                SqlState::DISK_FULL
+            }
             Self::Io { .. } => SqlState::IO_ERROR,
         }
     }

@@ -87,14 +87,12 @@ fn path_json(snapshot: &GraphSnapshot, paths: &ArrayRef) -> Result<ArrayRef> {
     let not_a_path = || PgError::internal(format!("path function on {}", paths.data_type()));
     let fields = paths.as_struct_opt().ok_or_else(not_a_path)?;
     let [vertices, edges] = fields.columns() else { return Err(not_a_path().into()) };
-    let (Some(vertices), Some(edges)) =
-        (vertices.as_list_opt::<i32>(), edges.as_list_opt::<i32>())
+    let (Some(vertices), Some(edges)) = (vertices.as_list_opt::<i32>(), edges.as_list_opt::<i32>())
     else {
         return Err(not_a_path().into());
     };
     let elements = |edge: bool, values: &ArrayRef| {
-        let refs: &UInt64Array =
-            values.as_primitive_opt::<UInt64Type>().ok_or_else(not_a_path)?;
+        let refs: &UInt64Array = values.as_primitive_opt::<UInt64Type>().ok_or_else(not_a_path)?;
         snapshot.element_json(edge, refs)
     };
     let nodes = elements(false, vertices.values())?;

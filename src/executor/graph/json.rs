@@ -8,9 +8,7 @@ use arrow::datatypes::{
     Int32Type, Int64Type, IntervalMonthDayNanoType, Time64MicrosecondType,
     TimestampMicrosecondType, UInt32Type, UInt64Type,
 };
-use arrow::temporal_conversions::{
-    date32_to_datetime, time64us_to_time, timestamp_us_to_datetime,
-};
+use arrow::temporal_conversions::{date32_to_datetime, time64us_to_time, timestamp_us_to_datetime};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{NaiveTime, Timelike};
 use datafusion::common::Result;
@@ -50,9 +48,7 @@ impl<'a> Json<'a> {
             (PgType::Json | PgType::Jsonb, DataType::Utf8View) => Kind::Raw,
             (PgType::Uuid, DataType::FixedSizeBinary(16)) => Kind::Uuid,
             (PgType::Timetz, DataType::FixedSizeBinary(12)) => Kind::Timetz,
-            (_, DataType::List(_)) => {
-                Kind::List(ty.element().cloned().unwrap_or(PgType::Text))
-            }
+            (_, DataType::List(_)) => Kind::List(ty.element().cloned().unwrap_or(PgType::Text)),
             (_, data_type) if is_plain(data_type) => Kind::Plain,
             _ => {
                 // Owned by the formatter's user for as long as the array is.
@@ -142,10 +138,18 @@ fn push_plain(values: &dyn Array, row: usize, text: &mut String) -> Result<()> {
             push_float(text, value, &format!("{value:?}"));
         }
         DataType::Decimal128(_, scale) => {
-            push_decimal(text, &values.as_primitive::<Decimal128Type>().value_as_string(row), *scale);
+            push_decimal(
+                text,
+                &values.as_primitive::<Decimal128Type>().value_as_string(row),
+                *scale,
+            );
         }
         DataType::Decimal256(_, scale) => {
-            push_decimal(text, &values.as_primitive::<Decimal256Type>().value_as_string(row), *scale);
+            push_decimal(
+                text,
+                &values.as_primitive::<Decimal256Type>().value_as_string(row),
+                *scale,
+            );
         }
         DataType::Utf8View => push_string(text, values.as_string_view().value(row)),
         DataType::BinaryView => {

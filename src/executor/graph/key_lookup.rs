@@ -57,7 +57,8 @@ pub(super) fn key_lookup(
         let ty = version.schema.field(*column).data_type();
         let value = predicates.iter().find_map(|predicate| {
             let (name, value) = property_equality(predicate)?;
-            let PropertyDef { source: PropertySource::Column(source), .. } = element.property(name)?
+            let PropertyDef { source: PropertySource::Column(source), .. } =
+                element.property(name)?
             else {
                 return None;
             };

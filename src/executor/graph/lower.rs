@@ -29,8 +29,8 @@ use super::snapshot::{GraphSnapshot, Hop};
 use crate::error::PgError;
 use crate::executor::operator::{
     ArgumentExec, Arrange, Checks, EdgePredicate, EndsOfEdge, Expand, ExpandInto, GraphExec,
-    GraphOperator, HopSet, Intersect, OptionalMatchExec, PathBuild, PathPart, PatternFilter, ScanTable,
-    Shortest, ShortestPath, VarEnd, VarExpand, VertexScanExec,
+    GraphOperator, HopSet, Intersect, OptionalMatchExec, PathBuild, PathPart, PatternFilter,
+    ScanTable, Shortest, ShortestPath, VarEnd, VarExpand, VertexScanExec,
 };
 use crate::planner::node::path_type;
 use crate::planner::{
@@ -91,9 +91,7 @@ pub fn lower_match(
             let from_input = (0..columns).map(Some).chain((0..own).map(|_| None)).collect();
             Ok(Arc::new(OptionalMatchExec::new(input, inner, from_input, schema)))
         }
-        Some(input) => {
-            lowering.lower(Partial::new(input, input_schema, columns), None, &schema)
-        }
+        Some(input) => lowering.lower(Partial::new(input, input_schema, columns), None, &schema),
         None => {
             let (vertex, _) = lowering
                 .cheapest_vertex(&BTreeMap::new())?
@@ -119,11 +117,7 @@ fn conjuncts(node: &MatchPattern) -> Vec<Expr> {
     let vertices = node.pattern.vertices.iter().filter_map(|vertex| vertex.predicate.clone());
     let edges = node.pattern.edges.iter().filter(|edge| edge.quantifier.is_none());
     let edges = edges.filter_map(|edge| edge.predicate.clone());
-    vertices
-        .chain(edges)
-        .chain(node.filter.clone())
-        .flat_map(split_conjunction_owned)
-        .collect()
+    vertices.chain(edges).chain(node.filter.clone()).flat_map(split_conjunction_owned).collect()
 }
 
 /// For each edge along which a shortest path is searched: which.
@@ -164,10 +158,7 @@ fn searches(pattern: &BoundPattern) -> Result<BTreeMap<usize, Shortest>> {
     Ok(searches)
 }
 
-fn with_fields(
-    schema: &DFSchema,
-    fields: impl IntoIterator<Item = FieldRef>,
-) -> Result<DFSchema> {
+fn with_fields(schema: &DFSchema, fields: impl IntoIterator<Item = FieldRef>) -> Result<DFSchema> {
     let own = schema.iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)));
     let fields = own.chain(fields.into_iter().map(|field| (None, field))).collect();
     DFSchema::new_with_metadata(fields, Default::default())
@@ -224,7 +215,8 @@ impl Partial {
     }
 
     fn push(&mut self, operator: impl GraphOperator, schema: DFSchema) {
-        let exec = GraphExec::new(Arc::clone(&self.plan), Arc::new(operator), arrow_schema(&schema));
+        let exec =
+            GraphExec::new(Arc::clone(&self.plan), Arc::new(operator), arrow_schema(&schema));
         self.plan = Arc::new(exec);
         self.schema = schema;
     }
@@ -381,10 +373,8 @@ impl Lowering<'_> {
         let schema = with_fields(&partial.schema, fields)?;
         checks.predicates = self.checks(&schema)?.predicates;
         let graph = Arc::clone(&self.graph);
-        partial.push(
-            EndsOfEdge { graph, edge: column, direction: pattern.direction, checks },
-            schema,
-        );
+        partial
+            .push(EndsOfEdge { graph, edge: column, direction: pattern.direction, checks }, schema);
         Ok(())
     }
 
@@ -845,12 +835,8 @@ impl Lowering<'_> {
         let bound = self.pattern.edges.iter().map(|edge| edge.bound).collect();
         let edges = own(&partial.edges, bound);
         let row = row_column.map(|column| column + partial.input_from);
-        let columns: Vec<usize> = input
-            .chain(vertices)
-            .chain(edges)
-            .chain(paths.iter().copied())
-            .chain(row)
-            .collect();
+        let columns: Vec<usize> =
+            input.chain(vertices).chain(edges).chain(paths.iter().copied()).chain(row).collect();
         let schema = match row_column {
             None => Arc::clone(schema),
             Some(_) => {
@@ -886,7 +872,5 @@ fn towards(direction: Direction, reverse: bool) -> Direction {
 
 /// Whether all columns of an expression are there.
 fn is_ready(expr: &Expr, schema: &DFSchema) -> bool {
-    expr.column_refs()
-        .iter()
-        .all(|column| schema.maybe_index_of_column(column).is_some())
+    expr.column_refs().iter().all(|column| schema.maybe_index_of_column(column).is_some())
 }

@@ -14,7 +14,7 @@ pub mod snapshot;
 mod tests;
 mod values;
 
+pub use crate::storage::AdjacencyCache;
 pub use functions::bind_graph_functions;
 pub use lower::{CreatePhysical, lower_match};
-pub use crate::storage::AdjacencyCache;
 pub use snapshot::{ExpressionHook, GraphSnapshot, Hop};

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use crate::catalog::{EdgeTable, EndPoint, PropertyGraph};
 use crate::error::PgError;
 use crate::planner::Direction;
-use crate::storage::adjacency::{Adjacency, AdjacencyCache, EdgeEnds, EndColumns, Orientation};
 use crate::storage::TableVersion;
+use crate::storage::adjacency::{Adjacency, AdjacencyCache, EdgeEnds, EndColumns, Orientation};
 use crate::types::Oid;
 
 /// Makes a property's SQL expression a physical one over all columns of the relation with the given OID.
@@ -58,7 +58,10 @@ impl GraphSnapshot {
     ) -> Result<Self> {
         let find = |relation: Oid| {
             table(relation).ok_or_else(|| {
-                PgError::internal(format!("table {relation} of graph \"{}\" is not stored", graph.name))
+                PgError::internal(format!(
+                    "table {relation} of graph \"{}\" is not stored",
+                    graph.name
+                ))
             })
         };
         let vertices = graph.vertices.iter().map(|element| find(element.relation));

@@ -64,7 +64,8 @@ impl GraphSnapshot {
             return Ok(&self.edge_table(table)?.element);
         }
         let element = self.graph.vertices.get(usize::from(table));
-        Ok(element.ok_or_else(|| PgError::internal(format!("no vertex table {table} in the graph")))?)
+        Ok(element
+            .ok_or_else(|| PgError::internal(format!("no vertex table {table} in the graph")))?)
     }
 
     /// One property of each element, as `ty`: null where the element is null or its table has no such property.
@@ -174,10 +175,14 @@ impl GraphSnapshot {
     }
 
     /// Whether each element has a label.
-    pub(super) fn has_label(&self, edge: bool, label: &str, refs: &UInt64Array) -> Result<ArrayRef> {
-        let has = |element: u64| {
-            Ok(self.element(edge, ElementRef(element).table())?.has_label(label))
-        };
+    pub(super) fn has_label(
+        &self,
+        edge: bool,
+        label: &str,
+        refs: &UInt64Array,
+    ) -> Result<ArrayRef> {
+        let has =
+            |element: u64| Ok(self.element(edge, ElementRef(element).table())?.has_label(label));
         let answers: Result<BooleanArray> =
             refs.iter().map(|element| element.map(has).transpose()).collect();
         Ok(Arc::new(answers?))
@@ -207,7 +212,11 @@ impl GraphSnapshot {
     }
 
     /// The identifier of each element: `alias:key`, or `alias:["k1","k2"]` for a key of several columns.
-    pub(super) fn element_ids(&self, edge: bool, refs: &UInt64Array) -> Result<Vec<Option<String>>> {
+    pub(super) fn element_ids(
+        &self,
+        edge: bool,
+        refs: &UInt64Array,
+    ) -> Result<Vec<Option<String>>> {
         let mut ids = vec![None; refs.len()];
         for group in by_table(refs) {
             let element = self.element(edge, group.table)?;
@@ -288,7 +297,8 @@ impl GraphSnapshot {
         positions: &[u64],
     ) -> Result<Vec<(String, PgType, ArrayRef)>> {
         let mut columns: Vec<(String, PgType, ArrayRef)> = Vec::new();
-        for property in self.element(edge, table)?.labels.iter().flat_map(|label| &label.properties) {
+        for property in self.element(edge, table)?.labels.iter().flat_map(|label| &label.properties)
+        {
             if columns.iter().any(|(name, _, _)| *name == property.name) {
                 continue;
             }
@@ -320,7 +330,11 @@ impl GraphSnapshot {
     }
 
     /// Each element as a client sees it inside jsonb (`WIRE.md` §5).
-    pub(super) fn element_json(&self, edge: bool, refs: &UInt64Array) -> Result<Vec<Option<String>>> {
+    pub(super) fn element_json(
+        &self,
+        edge: bool,
+        refs: &UInt64Array,
+    ) -> Result<Vec<Option<String>>> {
         let mut objects = vec![None; refs.len()];
         for group in by_table(refs) {
             let element = self.element(edge, group.table)?;

@@ -61,8 +61,7 @@ impl Slicer for ArrangeSlicer {
         let Some(input) = self.input.take() else { return Ok(Progress::Done) };
         let arrays = self.columns.iter().map(|column| Arc::clone(input.column(*column))).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(input.num_rows()));
-        let batch =
-            RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?;
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?;
         Ok(Progress::Batch(batch))
     }
 }

@@ -144,7 +144,9 @@ impl<'a> Edges<'a> {
     fn row(&self, row: usize) -> &'a [u64] {
         match self {
             Self::One(edges) => &edges[row..=row],
-            Self::Lists(offsets, values) => &values[offsets[row] as usize..offsets[row + 1] as usize],
+            Self::Lists(offsets, values) => {
+                &values[offsets[row] as usize..offsets[row + 1] as usize]
+            }
         }
     }
 }

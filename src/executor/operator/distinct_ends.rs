@@ -144,9 +144,9 @@ fn columns<'a>(
 fn aggregate_input(aggregate: &AggregateExec) -> Needed {
     let reads_rows = match aggregate.mode() {
         AggregateMode::Partial | AggregateMode::Single | AggregateMode::SinglePartitioned => true,
-        AggregateMode::Final
-        | AggregateMode::FinalPartitioned
-        | AggregateMode::PartialReduce => false,
+        AggregateMode::Final | AggregateMode::FinalPartitioned | AggregateMode::PartialReduce => {
+            false
+        }
     };
     let repeats_ignored = aggregate.aggr_expr().iter().all(|function| {
         let name = function.fun().name();

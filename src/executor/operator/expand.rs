@@ -98,7 +98,8 @@ struct ExpandSlicer {
 
 /// The element references of a column.
 pub(super) fn refs(batch: &RecordBatch, column: usize) -> Result<&UInt64Array> {
-    let values = batch.columns().get(column).and_then(|values| values.as_primitive_opt::<UInt64Type>());
+    let values =
+        batch.columns().get(column).and_then(|values| values.as_primitive_opt::<UInt64Type>());
     Ok(values.ok_or_else(|| PgError::internal("a graph operator got no column of elements"))?)
 }
 

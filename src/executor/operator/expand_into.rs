@@ -107,9 +107,7 @@ impl IntoSlicer {
         let forward = self.hops.degree(source) <= self.back.degree(target);
         let (hops, from, to) =
             if forward { (&self.hops, source, target) } else { (&self.back, target, source) };
-        let fits = |hop: &&LoadedHop| {
-            hop.hop.to == to.table() && !hop.skips(from, position(to))
-        };
+        let fits = |hop: &&LoadedHop| hop.hop.to == to.table() && !hop.skips(from, position(to));
         for hop in hops.from(from).iter().filter(fits) {
             let edges = hop.lists.edges_between(position(from), position(to));
             self.found.extend(edges.iter().map(|edge| hop.edge(*edge).0));

@@ -54,7 +54,9 @@ impl GraphOperator for PathBuild {
                 PathPart::Vertex(column) => write!(f, "{comma}({})", names.of(*column))?,
                 PathPart::Edge(column) => write!(f, "{comma}[{}]", names.of(*column))?,
                 PathPart::Edges(column) => write!(f, "{comma}[{}*]", names.of(*column))?,
-                PathPart::EdgesReversed(column) => write!(f, "{comma}[{}* reversed]", names.of(*column))?,
+                PathPart::EdgesReversed(column) => {
+                    write!(f, "{comma}[{}* reversed]", names.of(*column))?
+                }
             }
         }
         Ok(())

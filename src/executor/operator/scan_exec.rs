@@ -14,7 +14,8 @@ use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream, Statistics,
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
+    SendableRecordBatchStream, Statistics,
 };
 use futures::stream;
 
@@ -127,8 +128,14 @@ impl fmt::Debug for ScanExec {
 
 impl DisplayAs for ScanExec {
     fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns: Vec<&str> =
-            self.properties.eq_properties.schema().fields().iter().map(|field| field.name().as_str()).collect();
+        let columns: Vec<&str> = self
+            .properties
+            .eq_properties
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
         write!(f, "ScanExec: {}, columns=[{}]", self.name, columns.join(", "))?;
         match self.fetch {
             Some(fetch) => write!(f, ", fetch={fetch}"),
@@ -157,32 +164,52 @@ impl ExecutionPlan for ScanExec {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn with_new_children(self: Arc<Self>, _children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(self)
     }
 
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
         let schema = self.schema();
         let batch_rows = context.session_config().batch_size();
         let mut pieces = self.pieces.get(partition).cloned().unwrap_or_default();
         pieces.reverse();
-        let state = (pieces, Arc::clone(&self.version), self.projection.clone(), Arc::clone(&schema), self.fetch);
-        let batches = stream::try_unfold(state, move |(mut pieces, version, projection, schema, fetch)| async move {
-            // One scan of a long table must not keep a worker from everything else.
-            tokio::task::consume_budget().await;
-            let Some(piece) = pieces.pop() else { return Ok(None) };
-            if fetch == Some(0) {
-                return Ok(None);
-            }
-            let rows = piece.rows.min(batch_rows);
-            if rows < piece.rows {
-                pieces.push(Piece { offset: piece.offset + rows, rows: piece.rows - rows, ..piece });
-            }
-            let Some(chunk) = version.chunks().get(piece.chunk) else { return Ok(None) };
-            let batch = read_piece(chunk, &schema, &projection, piece.offset, rows)?;
-            let fetch = fetch.map(|fetch| fetch.saturating_sub(batch.num_rows()));
-            Ok(Some((batch, (pieces, version, projection, schema, fetch))))
-        });
+        let state = (
+            pieces,
+            Arc::clone(&self.version),
+            self.projection.clone(),
+            Arc::clone(&schema),
+            self.fetch,
+        );
+        let batches = stream::try_unfold(
+            state,
+            move |(mut pieces, version, projection, schema, fetch)| async move {
+                // One scan of a long table must not keep a worker from everything else.
+                tokio::task::consume_budget().await;
+                let Some(piece) = pieces.pop() else { return Ok(None) };
+                if fetch == Some(0) {
+                    return Ok(None);
+                }
+                let rows = piece.rows.min(batch_rows);
+                if rows < piece.rows {
+                    pieces.push(Piece {
+                        offset: piece.offset + rows,
+                        rows: piece.rows - rows,
+                        ..piece
+                    });
+                }
+                let Some(chunk) = version.chunks().get(piece.chunk) else { return Ok(None) };
+                let batch = read_piece(chunk, &schema, &projection, piece.offset, rows)?;
+                let fetch = fetch.map(|fetch| fetch.saturating_sub(batch.num_rows()));
+                Ok(Some((batch, (pieces, version, projection, schema, fetch))))
+            },
+        );
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
 

@@ -165,16 +165,30 @@ impl GraphOperator for ShortestPath {
 enum Phase {
     NextRow,
     /// From both sides.
-    Meet { target: u64, forward: bool },
+    Meet {
+        target: u64,
+        forward: bool,
+    },
     /// Giving out the paths through the vertex `at` of the frontier that was completed last.
-    Join { forward: bool, at: usize, started: bool },
+    Join {
+        forward: bool,
+        at: usize,
+        started: bool,
+    },
     /// From the source alone, to every end.
     Levels,
     /// Giving out the paths to the vertex `at` of the frontier.
-    Level { at: usize, started: bool },
+    Level {
+        at: usize,
+        started: bool,
+    },
     /// Cycles through the source: distances to it first, then by length.
-    Distances { source: u64 },
-    Cycles { source: u64 },
+    Distances {
+        source: u64,
+    },
+    Cycles {
+        source: u64,
+    },
 }
 
 struct ShortestSlicer {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{SchemaRef, UInt64Type};
-use datafusion::common::{DataFusionError, Result};
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::logical_expr::UserDefinedLogicalNodeCore;
@@ -14,7 +14,8 @@ use datafusion::physical_expr::{Distribution, EquivalenceProperties, PhysicalExp
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
+    SendableRecordBatchStream,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -38,7 +39,11 @@ pub struct TableWriteExec {
 
 impl TableWriteExec {
     /// Writes `input` as `node` says.
-    pub fn new(node: &TableWrite, input: Arc<dyn ExecutionPlan>, target: Arc<dyn WriteTarget>) -> Self {
+    pub fn new(
+        node: &TableWrite,
+        input: Arc<dyn ExecutionPlan>,
+        target: Arc<dyn WriteTarget>,
+    ) -> Self {
         let schema: SchemaRef = Arc::clone(node.schema().inner());
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(schema),
@@ -117,15 +122,35 @@ impl Collected {
             if first.iter().any(|first| !first) {
                 batch = arrow::compute::filter_record_batch(&batch, &first.into())?;
             }
-            self.ids.extend(batch.column(row_id).as_primitive::<UInt64Type>().values().iter().copied().map(RowId));
+            self.ids.extend(
+                batch
+                    .column(row_id)
+                    .as_primitive::<UInt64Type>()
+                    .values()
+                    .iter()
+                    .copied()
+                    .map(RowId),
+            );
         }
         let (table_schema, output_schema) = schemas;
         let count = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let columns = split.table.iter().map(|at| batch.column(*at).clone()).collect();
-        self.rows.push(RecordBatch::try_new_with_options(Arc::clone(table_schema), columns, &count)?);
-        let columns =
-            split.carried.iter().chain(&split.table).map(|at| batch.column(*at).clone()).collect::<Vec<_>>();
-        self.output.push(RecordBatch::try_new_with_options(Arc::clone(output_schema), columns, &count)?);
+        self.rows.push(RecordBatch::try_new_with_options(
+            Arc::clone(table_schema),
+            columns,
+            &count,
+        )?);
+        let columns = split
+            .carried
+            .iter()
+            .chain(&split.table)
+            .map(|at| batch.column(*at).clone())
+            .collect::<Vec<_>>();
+        self.output.push(RecordBatch::try_new_with_options(
+            Arc::clone(output_schema),
+            columns,
+            &count,
+        )?);
         Ok(())
     }
 }
@@ -161,7 +186,10 @@ impl ExecutionPlan for TableWriteExec {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let input = children.pop().unwrap_or_else(|| Arc::clone(&self.input));
         Ok(Arc::new(Self {
             relation: Arc::clone(&self.relation),
@@ -173,10 +201,15 @@ impl ExecutionPlan for TableWriteExec {
         }))
     }
 
-    fn execute(&self, _partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(
+        &self,
+        _partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
         let mut input = self.input.execute(0, Arc::clone(&context))?;
         let split = Split::new(&self.kind, self.carried, self.input.schema().fields().len());
-        let (kind, relation, target) = (self.kind.clone(), Arc::clone(&self.relation), Arc::clone(&self.target));
+        let (kind, relation, target) =
+            (self.kind.clone(), Arc::clone(&self.relation), Arc::clone(&self.target));
         let schema = self.schema();
         let output_schema = arriving(&schema);
         let declared = relation.table().map(|table| Arc::clone(&table.schema));
@@ -204,9 +237,14 @@ impl ExecutionPlan for TableWriteExec {
             let output: Vec<Result<RecordBatch>> = output
                 .into_iter()
                 .map(|batch| {
-                    let count = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                    let count = arrow::array::RecordBatchOptions::new()
+                        .with_row_count(Some(batch.num_rows()));
                     let columns = batch.columns().to_vec();
-                    Ok(RecordBatch::try_new_with_options(Arc::clone(&result_schema), columns, &count)?)
+                    Ok(RecordBatch::try_new_with_options(
+                        Arc::clone(&result_schema),
+                        columns,
+                        &count,
+                    )?)
                 })
                 .collect();
             drop(reservation);

@@ -123,8 +123,7 @@ impl GraphOperator for VarExpand {
                 VarEnd::New(_) => None,
                 VarEnd::Bound(_) => Some(expand.back.load().await?),
             };
-            let filter =
-                EdgeFilter::new(expand.predicate.clone(), context.reservation.new_empty());
+            let filter = EdgeFilter::new(expand.predicate.clone(), context.reservation.new_empty());
             let slicer: Box<dyn Slicer> = Box::new(VarSlicer {
                 schema: context.schema,
                 reservation: context.reservation,

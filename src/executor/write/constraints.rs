@@ -84,7 +84,11 @@ fn admit_batch(
         .iter()
         .zip(batch.columns())
         .map(|(field, values)| {
-            if values.data_type() == field.data_type() { Ok(values.clone()) } else { cast(values, field.data_type()) }
+            if values.data_type() == field.data_type() {
+                Ok(values.clone())
+            } else {
+                cast(values, field.data_type())
+            }
         })
         .collect::<Result<Vec<ArrayRef>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -96,7 +100,9 @@ fn row_text(table: &Table, batch: &RecordBatch, row: usize) -> String {
         .columns
         .iter()
         .zip(batch.columns())
-        .map(|(column, values)| value_text(values, &column.ty, row).unwrap_or_else(|| "null".to_owned()))
+        .map(|(column, values)| {
+            value_text(values, &column.ty, row).unwrap_or_else(|| "null".to_owned())
+        })
         .collect();
     values.join(", ")
 }
@@ -124,7 +130,9 @@ pub(super) fn check_keys(
     inserted: &[RecordBatch],
     old: Option<&RecordBatch>,
 ) -> Result<(), PgError> {
-    let (Some(table), Some(version)) = (relation.table(), store.table(relation.oid)) else { return Ok(()) };
+    let (Some(table), Some(version)) = (relation.table(), store.table(relation.oid)) else {
+        return Ok(());
+    };
     for constraint in &table.constraints {
         match &constraint.kind {
             ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. } => {
@@ -135,7 +143,14 @@ pub(super) fn check_keys(
             ConstraintKind::ForeignKey { columns, referenced, referenced_columns, .. } => {
                 let target = (*referenced, referenced_columns.as_slice());
                 for batch in inserted {
-                    check_referenced(catalog, store, relation, constraint, (columns, batch), target)?;
+                    check_referenced(
+                        catalog,
+                        store,
+                        relation,
+                        constraint,
+                        (columns, batch),
+                        target,
+                    )?;
                 }
             }
             ConstraintKind::Check { .. } => {}
@@ -149,7 +164,8 @@ pub(super) fn check_keys(
 
 /// `Key (a, b)=(1, x)`
 fn key_text(table: &Table, columns: &[usize], batch: &RecordBatch, row: usize) -> String {
-    let names: Vec<&str> = columns.iter().map(|column| table.columns[*column].name.as_str()).collect();
+    let names: Vec<&str> =
+        columns.iter().map(|column| table.columns[*column].name.as_str()).collect();
     let values: Vec<String> = columns
         .iter()
         .map(|column| {
@@ -194,10 +210,14 @@ fn keys_as(
     let arrays = columns
         .iter()
         .zip(type_columns)
-        .map(|(column, like)| Ok(cast(batch.column(*column), types.schema.field(*like).data_type())?))
+        .map(|(column, like)| {
+            Ok(cast(batch.column(*column), types.schema.field(*like).data_type())?)
+        })
         .collect::<Result<Vec<ArrayRef>, PgError>>()?;
-    let fields: Vec<_> =
-        type_columns.iter().map(|like| types.schema.field(*like).clone().with_nullable(true)).collect();
+    let fields: Vec<_> = type_columns
+        .iter()
+        .map(|like| types.schema.field(*like).clone().with_nullable(true))
+        .collect();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
     Ok(EncodedKeys::encode(&batch, &(0..columns.len()).collect::<Vec<_>>())?)
 }
@@ -210,10 +230,13 @@ fn check_referenced(
     (columns, batch): (&[usize], &RecordBatch),
     (referenced, referenced_columns): (Oid, &[usize]),
 ) -> Result<(), PgError> {
-    let (Some(target), Some(version)) = (catalog.relation(referenced), store.table(referenced)) else {
+    let (Some(target), Some(version)) = (catalog.relation(referenced), store.table(referenced))
+    else {
         return Ok(());
     };
-    let (Some(target_table), Some(table)) = (target.table(), relation.table()) else { return Ok(()) };
+    let (Some(target_table), Some(table)) = (target.table(), relation.table()) else {
+        return Ok(());
+    };
     let keys = keys_as(batch, columns, target_table, referenced_columns)?;
     for row in 0..keys.len() {
         let Some(key) = keys.get(row) else { continue };
@@ -246,10 +269,17 @@ fn check_referring(
     old: &RecordBatch,
 ) -> Result<(), PgError> {
     let Some(table) = relation.table() else { return Ok(()) };
-    for other in catalog.dependents(relation.oid).into_iter().chain(catalog.relation(relation.oid).cloned()) {
-        let (Some(other_table), Some(other_version)) = (other.table(), store.table(other.oid)) else { continue };
+    for other in
+        catalog.dependents(relation.oid).into_iter().chain(catalog.relation(relation.oid).cloned())
+    {
+        let (Some(other_table), Some(other_version)) = (other.table(), store.table(other.oid))
+        else {
+            continue;
+        };
         for constraint in &other_table.constraints {
-            let ConstraintKind::ForeignKey { columns, referenced, referenced_columns, .. } = &constraint.kind else {
+            let ConstraintKind::ForeignKey { columns, referenced, referenced_columns, .. } =
+                &constraint.kind
+            else {
                 continue;
             };
             if *referenced != relation.oid {
@@ -258,7 +288,9 @@ fn check_referring(
             let own = EncodedKeys::encode(old, referenced_columns)?;
             let theirs = keys_as(old, referenced_columns, other_table, columns)?;
             for row in 0..own.len() {
-                let (Some(key), Some(their_key)) = (own.get(row), theirs.get(row)) else { continue };
+                let (Some(key), Some(their_key)) = (own.get(row), theirs.get(row)) else {
+                    continue;
+                };
                 if version.find_key(referenced_columns, key)?.is_empty()
                     && !other_version.find_key(columns, their_key)?.is_empty()
                 {
@@ -345,7 +377,11 @@ pub fn check_key_type(ty: &PgType) -> Result<(), PgError> {
 ///
 /// # Errors
 /// `23…` naming the constraint.
-pub fn check_changed(catalog: &Catalog, writes: &super::Writes, check: &dyn RowCheck) -> Result<(), PgError> {
+pub fn check_changed(
+    catalog: &Catalog,
+    writes: &super::Writes,
+    check: &dyn RowCheck,
+) -> Result<(), PgError> {
     for (table, changes) in writes.changed() {
         let Some(relation) = catalog.relation(table) else { continue };
         // Only rows that are still there: a transaction may have deleted what it inserted.

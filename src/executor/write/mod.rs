@@ -38,7 +38,12 @@ pub trait WriteTarget: Send + Sync {
     ///
     /// # Errors
     /// As [`Self::insert`].
-    fn update(&self, relation: &Arc<Relation>, ids: &[RowId], rows: Vec<RecordBatch>) -> Result<(), PgError>;
+    fn update(
+        &self,
+        relation: &Arc<Relation>,
+        ids: &[RowId],
+        rows: Vec<RecordBatch>,
+    ) -> Result<(), PgError>;
 
     /// Removes rows.
     ///
@@ -83,7 +88,9 @@ impl Writes {
 
     fn base(&self, table: Oid) -> u64 {
         match self.tables.get(&table) {
-            Some(TableWork::Rows { base, .. } | TableWork::Whole { base } | TableWork::Gone { base }) => *base,
+            Some(
+                TableWork::Rows { base, .. } | TableWork::Whole { base } | TableWork::Gone { base },
+            ) => *base,
             None => self.working.table(table).map_or(0, |version| version.stamp),
         }
     }
@@ -102,8 +109,15 @@ impl Writes {
         self.working = self.working.clone().without_table(table);
     }
 
-    fn write(&mut self, table: Oid, rows: Vec<RecordBatch>, deleted: &[RowId]) -> Result<(), StorageError> {
-        let Some(version) = self.working.table(table) else { return Err(StorageError::TableChanged) };
+    fn write(
+        &mut self,
+        table: Oid,
+        rows: Vec<RecordBatch>,
+        deleted: &[RowId],
+    ) -> Result<(), StorageError> {
+        let Some(version) = self.working.table(table) else {
+            return Err(StorageError::TableChanged);
+        };
         let base = self.base(table);
         let mut version = version.as_ref().clone();
         let mut inserted = Vec::with_capacity(rows.len());
@@ -152,7 +166,9 @@ impl Writes {
                     }
                 }
                 TableWork::Rows { base, writes } => {
-                    let Some(version) = latest.table(*table) else { return Err(StorageError::TableChanged) };
+                    let Some(version) = latest.table(*table) else {
+                        return Err(StorageError::TableChanged);
+                    };
                     let schema_changed = self
                         .working
                         .table(*table)
@@ -196,11 +212,20 @@ pub struct StatementWrites {
 
 impl StatementWrites {
     /// Writes go to `writes`; constraints are those of `catalog`, CHECK conditions decided by `check`.
-    pub fn new(writes: Arc<Mutex<Writes>>, catalog: Arc<Catalog>, check: Arc<dyn RowCheck>) -> Self {
+    pub fn new(
+        writes: Arc<Mutex<Writes>>,
+        catalog: Arc<Catalog>,
+        check: Arc<dyn RowCheck>,
+    ) -> Self {
         Self { writes, catalog, check }
     }
 
-    fn write(&self, relation: &Arc<Relation>, rows: Vec<RecordBatch>, deleted: &[RowId]) -> Result<(), PgError> {
+    fn write(
+        &self,
+        relation: &Arc<Relation>,
+        rows: Vec<RecordBatch>,
+        deleted: &[RowId],
+    ) -> Result<(), PgError> {
         let rows = constraints::admit_rows(relation, rows, self.check.as_ref())?;
         let mut writes = self.writes.lock();
         let mut next = writes.clone();
@@ -217,7 +242,12 @@ impl WriteTarget for StatementWrites {
         self.write(relation, rows, &[])
     }
 
-    fn update(&self, relation: &Arc<Relation>, ids: &[RowId], rows: Vec<RecordBatch>) -> Result<(), PgError> {
+    fn update(
+        &self,
+        relation: &Arc<Relation>,
+        ids: &[RowId],
+        rows: Vec<RecordBatch>,
+    ) -> Result<(), PgError> {
         self.write(relation, rows, ids)
     }
 

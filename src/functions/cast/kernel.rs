@@ -163,9 +163,9 @@ fn cast_list(
     explicit: bool,
     session: Option<&dyn SessionContext>,
 ) -> Result<ArrayRef, PgError> {
-    let list = array.as_list_opt::<i32>().ok_or_else(|| {
-        PgError::internal(format!("an array is stored as {}", array.data_type()))
-    })?;
+    let list = array
+        .as_list_opt::<i32>()
+        .ok_or_else(|| PgError::internal(format!("an array is stored as {}", array.data_type())))?;
     let items = match list.values().data_type() {
         // Inner dimensions.
         DataType::List(_) => cast_list(list.values(), from, to, explicit, session)?,
@@ -195,7 +195,10 @@ fn same_meaning(from: &PgType, to: &PgType, stored: &DataType) -> bool {
 }
 
 fn out_of_range(to: &PgType) -> PgError {
-    PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, format!("{} out of range", to.without_modifier()))
+    PgError::new(
+        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        format!("{} out of range", to.without_modifier()),
+    )
 }
 
 fn int_in_range(value: i128, to: &PgType) -> Result<Value, PgError> {
@@ -234,10 +237,16 @@ fn float_to_int(value: f64, to: &PgType) -> Result<Value, PgError> {
 pub(crate) fn to_float4(value: f64) -> Result<Value, PgError> {
     let narrow = value as f32;
     if narrow.is_infinite() && value.is_finite() {
-        return Err(PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: overflow"));
+        return Err(PgError::new(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            "value out of range: overflow",
+        ));
     }
     if narrow == 0.0 && value != 0.0 {
-        return Err(PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: underflow"));
+        return Err(PgError::new(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            "value out of range: underflow",
+        ));
     }
     Ok(Datum::Float(narrow.into()))
 }

@@ -100,9 +100,10 @@ pub fn cast_context(from: &PgType, to: &PgType) -> Option<CastContext> {
 fn string_cast(from: &PgType, to: &PgType) -> Option<CastContext> {
     use PgType as T;
     match (from, to) {
-        (T::Text | T::Varchar(_) | T::Bpchar(_), T::Text | T::Varchar(_) | T::Bpchar(_) | T::Name) => {
-            Some(CastContext::Implicit)
-        }
+        (
+            T::Text | T::Varchar(_) | T::Bpchar(_),
+            T::Text | T::Varchar(_) | T::Bpchar(_) | T::Name,
+        ) => Some(CastContext::Implicit),
         (T::Name | T::InternalChar, T::Text) | (T::Text | T::Varchar(_), T::Regclass) => {
             Some(CastContext::Implicit)
         }

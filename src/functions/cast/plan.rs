@@ -8,7 +8,8 @@ use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, Placeholder, ScalarFunction};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 use super::kernel::{cast_array, lossless};
@@ -55,7 +56,8 @@ impl CastTo {
 }
 
 static ANY_ONE: LazyLock<Signature> = LazyLock::new(|| Signature::any(1, Volatility::Immutable));
-static ANY_ONE_STABLE: LazyLock<Signature> = LazyLock::new(|| Signature::any(1, Volatility::Stable));
+static ANY_ONE_STABLE: LazyLock<Signature> =
+    LazyLock::new(|| Signature::any(1, Volatility::Stable));
 
 impl ScalarUDFImpl for CastTo {
     fn name(&self) -> &str {
@@ -90,11 +92,16 @@ impl ScalarUDFImpl for CastTo {
         let from = args.arg_fields.first().map_or(PgType::Unknown, |field| field_type(field));
         let session = self.session.as_deref();
         match args.args.into_iter().next() {
-            Some(ColumnarValue::Array(array)) => {
-                Ok(ColumnarValue::Array(cast_array(&array, &from, &self.to, self.explicit, session)?))
-            }
+            Some(ColumnarValue::Array(array)) => Ok(ColumnarValue::Array(cast_array(
+                &array,
+                &from,
+                &self.to,
+                self.explicit,
+                session,
+            )?)),
             Some(ColumnarValue::Scalar(scalar)) => {
-                let array = cast_array(&scalar.to_array()?, &from, &self.to, self.explicit, session)?;
+                let array =
+                    cast_array(&scalar.to_array()?, &from, &self.to, self.explicit, session)?;
                 Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?))
             }
             None => Err(PgError::internal("a cast without an argument").into()),
@@ -106,7 +113,9 @@ impl ScalarUDFImpl for CastTo {
 fn depends_on_session(ty: &PgType) -> bool {
     match ty {
         PgType::Array(element) => depends_on_session(element),
-        PgType::Date | PgType::Time | PgType::Timestamp | PgType::Timestamptz | PgType::Timetz => true,
+        PgType::Date | PgType::Time | PgType::Timestamp | PgType::Timestamptz | PgType::Timetz => {
+            true
+        }
         // Output of dates, intervals, bytea and floats follows settings.
         PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) => true,
         ty => is_reg(ty),
@@ -167,7 +176,10 @@ fn typed_placeholder(expr: &Expr, from: &PgType, to: &PgType) -> Option<Expr> {
     debug_assert_eq!(*from, PgType::Unknown);
     let ty = to.without_modifier();
     let ty = if ty == PgType::Unknown { PgType::Text } else { ty };
-    Some(Expr::Placeholder(Placeholder::new_with_field(id.clone(), Some(Arc::new(ty.field(id, true))))))
+    Some(Expr::Placeholder(Placeholder::new_with_field(
+        id.clone(),
+        Some(Arc::new(ty.field(id, true))),
+    )))
 }
 
 fn cast_expr(
@@ -181,7 +193,9 @@ fn cast_expr(
         return Ok(expr);
     }
     if let Expr::Literal(value, _) = &expr
-        && (!depends_on_session(to) || *to == PgType::Text && super::is_string(from) || *to == PgType::Date)
+        && (!depends_on_session(to)
+            || *to == PgType::Text && super::is_string(from)
+            || *to == PgType::Date)
         && !names_now(value)
     {
         let array = cast_array(&value.to_array()?, from, to, explicit, session.as_deref())?;
@@ -189,7 +203,10 @@ fn cast_expr(
     }
     // Conversions DataFusion knows and can move through joins and statistics.
     if lossless(from, to) {
-        return Ok(Expr::Cast(Cast::new_from_field(Box::new(expr), Arc::new(to.field("cast", true)))));
+        return Ok(Expr::Cast(Cast::new_from_field(
+            Box::new(expr),
+            Arc::new(to.field("cast", true)),
+        )));
     }
     let function = ScalarUDF::from(CastTo::new(to.clone(), explicit, session.clone()));
     Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(function), vec![expr])))

@@ -88,7 +88,9 @@ pub(crate) fn reg_output(kind: RegKind, oid: u32, session: Option<&dyn SessionCo
     if let (RegKind::Type, Some(ty)) = (kind, PgType::from_oid(oid, -1)) {
         return ty.name();
     }
-    session.and_then(|session| session.catalog().reg_name(kind, oid)).unwrap_or_else(|| oid.to_string())
+    session
+        .and_then(|session| session.catalog().reg_name(kind, oid))
+        .unwrap_or_else(|| oid.to_string())
 }
 
 /// Text to `to`, one value for each row: the types' input functions.
@@ -101,7 +103,8 @@ pub(crate) fn input(
     session: Option<&dyn SessionContext>,
 ) -> Result<ArrayRef, PgError> {
     if let Some(kind) = reg_kind(to) {
-        let numbers = texts.iter().map(|text| text.map(|text| reg_input(kind, text, session)).transpose());
+        let numbers =
+            texts.iter().map(|text| text.map(|text| reg_input(kind, text, session)).transpose());
         return Ok(Arc::new(numbers.collect::<Result<UInt32Array, _>>()?));
     }
     Ok(crate::types::cast_text_array(texts, to, &input_settings(session))?)
@@ -120,7 +123,10 @@ pub(crate) fn output(
         && array.data_type() == &DataType::UInt32
     {
         let numbers = array.as_primitive::<UInt32Type>();
-        return Ok(numbers.iter().map(|oid| oid.map(|oid| reg_output(kind, oid, session))).collect());
+        return Ok(numbers
+            .iter()
+            .map(|oid| oid.map(|oid| reg_output(kind, oid, session)))
+            .collect());
     }
     if array.data_type() == &DataType::Utf8View {
         return Ok(array.as_string_view().clone());
@@ -134,7 +140,10 @@ fn read_setting<T>(
     default: T,
     parse: impl Fn(&str) -> Option<T>,
 ) -> T {
-    session.and_then(|session| session.setting(name)).and_then(|text| parse(&text)).unwrap_or(default)
+    session
+        .and_then(|session| session.setting(name))
+        .and_then(|text| parse(&text))
+        .unwrap_or(default)
 }
 
 /// The session's time zone; UTC without a session.
@@ -191,7 +200,9 @@ pub(crate) fn output_settings(session: Option<&dyn SessionContext>) -> OutputSet
         bytea_output: read_setting(session, "bytea_output", ByteaOutput::Hex, |text| {
             text.eq_ignore_ascii_case("escape").then_some(ByteaOutput::Escape)
         }),
-        extra_float_digits: read_setting(session, "extra_float_digits", 1, |text| text.parse().ok()),
+        extra_float_digits: read_setting(session, "extra_float_digits", 1, |text| {
+            text.parse().ok()
+        }),
     }
 }
 

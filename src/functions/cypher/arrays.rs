@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewBuilder, BooleanArray, Float64Array, Int64Array, ListArray, StringViewBuilder,
-    StructArray, UInt64Array, new_null_array,
+    Array, ArrayRef, AsArray, BinaryViewBuilder, BooleanArray, Float64Array, Int64Array, ListArray,
+    StringViewBuilder, StructArray, UInt64Array, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{
-    DataType, Field, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType, TimeUnit,
-    TimestampMicrosecondType, TimestampNanosecondType, UInt64Type,
+    DataType, Field, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
+    IntervalMonthDayNanoType, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
+    UInt64Type,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::{DataFusionError, Result};
@@ -31,7 +32,9 @@ pub fn read(array: &dyn Array, ty: &CypherType, row: usize) -> Result<Value> {
     }
     Ok(match ty {
         CypherType::Null => Value::Null,
-        CypherType::Boolean => Value::Boolean(array.as_boolean_opt().ok_or_else(|| wrong(array, ty))?.value(row)),
+        CypherType::Boolean => {
+            Value::Boolean(array.as_boolean_opt().ok_or_else(|| wrong(array, ty))?.value(row))
+        }
         CypherType::Integer => Value::Integer(match array.data_type() {
             DataType::Int64 => array.as_primitive::<Int64Type>().value(row),
             DataType::Int32 => array.as_primitive::<Int32Type>().value(row).into(),
@@ -43,8 +46,12 @@ pub fn read(array: &dyn Array, ty: &CypherType, row: usize) -> Result<Value> {
             DataType::Float32 => array.as_primitive::<Float32Type>().value(row).into(),
             _ => return Err(wrong(array, ty)),
         }),
-        CypherType::String => Value::String(text(array, row).ok_or_else(|| wrong(array, ty))?.to_owned()),
-        CypherType::Json => Value::Json(text(array, row).ok_or_else(|| wrong(array, ty))?.to_owned()),
+        CypherType::String => {
+            Value::String(text(array, row).ok_or_else(|| wrong(array, ty))?.to_owned())
+        }
+        CypherType::Json => {
+            Value::Json(text(array, row).ok_or_else(|| wrong(array, ty))?.to_owned())
+        }
         CypherType::Any
         | CypherType::Date
         | CypherType::LocalTime
@@ -53,10 +60,14 @@ pub fn read(array: &dyn Array, ty: &CypherType, row: usize) -> Result<Value> {
         | CypherType::DateTime
         | CypherType::Duration => {
             let bytes = array.as_binary_view_opt().ok_or_else(|| wrong(array, ty))?.value(row);
-            codec::decode(bytes).ok_or_else(|| DataFusionError::Internal("an ANY value has a wrong form".into()))?
+            codec::decode(bytes)
+                .ok_or_else(|| DataFusionError::Internal("an ANY value has a wrong form".into()))?
         }
         CypherType::Node | CypherType::Relationship => Value::Element(Element {
-            reference: array.as_primitive_opt::<UInt64Type>().ok_or_else(|| wrong(array, ty))?.value(row),
+            reference: array
+                .as_primitive_opt::<UInt64Type>()
+                .ok_or_else(|| wrong(array, ty))?
+                .value(row),
             edge: *ty == CypherType::Relationship,
             json: String::new(),
         }),
@@ -75,7 +86,10 @@ pub fn read(array: &dyn Array, ty: &CypherType, row: usize) -> Result<Value> {
 }
 
 fn wrong(array: &dyn Array, ty: &CypherType) -> DataFusionError {
-    DataFusionError::Internal(format!("a column of Cypher type {ty} is stored as {}", array.data_type()))
+    DataFusionError::Internal(format!(
+        "a column of Cypher type {ty} is stored as {}",
+        array.data_type()
+    ))
 }
 
 /// The string in one row of any of Arrow's string arrays.
@@ -133,7 +147,9 @@ fn read_pg(array: &dyn Array, ty: &PgType, row: usize) -> Result<Value> {
                     let nanos = array.as_primitive::<TimestampNanosecondType>().value(row);
                     (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000))
                 }
-                TimeUnit::Second | TimeUnit::Millisecond => return Err(wrong(array, &CypherType::Pg(ty.clone()))),
+                TimeUnit::Second | TimeUnit::Millisecond => {
+                    return Err(wrong(array, &CypherType::Pg(ty.clone())));
+                }
             };
             let nanos = u32::try_from(nanos).unwrap_or_default();
             Value::Temporal(match zone {
@@ -150,7 +166,8 @@ fn read_pg(array: &dyn Array, ty: &PgType, row: usize) -> Result<Value> {
                 months: interval.months.into(),
                 days: interval.days.into(),
                 seconds: interval.nanoseconds.div_euclid(1_000_000_000),
-                nanos: i32::try_from(interval.nanoseconds.rem_euclid(1_000_000_000)).unwrap_or_default(),
+                nanos: i32::try_from(interval.nanoseconds.rem_euclid(1_000_000_000))
+                    .unwrap_or_default(),
             })
         }
         DataType::Decimal128(_, _) | DataType::Decimal256(_, _) => {
@@ -168,7 +185,9 @@ fn read_pg(array: &dyn Array, ty: &PgType, row: usize) -> Result<Value> {
                 }
             }
             (_, Some(cypher)) if !cypher.is_temporal() => read(array, &cypher, row)?,
-            (PgType::Array(element), _) => read_list(array, &CypherType::Pg((**element).clone()), row)?,
+            (PgType::Array(element), _) => {
+                read_list(array, &CypherType::Pg((**element).clone()), row)?
+            }
             _ => Value::String(display(array, row)?),
         },
     })
@@ -184,7 +203,10 @@ fn display(array: &dyn Array, row: usize) -> Result<String> {
 /// `XX000` for a value that is not of the type.
 pub fn build(values: &[Value], ty: &CypherType) -> Result<ArrayRef> {
     let mismatch = |value: &Value| {
-        DataFusionError::Internal(format!("a value of type {} in a column of type {ty}", value.type_name()))
+        DataFusionError::Internal(format!(
+            "a value of type {} in a column of type {ty}",
+            value.type_name()
+        ))
     };
     macro_rules! scalar {
         ($array:ty, $pattern:pat => $value:expr) => {
@@ -286,14 +308,20 @@ fn build_map(
             .iter()
             .map(|value| match value {
                 Value::Null => Ok(Value::Null),
-                Value::Map(entries) => {
-                    Ok(entries.iter().find(|entry| entry.0 == *name).map_or(Value::Null, |entry| entry.1.clone()))
-                }
+                Value::Map(entries) => Ok(entries
+                    .iter()
+                    .find(|entry| entry.0 == *name)
+                    .map_or(Value::Null, |entry| entry.1.clone())),
                 other => Err(mismatch(other)),
             })
             .collect::<Result<Vec<_>>>()?;
         columns.push(build(&column, ty)?);
     }
     let nulls = NullBuffer::from(values.iter().map(|value| !value.is_null()).collect::<Vec<_>>());
-    Ok(Arc::new(StructArray::try_new_with_length(arrow_fields, columns, Some(nulls), values.len())?))
+    Ok(Arc::new(StructArray::try_new_with_length(
+        arrow_fields,
+        columns,
+        Some(nulls),
+        values.len(),
+    )?))
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 use super::arrays;
@@ -59,7 +60,8 @@ impl Call {
             Signature::any(arguments.len(), volatility)
         };
         let strict = nulls == Nulls::Strict;
-        ScalarUDF::new_from_impl(Self { name, arguments: types, result, strict, kernel, signature }).call(arguments)
+        ScalarUDF::new_from_impl(Self { name, arguments: types, result, strict, kernel, signature })
+            .call(arguments)
     }
 
     fn compute(&self, columns: &[ColumnarValue], rows: usize) -> Result<Vec<Value>> {
@@ -126,7 +128,8 @@ impl ScalarUDFImpl for Call {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = arguments.args.iter().all(|column| matches!(column, ColumnarValue::Scalar(_)));
+        let constant =
+            arguments.args.iter().all(|column| matches!(column, ColumnarValue::Scalar(_)));
         let volatile = self.signature.volatility == Volatility::Volatile;
         let rows = if constant && !volatile { 1 } else { arguments.number_rows };
         let column = arrays::build(&self.compute(&arguments.args, rows)?, &self.result)?;

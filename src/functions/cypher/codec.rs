@@ -182,7 +182,10 @@ fn write_temporal(temporal: &Temporal, out: &mut Vec<u8>) {
                 write_key(*part, out);
             }
         }
-        Temporal::LocalDateTime { .. } | Temporal::Date(_) | Temporal::Time { .. } | Temporal::LocalTime(_) => {}
+        Temporal::LocalDateTime { .. }
+        | Temporal::Date(_)
+        | Temporal::Time { .. }
+        | Temporal::LocalTime(_) => {}
     }
 }
 
@@ -238,7 +241,9 @@ impl Reader<'_> {
             }),
             PATH => {
                 let count = u32::from_be_bytes(self.array()?);
-                let elements = (0..count).map(|_| self.array().map(u64::from_be_bytes)).collect::<Option<_>>()?;
+                let elements = (0..count)
+                    .map(|_| self.array().map(u64::from_be_bytes))
+                    .collect::<Option<_>>()?;
                 Value::Path { elements, json: self.text()? }
             }
             tag => Value::Temporal(self.temporal(tag)?),
@@ -256,7 +261,9 @@ impl Reader<'_> {
         }
         let float = f64::from_bits(if bits >> 63 == 1 { bits & !(1 << 63) } else { !bits });
         match kind {
-            KIND_INTEGER => i64::try_from(float as i128 + i128::from(rest)).ok().map(Value::Integer),
+            KIND_INTEGER => {
+                i64::try_from(float as i128 + i128::from(rest)).ok().map(Value::Integer)
+            }
             KIND_NEGATIVE_ZERO => Some(Value::Float(-0.0)),
             KIND_FLOAT => Some(Value::Float(float)),
             _ => None,
@@ -290,11 +297,18 @@ impl Reader<'_> {
                 let offset = i32::try_from(second).ok()?;
                 Temporal::Time { nanos: first + second * 1_000_000_000, offset }
             }
-            LOCAL_DATE_TIME => Temporal::LocalDateTime { seconds: first, nanos: u32::try_from(second).ok()? },
+            LOCAL_DATE_TIME => {
+                Temporal::LocalDateTime { seconds: first, nanos: u32::try_from(second).ok()? }
+            }
             DATE_TIME => {
                 let offset = (u32::from_be_bytes(self.array()?) ^ 1 << 31) as i32;
                 let zone = Some(self.text()?).filter(|zone| !zone.is_empty());
-                Temporal::DateTime { seconds: first, nanos: u32::try_from(second).ok()?, offset, zone }
+                Temporal::DateTime {
+                    seconds: first,
+                    nanos: u32::try_from(second).ok()?,
+                    offset,
+                    zone,
+                }
             }
             DURATION => Temporal::Duration {
                 months: self.key()?,
@@ -335,7 +349,9 @@ mod tests {
         for value in sorted {
             assert_eq!(decode(&encode(&value)), Some(value));
         }
-        assert!(matches!(decode(&encode(&Value::Float(f64::NAN))), Some(Value::Float(float)) if float.is_nan()));
+        assert!(
+            matches!(decode(&encode(&Value::Float(f64::NAN))), Some(Value::Float(float)) if float.is_nan())
+        );
         assert_eq!(grouping_key(&Value::Integer(1)), grouping_key(&Value::Float(1.0)));
         assert_ne!(encode(&Value::Integer(1)), encode(&Value::Float(1.0)));
     }

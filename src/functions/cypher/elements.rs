@@ -5,8 +5,15 @@ use super::math::wrong_argument;
 use super::value::{Element, Value};
 use crate::error::PgError;
 
-fn part(function: &str, arguments: &[Value], edge: Option<bool>, key: &str) -> Result<Value, PgError> {
-    let [Value::Element(element)] = arguments else { return Err(wrong_argument(function, arguments)) };
+fn part(
+    function: &str,
+    arguments: &[Value],
+    edge: Option<bool>,
+    key: &str,
+) -> Result<Value, PgError> {
+    let [Value::Element(element)] = arguments else {
+        return Err(wrong_argument(function, arguments));
+    };
     if edge.is_some_and(|edge| edge != element.edge) {
         return Err(wrong_argument(function, arguments));
     }

@@ -10,8 +10,9 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::expr::{HigherOrderFunction, LambdaVariable};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, HigherOrderFunctionArgs, HigherOrderReturnFieldArgs, HigherOrderSignature, HigherOrderUDF,
-    HigherOrderUDFImpl, LambdaArgument, LambdaParametersProgress, ValueOrLambda, Volatility, lambda,
+    ColumnarValue, Expr, HigherOrderFunctionArgs, HigherOrderReturnFieldArgs, HigherOrderSignature,
+    HigherOrderUDF, HigherOrderUDFImpl, LambdaArgument, LambdaParametersProgress, ValueOrLambda,
+    Volatility, lambda,
 };
 
 use super::types::CypherType;
@@ -52,7 +53,12 @@ pub fn variable(name: &str, ty: &CypherType) -> Expr {
 }
 
 impl ListFunction {
-    fn udf(operation: ListOperation, element: &CypherType, result: DataType, arguments: usize) -> Arc<HigherOrderUDF> {
+    fn udf(
+        operation: ListOperation,
+        element: &CypherType,
+        result: DataType,
+        arguments: usize,
+    ) -> Arc<HigherOrderUDF> {
         let signature = HigherOrderSignature::any(arguments, Volatility::Immutable);
         let function = Self { operation, element: element.arrow(), result, signature };
         Arc::new(HigherOrderUDF::new_from_impl(function))
@@ -62,14 +68,26 @@ impl ListFunction {
     pub fn filter(list: Expr, element: &CypherType, variable: &str, body: Expr) -> Expr {
         let result = CypherType::list(element.clone()).arrow();
         let udf = Self::udf(ListOperation::Filter, element, result, 2);
-        Expr::HigherOrderFunction(HigherOrderFunction::new(udf, vec![list, lambda([variable], body)]))
+        Expr::HigherOrderFunction(HigherOrderFunction::new(
+            udf,
+            vec![list, lambda([variable], body)],
+        ))
     }
 
     /// `body`, of type `to`, for each element of `list`.
-    pub fn transform(list: Expr, element: &CypherType, variable: &str, body: Expr, to: &CypherType) -> Expr {
+    pub fn transform(
+        list: Expr,
+        element: &CypherType,
+        variable: &str,
+        body: Expr,
+        to: &CypherType,
+    ) -> Expr {
         let result = CypherType::list(to.clone()).arrow();
         let udf = Self::udf(ListOperation::Transform, element, result, 2);
-        Expr::HigherOrderFunction(HigherOrderFunction::new(udf, vec![list, lambda([variable], body)]))
+        Expr::HigherOrderFunction(HigherOrderFunction::new(
+            udf,
+            vec![list, lambda([variable], body)],
+        ))
     }
 
     /// A quantifier over the truth of `body`.
@@ -81,7 +99,10 @@ impl ListFunction {
         body: Expr,
     ) -> Expr {
         let udf = Self::udf(operation, element, DataType::Boolean, 2);
-        Expr::HigherOrderFunction(HigherOrderFunction::new(udf, vec![list, lambda([variable], body)]))
+        Expr::HigherOrderFunction(HigherOrderFunction::new(
+            udf,
+            vec![list, lambda([variable], body)],
+        ))
     }
 
     /// `reduce`: `initial` and `body` are of type `accumulator`; `variables` names accumulator and element.
@@ -94,7 +115,10 @@ impl ListFunction {
         body: Expr,
     ) -> Expr {
         let udf = Self::udf(ListOperation::Reduce, element, accumulator.arrow(), 3);
-        Expr::HigherOrderFunction(HigherOrderFunction::new(udf, vec![list, initial, lambda(variables, body)]))
+        Expr::HigherOrderFunction(HigherOrderFunction::new(
+            udf,
+            vec![list, initial, lambda(variables, body)],
+        ))
     }
 }
 
@@ -122,13 +146,18 @@ impl HigherOrderUDFImpl for ListFunction {
     ) -> Result<LambdaParametersProgress> {
         let element = Arc::new(Field::new("element", self.element.clone(), true));
         let parameters = match self.operation {
-            ListOperation::Reduce => vec![Arc::new(Field::new("accumulator", self.result.clone(), true)), element],
+            ListOperation::Reduce => {
+                vec![Arc::new(Field::new("accumulator", self.result.clone(), true)), element]
+            }
             _ => vec![element],
         };
         Ok(LambdaParametersProgress::Complete(vec![parameters]))
     }
 
-    fn return_field_from_args(&self, _arguments: HigherOrderReturnFieldArgs<'_>) -> Result<FieldRef> {
+    fn return_field_from_args(
+        &self,
+        _arguments: HigherOrderReturnFieldArgs<'_>,
+    ) -> Result<FieldRef> {
         Ok(Arc::new(Field::new(self.name(), self.result.clone(), true)))
     }
 
@@ -140,13 +169,21 @@ impl HigherOrderUDFImpl for ListFunction {
         let elements = Elements::of(list)?;
         let result = match self.operation {
             ListOperation::Reduce => {
-                let initial = values.get(1).ok_or_else(|| wrong("no initial value"))?.to_array(rows)?;
+                let initial =
+                    values.get(1).ok_or_else(|| wrong("no initial value"))?.to_array(rows)?;
                 self.reduce_rows(&elements, initial, body)?
             }
             ListOperation::Transform => {
                 let mapped = elements.evaluate(body)?;
-                let DataType::List(item) = &self.result else { return Err(wrong("not a list type")) };
-                Arc::new(ListArray::try_new(Arc::clone(item), elements.offsets(), mapped, elements.nulls.clone())?)
+                let DataType::List(item) = &self.result else {
+                    return Err(wrong("not a list type"));
+                };
+                Arc::new(ListArray::try_new(
+                    Arc::clone(item),
+                    elements.offsets(),
+                    mapped,
+                    elements.nulls.clone(),
+                )?)
             }
             ListOperation::Filter => elements.filtered(&elements.truth(body)?, &self.result)?,
             quantifier => Arc::new(elements.quantified(&elements.truth(body)?, quantifier)),
@@ -188,9 +225,13 @@ impl Elements {
         let mut lengths = Vec::with_capacity(list.len());
         let offsets = list.value_offsets();
         for row in 0..list.len() {
-            let range = if list.is_null(row) { 0..0 } else { offsets[row] as u32..offsets[row + 1] as u32 };
+            let range =
+                if list.is_null(row) { 0..0 } else { offsets[row] as u32..offsets[row + 1] as u32 };
             lengths.push(range.len());
-            rows.extend(std::iter::repeat_n(u32::try_from(row).map_err(|_| wrong("too many rows"))?, range.len()));
+            rows.extend(std::iter::repeat_n(
+                u32::try_from(row).map_err(|_| wrong("too many rows"))?,
+                range.len(),
+            ));
             positions.extend(range);
         }
         let values = take(list.values(), &UInt32Array::from(positions), None)?;
@@ -210,7 +251,10 @@ impl Elements {
 
     fn truth(&self, body: &LambdaArgument) -> Result<BooleanArray> {
         let result = self.evaluate(body)?;
-        Ok(result.as_boolean_opt().ok_or_else(|| wrong("a body that is not a truth value"))?.clone())
+        Ok(result
+            .as_boolean_opt()
+            .ok_or_else(|| wrong("a body that is not a truth value"))?
+            .clone())
     }
 
     fn filtered(&self, keep: &BooleanArray, ty: &DataType) -> Result<ArrayRef> {
@@ -222,7 +266,12 @@ impl Elements {
             range.filter(|at| keep.is_valid(*at) && keep.value(*at)).count()
         });
         let offsets = OffsetBuffer::from_lengths(lengths);
-        Ok(Arc::new(ListArray::try_new(Arc::clone(item), offsets, filter(&self.values, keep)?, self.nulls.clone())?))
+        Ok(Arc::new(ListArray::try_new(
+            Arc::clone(item),
+            offsets,
+            filter(&self.values, keep)?,
+            self.nulls.clone(),
+        )?))
     }
 
     fn quantified(&self, truth: &BooleanArray, operation: ListOperation) -> BooleanArray {
@@ -266,7 +315,12 @@ fn quantify(operation: ListOperation, length: usize, holds: usize, unknown: usiz
 
 impl ListFunction {
     /// One step for all rows that have an element left, then the next: as many evaluations as the longest list is long.
-    fn reduce_rows(&self, elements: &Elements, initial: ArrayRef, body: &LambdaArgument) -> Result<ArrayRef> {
+    fn reduce_rows(
+        &self,
+        elements: &Elements,
+        initial: ArrayRef,
+        body: &LambdaArgument,
+    ) -> Result<ArrayRef> {
         let mut accumulator = initial;
         let starts = elements.offsets();
         let longest = elements.lengths.iter().copied().max().unwrap_or(0);
@@ -283,9 +337,10 @@ impl ListFunction {
             let before = take(&accumulator, &rows, None)?;
             let element = take(&elements.values, &positions, None)?;
             let after = body
-                .evaluate(&[&|| Ok(Arc::clone(&before)), &|| Ok(Arc::clone(&element))], |captures| {
-                    Ok(take_arrays(captures, &rows, None)?)
-                })?
+                .evaluate(
+                    &[&|| Ok(Arc::clone(&before)), &|| Ok(Arc::clone(&element))],
+                    |captures| Ok(take_arrays(captures, &rows, None)?),
+                )?
                 .into_array(rows.len())?;
             accumulator = merged(&accumulator, &after, &rows)?;
         }
@@ -326,10 +381,17 @@ mod tests {
             ((2, 0, 1), [Some(false), None, None, None]),
             ((3, 2, 1), [None, Some(true), Some(false), Some(false)]),
         ] {
-            let operations =
-                [ListOperation::All, ListOperation::Any, ListOperation::None, ListOperation::Single];
+            let operations = [
+                ListOperation::All,
+                ListOperation::Any,
+                ListOperation::None,
+                ListOperation::Single,
+            ];
             let (length, holds, unknown) = counts;
-            assert_eq!(operations.map(|operation| quantify(operation, length, holds, unknown)), expected);
+            assert_eq!(
+                operations.map(|operation| quantify(operation, length, holds, unknown)),
+                expected
+            );
         }
     }
 }

@@ -45,7 +45,9 @@ impl Want {
             Self::String => *ty == T::String,
             Self::List => matches!(ty, T::List(_)),
             Self::StringOrList => matches!(ty, T::String | T::List(_)),
-            Self::Scalar => !matches!(ty, T::List(_) | T::Map(_) | T::Node | T::Relationship | T::Path),
+            Self::Scalar => {
+                !matches!(ty, T::List(_) | T::Map(_) | T::Node | T::Relationship | T::Path)
+            }
             Self::Map => matches!(ty, T::Map(_)),
             Self::Collection => matches!(ty, T::String | T::List(_) | T::Map(_)),
         }

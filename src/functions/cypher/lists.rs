@@ -93,8 +93,11 @@ pub fn range(arguments: &[Value]) -> Result<Value, PgError> {
         _ => return Err(wrong_argument("range", arguments)),
     };
     if step == 0 {
-        return Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, "the step of a range cannot be zero")
-            .routine("NumberOutOfRange"));
+        return Err(PgError::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            "the step of a range cannot be zero",
+        )
+        .routine("NumberOutOfRange"));
     }
     let (start, end, step) = (i128::from(start), i128::from(end), i128::from(step));
     let count = ((end - start) / step + 1).max(0);
@@ -107,7 +110,12 @@ pub fn range(arguments: &[Value]) -> Result<Value, PgError> {
             format!("a range cannot have more than {RANGE_ITEMS_MAX} items"),
         ));
     }
-    Ok(Value::List((0..count).filter_map(|at| i64::try_from(start + at * step).ok()).map(Value::Integer).collect()))
+    Ok(Value::List(
+        (0..count)
+            .filter_map(|at| i64::try_from(start + at * step).ok())
+            .map(Value::Integer)
+            .collect(),
+    ))
 }
 
 /// The keys of a map, or the names of an element's properties.
@@ -152,11 +160,21 @@ pub fn to_string_list(arguments: &[Value]) -> Result<Value, PgError> {
     each("toStringList", arguments, to_string)
 }
 
-fn each(function: &str, arguments: &[Value], convert: super::call::Kernel) -> Result<Value, PgError> {
+fn each(
+    function: &str,
+    arguments: &[Value],
+    convert: super::call::Kernel,
+) -> Result<Value, PgError> {
     Ok(Value::List(
         items(function, arguments)?
             .iter()
-            .map(|item| if item.is_null() { Value::Null } else { convert(std::slice::from_ref(item)).unwrap_or(Value::Null) })
+            .map(|item| {
+                if item.is_null() {
+                    Value::Null
+                } else {
+                    convert(std::slice::from_ref(item)).unwrap_or(Value::Null)
+                }
+            })
             .collect(),
     ))
 }
@@ -201,7 +219,9 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 fn percentile(function: &str, arguments: &[Value]) -> Result<(Vec<Value>, f64), PgError> {
-    let [Value::List(items), p] = arguments else { return Err(wrong_argument(function, arguments)) };
+    let [Value::List(items), p] = arguments else {
+        return Err(wrong_argument(function, arguments));
+    };
     let p = number(p).ok_or_else(|| wrong_argument(function, arguments))?;
     if !(0.0..=1.0).contains(&p) {
         return Err(PgError::new(
@@ -227,7 +247,8 @@ pub struct ListLength {
 impl ListLength {
     /// The length of `list` as Int64; null for null.
     pub fn call(list: Expr) -> Expr {
-        ScalarUDF::new_from_impl(Self { signature: Signature::any(1, Volatility::Immutable) }).call(vec![list])
+        ScalarUDF::new_from_impl(Self { signature: Signature::any(1, Volatility::Immutable) })
+            .call(vec![list])
     }
 }
 
@@ -244,11 +265,15 @@ impl ScalarUDFImpl for ListLength {
         Ok(DataType::Int64)
     }
 
-    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> datafusion::common::Result<ColumnarValue> {
+    fn invoke_with_args(
+        &self,
+        arguments: ScalarFunctionArgs,
+    ) -> datafusion::common::Result<ColumnarValue> {
         let [list] = arguments.args.as_slice() else {
             return Err(PgError::internal("the length of one list is asked").into());
         };
-        let lengths = arrow::compute::kernels::length::length(&list.to_array(arguments.number_rows)?)?;
+        let lengths =
+            arrow::compute::kernels::length::length(&list.to_array(arguments.number_rows)?)?;
         Ok(ColumnarValue::Array(arrow::compute::cast(&lengths, &DataType::Int64)?))
     }
 }
@@ -260,7 +285,13 @@ impl ScalarUDFImpl for ListLength {
 pub fn distinct(arguments: &[Value]) -> Result<Value, PgError> {
     let mut seen = std::collections::HashSet::new();
     let items = items("collect", arguments)?;
-    Ok(Value::List(items.iter().filter(|item| seen.insert(super::codec::grouping_key(item))).cloned().collect()))
+    Ok(Value::List(
+        items
+            .iter()
+            .filter(|item| seen.insert(super::codec::grouping_key(item)))
+            .cloned()
+            .collect(),
+    ))
 }
 
 /// The sum of a list's elements; 0 for none.

@@ -92,7 +92,11 @@ pub fn abs(arguments: &[Value]) -> Result<Value, PgError> {
 /// `42804`.
 pub fn sign(arguments: &[Value]) -> Result<Value, PgError> {
     let number = float("sign", arguments, 0)?;
-    Ok(if number.is_nan() { Value::Null } else { Value::Integer(i64::from(number > 0.0) - i64::from(number < 0.0)) })
+    Ok(if number.is_nan() {
+        Value::Null
+    } else {
+        Value::Integer(i64::from(number > 0.0) - i64::from(number < 0.0))
+    })
 }
 
 /// Rounded half up, or to a number of digits by a mode.

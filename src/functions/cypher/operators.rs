@@ -7,7 +7,8 @@ use arrow::compute::kernels::numeric;
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 use super::temporal::Temporal;
@@ -73,9 +74,14 @@ impl ScalarUDFImpl for NumberArithmetic {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = arguments.args.iter().all(|column| matches!(column, ColumnarValue::Scalar(_)));
+        let constant =
+            arguments.args.iter().all(|column| matches!(column, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { arguments.number_rows };
-        let columns = arguments.args.iter().map(|column| column.to_array(rows)).collect::<Result<Vec<_>>>()?;
+        let columns = arguments
+            .args
+            .iter()
+            .map(|column| column.to_array(rows))
+            .collect::<Result<Vec<_>>>()?;
         let [left, right] = columns.as_slice() else {
             return Err(PgError::internal("arithmetic takes two operands").into());
         };
@@ -100,14 +106,19 @@ impl ScalarUDFImpl for NumberArithmetic {
 
 /// `22003`, as an integer result that does not fit 64 bits.
 pub fn overflow() -> PgError {
-    PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range").routine("IntegerOverflow")
+    PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range")
+        .routine("IntegerOverflow")
 }
 
 /// `42804` for an operator that the two types do not have.
 fn undefined(symbol: &str, left: &Value, right: &Value) -> PgError {
     PgError::new(
         SqlState::DATATYPE_MISMATCH,
-        format!("operator {symbol} is not defined for {} and {}", left.type_name(), right.type_name()),
+        format!(
+            "operator {symbol} is not defined for {} and {}",
+            left.type_name(),
+            right.type_name()
+        ),
     )
     .routine("InvalidArgumentType")
 }
@@ -162,7 +173,15 @@ pub fn add(arguments: &[Value]) -> Result<Value, PgError> {
             Some(sum) => Value::Temporal(sum?),
             None => return Err(undefined("+", left, right)),
         },
-        _ => return numbers("+", left, right, |a, b| a.checked_add(b).ok_or_else(overflow), |a, b| a + b),
+        _ => {
+            return numbers(
+                "+",
+                left,
+                right,
+                |a, b| a.checked_add(b).ok_or_else(overflow),
+                |a, b| a + b,
+            );
+        }
     })
 }
 
@@ -191,7 +210,10 @@ pub fn multiply(arguments: &[Value]) -> Result<Value, PgError> {
         | (factor, Value::Temporal(duration @ Temporal::Duration { .. }))
             if factor.is_number() =>
         {
-            Ok(Value::Temporal(super::temporal_math::scale(duration, float(factor).unwrap_or_default())?))
+            Ok(Value::Temporal(super::temporal_math::scale(
+                duration,
+                float(factor).unwrap_or_default(),
+            )?))
         }
         _ => numbers("*", left, right, |a, b| a.checked_mul(b).ok_or_else(overflow), |a, b| a * b),
     }
@@ -208,7 +230,13 @@ pub fn divide(arguments: &[Value]) -> Result<Value, PgError> {
     {
         return Ok(Value::Temporal(super::temporal_math::scale(duration, 1.0 / divisor)?));
     }
-    numbers("/", left, right, |a, b| zero_checked(a, b)?.checked_div(b).ok_or_else(overflow), |a, b| a / b)
+    numbers(
+        "/",
+        left,
+        right,
+        |a, b| zero_checked(a, b)?.checked_div(b).ok_or_else(overflow),
+        |a, b| a / b,
+    )
 }
 
 /// `%`: the remainder has the sign of the dividend.
@@ -378,16 +406,16 @@ fn property_of(base: &Value, key: &str) -> Result<Value, PgError> {
     };
     match base {
         Value::Map(entries) => Ok(of_entries(entries)),
-        Value::Element(element) => {
-            match super::json::read_json(&element.json) {
-                Some(Value::Map(entries)) => match of_entries_at(&entries, "~properties") {
-                    Some(Value::Map(properties)) => Ok(of_entries(properties)),
-                    _ => Ok(Value::Null),
-                },
+        Value::Element(element) => match super::json::read_json(&element.json) {
+            Some(Value::Map(entries)) => match of_entries_at(&entries, "~properties") {
+                Some(Value::Map(properties)) => Ok(of_entries(properties)),
                 _ => Ok(Value::Null),
-            }
+            },
+            _ => Ok(Value::Null),
+        },
+        Value::Temporal(temporal) => {
+            Ok(super::temporal_math::field(temporal, key).unwrap_or(Value::Null))
         }
-        Value::Temporal(temporal) => Ok(super::temporal_math::field(temporal, key).unwrap_or(Value::Null)),
         other => Err(PgError::new(
             SqlState::DATATYPE_MISMATCH,
             format!("a value of type {} has no properties", other.type_name()),
@@ -405,7 +433,9 @@ fn of_entries_at<'a>(entries: &'a [(String, Value)], key: &str) -> Option<&'a Va
 /// # Errors
 /// `42804`.
 pub fn slice(arguments: &[Value]) -> Result<Value, PgError> {
-    let [list, from, to] = arguments else { return Err(PgError::internal("a slice takes three operands")) };
+    let [list, from, to] = arguments else {
+        return Err(PgError::internal("a slice takes three operands"));
+    };
     let Value::List(items) = list else {
         return Err(PgError::new(
             SqlState::DATATYPE_MISMATCH,
@@ -435,7 +465,11 @@ pub fn number_text(value: &Value) -> String {
         Value::Integer(integer) => integer.to_string(),
         Value::Float(float) if float.is_nan() => "NaN".to_owned(),
         Value::Float(float) if float.is_infinite() => {
-            if *float > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() }
+            if *float > 0.0 {
+                "Infinity".to_owned()
+            } else {
+                "-Infinity".to_owned()
+            }
         }
         Value::Float(float) => format!("{float:?}"),
         _ => String::new(),
@@ -500,7 +534,8 @@ pub struct FloatComparison {
 impl FloatComparison {
     /// `left operator right`, both Float64; `operator` is one of the six comparisons.
     pub fn call(operator: Operator, left: Expr, right: Expr) -> Expr {
-        let signature = Signature::exact(vec![DataType::Float64, DataType::Float64], Volatility::Immutable);
+        let signature =
+            Signature::exact(vec![DataType::Float64, DataType::Float64], Volatility::Immutable);
         ScalarUDF::new_from_impl(Self { operator, signature }).call(vec![left, right])
     }
 }
@@ -526,10 +561,16 @@ impl ScalarUDFImpl for FloatComparison {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = arguments.args.iter().all(|column| matches!(column, ColumnarValue::Scalar(_)));
+        let constant =
+            arguments.args.iter().all(|column| matches!(column, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { arguments.number_rows };
-        let columns = arguments.args.iter().map(|column| column.to_array(rows)).collect::<Result<Vec<_>>>()?;
-        let floats = |at: usize| columns.get(at).and_then(|column| column.as_primitive_opt::<Float64Type>());
+        let columns = arguments
+            .args
+            .iter()
+            .map(|column| column.to_array(rows))
+            .collect::<Result<Vec<_>>>()?;
+        let floats =
+            |at: usize| columns.get(at).and_then(|column| column.as_primitive_opt::<Float64Type>());
         let (Some(left), Some(right)) = (floats(0), floats(1)) else {
             return Err(PgError::internal("a comparison of floats takes two float columns").into());
         };

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryViewBuilder, FixedSizeBinaryBuilder, PrimitiveBuilder, StringViewBuilder};
+use arrow::array::{
+    ArrayRef, BinaryViewBuilder, FixedSizeBinaryBuilder, PrimitiveBuilder, StringViewBuilder,
+};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, FieldRef, IntervalMonthDayNano, IntervalMonthDayNanoType,
-    Time64MicrosecondType, TimestampMicrosecondType,
+    ArrowPrimitiveType, DataType, Date32Type, FieldRef, IntervalMonthDayNano,
+    IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
 };
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 use super::temporal::Temporal;
@@ -69,8 +72,9 @@ impl Conversion {
     }
 
     fn convert(&self, column: &ArrayRef) -> Result<ArrayRef> {
-        let values =
-            (0..column.len()).map(|row| arrays::read(column, &self.from, row)).collect::<Result<Vec<_>>>()?;
+        let values = (0..column.len())
+            .map(|row| arrays::read(column, &self.from, row))
+            .collect::<Result<Vec<_>>>()?;
         match &self.target {
             Target::Any => arrays::build(&values, &CypherType::Any),
             Target::GroupingKey => {
@@ -95,12 +99,13 @@ impl Conversion {
                     .iter()
                     .map(|value| match value {
                         Value::Null => Ok(Value::Null),
-                        Value::String(text) | Value::Json(text) => json::read_json(text).ok_or_else(|| {
-                            PgError::new(
-                                SqlState::INVALID_TEXT_REPRESENTATION,
-                                "invalid input syntax for type json",
-                            )
-                        }),
+                        Value::String(text) | Value::Json(text) => json::read_json(text)
+                            .ok_or_else(|| {
+                                PgError::new(
+                                    SqlState::INVALID_TEXT_REPRESENTATION,
+                                    "invalid input syntax for type json",
+                                )
+                            }),
                         other => Ok(other.clone()),
                     })
                     .collect::<Result<Vec<_>, PgError>>()?;
@@ -108,7 +113,10 @@ impl Conversion {
             }
             Target::Native | Target::Iso => self.temporals(&values),
             Target::Typed(ty) => {
-                let values = values.iter().map(|value| typed(value, ty)).collect::<Result<Vec<_>, PgError>>()?;
+                let values = values
+                    .iter()
+                    .map(|value| typed(value, ty))
+                    .collect::<Result<Vec<_>, PgError>>()?;
                 arrays::build(&values, ty)
             }
         }
@@ -127,8 +135,11 @@ impl Conversion {
                 Value::List(items) => items.len(),
                 _ => 0,
             });
-            let inner =
-                Self { from: (**element).clone(), target: self.target.clone(), signature: self.signature.clone() };
+            let inner = Self {
+                from: (**element).clone(),
+                target: self.target.clone(),
+                signature: self.signature.clone(),
+            };
             let column = inner.temporals(&items)?;
             let nulls = values.iter().map(|value| !value.is_null()).collect::<Vec<_>>();
             return Ok(Arc::new(arrow::array::ListArray::try_new(
@@ -163,7 +174,11 @@ fn typed(value: &Value, ty: &CypherType) -> Result<Value, PgError> {
         | (Value::String(_), CypherType::String) => true,
         (Value::Integer(integer), CypherType::Float) => return Ok(Value::Float(*integer as f64)),
         (Value::List(items), CypherType::List(element)) => {
-            return items.iter().map(|item| typed(item, element)).collect::<Result<_, _>>().map(Value::List);
+            return items
+                .iter()
+                .map(|item| typed(item, element))
+                .collect::<Result<_, _>>()
+                .map(Value::List);
         }
         (Value::Element(element), CypherType::Node) => !element.edge,
         (Value::Element(element), CypherType::Relationship) => element.edge,
@@ -173,8 +188,11 @@ fn typed(value: &Value, ty: &CypherType) -> Result<Value, PgError> {
     if fits {
         return Ok(value.clone());
     }
-    Err(PgError::new(SqlState::DATATYPE_MISMATCH, format!("expected {ty}, found {}", value.type_name()))
-        .routine("InvalidArgumentType"))
+    Err(PgError::new(
+        SqlState::DATATYPE_MISMATCH,
+        format!("expected {ty}, found {}", value.type_name()),
+    )
+    .routine("InvalidArgumentType"))
 }
 
 fn out_of_range() -> PgError {
@@ -191,7 +209,9 @@ fn primitive<T: ArrowPrimitiveType>(
     let mut builder = PrimitiveBuilder::<T>::with_capacity(values.len()).with_data_type(ty);
     for value in values {
         match value {
-            Value::Temporal(temporal) => builder.append_value(convert(temporal).ok_or_else(out_of_range)?),
+            Value::Temporal(temporal) => {
+                builder.append_value(convert(temporal).ok_or_else(out_of_range)?)
+            }
             _ => builder.append_null(),
         }
     }
@@ -225,9 +245,8 @@ fn native(values: &[Value], ty: &CypherType) -> Result<ArrayRef> {
         CypherType::LocalDateTime | CypherType::DateTime => primitive::<TimestampMicrosecondType>(
             values,
             |temporal| match temporal {
-                Temporal::LocalDateTime { seconds, nanos } | Temporal::DateTime { seconds, nanos, .. } => {
-                    micros(*seconds, *nanos)
-                }
+                Temporal::LocalDateTime { seconds, nanos }
+                | Temporal::DateTime { seconds, nanos, .. } => micros(*seconds, *nanos),
                 _ => None,
             },
             arrow,
@@ -235,11 +254,15 @@ fn native(values: &[Value], ty: &CypherType) -> Result<ArrayRef> {
         CypherType::Duration => primitive::<IntervalMonthDayNanoType>(
             values,
             |temporal| match temporal {
-                Temporal::Duration { months, days, seconds, nanos } => Some(IntervalMonthDayNano::new(
-                    i32::try_from(*months).ok()?,
-                    i32::try_from(*days).ok()?,
-                    seconds.checked_mul(1_000_000_000)?.checked_add(i64::from(nanos / 1000 * 1000))?,
-                )),
+                Temporal::Duration { months, days, seconds, nanos } => {
+                    Some(IntervalMonthDayNano::new(
+                        i32::try_from(*months).ok()?,
+                        i32::try_from(*days).ok()?,
+                        seconds
+                            .checked_mul(1_000_000_000)?
+                            .checked_add(i64::from(nanos / 1000 * 1000))?,
+                    ))
+                }
                 _ => None,
             },
             arrow,
@@ -331,14 +354,20 @@ impl ScalarUDFImpl for ElementToAny {
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = arguments.number_rows;
-        let columns = arguments.args.iter().map(|column| column.to_array(rows)).collect::<Result<Vec<_>>>()?;
+        let columns = arguments
+            .args
+            .iter()
+            .map(|column| column.to_array(rows))
+            .collect::<Result<Vec<_>>>()?;
         let [references, jsons] = columns.as_slice() else {
             return Err(DataFusionError::Internal("an element and its JSON are needed".into()));
         };
         let values = (0..rows)
             .map(|row| {
                 let mut value = arrays::read(references, &self.from, row)?;
-                if let Value::Element(super::value::Element { json, .. }) | Value::Path { json, .. } = &mut value {
+                if let Value::Element(super::value::Element { json, .. })
+                | Value::Path { json, .. } = &mut value
+                {
                     json.push_str(arrays::text(jsons, row).unwrap_or_default());
                 }
                 Ok(value)

@@ -89,7 +89,11 @@ pub fn substring(arguments: &[Value]) -> Result<Value, PgError> {
 pub fn replace(arguments: &[Value]) -> Result<Value, PgError> {
     let (source, search) = (text("replace", arguments, 0)?, text("replace", arguments, 1)?);
     let replacement = text("replace", arguments, 2)?;
-    Ok(Value::String(if search.is_empty() { source.to_owned() } else { source.replace(search, replacement) }))
+    Ok(Value::String(if search.is_empty() {
+        source.to_owned()
+    } else {
+        source.replace(search, replacement)
+    }))
 }
 
 /// The parts between separators: one, or a list of them.
@@ -114,7 +118,11 @@ pub fn split(arguments: &[Value]) -> Result<Value, PgError> {
     }
     let mut parts = vec![source.to_owned()];
     for separator in &separators {
-        parts = parts.iter().flat_map(|part| part.split(separator.as_str())).map(str::to_owned).collect();
+        parts = parts
+            .iter()
+            .flat_map(|part| part.split(separator.as_str()))
+            .map(str::to_owned)
+            .collect();
     }
     Ok(Value::List(parts.into_iter().map(Value::String).collect()))
 }

@@ -40,7 +40,9 @@ impl Temporal {
     /// How `<` sees two values; `None` for different types and for durations.
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
-            (Self::Date(a), Self::Date(b)) | (Self::LocalTime(a), Self::LocalTime(b)) => Some(a.cmp(b)),
+            (Self::Date(a), Self::Date(b)) | (Self::LocalTime(a), Self::LocalTime(b)) => {
+                Some(a.cmp(b))
+            }
             (Self::Duration { .. }, Self::Duration { .. }) => None,
             (a, b) if a.type_name() == b.type_name() => Some(a.sort_key().cmp(&b.sort_key())),
             _ => None,
@@ -52,7 +54,9 @@ impl Temporal {
         match self {
             Self::Date(days) => (*days, 0),
             Self::LocalTime(nanos) => (*nanos, 0),
-            Self::Time { nanos, offset } => (nanos - i64::from(*offset) * 1_000_000_000, i64::from(*offset)),
+            Self::Time { nanos, offset } => {
+                (nanos - i64::from(*offset) * 1_000_000_000, i64::from(*offset))
+            }
             Self::LocalDateTime { seconds, nanos } | Self::DateTime { seconds, nanos, .. } => {
                 (*seconds, i64::from(*nanos))
             }
@@ -72,7 +76,8 @@ pub fn civil(days: i64) -> (i64, u32, u32) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = (day_of_year - (153 * month_index + 2) / 5 + 1) as u32;
@@ -86,7 +91,8 @@ pub fn days(year: i64, month: u32, day: u32) -> i64 {
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
     let month = i64::from(month);
-    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + i64::from(day) - 1;
+    let day_of_year =
+        (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + i64::from(day) - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     era * 146_097 + day_of_era - 719_468
 }
@@ -110,7 +116,9 @@ impl fmt::Display for Temporal {
                     None => Ok(()),
                 }
             }
-            Self::Duration { months, days, seconds, nanos } => write_duration(f, *months, *days, *seconds, *nanos),
+            Self::Duration { months, days, seconds, nanos } => {
+                write_duration(f, *months, *days, *seconds, *nanos)
+            }
         }
     }
 }
@@ -157,7 +165,13 @@ fn write_offset(f: &mut fmt::Formatter<'_>, offset: i32) -> fmt::Result {
     if seconds % 60 != 0 { write!(f, ":{:02}", seconds % 60) } else { Ok(()) }
 }
 
-fn write_duration(f: &mut fmt::Formatter<'_>, months: i64, days: i64, seconds: i64, nanos: i32) -> fmt::Result {
+fn write_duration(
+    f: &mut fmt::Formatter<'_>,
+    months: i64,
+    days: i64,
+    seconds: i64,
+    nanos: i32,
+) -> fmt::Result {
     if (months, days, seconds, nanos) == (0, 0, 0, 0) {
         return f.write_str("PT0S");
     }

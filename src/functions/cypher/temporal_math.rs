@@ -25,9 +25,12 @@ pub fn add(left: &Temporal, right: &Temporal, sign: i64) -> Option<Result<Tempor
             total(*seconds, *nanos) + i128::from(sign) * total(*seconds2, *nanos2),
         )),
         (Temporal::Duration { .. }, _) if sign > 0 => add(right, left, sign),
-        (_, Temporal::Duration { months, days, seconds, nanos }) => {
-            Some(shift(left, sign * months, sign * days, i128::from(sign) * total(*seconds, *nanos)))
-        }
+        (_, Temporal::Duration { months, days, seconds, nanos }) => Some(shift(
+            left,
+            sign * months,
+            sign * days,
+            i128::from(sign) * total(*seconds, *nanos),
+        )),
         _ => None,
     }
 }
@@ -48,7 +51,9 @@ fn duration(months: i128, days: i128, nanos: i128) -> Result<Temporal, PgError> 
 
 /// A duration times a number; what is left of months goes to days, what is left of days to seconds.
 pub fn scale(value: &Temporal, factor: f64) -> Result<Temporal, PgError> {
-    let Temporal::Duration { months, days, seconds, nanos } = value else { return Err(out_of_range()) };
+    let Temporal::Duration { months, days, seconds, nanos } = value else {
+        return Err(out_of_range());
+    };
     let months = *months as f64 * factor;
     let rest_of_months = months.fract() * MONTH_SECONDS / DAY as f64;
     let days = *days as f64 * factor + rest_of_months;
@@ -80,7 +85,8 @@ fn shift(value: &Temporal, months: i64, day_count: i64, nanos: i128) -> Result<T
             Temporal::LocalDateTime { seconds, nanos }
         }
         Temporal::DateTime { seconds, nanos: fraction, offset, zone } => {
-            let (seconds, nanos) = shift_instant(*seconds, *fraction, *offset, months, day_count, nanos)?;
+            let (seconds, nanos) =
+                shift_instant(*seconds, *fraction, *offset, months, day_count, nanos)?;
             Temporal::DateTime { seconds, nanos, offset: *offset, zone: zone.clone() }
         }
         Temporal::Duration { .. } => return Err(out_of_range()),
@@ -98,7 +104,9 @@ fn shift_date(date: i64, months: i64, day_count: i64) -> Result<i64, PgError> {
     if year.abs() > 999_999_999 {
         return Err(out_of_range());
     }
-    days(year, month, day.min(month_length(year, month))).checked_add(day_count).ok_or_else(out_of_range)
+    days(year, month, day.min(month_length(year, month)))
+        .checked_add(day_count)
+        .ok_or_else(out_of_range)
 }
 
 /// Days in a month.
@@ -135,7 +143,9 @@ pub fn field(value: &Temporal, name: &str) -> Option<Value> {
         Temporal::Time { nanos, offset } => {
             time_field(*nanos, name).map(Value::Integer).or_else(|| zone_field(*offset, None, name))
         }
-        Temporal::LocalDateTime { seconds, nanos } => local_field(*seconds, *nanos, name).map(Value::Integer),
+        Temporal::LocalDateTime { seconds, nanos } => {
+            local_field(*seconds, *nanos, name).map(Value::Integer)
+        }
         Temporal::DateTime { seconds, nanos, offset, zone } => match name {
             "epochSeconds" => Some(Value::Integer(*seconds)),
             "epochMillis" => Some(Value::Integer(seconds * 1000 + i64::from(nanos / 1_000_000))),

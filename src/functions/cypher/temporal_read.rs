@@ -11,16 +11,21 @@ const DAY: i64 = 86_400;
 const NANOS: i64 = 1_000_000_000;
 
 fn bad(kind: &str, text: &str) -> PgError {
-    PgError::new(SqlState::INVALID_DATETIME_FORMAT, format!("invalid {kind}: \"{text}\"")).routine("InvalidArgumentValue")
+    PgError::new(SqlState::INVALID_DATETIME_FORMAT, format!("invalid {kind}: \"{text}\""))
+        .routine("InvalidArgumentValue")
 }
 
 fn out_of_range(what: &str) -> PgError {
-    PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, format!("{what} is out of range")).routine("InvalidArgumentValue")
+    PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, format!("{what} is out of range"))
+        .routine("InvalidArgumentValue")
 }
 
 fn wrong(function: &str, value: &Value) -> PgError {
-    PgError::new(SqlState::DATATYPE_MISMATCH, format!("function {function} does not take a value of type {}", value.type_name()))
-        .routine("InvalidArgumentType")
+    PgError::new(
+        SqlState::DATATYPE_MISMATCH,
+        format!("function {function} does not take a value of type {}", value.type_name()),
+    )
+    .routine("InvalidArgumentType")
 }
 
 /// Reads digits from the front of a text.
@@ -60,7 +65,10 @@ fn read_date(text: &str) -> Option<i64> {
     let sign = if scanner.take('-') { -1 } else { 1 };
     let signed = sign < 0 || scanner.take('+');
     let run = scanner.run();
-    let year_digits = if signed && run > 4 && scanner.rest.get(run..).is_some_and(|rest| rest.starts_with('-') || rest.is_empty()) {
+    let year_digits = if signed
+        && run > 4
+        && scanner.rest.get(run..).is_some_and(|rest| rest.starts_with('-') || rest.is_empty())
+    {
         run.min(9)
     } else {
         4
@@ -85,7 +93,8 @@ fn read_date(text: &str) -> Option<i64> {
         3 => {
             let ordinal = scanner.digits(3)?;
             let length = days(year + 1, 1, 1) - days(year, 1, 1);
-            (scanner.rest.is_empty() && (1..=length).contains(&ordinal)).then(|| days(year, 1, 1) + ordinal - 1)
+            (scanner.rest.is_empty() && (1..=length).contains(&ordinal))
+                .then(|| days(year, 1, 1) + ordinal - 1)
         }
         _ => {
             let month = scanner.digits(2)?;
@@ -103,7 +112,8 @@ fn read_date(text: &str) -> Option<i64> {
 
 fn calendar(year: i64, month: i64, day: i64) -> Option<i64> {
     let month = u32::try_from(month).ok().filter(|month| (1..=12).contains(month))?;
-    let day = u32::try_from(day).ok().filter(|day| (1..=month_length(year, month)).contains(day))?;
+    let day =
+        u32::try_from(day).ok().filter(|day| (1..=month_length(year, month)).contains(day))?;
     (year.abs() <= 999_999_999).then(|| days(year, month, day))
 }
 
@@ -221,7 +231,12 @@ fn read_date_time(text: &str) -> Option<Temporal> {
         }
         None => None,
     };
-    Some(Temporal::DateTime { seconds: local - i64::from(offset), nanos: (nanos % NANOS) as u32, offset, zone })
+    Some(Temporal::DateTime {
+        seconds: local - i64::from(offset),
+        nanos: (nanos % NANOS) as u32,
+        offset,
+        zone,
+    })
 }
 
 fn read_local_date_time(text: &str) -> Option<Temporal> {
@@ -335,7 +350,11 @@ struct Fields<'m> {
 
 impl<'m> Fields<'m> {
     fn value(&self, key: &str) -> Option<&'m Value> {
-        self.entries.iter().find(|entry| entry.0 == key).map(|entry| &entry.1).filter(|value| !value.is_null())
+        self.entries
+            .iter()
+            .find(|entry| entry.0 == key)
+            .map(|entry| &entry.1)
+            .filter(|value| !value.is_null())
     }
 
     fn integer(&self, key: &'static str) -> Result<Option<i64>, PgError> {
@@ -375,7 +394,9 @@ impl<'m> Fields<'m> {
         };
         let date = if let Some(week) = self.integer("week")? {
             let (year, weekday) = match base {
-                Some(base) if self.value("year").is_none() => (iso_week(base).0, super::temporal_math::weekday(base)),
+                Some(base) if self.value("year").is_none() => {
+                    (iso_week(base).0, super::temporal_math::weekday(base))
+                }
                 Some(base) => (year, super::temporal_math::weekday(base)),
                 None => (year, 1),
             };
@@ -392,7 +413,9 @@ impl<'m> Fields<'m> {
                 let (year, month, _) = civil(base);
                 base - days(year, (month - 1) / 3 * 3 + 1, 1) + 1
             });
-            (1..=92).contains(&default).then_some(())
+            (1..=92)
+                .contains(&default)
+                .then_some(())
                 .and(self.integer("dayOfQuarter")?.or(Some(default)))
                 .filter(|day| (1..=92).contains(day))
                 .map(|day| first + day - 1)
@@ -409,12 +432,21 @@ impl<'m> Fields<'m> {
         let hour = self.part("hour", base_seconds / 3600, 0, 23)?;
         let minute = self.part("minute", base_seconds / 60 % 60, 0, 59)?;
         let second = self.part("second", base_seconds % 60, 0, 59)?;
-        let given = ["millisecond", "microsecond", "nanosecond"].iter().any(|key| self.value(key).is_some());
+        let given = ["millisecond", "microsecond", "nanosecond"]
+            .iter()
+            .any(|key| self.value(key).is_some());
         let nanos = if given {
             let milli = self.part("millisecond", 0, 0, 999)?;
-            let micro = self.part("microsecond", 0, 0, if milli > 0 || self.value("millisecond").is_some() { 999 } else { 999_999 })?;
-            let smaller = self.value("millisecond").is_some() || self.value("microsecond").is_some();
-            let nano = self.part("nanosecond", 0, 0, if smaller { 999_999 } else { 999_999_999 })?;
+            let micro = self.part(
+                "microsecond",
+                0,
+                0,
+                if milli > 0 || self.value("millisecond").is_some() { 999 } else { 999_999 },
+            )?;
+            let smaller =
+                self.value("millisecond").is_some() || self.value("microsecond").is_some();
+            let nano =
+                self.part("nanosecond", 0, 0, if smaller { 999_999 } else { 999_999_999 })?;
             milli * 1_000_000 + micro * 1000 + nano
         } else {
             base_nanos
@@ -441,7 +473,9 @@ fn date_of(temporal: &Temporal) -> Option<i64> {
     match temporal {
         Temporal::Date(date) => Some(*date),
         Temporal::LocalDateTime { seconds, .. } => Some(seconds.div_euclid(DAY)),
-        Temporal::DateTime { seconds, offset, .. } => Some((seconds + i64::from(*offset)).div_euclid(DAY)),
+        Temporal::DateTime { seconds, offset, .. } => {
+            Some((seconds + i64::from(*offset)).div_euclid(DAY))
+        }
         _ => None,
     }
 }
@@ -499,9 +533,8 @@ pub fn local_time(arguments: &[Value]) -> Result<Value, PgError> {
     let nanos = match source("localtime", arguments)? {
         Source::Text(text) => read_time(text).ok_or_else(|| bad("local time", text))?,
         Source::Fields(fields) => fields.time()?,
-        Source::Temporal(temporal) => {
-            time_of(temporal).ok_or_else(|| wrong("localtime", &Value::Temporal(temporal.clone())))?
-        }
+        Source::Temporal(temporal) => time_of(temporal)
+            .ok_or_else(|| wrong("localtime", &Value::Temporal(temporal.clone())))?,
     };
     Ok(Value::Temporal(Temporal::LocalTime(nanos)))
 }
@@ -533,7 +566,11 @@ pub fn time(arguments: &[Value]) -> Result<Value, PgError> {
                 Temporal::Time { offset, .. } | Temporal::DateTime { offset, .. } => *offset,
                 _ => 0,
             };
-            (time_of(temporal).ok_or_else(|| wrong("time", &Value::Temporal(temporal.clone())))?, offset)
+            (
+                time_of(temporal)
+                    .ok_or_else(|| wrong("time", &Value::Temporal(temporal.clone())))?,
+                offset,
+            )
         }
     };
     Ok(Value::Temporal(Temporal::Time { nanos, offset }))
@@ -546,11 +583,14 @@ pub fn time(arguments: &[Value]) -> Result<Value, PgError> {
 pub fn local_date_time(arguments: &[Value]) -> Result<Value, PgError> {
     let (date, nanos) = match source("localdatetime", arguments)? {
         Source::Text(text) => {
-            return read_local_date_time(text).map(Value::Temporal).ok_or_else(|| bad("local datetime", text));
+            return read_local_date_time(text)
+                .map(Value::Temporal)
+                .ok_or_else(|| bad("local datetime", text));
         }
         Source::Fields(fields) => (fields.date()?, fields.time()?),
         Source::Temporal(temporal) => {
-            let date = date_of(temporal).ok_or_else(|| wrong("localdatetime", &Value::Temporal(temporal.clone())))?;
+            let date = date_of(temporal)
+                .ok_or_else(|| wrong("localdatetime", &Value::Temporal(temporal.clone())))?;
             (date, time_of(temporal).unwrap_or(0))
         }
     };
@@ -567,24 +607,34 @@ pub fn local_date_time(arguments: &[Value]) -> Result<Value, PgError> {
 pub fn date_time(arguments: &[Value]) -> Result<Value, PgError> {
     Ok(Value::Temporal(match source("datetime", arguments)? {
         Source::Text(text) => read_date_time(text).ok_or_else(|| bad("datetime", text))?,
-        Source::Fields(fields) => match (fields.integer("epochSeconds")?, fields.integer("epochMillis")?) {
-            (Some(seconds), _) => Temporal::DateTime { seconds, nanos: 0, offset: 0, zone: None },
-            (None, Some(millis)) => Temporal::DateTime {
-                seconds: millis.div_euclid(1000),
-                nanos: millis.rem_euclid(1000) as u32 * 1_000_000,
-                offset: 0,
-                zone: None,
-            },
-            (None, None) => {
-                let (date, nanos) = (fields.date()?, fields.time()?);
-                let local = date * DAY + nanos / NANOS;
-                let (offset, zone) = fields.zone(local)?;
-                Temporal::DateTime { seconds: local - i64::from(offset), nanos: (nanos % NANOS) as u32, offset, zone }
+        Source::Fields(fields) => {
+            match (fields.integer("epochSeconds")?, fields.integer("epochMillis")?) {
+                (Some(seconds), _) => {
+                    Temporal::DateTime { seconds, nanos: 0, offset: 0, zone: None }
+                }
+                (None, Some(millis)) => Temporal::DateTime {
+                    seconds: millis.div_euclid(1000),
+                    nanos: millis.rem_euclid(1000) as u32 * 1_000_000,
+                    offset: 0,
+                    zone: None,
+                },
+                (None, None) => {
+                    let (date, nanos) = (fields.date()?, fields.time()?);
+                    let local = date * DAY + nanos / NANOS;
+                    let (offset, zone) = fields.zone(local)?;
+                    Temporal::DateTime {
+                        seconds: local - i64::from(offset),
+                        nanos: (nanos % NANOS) as u32,
+                        offset,
+                        zone,
+                    }
+                }
             }
-        },
+        }
         Source::Temporal(zoned @ Temporal::DateTime { .. }) => zoned.clone(),
         Source::Temporal(temporal) => {
-            let date = date_of(temporal).ok_or_else(|| wrong("datetime", &Value::Temporal(temporal.clone())))?;
+            let date = date_of(temporal)
+                .ok_or_else(|| wrong("datetime", &Value::Temporal(temporal.clone())))?;
             let nanos = time_of(temporal).unwrap_or(0);
             Temporal::DateTime {
                 seconds: date * DAY + nanos / NANOS,
@@ -605,7 +655,9 @@ pub fn duration(arguments: &[Value]) -> Result<Value, PgError> {
         Source::Text(text) => {
             return read_duration(text).map(Value::Temporal).ok_or_else(|| bad("duration", text));
         }
-        Source::Temporal(duration @ Temporal::Duration { .. }) => return Ok(Value::Temporal(duration.clone())),
+        Source::Temporal(duration @ Temporal::Duration { .. }) => {
+            return Ok(Value::Temporal(duration.clone()));
+        }
         Source::Temporal(other) => return Err(wrong("duration", &Value::Temporal(other.clone()))),
         Source::Fields(fields) => fields.entries,
     };
@@ -696,7 +748,10 @@ mod tests {
         for (text, expected) in [
             ("2015-07-21T21:40:32.142+0100", "2015-07-21T21:40:32.142+01:00"),
             ("2015-W30-2T214032.142Z", "2015-07-21T21:40:32.142Z"),
-            ("2015-07-21T21:40:32.142[Europe/London]", "2015-07-21T21:40:32.142+01:00[Europe/London]"),
+            (
+                "2015-07-21T21:40:32.142[Europe/London]",
+                "2015-07-21T21:40:32.142+01:00[Europe/London]",
+            ),
             ("2015-07-21T21:40:32.142[Nowhere/Land]", "22007"),
         ] {
             assert_eq!(shown(date_time, text), expected, "{text}");

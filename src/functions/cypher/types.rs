@@ -82,9 +82,14 @@ impl CypherType {
             | Self::Any => DataType::BinaryView,
             Self::Node | Self::Relationship => DataType::UInt64,
             Self::Path => path_type(),
-            Self::List(element) => DataType::List(Arc::new(Field::new("item", element.arrow(), true))),
+            Self::List(element) => {
+                DataType::List(Arc::new(Field::new("item", element.arrow(), true)))
+            }
             Self::Map(fields) => DataType::Struct(Fields::from(
-                fields.iter().map(|(name, ty)| Field::new(name, ty.arrow(), true)).collect::<Vec<_>>(),
+                fields
+                    .iter()
+                    .map(|(name, ty)| Field::new(name, ty.arrow(), true))
+                    .collect::<Vec<_>>(),
             )),
             Self::Pg(ty) => ty.arrow(),
         }
@@ -98,7 +103,11 @@ impl CypherType {
             PgType::Bool => Self::Boolean,
             PgType::Int2 | PgType::Int4 | PgType::Int8 => Self::Integer,
             PgType::Float4 | PgType::Float8 => Self::Float,
-            PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Unknown => Self::String,
+            PgType::Text
+            | PgType::Varchar(_)
+            | PgType::Bpchar(_)
+            | PgType::Name
+            | PgType::Unknown => Self::String,
             PgType::Date => Self::Date,
             PgType::Time => Self::LocalTime,
             PgType::Timestamp => Self::LocalDateTime,
@@ -134,7 +143,12 @@ impl CypherType {
     pub fn is_temporal(&self) -> bool {
         matches!(
             self,
-            Self::Date | Self::LocalTime | Self::Time | Self::LocalDateTime | Self::DateTime | Self::Duration
+            Self::Date
+                | Self::LocalTime
+                | Self::Time
+                | Self::LocalDateTime
+                | Self::DateTime
+                | Self::Duration
         )
     }
 
@@ -204,7 +218,12 @@ impl CypherType {
                 _ => PgType::Jsonb,
             },
             Self::Pg(ty) => ty.clone(),
-            Self::Node | Self::Relationship | Self::Path | Self::Map(_) | Self::Any | Self::Json => PgType::Jsonb,
+            Self::Node
+            | Self::Relationship
+            | Self::Path
+            | Self::Map(_)
+            | Self::Any
+            | Self::Json => PgType::Jsonb,
         }
     }
 }

@@ -50,7 +50,9 @@ pub struct Element {
 impl Value {
     /// A map of these entries; of equal keys the last counts.
     pub fn map(entries: impl IntoIterator<Item = (String, Value)>) -> Self {
-        Self::Map(entries.into_iter().collect::<std::collections::BTreeMap<_, _>>().into_iter().collect())
+        Self::Map(
+            entries.into_iter().collect::<std::collections::BTreeMap<_, _>>().into_iter().collect(),
+        )
     }
 
     /// Whether it is `null`.
@@ -96,7 +98,9 @@ impl Value {
                 }
                 all(a.iter().zip(b).map(|(a, b)| a.1.equals(&b.1)))
             }
-            (Self::Element(a), Self::Element(b)) => Some(a.edge == b.edge && a.reference == b.reference),
+            (Self::Element(a), Self::Element(b)) => {
+                Some(a.edge == b.edge && a.reference == b.reference)
+            }
             (Self::Path { elements: a, .. }, Self::Path { elements: b, .. }) => Some(a == b),
             (Self::Temporal(a), Self::Temporal(b)) => Some(a == b),
             (Self::Boolean(a), Self::Boolean(b)) => Some(a == b),

@@ -17,15 +17,18 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArra
 use arrow::datatypes::{DataType, Field, FieldRef, IntervalMonthDayNanoType, IntervalUnit};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::functions_aggregate::{
-    array_agg::array_agg_udaf, average::avg_udaf, bool_and_or::bool_and_udaf,
+    array_agg::array_agg_udaf,
+    average::avg_udaf,
+    bool_and_or::bool_and_udaf,
     min_max::{max_udaf, min_udaf},
-    sum::sum_udaf, variance::var_samp_udaf,
+    sum::sum_udaf,
+    variance::var_samp_udaf,
 };
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
-    StatisticsArgs, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF,
+    SetMonotonicity, Signature, StatisticsArgs, Volatility,
 };
 
 use super::json::{from_datum, json_text, jsonb_text, parse, write_string};
@@ -86,7 +89,11 @@ const AVG_SCALE: i8 = 12;
 
 impl Widened {
     fn new(name: &'static str, inner: &Arc<dyn AggregateUDFImpl>) -> Self {
-        Self { name, inner: Arc::clone(inner), signature: Signature::user_defined(Volatility::Immutable) }
+        Self {
+            name,
+            inner: Arc::clone(inner),
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
     }
 
     fn is_average(&self) -> bool {
@@ -96,18 +103,29 @@ impl Widened {
     fn widen(&self, ty: &DataType) -> DfResult<DataType> {
         Ok(match (ty, self.is_average()) {
             // DataFusion asks again with the answer, so each answer must be its own: int4 stays and is summed as int8.
-            (DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16, false) => {
-                DataType::Int32
+            (
+                DataType::Int8
+                | DataType::Int16
+                | DataType::Int32
+                | DataType::UInt8
+                | DataType::UInt16,
+                false,
+            ) => DataType::Int32,
+            (DataType::Int64 | DataType::UInt32 | DataType::UInt64, false) => {
+                DataType::Decimal128(20, 0)
             }
-            (DataType::Int64 | DataType::UInt32 | DataType::UInt64, false) => DataType::Decimal128(20, 0),
             (ty, true) if ty.is_integer() => DataType::Decimal128(33, AVG_SCALE),
-            (DataType::Decimal128(_, scale), true) if *scale < AVG_SCALE => DataType::Decimal128(33, AVG_SCALE),
+            (DataType::Decimal128(_, scale), true) if *scale < AVG_SCALE => {
+                DataType::Decimal128(33, AVG_SCALE)
+            }
             (DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale), _) => {
                 DataType::Decimal128(*precision, *scale)
             }
             (DataType::Decimal128(..) | DataType::Decimal256(..), _) => ty.clone(),
             (DataType::Float16 | DataType::Float32, false) => DataType::Float32,
-            (DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Null, _) => DataType::Float64,
+            (DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Null, _) => {
+                DataType::Float64
+            }
             (DataType::Interval(IntervalUnit::MonthDayNano), _) => ty.clone(),
             (other, _) => {
                 let name = PgType::from_arrow(other).without_modifier();
@@ -169,7 +187,8 @@ impl AggregateUDFImpl for Typed {
         let plain = self.inner.return_field(fields)?;
         let Some(argument) = fields.first() else { return Ok(plain) };
         let ty = PgType::from_field(argument);
-        let marked = if self.array { PgType::array_of(ty) } else { ty }.field(plain.name(), plain.is_nullable());
+        let marked = if self.array { PgType::array_of(ty) } else { ty }
+            .field(plain.name(), plain.is_nullable());
         let metadata = marked.metadata().clone();
         Ok(Arc::new(plain.as_ref().clone().with_metadata(metadata)))
     }
@@ -190,11 +209,17 @@ impl AggregateUDFImpl for Typed {
         self.inner.groups_accumulator_supported(args)
     }
 
-    fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn GroupsAccumulator>> {
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> DfResult<Box<dyn GroupsAccumulator>> {
         self.inner.create_groups_accumulator(args)
     }
 
-    fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> DfResult<Box<dyn Accumulator>> {
         self.inner.create_sliding_accumulator(args)
     }
 
@@ -268,7 +293,10 @@ impl AggregateUDFImpl for Widened {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
         if is_interval(args.expr_fields.first()) {
-            return Ok(Box::new(IntervalSum { average: self.is_average(), ..IntervalSum::default() }));
+            return Ok(Box::new(IntervalSum {
+                average: self.is_average(),
+                ..IntervalSum::default()
+            }));
         }
         if let Some((input, output)) = summed_as(args.return_type()) {
             let return_field = Arc::new(Field::new("sum", input.clone(), true));
@@ -281,7 +309,10 @@ impl AggregateUDFImpl for Widened {
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> DfResult<Vec<FieldRef>> {
         if is_interval(args.input_fields.first()) {
             let fields = ["months", "days", "micros", "count"];
-            return Ok(fields.iter().map(|name| Arc::new(Field::new(*name, DataType::Int64, false))).collect());
+            return Ok(fields
+                .iter()
+                .map(|name| Arc::new(Field::new(*name, DataType::Int64, false)))
+                .collect());
         }
         if let Some((input, _)) = summed_as(args.return_type()) {
             let return_field = Arc::new(Field::new("sum", input, true));
@@ -294,22 +325,30 @@ impl AggregateUDFImpl for Widened {
         !is_interval(args.expr_fields.first()) && self.inner.groups_accumulator_supported(args)
     }
 
-    fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn GroupsAccumulator>> {
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> DfResult<Box<dyn GroupsAccumulator>> {
         if let Some((input, output)) = summed_as(args.return_type()) {
             let return_field = Arc::new(Field::new("sum", input.clone(), true));
-            let inner = self.inner.create_groups_accumulator(AccumulatorArgs { return_field, ..args })?;
+            let inner =
+                self.inner.create_groups_accumulator(AccumulatorArgs { return_field, ..args })?;
             return Ok(Box::new(CastingGroups { inner, input, output }));
         }
         self.inner.create_groups_accumulator(args)
     }
 
-    fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> DfResult<Box<dyn Accumulator>> {
         if is_interval(args.expr_fields.first()) {
             return self.accumulator(args);
         }
         if let Some((input, output)) = summed_as(args.return_type()) {
             let return_field = Arc::new(Field::new("sum", input.clone(), true));
-            let inner = self.inner.create_sliding_accumulator(AccumulatorArgs { return_field, ..args })?;
+            let inner =
+                self.inner.create_sliding_accumulator(AccumulatorArgs { return_field, ..args })?;
             return Ok(Box::new(Casting { inner, input, output }));
         }
         self.inner.create_sliding_accumulator(args)
@@ -405,16 +444,15 @@ impl GroupsAccumulator for CastingGroups {
         self.inner.state(emit)
     }
 
-    fn merge_batch(
-        &mut self,
-        values: &[ArrayRef],
-        groups: &[usize],
-        total: usize,
-    ) -> DfResult<()> {
+    fn merge_batch(&mut self, values: &[ArrayRef], groups: &[usize], total: usize) -> DfResult<()> {
         self.inner.merge_batch(values, groups, total)
     }
 
-    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> DfResult<Vec<ArrayRef>> {
+    fn convert_to_state(
+        &self,
+        values: &[ArrayRef],
+        filter: Option<&BooleanArray>,
+    ) -> DfResult<Vec<ArrayRef>> {
         self.inner.convert_to_state(&cast_all(values, &self.input)?, filter)
     }
 
@@ -475,7 +513,8 @@ impl Accumulator for IntervalSum {
         let [months, days, micros, count] = states else {
             return Err(PgError::internal("a partial sum of intervals of another shape").into());
         };
-        let at = |array: &ArrayRef, row| array.as_primitive::<arrow::datatypes::Int64Type>().value(row);
+        let at =
+            |array: &ArrayRef, row| array.as_primitive::<arrow::datatypes::Int64Type>().value(row);
         for row in 0..months.len() {
             self.add(at(months, row), at(days, row), at(micros, row), at(count, row))?;
         }
@@ -544,7 +583,8 @@ impl AggregateUDFImpl for JsonAggregate {
 
     /// DataFusion sorts the input of an ordered aggregate only if it could be reversed.
     fn reverse_expr(&self) -> ReversedUDAF {
-        let reversed = Self { reversed: !self.reversed, ..Self::new(self.name, self.object, self.jsonb) };
+        let reversed =
+            Self { reversed: !self.reversed, ..Self::new(self.name, self.object, self.jsonb) };
         ReversedUDAF::Reversed(Arc::new(AggregateUDF::from(reversed)))
     }
 
@@ -570,7 +610,10 @@ impl JsonPieces {
     fn push(&mut self, piece: String) -> Result<(), PgError> {
         self.bytes += piece.len() + size_of::<String>();
         if self.bytes >= super::string::MAX_VALUE {
-            return Err(PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "value exceeds the maximum size of 1 GB"));
+            return Err(PgError::new(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                "value exceeds the maximum size of 1 GB",
+            ));
         }
         self.pieces.push(piece);
         Ok(())
@@ -642,7 +685,9 @@ impl Accumulator for JsonPieces {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
-        let Some(list) = states.first().and_then(|state| state.as_list_opt::<i32>()) else { return Ok(()) };
+        let Some(list) = states.first().and_then(|state| state.as_list_opt::<i32>()) else {
+            return Ok(());
+        };
         for pieces in list.iter().flatten() {
             for piece in pieces.as_string::<i32>().iter().flatten() {
                 self.push(piece.to_owned())?;

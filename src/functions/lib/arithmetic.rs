@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Datum as ArrowDatum, Int16Array, Int32Array, Int64Array, PrimitiveArray};
+use arrow::array::{
+    ArrayRef, AsArray, Datum as ArrowDatum, Int16Array, Int32Array, Int64Array, PrimitiveArray,
+};
 use arrow::compute::kernels::numeric;
-use arrow::datatypes::{ArrowPrimitiveType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type};
+use arrow::datatypes::{
+    ArrowPrimitiveType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
+};
 use arrow::error::ArrowError;
 
 use super::decimal::{Dec, division_by_zero};
@@ -19,20 +23,29 @@ type IntKernel = fn(&dyn ArrowDatum, &dyn ArrowDatum) -> Result<ArrayRef, ArrowE
 
 /// `22003` with the type's name.
 pub(crate) fn out_of_range(ty: &PgType) -> PgError {
-    PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, format!("{} out of range", ty.without_modifier()))
+    PgError::new(
+        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        format!("{} out of range", ty.without_modifier()),
+    )
 }
 
 fn int_op(call: &Call<'_>, args: &[ArrayRef], kernel: IntKernel) -> Result<ArrayRef, PgError> {
-    let [left, right] = args else { return Err(PgError::internal("an operator needs two operands")) };
+    let [left, right] = args else {
+        return Err(PgError::internal("an operator needs two operands"));
+    };
     kernel(left, right).map_err(|error| match error {
         ArrowError::DivideByZero => division_by_zero(),
-        ArrowError::ArithmeticOverflow(_) | ArrowError::ComputeError(_) => out_of_range(call.return_type),
+        ArrowError::ArithmeticOverflow(_) | ArrowError::ComputeError(_) => {
+            out_of_range(call.return_type)
+        }
         other => other.into(),
     })
 }
 
 fn negate(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef, PgError> {
-    let [operand] = args else { return Err(PgError::internal("a prefix operator needs one operand")) };
+    let [operand] = args else {
+        return Err(PgError::internal("a prefix operator needs one operand"));
+    };
     numeric::neg(operand.as_ref()).map_err(|error| match error {
         ArrowError::ArithmeticOverflow(_) => out_of_range(call.return_type),
         other => other.into(),
@@ -57,7 +70,9 @@ fn floats<T: ArrowPrimitiveType>(
 where
     T::Native: Into<f64>,
 {
-    let [left, right] = args else { return Err(PgError::internal("an operator needs two operands")) };
+    let [left, right] = args else {
+        return Err(PgError::internal("an operator needs two operands"));
+    };
     let (left, right) = (left.as_primitive::<T>(), right.as_primitive::<T>());
     let values = left.iter().zip(right.iter()).map(|pair| match pair {
         (Some(left), Some(right)) => op(left.into(), right.into()).and_then(&narrow).map(Some),
@@ -126,11 +141,16 @@ fn remainder(call: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef, PgError> {
     int_op(call, args, numeric::rem)
 }
 
-fn bits<T: ArrowPrimitiveType>(args: &[ArrayRef], op: fn(i64, i64) -> i64) -> Result<ArrayRef, PgError>
+fn bits<T: ArrowPrimitiveType>(
+    args: &[ArrayRef],
+    op: fn(i64, i64) -> i64,
+) -> Result<ArrayRef, PgError>
 where
     T::Native: Into<i64> + TryFrom<i64>,
 {
-    let [left, right] = args else { return Err(PgError::internal("an operator needs two operands")) };
+    let [left, right] = args else {
+        return Err(PgError::internal("an operator needs two operands"));
+    };
     let (left, right) = (left.as_primitive::<T>(), right.as_primitive::<T>());
     let result: PrimitiveArray<T> = left
         .iter()
@@ -164,13 +184,16 @@ fn shift(args: Args<'_, '_>, left: bool, width: u32) -> Result<Value, PgError> {
 }
 
 fn not(_: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef, PgError> {
-    let [operand] = args else { return Err(PgError::internal("a prefix operator needs one operand")) };
+    let [operand] = args else {
+        return Err(PgError::internal("a prefix operator needs one operand"));
+    };
     let result: ArrayRef = if let Some(array) = operand.as_primitive_opt::<Int16Type>() {
         Arc::new(array.unary::<_, Int16Type>(|value| !value)) as Arc<Int16Array>
     } else if let Some(array) = operand.as_primitive_opt::<Int32Type>() {
         Arc::new(array.unary::<_, Int32Type>(|value| !value)) as Arc<Int32Array>
     } else {
-        Arc::new(operand.as_primitive::<Int64Type>().unary::<_, Int64Type>(|value| !value)) as Arc<Int64Array>
+        Arc::new(operand.as_primitive::<Int64Type>().unary::<_, Int64Type>(|value| !value))
+            as Arc<Int64Array>
     };
     Ok(result)
 }
@@ -202,7 +225,9 @@ const MAX_PRODUCT_SCALE: i8 = 20;
 
 fn product_scale(args: &[PgType], _: &[Option<i64>]) -> PgType {
     match scales(args) {
-        Some((left, right)) => numeric_of_scale(left.saturating_add(right).min(MAX_PRODUCT_SCALE.max(left).max(right))),
+        Some((left, right)) => {
+            numeric_of_scale(left.saturating_add(right).min(MAX_PRODUCT_SCALE.max(left).max(right)))
+        }
         None => PgType::Numeric(None),
     }
 }
@@ -237,7 +262,8 @@ pub(super) const OPERATORS: &[Def] = &[
     def("+(float4, float4) float4", column(|c, a| float4(c, a, float_add))),
     def("+(float4, float8) float8", column(|c, a| mixed_float(c, a, float_add))),
     def("+(float8, float4) float8", column(|c, a| mixed_float(c, a, float_add))),
-    def("+(numeric, numeric) numeric", row(|c, a| decimals(c, a, |l, r, _| l.add(r)))).refined(sum_scale),
+    def("+(numeric, numeric) numeric", row(|c, a| decimals(c, a, |l, r, _| l.add(r))))
+        .refined(sum_scale),
     def("-(int4, int4) int4", column(|c, a| int_op(c, a, numeric::sub))),
     def("-(int8, int8) int8", column(|c, a| int_op(c, a, numeric::sub))),
     def("-(int2, int2) int2", column(|c, a| int_op(c, a, numeric::sub))),
@@ -245,7 +271,8 @@ pub(super) const OPERATORS: &[Def] = &[
     def("-(float4, float4) float4", column(|c, a| float4(c, a, float_sub))),
     def("-(float4, float8) float8", column(|c, a| mixed_float(c, a, float_sub))),
     def("-(float8, float4) float8", column(|c, a| mixed_float(c, a, float_sub))),
-    def("-(numeric, numeric) numeric", row(|c, a| decimals(c, a, |l, r, _| l.sub(r)))).refined(sum_scale),
+    def("-(numeric, numeric) numeric", row(|c, a| decimals(c, a, |l, r, _| l.sub(r))))
+        .refined(sum_scale),
     def("*(int4, int4) int4", column(|c, a| int_op(c, a, numeric::mul))),
     def("*(int8, int8) int8", column(|c, a| int_op(c, a, numeric::mul))),
     def("*(int2, int2) int2", column(|c, a| int_op(c, a, numeric::mul))),
@@ -261,11 +288,13 @@ pub(super) const OPERATORS: &[Def] = &[
     def("/(float4, float4) float4", column(|c, a| float4(c, a, float_div))),
     def("/(float4, float8) float8", column(|c, a| mixed_float(c, a, float_div))),
     def("/(float8, float4) float8", column(|c, a| mixed_float(c, a, float_div))),
-    def("/(numeric, numeric) numeric", row(|c, a| decimals(c, a, Dec::div))).refined(quotient_scale),
+    def("/(numeric, numeric) numeric", row(|c, a| decimals(c, a, Dec::div)))
+        .refined(quotient_scale),
     def("%(int4, int4) int4", column(remainder)),
     def("%(int8, int8) int8", column(remainder)),
     def("%(int2, int2) int2", column(remainder)),
-    def("%(numeric, numeric) numeric", row(|c, a| decimals(c, a, |l, r, _| l.rem(r)))).refined(sum_scale),
+    def("%(numeric, numeric) numeric", row(|c, a| decimals(c, a, |l, r, _| l.rem(r))))
+        .refined(sum_scale),
     def("-(int4) int4", column(negate)),
     def("-(int8) int8", column(negate)),
     def("-(int2) int2", column(negate)),

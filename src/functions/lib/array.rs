@@ -27,8 +27,12 @@ pub(crate) fn compare(left: &Datum<'_>, right: &Datum<'_>) -> Ordering {
             left.partial_cmp(right).unwrap_or_else(|| left.is_nan().cmp(&right.is_nan()))
         }
         (Datum::Num(left), Datum::Num(right)) => left.compare(right),
-        (Datum::Num(left), Datum::Int(right)) => left.compare(&super::decimal::Dec::from_int(*right)),
-        (Datum::Int(left), Datum::Num(right)) => super::decimal::Dec::from_int(*left).compare(right),
+        (Datum::Num(left), Datum::Int(right)) => {
+            left.compare(&super::decimal::Dec::from_int(*right))
+        }
+        (Datum::Int(left), Datum::Num(right)) => {
+            super::decimal::Dec::from_int(*left).compare(right)
+        }
         (Datum::Text(left), Datum::Text(right)) => left.cmp(right),
         (Datum::Bytes(left), Datum::Bytes(right)) => left.cmp(right),
         (Datum::Interval(left), Datum::Interval(right)) => {
@@ -144,8 +148,13 @@ fn array_cat(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
         (l, r) if l == r + 1 => left.into_iter().chain([Datum::List(right)]).collect(),
         (l, r) if l + 1 == r => std::iter::once(Datum::List(left)).chain(right).collect(),
         (l, r) => {
-            return Err(PgError::new(SqlState::ARRAY_SUBSCRIPT_ERROR, "cannot concatenate incompatible arrays")
-                .detail(format!("Arrays of {l} and {r} dimensions are not compatible for concatenation.")));
+            return Err(PgError::new(
+                SqlState::ARRAY_SUBSCRIPT_ERROR,
+                "cannot concatenate incompatible arrays",
+            )
+            .detail(format!(
+                "Arrays of {l} and {r} dimensions are not compatible for concatenation."
+            )));
         }
     }))
 }
@@ -173,8 +182,10 @@ fn array_position(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     if args.is_null(0) {
         return Ok(Datum::Null);
     }
-    let start = if args.len() > 2 { usize::try_from(args.int(2)?.max(1) - 1).unwrap_or(0) } else { 0 };
-    let found = args.list(0)?.iter().enumerate().skip(start).find(|(_, item)| same(item, args.get(1)));
+    let start =
+        if args.len() > 2 { usize::try_from(args.int(2)?.max(1) - 1).unwrap_or(0) } else { 0 };
+    let found =
+        args.list(0)?.iter().enumerate().skip(start).find(|(_, item)| same(item, args.get(1)));
     Ok(found.map_or(Datum::Null, |(at, _)| size(at + 1)))
 }
 
@@ -236,7 +247,8 @@ fn array_of(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let mut lengths: Vec<Option<usize>> = lengths.collect();
     lengths.dedup();
     if lengths.len() > 1 && lengths.iter().any(Option::is_some) {
-        let message = "multidimensional arrays must have array expressions with matching dimensions";
+        let message =
+            "multidimensional arrays must have array expressions with matching dimensions";
         return Err(PgError::new(SqlState::ARRAY_SUBSCRIPT_ERROR, message));
     }
     Ok(Datum::List(owned(args.0)))
@@ -244,7 +256,10 @@ fn array_of(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
 
 fn array_fill(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     if args.is_null(1) {
-        return Err(PgError::new(SqlState::NULL_VALUE_NOT_ALLOWED, "dimension array or low bound array cannot be null"));
+        return Err(PgError::new(
+            SqlState::NULL_VALUE_NOT_ALLOWED,
+            "dimension array or low bound array cannot be null",
+        ));
     }
     if args.list(1)?.len() > 1 {
         return Err(PgError::unsupported(
@@ -256,7 +271,10 @@ fn array_fill(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let mut total: usize = 1;
     for dimension in args.list(1)?.iter().rev() {
         let Datum::Int(count) = dimension else {
-            return Err(PgError::new(SqlState::NULL_VALUE_NOT_ALLOWED, "dimension values cannot be null"));
+            return Err(PgError::new(
+                SqlState::NULL_VALUE_NOT_ALLOWED,
+                "dimension values cannot be null",
+            ));
         };
         let count = usize::try_from(*count).unwrap_or(0);
         total = total.saturating_mul(count.max(1));
@@ -291,7 +309,11 @@ fn subscripts(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
 }
 
 /// `x op ANY (array)` and `x op ALL (array)`: null where a null could have decided.
-fn quantified(args: Args<'_, '_>, any: bool, holds: fn(Ordering) -> bool) -> Result<Value, PgError> {
+fn quantified(
+    args: Args<'_, '_>,
+    any: bool,
+    holds: fn(Ordering) -> bool,
+) -> Result<Value, PgError> {
     let mut unknown = false;
     for item in flat(args.list(1)?) {
         if item.is_null() {
@@ -314,7 +336,9 @@ fn any_equal(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
 
 fn expand(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let rows = args.list(0)?.iter().enumerate();
-    Ok(Datum::List(rows.map(|(at, item)| Datum::Row(vec![item.clone().into_owned(), size(at + 1)])).collect()))
+    Ok(Datum::List(
+        rows.map(|(at, item)| Datum::Row(vec![item.clone().into_owned(), size(at + 1)])).collect(),
+    ))
 }
 
 fn extreme(args: Args<'_, '_>, wanted: Ordering) -> Value {
@@ -338,15 +362,23 @@ fn ordinality(_: &Call<'_>, args: &[ArrayRef]) -> Result<ArrayRef, PgError> {
         usize::try_from(length).unwrap_or(0)
     }));
     let field = Arc::new(Field::new_list_field(DataType::Int64, true));
-    Ok(Arc::new(ListArray::try_new(field, offsets, Arc::new(Int64Array::from(numbers)), list.nulls().cloned())?))
+    Ok(Arc::new(ListArray::try_new(
+        field,
+        offsets,
+        Arc::new(Int64Array::from(numbers)),
+        list.nulls().cloned(),
+    )?))
 }
 
 pub(super) const FUNCTIONS: &[Def] = &[
     def("array_length(anyarray, int4) int4", row(array_length)),
-    def("array_ndims(anyarray) int4", row(|_, a| {
-        let count = dimensions(a.list(0)?);
-        Ok(if count == 0 { Datum::Null } else { size(count) })
-    })),
+    def(
+        "array_ndims(anyarray) int4",
+        row(|_, a| {
+            let count = dimensions(a.list(0)?);
+            Ok(if count == 0 { Datum::Null } else { size(count) })
+        }),
+    ),
     def("array_lower(anyarray, int4) int4", row(array_lower)),
     def("array_upper(anyarray, int4) int4", row(array_upper)),
     def("array_dims(anyarray) text", row(array_dims)),
@@ -355,7 +387,8 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("array_prepend(anyelement, anyarray) anyarray", row(array_prepend)).with_nulls(),
     def("array_cat(anyarray, anyarray) anyarray", row(array_cat)).with_nulls(),
     def("array_remove(anyarray, anyelement) anyarray", row(array_remove)).with_nulls(),
-    def("array_replace(anyarray, anyelement, anyelement) anyarray", row(array_replace)).with_nulls(),
+    def("array_replace(anyarray, anyelement, anyelement) anyarray", row(array_replace))
+        .with_nulls(),
     def("array_position(anyarray, anyelement, ?int4) int4", row(array_position)).with_nulls(),
     def("array_positions(anyarray, anyelement) int4[]", row(array_positions)).with_nulls(),
     def("array_fill(anyelement, int4[]) anyarray", row(array_fill)).with_nulls(),
@@ -363,9 +396,13 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("array_of(variadic anyelement) anyarray", row(array_of)).with_nulls(),
     def("array_of() text[]", row(|_, _| Ok(Datum::List(Vec::new())))),
     def("array_subscript(anyarray, int4) anyelement", row(subscript)),
-    def("list_or_empty(anyarray) anyarray", row(|_, a| {
-        Ok(if a.is_null(0) { Datum::List(Vec::new()) } else { a.get(0).clone().into_owned() })
-    })).with_nulls(),
+    def(
+        "list_or_empty(anyarray) anyarray",
+        row(|_, a| {
+            Ok(if a.is_null(0) { Datum::List(Vec::new()) } else { a.get(0).clone().into_owned() })
+        }),
+    )
+    .with_nulls(),
     def("set_ordinality(any) int8[]", column(ordinality)),
     def("array_slice(anyarray, int4, int4) anyarray", row(slice)),
     def("unnest(anyarray) setof anyelement", row(unnest)),
@@ -376,29 +413,75 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("_pg_expandarray(int4[]) setof (x int4, n int4)", row(expand)),
     def("_pg_expandarray(oid[]) setof (x oid, n int4)", row(expand)),
     def("_pg_expandarray(text[]) setof (x text, n int4)", row(expand)),
-    def("greatest(variadic anyelement) anyelement", row(|_, a| Ok(extreme(a, Ordering::Greater)))).with_nulls(),
-    def("least(variadic anyelement) anyelement", row(|_, a| Ok(extreme(a, Ordering::Less)))).with_nulls(),
-    def("num_nulls(variadic any) int4", row(|_, a| Ok(size(a.0.iter().filter(|v| v.is_null()).count())))).with_nulls(),
-    def("num_nonnulls(variadic any) int4", row(|_, a| Ok(size(a.0.iter().filter(|v| !v.is_null()).count())))).with_nulls(),
+    def("greatest(variadic anyelement) anyelement", row(|_, a| Ok(extreme(a, Ordering::Greater))))
+        .with_nulls(),
+    def("least(variadic anyelement) anyelement", row(|_, a| Ok(extreme(a, Ordering::Less))))
+        .with_nulls(),
+    def(
+        "num_nulls(variadic any) int4",
+        row(|_, a| Ok(size(a.0.iter().filter(|v| v.is_null()).count()))),
+    )
+    .with_nulls(),
+    def(
+        "num_nonnulls(variadic any) int4",
+        row(|_, a| Ok(size(a.0.iter().filter(|v| !v.is_null()).count()))),
+    )
+    .with_nulls(),
 ];
 
 pub(super) const OPERATORS: &[Def] = &[
     def("||(anyarray, anyarray) anyarray", row(array_cat)).with_nulls(),
     def("||(anyarray, anyelement) anyarray", row(array_append)).with_nulls(),
     def("||(anyelement, anyarray) anyarray", row(array_prepend)).with_nulls(),
-    def("@>(anyarray, anyarray) bool", row(|_, a| Ok(Datum::Bool(contains(a.list(0)?, a.list(1)?))))),
-    def("<@(anyarray, anyarray) bool", row(|_, a| Ok(Datum::Bool(contains(a.list(1)?, a.list(0)?))))),
-    def("&&(anyarray, anyarray) bool", row(|_, a| Ok(Datum::Bool(overlaps(a.list(0)?, a.list(1)?))))),
+    def(
+        "@>(anyarray, anyarray) bool",
+        row(|_, a| Ok(Datum::Bool(contains(a.list(0)?, a.list(1)?)))),
+    ),
+    def(
+        "<@(anyarray, anyarray) bool",
+        row(|_, a| Ok(Datum::Bool(contains(a.list(1)?, a.list(0)?)))),
+    ),
+    def(
+        "&&(anyarray, anyarray) bool",
+        row(|_, a| Ok(Datum::Bool(overlaps(a.list(0)?, a.list(1)?)))),
+    ),
     def("= any(anyelement, anyarray) bool", row(any_equal)),
-    def("<> any(anyelement, anyarray) bool", row(|_, a| quantified(a, true, |order| order.is_ne()))),
+    def(
+        "<> any(anyelement, anyarray) bool",
+        row(|_, a| quantified(a, true, |order| order.is_ne())),
+    ),
     def("< any(anyelement, anyarray) bool", row(|_, a| quantified(a, true, |order| order.is_lt()))),
-    def("<= any(anyelement, anyarray) bool", row(|_, a| quantified(a, true, |order| order.is_le()))),
+    def(
+        "<= any(anyelement, anyarray) bool",
+        row(|_, a| quantified(a, true, |order| order.is_le())),
+    ),
     def("> any(anyelement, anyarray) bool", row(|_, a| quantified(a, true, |order| order.is_gt()))),
-    def(">= any(anyelement, anyarray) bool", row(|_, a| quantified(a, true, |order| order.is_ge()))),
-    def("= all(anyelement, anyarray) bool", row(|_, a| quantified(a, false, |order| order.is_eq()))),
-    def("<> all(anyelement, anyarray) bool", row(|_, a| quantified(a, false, |order| order.is_ne()))),
-    def("< all(anyelement, anyarray) bool", row(|_, a| quantified(a, false, |order| order.is_lt()))),
-    def("<= all(anyelement, anyarray) bool", row(|_, a| quantified(a, false, |order| order.is_le()))),
-    def("> all(anyelement, anyarray) bool", row(|_, a| quantified(a, false, |order| order.is_gt()))),
-    def(">= all(anyelement, anyarray) bool", row(|_, a| quantified(a, false, |order| order.is_ge()))),
+    def(
+        ">= any(anyelement, anyarray) bool",
+        row(|_, a| quantified(a, true, |order| order.is_ge())),
+    ),
+    def(
+        "= all(anyelement, anyarray) bool",
+        row(|_, a| quantified(a, false, |order| order.is_eq())),
+    ),
+    def(
+        "<> all(anyelement, anyarray) bool",
+        row(|_, a| quantified(a, false, |order| order.is_ne())),
+    ),
+    def(
+        "< all(anyelement, anyarray) bool",
+        row(|_, a| quantified(a, false, |order| order.is_lt())),
+    ),
+    def(
+        "<= all(anyelement, anyarray) bool",
+        row(|_, a| quantified(a, false, |order| order.is_le())),
+    ),
+    def(
+        "> all(anyelement, anyarray) bool",
+        row(|_, a| quantified(a, false, |order| order.is_gt())),
+    ),
+    def(
+        ">= all(anyelement, anyarray) bool",
+        row(|_, a| quantified(a, false, |order| order.is_ge())),
+    ),
 ];

@@ -5,16 +5,17 @@ use arrow::datatypes::IntervalMonthDayNano;
 use super::decimal::{Dec, division_by_zero};
 use super::row;
 use super::time::{
-    add_interval, add_zoned, age, date_out_of_range, date_to_timestamp, difference, interval, interval_out_of_range,
-    is_infinite, micros, negate, scale, split, timetz_parts, timestamp_out_of_range, to_instant, to_local,
+    add_interval, add_zoned, age, date_out_of_range, date_to_timestamp, difference, interval,
+    interval_out_of_range, is_infinite, micros, negate, scale, split, timestamp_out_of_range,
+    timetz_parts, to_instant, to_local,
 };
 use crate::error::{PgError, SqlState};
 use crate::functions::cast::text_io::time_zone;
 use crate::functions::datum::{Args, Call, Datum, Value};
 use crate::functions::signature::{Def, def};
 use crate::types::calendar::{
-    DATE_MAX, DATE_MIN, MICROS_PER_DAY, MICROS_PER_SECOND, UNIX_EPOCH_JULIAN, civil_from_days, days_from_civil,
-    days_in_month, weekday,
+    DATE_MAX, DATE_MIN, MICROS_PER_DAY, MICROS_PER_SECOND, UNIX_EPOCH_JULIAN, civil_from_days,
+    days_from_civil, days_in_month, weekday,
 };
 use crate::types::pg_type::PgType;
 use crate::types::zone::TimeZone;
@@ -51,12 +52,18 @@ fn add_days(day: i32, count: i64) -> Result<Value, PgError> {
 fn date_minus_date(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let (left, right) = (args.date(0)?, args.date(1)?);
     if [left, right].iter().any(|day| *day == i32::MAX || *day == i32::MIN) {
-        return Err(PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, "cannot subtract infinite dates"));
+        return Err(PgError::new(
+            SqlState::DATETIME_FIELD_OVERFLOW,
+            "cannot subtract infinite dates",
+        ));
     }
     Ok(Datum::Int(i64::from(left) - i64::from(right)))
 }
 
-fn sum(left: &IntervalMonthDayNano, right: &IntervalMonthDayNano) -> Result<IntervalMonthDayNano, PgError> {
+fn sum(
+    left: &IntervalMonthDayNano,
+    right: &IntervalMonthDayNano,
+) -> Result<IntervalMonthDayNano, PgError> {
     let time = micros(left).checked_add(micros(right)).ok_or_else(interval_out_of_range)?;
     interval(
         i64::from(left.months) + i64::from(right.months),
@@ -66,7 +73,9 @@ fn sum(left: &IntervalMonthDayNano, right: &IntervalMonthDayNano) -> Result<Inte
 }
 
 fn time_plus(time: i64, value: &IntervalMonthDayNano) -> Result<Value, PgError> {
-    Ok(Datum::Time((i128::from(time) + i128::from(micros(value))).rem_euclid(MICROS_PER_DAY.into()) as i64))
+    Ok(Datum::Time(
+        (i128::from(time) + i128::from(micros(value))).rem_euclid(MICROS_PER_DAY.into()) as i64,
+    ))
 }
 
 fn divide(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
@@ -96,7 +105,8 @@ fn zone_of_interval(value: &IntervalMonthDayNano) -> Result<TimeZone, PgError> {
     if value.months != 0 || value.days != 0 {
         return Err(invalid("interval time zone must not include months or days"));
     }
-    let seconds = i32::try_from(micros(value) / MICROS_PER_SECOND).map_err(|_| interval_out_of_range())?;
+    let seconds =
+        i32::try_from(micros(value) / MICROS_PER_SECOND).map_err(|_| interval_out_of_range())?;
     Ok(TimeZone::Fixed(seconds))
 }
 
@@ -119,23 +129,34 @@ fn timezone_of_instant(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgErro
 #[derive(Clone, Copy)]
 pub(crate) enum Moment {
     /// Local time, and the instant's offset in seconds east where the type has a zone.
-    Local { local: i64, offset: Option<i32> },
+    Local {
+        local: i64,
+        offset: Option<i32>,
+    },
     Span(IntervalMonthDayNano),
-    Time { time: i64, offset: Option<i32> },
+    Time {
+        time: i64,
+        offset: Option<i32>,
+    },
 }
 
 fn moment(call: &Call<'_>, args: Args<'_, '_>, index: usize) -> Result<Moment, PgError> {
     Ok(match args.get(index) {
         Datum::Timestamp(instant) if *call.arg_type(index) == PgType::Timestamptz => {
             let zone = time_zone(call.session);
-            let offset = if is_infinite(*instant) { 0 } else { zone.offset_at(instant.div_euclid(MICROS_PER_SECOND)) };
+            let offset = if is_infinite(*instant) {
+                0
+            } else {
+                zone.offset_at(instant.div_euclid(MICROS_PER_SECOND))
+            };
             Moment::Local { local: to_local(*instant, &zone)?, offset: Some(offset) }
         }
         Datum::Timestamp(local) => Moment::Local { local: *local, offset: None },
         Datum::Date(day) => Moment::Local { local: date_to_timestamp(*day)?, offset: None },
         Datum::Interval(value) => Moment::Span(*value),
         Datum::Bytes(bytes) => {
-            let (time, west) = timetz_parts(bytes).ok_or_else(|| PgError::internal("a timetz of another length"))?;
+            let (time, west) = timetz_parts(bytes)
+                .ok_or_else(|| PgError::internal("a timetz of another length"))?;
             Moment::Time { time, offset: Some(-west) }
         }
         _ => Moment::Time { time: args.time(index)?, offset: None },
@@ -173,9 +194,28 @@ fn unknown_field(field: &str, ty: &PgType, known: bool) -> PgError {
 }
 
 const FIELDS: &[&str] = &[
-    "century", "day", "decade", "dow", "doy", "epoch", "hour", "isodow", "isoyear", "julian", "microseconds",
-    "millennium", "milliseconds", "minute", "month", "quarter", "second", "timezone", "timezone_hour",
-    "timezone_minute", "week", "year",
+    "century",
+    "day",
+    "decade",
+    "dow",
+    "doy",
+    "epoch",
+    "hour",
+    "isodow",
+    "isoyear",
+    "julian",
+    "microseconds",
+    "millennium",
+    "milliseconds",
+    "minute",
+    "month",
+    "quarter",
+    "second",
+    "timezone",
+    "timezone_hour",
+    "timezone_minute",
+    "week",
+    "year",
 ];
 
 fn whole(value: i64) -> Option<Dec> {
@@ -247,7 +287,11 @@ fn local_field(field: &str, local: i64, offset: Option<i32>) -> Option<Dec> {
         "epoch" => micro(local - i64::from(offset.unwrap_or(0)) * MICROS_PER_SECOND),
         "julian" => {
             let day = Dec::from_int(days + UNIX_EPOCH_JULIAN);
-            if time == 0 { Some(day) } else { day.add(Dec::from_int(time).div(Dec::from_int(MICROS_PER_DAY), 20).ok()?).ok() }
+            if time == 0 {
+                Some(day)
+            } else {
+                day.add(Dec::from_int(time).div(Dec::from_int(MICROS_PER_DAY), 20).ok()?).ok()
+            }
         }
         _ => None,
     };
@@ -267,7 +311,9 @@ fn span_field(field: &str, value: &IntervalMonthDayNano) -> Option<Dec> {
         "decade" => whole(months / 120),
         "epoch" => {
             // A year has 365.25 days, a month 30.
-            let days = i128::from(months / 12) * 36_525 + i128::from(months % 12) * 3_000 + i128::from(value.days) * 100;
+            let days = i128::from(months / 12) * 36_525
+                + i128::from(months % 12) * 3_000
+                + i128::from(value.days) * 100;
             Some(Dec::new(days * 864 * 1_000_000 + i128::from(time), 6))
         }
         field => time_field(field, time),
@@ -280,10 +326,17 @@ fn field_of(field: &str, value: Moment, ty: &PgType) -> Result<Option<Dec>, PgEr
     let found = match value {
         Moment::Local { local, .. } if is_infinite(local) => {
             // Fields that grow without end are infinite there; numeric has no infinity here.
-            return if FIELDS.contains(&word.as_str()) { Ok(None) } else { Err(unknown_field(field, ty, false)) };
+            return if FIELDS.contains(&word.as_str()) {
+                Ok(None)
+            } else {
+                Err(unknown_field(field, ty, false))
+            };
         }
         Moment::Local { local, offset } => {
-            let is_time = matches!(word.as_str(), "hour" | "minute" | "second" | "milliseconds" | "microseconds");
+            let is_time = matches!(
+                word.as_str(),
+                "hour" | "minute" | "second" | "milliseconds" | "microseconds"
+            );
             if *ty == PgType::Date && is_time { None } else { local_field(&word, local, offset) }
         }
         Moment::Span(value) => span_field(&word, &value),
@@ -368,7 +421,8 @@ fn date_trunc(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     match args.get(1) {
         Datum::Interval(value) => truncate_span(args.text(0)?, value),
         Datum::Timestamp(instant) if *call.arg_type(1) == PgType::Timestamptz => {
-            let zone = if args.len() > 2 { zone_named(args.text(2)?)? } else { time_zone(call.session) };
+            let zone =
+                if args.len() > 2 { zone_named(args.text(2)?)? } else { time_zone(call.session) };
             let local = truncate(args.text(0)?, to_local(*instant, &zone)?, call.arg_type(1))?;
             stamp(to_instant(local, &zone)?)
         }
@@ -387,16 +441,23 @@ fn date_bin(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
             "timestamps cannot be binned into intervals containing months or years",
         ));
     }
-    let width = i64::try_from(super::time::interval_span(&stride)).map_err(|_| interval_out_of_range())?;
+    let width =
+        i64::try_from(super::time::interval_span(&stride)).map_err(|_| interval_out_of_range())?;
     if width <= 0 {
-        return Err(PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, "stride must be greater than zero"));
+        return Err(PgError::new(
+            SqlState::DATETIME_FIELD_OVERFLOW,
+            "stride must be greater than zero",
+        ));
     }
     let distance = value.checked_sub(origin).ok_or_else(interval_out_of_range)?;
     stamp(origin + distance.div_euclid(width) * width)
 }
 
 fn field_range(ty: &str, parts: &str) -> PgError {
-    PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, format!("{ty} field value out of range: {parts}"))
+    PgError::new(
+        SqlState::DATETIME_FIELD_OVERFLOW,
+        format!("{ty} field value out of range: {parts}"),
+    )
 }
 
 fn civil(year: i64, month: i64, day: i64) -> Option<i64> {
@@ -407,7 +468,8 @@ fn civil(year: i64, month: i64, day: i64) -> Option<i64> {
         year => year,
     };
     let month = u32::try_from(month).ok().filter(|month| (1..=12).contains(month))?;
-    let day = u32::try_from(day).ok().filter(|day| (1..=days_in_month(year, month)).contains(day))?;
+    let day =
+        u32::try_from(day).ok().filter(|day| (1..=days_in_month(year, month)).contains(day))?;
     Some(days_from_civil(year, month, day))
 }
 
@@ -415,29 +477,35 @@ fn clock(hour: i64, minute: i64, second: f64) -> Option<i64> {
     if !(0..=24).contains(&hour) || !(0..60).contains(&minute) || !(0.0..=60.0).contains(&second) {
         return None;
     }
-    let time = hour * MICROS_PER_HOUR + minute * MICROS_PER_MINUTE + (second * 1_000_000.0).round() as i64;
+    let time =
+        hour * MICROS_PER_HOUR + minute * MICROS_PER_MINUTE + (second * 1_000_000.0).round() as i64;
     (time <= MICROS_PER_DAY).then_some(time)
 }
 
 fn make_date(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let (year, month, day) = (args.int(0)?, args.int(1)?, args.int(2)?);
-    let days = civil(year, month, day).ok_or_else(|| field_range("date", &format!("{year}-{month:02}-{day:02}")))?;
+    let days = civil(year, month, day)
+        .ok_or_else(|| field_range("date", &format!("{year}-{month:02}-{day:02}")))?;
     date(days)
 }
 
 fn make_time(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let (hour, minute, second) = (args.int(0)?, args.int(1)?, args.float(2)?);
     let time = clock(hour, minute, second);
-    time.map(Datum::Time).ok_or_else(|| field_range("time", &format!("{hour}:{minute:02}:{second:02}")))
+    time.map(Datum::Time)
+        .ok_or_else(|| field_range("time", &format!("{hour}:{minute:02}:{second:02}")))
 }
 
 fn local_from_parts(args: Args<'_, '_>) -> Result<i64, PgError> {
     let (year, month, day) = (args.int(0)?, args.int(1)?, args.int(2)?);
     let (hour, minute, second) = (args.int(3)?, args.int(4)?, args.float(5)?);
-    let days = civil(year, month, day).ok_or_else(|| field_range("date", &format!("{year}-{month:02}-{day:02}")))?;
+    let days = civil(year, month, day)
+        .ok_or_else(|| field_range("date", &format!("{year}-{month:02}-{day:02}")))?;
     let time = clock(hour, minute, second)
         .ok_or_else(|| field_range("time", &format!("{hour}:{minute:02}:{second:02}")))?;
-    days.checked_mul(MICROS_PER_DAY).and_then(|day| day.checked_add(time)).ok_or_else(timestamp_out_of_range)
+    days.checked_mul(MICROS_PER_DAY)
+        .and_then(|day| day.checked_add(time))
+        .ok_or_else(timestamp_out_of_range)
 }
 
 fn make_timestamptz(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
@@ -448,7 +516,8 @@ fn make_timestamptz(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgErro
 fn make_interval(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let part = |index: usize| if args.len() > index { args.int(index) } else { Ok(0) };
     let seconds = if args.len() > 6 { args.float(6)? } else { 0.0 };
-    let time = part(4)? * MICROS_PER_HOUR + part(5)? * MICROS_PER_MINUTE + (seconds * 1e6).round() as i64;
+    let time =
+        part(4)? * MICROS_PER_HOUR + part(5)? * MICROS_PER_MINUTE + (seconds * 1e6).round() as i64;
     span(interval(part(0)? * 12 + part(1)?, part(2)? * 7 + part(3)?, time)?)
 }
 
@@ -462,13 +531,17 @@ fn to_timestamp(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     }
     let micros = (seconds * 1e6).round();
     if micros.abs() > 9.2e18 {
-        return Err(PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, format!("timestamp out of range: \"{seconds}\"")));
+        return Err(PgError::new(
+            SqlState::DATETIME_FIELD_OVERFLOW,
+            format!("timestamp out of range: \"{seconds}\""),
+        ));
     }
     stamp(micros as i64)
 }
 
 fn justify(value: &IntervalMonthDayNano, hours: bool, days: bool) -> Result<Value, PgError> {
-    let (mut months, mut day, mut time) = (i64::from(value.months), i64::from(value.days), micros(value));
+    let (mut months, mut day, mut time) =
+        (i64::from(value.months), i64::from(value.days), micros(value));
     if hours {
         day += time / MICROS_PER_DAY;
         time %= MICROS_PER_DAY;
@@ -510,7 +583,11 @@ fn justify(value: &IntervalMonthDayNano, hours: bool, days: bool) -> Result<Valu
 
 fn age_from_today(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let zone = time_zone(call.session);
-    let today = truncate("day", to_local(call.session()?.transaction_timestamp(), &zone)?, &PgType::Timestamp)?;
+    let today = truncate(
+        "day",
+        to_local(call.session()?.transaction_timestamp(), &zone)?,
+        &PgType::Timestamp,
+    )?;
     let local = match call.arg_type(0) {
         PgType::Timestamptz => to_local(args.timestamp(0)?, &zone)?,
         _ => args.timestamp(0)?,
@@ -538,7 +615,8 @@ fn clock_timestamp(_: &Call<'_>, _: Args<'_, '_>) -> Result<Value, PgError> {
 
 fn timeofday(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let now = clock_timestamp(call, args)?;
-    let text = crate::functions::cast::text_io::datum_text(&now, &PgType::Timestamptz, call.session)?;
+    let text =
+        crate::functions::cast::text_io::datum_text(&now, &PgType::Timestamptz, call.session)?;
     Ok(Datum::opt_text(text))
 }
 
@@ -554,7 +632,13 @@ fn overlaps(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     };
     let (a, b, c, d) = (args.timestamp(0)?, end(1)?, args.timestamp(2)?, end(3)?);
     let ((a, b), (c, d)) = ((a.min(b), a.max(b)), (c.min(d), c.max(d)));
-    Ok(Datum::Bool(if a == c { true } else if a > c { a < d } else { c < b }))
+    Ok(Datum::Bool(if a == c {
+        true
+    } else if a > c {
+        a < d
+    } else {
+        c < b
+    }))
 }
 
 pub(super) const FUNCTIONS: &[Def] = &[
@@ -562,7 +646,8 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("transaction_timestamp() timestamptz", row(transaction_time)).stable(),
     def("current_timestamp() timestamptz", row(transaction_time)).stable(),
     def("current_timestamp(int4) timestamptz", row(transaction_time)).stable(),
-    def("statement_timestamp() timestamptz", row(|c, _| stamp(c.session()?.statement_timestamp()))).stable(),
+    def("statement_timestamp() timestamptz", row(|c, _| stamp(c.session()?.statement_timestamp())))
+        .stable(),
     def("clock_timestamp() timestamptz", row(clock_timestamp)).volatile(),
     def("timeofday() text", row(timeofday)).volatile(),
     def("localtimestamp() timestamp", row(|c, _| stamp(local_now(c)?))).stable(),
@@ -594,9 +679,10 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("extract_whole(text, time) numeric(38,0)", row(extract)),
     def("extract_whole(text, timetz) numeric(38,0)", row(extract)),
     def("extract_whole(text, interval) numeric(38,0)", row(extract)),
-    def("interval_span(interval) numeric(38,0)", row(|_, a| {
-        Ok(Datum::Num(Dec::new(super::time::interval_span(&a.interval(0)?), 0)))
-    })),
+    def(
+        "interval_span(interval) numeric(38,0)",
+        row(|_, a| Ok(Datum::Num(Dec::new(super::time::interval_span(&a.interval(0)?), 0)))),
+    ),
     def("date_part(text, timestamp) float8", row(date_part)),
     def("date_part(text, timestamptz) float8", row(date_part)).stable(),
     def("date_part(text, date) float8", row(date_part)),
@@ -608,22 +694,38 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("date_trunc(text, interval) interval", row(date_trunc)),
     def("date_bin(interval, timestamp, timestamp) timestamp", row(date_bin)),
     def("date_bin(interval, timestamptz, timestamptz) timestamptz", row(date_bin)),
-    def("age(timestamp, timestamp) interval", row(|_, a| span(age(a.timestamp(0)?, a.timestamp(1)?)?))),
+    def(
+        "age(timestamp, timestamp) interval",
+        row(|_, a| span(age(a.timestamp(0)?, a.timestamp(1)?)?)),
+    ),
     def("age(timestamptz, timestamptz) interval", row(age_zoned)).stable(),
     def("age(timestamp) interval", row(age_from_today)).stable(),
     def("age(timestamptz) interval", row(age_from_today)).stable(),
     def("make_date(int4, int4, int4) date", row(make_date)),
     def("make_time(int4, int4, float8) time", row(make_time)),
-    def("make_timestamp(int4, int4, int4, int4, int4, float8) timestamp", row(|_, a| stamp(local_from_parts(a)?))),
-    def("make_timestamptz(int4, int4, int4, int4, int4, float8, ?text) timestamptz", row(make_timestamptz)).stable(),
-    def("make_interval(?int4, ?int4, ?int4, ?int4, ?int4, ?int4, ?float8) interval", row(make_interval)),
+    def(
+        "make_timestamp(int4, int4, int4, int4, int4, float8) timestamp",
+        row(|_, a| stamp(local_from_parts(a)?)),
+    ),
+    def(
+        "make_timestamptz(int4, int4, int4, int4, int4, float8, ?text) timestamptz",
+        row(make_timestamptz),
+    )
+    .stable(),
+    def(
+        "make_interval(?int4, ?int4, ?int4, ?int4, ?int4, ?int4, ?float8) interval",
+        row(make_interval),
+    ),
     def("to_timestamp(float8) timestamptz", row(to_timestamp)),
     def("justify_hours(interval) interval", row(|_, a| justify(&a.interval(0)?, true, false))),
     def("justify_days(interval) interval", row(|_, a| justify(&a.interval(0)?, false, true))),
     def("justify_interval(interval) interval", row(|_, a| justify(&a.interval(0)?, true, true))),
     def("isfinite(timestamp) bool", row(|_, a| Ok(Datum::Bool(!is_infinite(a.timestamp(0)?))))),
     def("isfinite(timestamptz) bool", row(|_, a| Ok(Datum::Bool(!is_infinite(a.timestamp(0)?))))),
-    def("isfinite(date) bool", row(|_, a| Ok(Datum::Bool(![i32::MAX, i32::MIN].contains(&a.date(0)?))))),
+    def(
+        "isfinite(date) bool",
+        row(|_, a| Ok(Datum::Bool(![i32::MAX, i32::MIN].contains(&a.date(0)?)))),
+    ),
     def("isfinite(interval) bool", row(|_, _| Ok(Datum::Bool(true)))),
     def("timezone(text, timestamp) timestamptz", row(timezone_of_local)),
     def("timezone(text, timestamptz) timestamp", row(timezone_of_instant)),
@@ -639,33 +741,72 @@ pub(super) const OPERATORS: &[Def] = &[
     def("+(int4, date) date", row(|_, a| add_days(a.date(1)?, a.int(0)?))),
     def("-(date, int4) date", row(|_, a| add_days(a.date(0)?, -a.int(1)?))),
     def("-(date, date) int4", row(date_minus_date)),
-    def("+(date, interval) timestamp", row(|_, a| stamp(add_interval(date_to_timestamp(a.date(0)?)?, &a.interval(1)?)?))),
-    def("+(interval, date) timestamp", row(|_, a| stamp(add_interval(date_to_timestamp(a.date(1)?)?, &a.interval(0)?)?))),
-    def("-(date, interval) timestamp", row(|_, a| {
-        stamp(add_interval(date_to_timestamp(a.date(0)?)?, &negate(&a.interval(1)?)?)?)
-    })),
-    def("+(date, time) timestamp", row(|_, a| stamp(date_to_timestamp(a.date(0)?)?.saturating_add(a.time(1)?)))),
-    def("+(time, date) timestamp", row(|_, a| stamp(date_to_timestamp(a.date(1)?)?.saturating_add(a.time(0)?)))),
-    def("+(timestamp, interval) timestamp", row(|_, a| stamp(add_interval(a.timestamp(0)?, &a.interval(1)?)?))),
-    def("+(interval, timestamp) timestamp", row(|_, a| stamp(add_interval(a.timestamp(1)?, &a.interval(0)?)?))),
-    def("-(timestamp, interval) timestamp", row(|_, a| stamp(add_interval(a.timestamp(0)?, &negate(&a.interval(1)?)?)?))),
-    def("-(timestamp, timestamp) interval", row(|_, a| span(difference(a.timestamp(0)?, a.timestamp(1)?)?))),
-    def("+(timestamptz, interval) timestamptz", row(|c, a| {
-        stamp(add_zoned(a.timestamp(0)?, &a.interval(1)?, &time_zone(c.session))?)
-    })).stable(),
-    def("+(interval, timestamptz) timestamptz", row(|c, a| {
-        stamp(add_zoned(a.timestamp(1)?, &a.interval(0)?, &time_zone(c.session))?)
-    })).stable(),
-    def("-(timestamptz, interval) timestamptz", row(|c, a| {
-        stamp(add_zoned(a.timestamp(0)?, &negate(&a.interval(1)?)?, &time_zone(c.session))?)
-    })).stable(),
-    def("-(timestamptz, timestamptz) interval", row(|_, a| span(difference(a.timestamp(0)?, a.timestamp(1)?)?))),
+    def(
+        "+(date, interval) timestamp",
+        row(|_, a| stamp(add_interval(date_to_timestamp(a.date(0)?)?, &a.interval(1)?)?)),
+    ),
+    def(
+        "+(interval, date) timestamp",
+        row(|_, a| stamp(add_interval(date_to_timestamp(a.date(1)?)?, &a.interval(0)?)?)),
+    ),
+    def(
+        "-(date, interval) timestamp",
+        row(|_, a| stamp(add_interval(date_to_timestamp(a.date(0)?)?, &negate(&a.interval(1)?)?)?)),
+    ),
+    def(
+        "+(date, time) timestamp",
+        row(|_, a| stamp(date_to_timestamp(a.date(0)?)?.saturating_add(a.time(1)?))),
+    ),
+    def(
+        "+(time, date) timestamp",
+        row(|_, a| stamp(date_to_timestamp(a.date(1)?)?.saturating_add(a.time(0)?))),
+    ),
+    def(
+        "+(timestamp, interval) timestamp",
+        row(|_, a| stamp(add_interval(a.timestamp(0)?, &a.interval(1)?)?)),
+    ),
+    def(
+        "+(interval, timestamp) timestamp",
+        row(|_, a| stamp(add_interval(a.timestamp(1)?, &a.interval(0)?)?)),
+    ),
+    def(
+        "-(timestamp, interval) timestamp",
+        row(|_, a| stamp(add_interval(a.timestamp(0)?, &negate(&a.interval(1)?)?)?)),
+    ),
+    def(
+        "-(timestamp, timestamp) interval",
+        row(|_, a| span(difference(a.timestamp(0)?, a.timestamp(1)?)?)),
+    ),
+    def(
+        "+(timestamptz, interval) timestamptz",
+        row(|c, a| stamp(add_zoned(a.timestamp(0)?, &a.interval(1)?, &time_zone(c.session))?)),
+    )
+    .stable(),
+    def(
+        "+(interval, timestamptz) timestamptz",
+        row(|c, a| stamp(add_zoned(a.timestamp(1)?, &a.interval(0)?, &time_zone(c.session))?)),
+    )
+    .stable(),
+    def(
+        "-(timestamptz, interval) timestamptz",
+        row(|c, a| {
+            stamp(add_zoned(a.timestamp(0)?, &negate(&a.interval(1)?)?, &time_zone(c.session))?)
+        }),
+    )
+    .stable(),
+    def(
+        "-(timestamptz, timestamptz) interval",
+        row(|_, a| span(difference(a.timestamp(0)?, a.timestamp(1)?)?)),
+    ),
     def("+(time, interval) time", row(|_, a| time_plus(a.time(0)?, &a.interval(1)?))),
     def("+(interval, time) time", row(|_, a| time_plus(a.time(1)?, &a.interval(0)?))),
     def("-(time, interval) time", row(|_, a| time_plus(a.time(0)?, &negate(&a.interval(1)?)?))),
     def("-(time, time) interval", row(|_, a| span(interval(0, 0, a.time(0)? - a.time(1)?)?))),
     def("+(interval, interval) interval", row(|_, a| span(sum(&a.interval(0)?, &a.interval(1)?)?))),
-    def("-(interval, interval) interval", row(|_, a| span(sum(&a.interval(0)?, &negate(&a.interval(1)?)?)?))),
+    def(
+        "-(interval, interval) interval",
+        row(|_, a| span(sum(&a.interval(0)?, &negate(&a.interval(1)?)?)?)),
+    ),
     def("*(interval, float8) interval", row(|_, a| span(scale(&a.interval(0)?, a.float(1)?)?))),
     def("*(float8, interval) interval", row(|_, a| span(scale(&a.interval(1)?, a.float(0)?)?))),
     def("/(interval, float8) interval", row(divide)),

@@ -65,7 +65,11 @@ impl Dec {
         if value.checked_abs().is_some_and(|value| value < limit) {
             return Ok(value);
         }
-        if precision == 38 { Err(Self::overflow()) } else { Err(Self::field_overflow(precision, scale)) }
+        if precision == 38 {
+            Err(Self::overflow())
+        } else {
+            Err(Self::field_overflow(precision, scale))
+        }
     }
 
     fn field_overflow(precision: u8, scale: i8) -> PgError {
@@ -181,7 +185,10 @@ impl Dec {
         let (mut top, mut bottom) = (i256::from_i128(self.value), i256::from_i128(other.value));
         match u32::try_from(shift) {
             Ok(shift) => top = top.checked_mul(pow10(shift)).ok_or_else(Self::overflow)?,
-            Err(_) => bottom = bottom.checked_mul(pow10(shift.unsigned_abs())).ok_or_else(Self::overflow)?,
+            Err(_) => {
+                bottom =
+                    bottom.checked_mul(pow10(shift.unsigned_abs())).ok_or_else(Self::overflow)?
+            }
         }
         Self::narrow(round_div(top, bottom), scale)
     }

@@ -100,7 +100,9 @@ pub(crate) fn write_string(text: &str, out: &mut String) {
 /// `json_build_…` writes blanks around colons, `to_json` and the aggregates do not: this is the compact form.
 pub(crate) fn json_text(value: &Json) -> String {
     match value {
-        Json::Array(items) => format!("[{}]", items.iter().map(json_text).collect::<Vec<_>>().join(",")),
+        Json::Array(items) => {
+            format!("[{}]", items.iter().map(json_text).collect::<Vec<_>>().join(","))
+        }
         Json::Object(map) => {
             let members = map.iter().map(|(key, value)| {
                 let mut out = String::new();
@@ -188,7 +190,9 @@ pub(crate) fn from_datum(
     Ok(match (value, ty) {
         (Datum::Null, _) => Json::Null,
         (Datum::Bool(value), _) => Json::Bool(*value),
-        (Datum::Int(value), PgType::Int2 | PgType::Int4 | PgType::Int8) => Json::Number((*value).into()),
+        (Datum::Int(value), PgType::Int2 | PgType::Int4 | PgType::Int8) => {
+            Json::Number((*value).into())
+        }
         (Datum::Num(value), PgType::Numeric(None)) => number(&value.trimmed().to_string()),
         (Datum::Num(value), _) => number(&value.to_string()),
         (Datum::Float(value), _) if value.is_finite() => {
@@ -198,12 +202,21 @@ pub(crate) fn from_datum(
         (Datum::Text(text), _) => Json::String(text.to_string()),
         (Datum::List(items), ty) => {
             let element = ty.element().unwrap_or(ty);
-            Json::Array(items.iter().map(|item| from_datum(item, element, session)).collect::<Result<_, _>>()?)
+            Json::Array(
+                items
+                    .iter()
+                    .map(|item| from_datum(item, element, session))
+                    .collect::<Result<_, _>>()?,
+            )
         }
         (value @ Datum::Timestamp(_), ty) => {
             // ISO 8601 with a T, whatever DateStyle is.
             let text = datum_text(value, ty, None)?.unwrap_or_default();
-            let text = if *ty == PgType::Timestamptz { super::time::iso_zoned(value, session)? } else { text };
+            let text = if *ty == PgType::Timestamptz {
+                super::time::iso_zoned(value, session)?
+            } else {
+                text
+            };
             Json::String(text.replacen(' ', "T", 1))
         }
         (Datum::Row(items), _) => {
@@ -252,11 +265,14 @@ pub(crate) fn same(left: &Json, right: &Json) -> bool {
             }
         }
         (Json::Array(left), Json::Array(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+            left.len() == right.len()
+                && left.iter().zip(right).all(|(left, right)| same(left, right))
         }
         (Json::Object(left), Json::Object(right)) => {
             left.len() == right.len()
-                && left.iter().all(|(key, value)| right.get(key).is_some_and(|other| same(value, other)))
+                && left
+                    .iter()
+                    .all(|(key, value)| right.get(key).is_some_and(|other| same(value, other)))
         }
         (left, right) => rank(left) == rank(right) && left == right,
     }
@@ -269,9 +285,9 @@ pub(crate) fn contains(whole: &Json, part: &Json) -> bool {
 
 fn contains_at(whole: &Json, part: &Json, top: bool) -> bool {
     match (whole, part) {
-        (Json::Object(whole), Json::Object(part)) => part
-            .iter()
-            .all(|(key, value)| whole.get(key).is_some_and(|found| contains_at(found, value, false))),
+        (Json::Object(whole), Json::Object(part)) => part.iter().all(|(key, value)| {
+            whole.get(key).is_some_and(|found| contains_at(found, value, false))
+        }),
         (Json::Array(whole), Json::Array(part)) => part.iter().all(|item| {
             whole.iter().any(|candidate| match (candidate, item) {
                 (Json::Array(_), Json::Array(_)) | (Json::Object(_), Json::Object(_)) => {
@@ -281,7 +297,9 @@ fn contains_at(whole: &Json, part: &Json, top: bool) -> bool {
             })
         }),
         // An array may contain a primitive, at the top only.
-        (Json::Array(whole), part) if top && !part.is_object() => whole.iter().any(|item| same(item, part)),
+        (Json::Array(whole), part) if top && !part.is_object() => {
+            whole.iter().any(|item| same(item, part))
+        }
         (whole, part) => same(whole, part),
     }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::json::{contains, from_datum, json_text, jsonb_text, parse, scalar_text, type_name, write, write_string};
+use super::json::{
+    contains, from_datum, json_text, jsonb_text, parse, scalar_text, type_name, write, write_string,
+};
 use super::row;
 use crate::error::{PgError, SqlState};
 use crate::functions::cast::text_io::datum_text;
@@ -75,7 +77,8 @@ fn extract(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
 
 fn extract_text(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let value = parse(args.text(0)?)?;
-    Ok(follow(&value, path_of(args)?).map_or(Datum::Null, |found| scalar_text(found, is_jsonb(call))))
+    Ok(follow(&value, path_of(args)?)
+        .map_or(Datum::Null, |found| scalar_text(found, is_jsonb(call))))
 }
 
 fn contains_op(whole: &str, part: &str) -> Result<Value, PgError> {
@@ -130,7 +133,8 @@ fn delete_one(value: &mut Json, key: &Datum<'_>) -> Result<(), PgError> {
         }
         (Json::Array(items), Datum::Text(key)) => items.retain(|item| item.as_str() != Some(key)),
         (Json::Array(items), Datum::Int(index)) => {
-            let at = if *index < 0 { i64::try_from(items.len()).unwrap_or(0) + index } else { *index };
+            let at =
+                if *index < 0 { i64::try_from(items.len()).unwrap_or(0) + index } else { *index };
             if let Ok(at) = usize::try_from(at)
                 && at < items.len()
             {
@@ -167,7 +171,12 @@ enum Edit<'v> {
     Delete,
 }
 
-fn edit(value: &mut Json, path: &[Datum<'_>], action: Edit<'_>, depth: usize) -> Result<(), PgError> {
+fn edit(
+    value: &mut Json,
+    path: &[Datum<'_>],
+    action: Edit<'_>,
+    depth: usize,
+) -> Result<(), PgError> {
     let Some((first, rest)) = path.split_first() else { return Ok(()) };
     let Datum::Text(key) = first else {
         let message = format!("path element at position {} is null", depth);
@@ -181,7 +190,8 @@ fn edit(value: &mut Json, path: &[Datum<'_>], action: Edit<'_>, depth: usize) ->
         },
         Json::Array(items) => {
             let index: i64 = key.parse().map_err(|_| {
-                let message = format!("path element at position {depth} is not an integer: \"{key}\"");
+                let message =
+                    format!("path element at position {depth} is not an integer: \"{key}\"");
                 PgError::new(SqlState::INVALID_TEXT_REPRESENTATION, message)
             })?;
             if rest.is_empty() {
@@ -233,7 +243,9 @@ fn edit_item(items: &mut Vec<Json>, index: i64, action: Edit<'_>) {
             let at = if at < 0 { 0 } else { items.len() };
             items.insert(at, new.clone());
         }
-        (Edit::Insert { new, after }, Some(at)) => items.insert(at + usize::from(after), new.clone()),
+        (Edit::Insert { new, after }, Some(at)) => {
+            items.insert(at + usize::from(after), new.clone())
+        }
         (Edit::Delete, Some(at)) => {
             items.remove(at);
         }
@@ -332,7 +344,9 @@ fn elements(call: &Call<'_>, args: Args<'_, '_>, as_text: bool) -> Result<Value,
     let jsonb = is_jsonb(call);
     let cell = |item: &Json| if as_text { scalar_text(item, jsonb) } else { json(item, jsonb) };
     match parse(args.text(0)?)? {
-        Json::Array(items) => Ok(Datum::List(items.iter().map(|item| Datum::Row(vec![cell(item)])).collect())),
+        Json::Array(items) => {
+            Ok(Datum::List(items.iter().map(|item| Datum::Row(vec![cell(item)])).collect()))
+        }
         Json::Object(_) => Err(invalid("cannot extract elements from an object")),
         _ => Err(invalid("cannot extract elements from a scalar")),
     }
@@ -341,7 +355,9 @@ fn elements(call: &Call<'_>, args: Args<'_, '_>, as_text: bool) -> Result<Value,
 fn sorted(map: Map<String, Json>, jsonb: bool) -> Vec<(String, Json)> {
     let mut members: Vec<(String, Json)> = map.into_iter().collect();
     if jsonb {
-        members.sort_by(|(left, _), (right, _)| left.len().cmp(&right.len()).then_with(|| left.cmp(right)));
+        members.sort_by(|(left, _), (right, _)| {
+            left.len().cmp(&right.len()).then_with(|| left.cmp(right))
+        });
     }
     members
 }
@@ -401,7 +417,8 @@ fn build_object(call: &Call<'_>, args: Args<'_, '_>, jsonb: bool) -> Result<Valu
 }
 
 fn build_array(call: &Call<'_>, args: Args<'_, '_>, jsonb: bool) -> Result<Value, PgError> {
-    let items = (0..args.len()).map(|index| argument(call, args, index)).collect::<Result<Vec<_>, _>>()?;
+    let items =
+        (0..args.len()).map(|index| argument(call, args, index)).collect::<Result<Vec<_>, _>>()?;
     if jsonb {
         return Ok(Datum::text(jsonb_text(&Json::Array(items))));
     }
@@ -425,7 +442,10 @@ fn object_from_arrays(args: Args<'_, '_>, jsonb: bool) -> Result<Value, PgError>
     if args.len() == 2 {
         let (keys, values) = (args.list(0)?, args.list(1)?);
         if keys.len() != values.len() {
-            return Err(PgError::new(SqlState::ARRAY_SUBSCRIPT_ERROR, "mismatched array dimensions"));
+            return Err(PgError::new(
+                SqlState::ARRAY_SUBSCRIPT_ERROR,
+                "mismatched array dimensions",
+            ));
         }
         pairs.extend(keys.iter().zip(values).map(|(key, value)| (text(key), text(value))));
     } else {
@@ -475,7 +495,11 @@ fn marked(args: Args<'_, '_>, key: &str) -> Result<Option<Json>, PgError> {
 fn cypher_labels(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     Ok(match marked(args, "~labels")? {
         Some(Json::Array(labels)) => Datum::List(
-            labels.iter().filter_map(|label| label.as_str()).map(|label| Datum::text(label)).collect(),
+            labels
+                .iter()
+                .filter_map(|label| label.as_str())
+                .map(|label| Datum::text(label))
+                .collect(),
         ),
         _ => Datum::Null,
     })
@@ -509,7 +533,10 @@ fn cypher_text_of(value: &Json, out: &mut String) {
 }
 
 fn cypher_name(name: &str, out: &mut String) {
-    let plain = name.chars().enumerate().all(|(at, c)| c == '_' || c.is_alphabetic() || at > 0 && c.is_numeric());
+    let plain = name
+        .chars()
+        .enumerate()
+        .all(|(at, c)| c == '_' || c.is_alphabetic() || at > 0 && c.is_numeric());
     if plain && !name.is_empty() {
         out.push_str(name);
     } else {
@@ -598,13 +625,21 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("to_json(any) json", row(|c, a| to_json(c, a, false))).stable(),
     def("to_jsonb(any) jsonb", row(|c, a| to_json(c, a, true))).stable(),
     def("array_to_json(anyarray) json", row(|c, a| to_json(c, a, false))).stable(),
-    def("jsonb_build_object(variadic any) jsonb", row(|c, a| build_object(c, a, true))).with_nulls().stable(),
+    def("jsonb_build_object(variadic any) jsonb", row(|c, a| build_object(c, a, true)))
+        .with_nulls()
+        .stable(),
     def("jsonb_build_object() jsonb", row(|_, _| Ok(Datum::text("{}")))),
-    def("json_build_object(variadic any) json", row(|c, a| build_object(c, a, false))).with_nulls().stable(),
+    def("json_build_object(variadic any) json", row(|c, a| build_object(c, a, false)))
+        .with_nulls()
+        .stable(),
     def("json_build_object() json", row(|_, _| Ok(Datum::text("{}")))),
-    def("jsonb_build_array(variadic any) jsonb", row(|c, a| build_array(c, a, true))).with_nulls().stable(),
+    def("jsonb_build_array(variadic any) jsonb", row(|c, a| build_array(c, a, true)))
+        .with_nulls()
+        .stable(),
     def("jsonb_build_array() jsonb", row(|_, _| Ok(Datum::text("[]")))),
-    def("json_build_array(variadic any) json", row(|c, a| build_array(c, a, false))).with_nulls().stable(),
+    def("json_build_array(variadic any) json", row(|c, a| build_array(c, a, false)))
+        .with_nulls()
+        .stable(),
     def("json_build_array() json", row(|_, _| Ok(Datum::text("[]")))),
     def("jsonb_object(text[], ?text[]) jsonb", row(|_, a| object_from_arrays(a, true))),
     def("json_object(text[], ?text[]) json", row(|_, a| object_from_arrays(a, false))),
@@ -614,11 +649,14 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("json_array_length(json) int4", row(array_length)),
     def("jsonb_strip_nulls(jsonb) jsonb", row(stripped)),
     def("json_strip_nulls(json) json", row(stripped)),
-    def("jsonb_pretty(jsonb) text", row(|_, a| {
-        let mut out = String::new();
-        pretty(&parse(a.text(0)?)?, 0, &mut out);
-        Ok(Datum::text(out))
-    })),
+    def(
+        "jsonb_pretty(jsonb) text",
+        row(|_, a| {
+            let mut out = String::new();
+            pretty(&parse(a.text(0)?)?, 0, &mut out);
+            Ok(Datum::text(out))
+        }),
+    ),
     def("jsonb_extract_path(jsonb, variadic text) jsonb", row(extract)),
     def("json_extract_path(json, variadic text) json", row(extract)),
     def("jsonb_extract_path_text(jsonb, variadic text) text", row(extract_text)),
@@ -639,13 +677,23 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("jsonb_object_keys(jsonb) setof text", row(object_keys)),
     def("json_object_keys(json) setof text", row(object_keys)),
     def("jsonb_contains(jsonb, jsonb) bool", row(|_, a| contains_op(a.text(0)?, a.text(1)?))),
-    def("jsonb_exists(jsonb, text) bool", row(|_, a| Ok(Datum::Bool(has_key(&parse(a.text(0)?)?, a.text(1)?))))),
+    def(
+        "jsonb_exists(jsonb, text) bool",
+        row(|_, a| Ok(Datum::Bool(has_key(&parse(a.text(0)?)?, a.text(1)?)))),
+    ),
     def("cypher_labels(jsonb) text[]", row(cypher_labels)),
-    def("cypher_properties(jsonb) jsonb", row(|_, a| {
-        Ok(marked(a, "~properties")?.map_or(Datum::Null, |found| json(&found, true)))
-    })),
-    def("cypher_id(jsonb) text", row(|_, a| Ok(marked(a, "~id")?.map_or(Datum::Null, |id| scalar_text(&id, true))))),
-    def("cypher_type(jsonb) text", row(|_, a| Ok(marked(a, "~type")?.map_or(Datum::Null, |ty| scalar_text(&ty, true))))),
+    def(
+        "cypher_properties(jsonb) jsonb",
+        row(|_, a| Ok(marked(a, "~properties")?.map_or(Datum::Null, |found| json(&found, true)))),
+    ),
+    def(
+        "cypher_id(jsonb) text",
+        row(|_, a| Ok(marked(a, "~id")?.map_or(Datum::Null, |id| scalar_text(&id, true)))),
+    ),
+    def(
+        "cypher_type(jsonb) text",
+        row(|_, a| Ok(marked(a, "~type")?.map_or(Datum::Null, |ty| scalar_text(&ty, true)))),
+    ),
     def("cypher_text(jsonb) text", row(cypher_text)),
 ];
 
@@ -664,7 +712,10 @@ pub(super) const OPERATORS: &[Def] = &[
     def("#>>(json, text[]) text", row(extract_text)),
     def("@>(jsonb, jsonb) bool", row(|_, a| contains_op(a.text(0)?, a.text(1)?))),
     def("<@(jsonb, jsonb) bool", row(|_, a| contains_op(a.text(1)?, a.text(0)?))),
-    def("?(jsonb, text) bool", row(|_, a| Ok(Datum::Bool(has_key(&parse(a.text(0)?)?, a.text(1)?))))),
+    def(
+        "?(jsonb, text) bool",
+        row(|_, a| Ok(Datum::Bool(has_key(&parse(a.text(0)?)?, a.text(1)?)))),
+    ),
     def("?|(jsonb, text[]) bool", row(|_, a| has_keys(a, false))),
     def("?&(jsonb, text[]) bool", row(|_, a| has_keys(a, true))),
     def("||(jsonb, jsonb) jsonb", row(concat)),

@@ -1,6 +1,8 @@
 //! Mathematical functions.
 
-use super::arithmetic::{float_overflow, float_underflow, numeric_of_scale, out_of_range, quotient_scale, result_scale};
+use super::arithmetic::{
+    float_overflow, float_underflow, numeric_of_scale, out_of_range, quotient_scale, result_scale,
+};
 use super::decimal::{Dec, division_by_zero};
 use super::row;
 use crate::error::{PgError, SqlState};
@@ -54,7 +56,9 @@ fn power(base: f64, exponent: f64) -> Result<Value, PgError> {
         return Err(bad_power("zero raised to a negative power is undefined"));
     }
     if base < 0.0 && base.is_finite() && exponent.is_finite() && exponent.fract() != 0.0 {
-        return Err(bad_power("a negative number raised to a non-integer power yields a complex result"));
+        return Err(bad_power(
+            "a negative number raised to a non-integer power yields a complex result",
+        ));
     }
     let result = base.powf(exponent);
     if result == 0.0 && base != 0.0 && base.is_finite() && exponent.is_finite() {
@@ -180,7 +184,10 @@ fn factorial(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     }
     let mut result: i128 = 1;
     for factor in 2..=i128::from(count) {
-        result = result.checked_mul(factor).filter(|r| *r < 10_i128.pow(38)).ok_or_else(Dec::overflow)?;
+        result = result
+            .checked_mul(factor)
+            .filter(|r| *r < 10_i128.pow(38))
+            .ok_or_else(Dec::overflow)?;
     }
     Ok(Datum::Num(Dec::new(result, 0)))
 }
@@ -199,7 +206,8 @@ fn width_bucket(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     if low == high {
         return Err(invalid("2201G", "lower bound cannot equal upper bound"));
     }
-    let (up, value) = if low < high { (high - low, value - low) } else { (low - high, low - value) };
+    let (up, value) =
+        if low < high { (high - low, value - low) } else { (low - high, low - value) };
     let bucket = if value < 0.0 {
         0
     } else if value >= up {
@@ -301,33 +309,45 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("floor(numeric) numeric", row(|_, a| Ok(Datum::Num(a.num(0)?.floor()?)))).refined(whole),
     def("round(float8) float8", row(|_, a| float(a.float(0)?.round_ties_even()))),
     def("round(numeric) numeric", row(|_, a| Ok(Datum::Num(a.num(0)?.round(0)?)))).refined(whole),
-    def("round(numeric, int4) numeric", row(|_, a| Ok(Datum::Num(a.num(0)?.round(digits(a)?)?)))).refined(digits_given),
+    def("round(numeric, int4) numeric", row(|_, a| Ok(Datum::Num(a.num(0)?.round(digits(a)?)?))))
+        .refined(digits_given),
     def("trunc(float8) float8", row(|_, a| float(a.float(0)?.trunc()))),
-    def("trunc(numeric) numeric", row(|_, a| Ok(Datum::Num(a.num(0)?.truncate(0)?)))).refined(whole),
+    def("trunc(numeric) numeric", row(|_, a| Ok(Datum::Num(a.num(0)?.truncate(0)?))))
+        .refined(whole),
     def("trunc(numeric, int4) numeric", row(trunc_to)).refined(digits_given),
     def("mod(int4, int4) int4", row(modulo)),
     def("mod(int2, int2) int2", row(modulo)),
     def("mod(int8, int8) int8", row(modulo)),
     def("mod(numeric, numeric) numeric", row(|_, a| Ok(Datum::Num(a.num(0)?.rem(a.num(1)?)?)))),
-    def("div(numeric, numeric) numeric", row(|_, a| {
-        if a.num(1)?.is_zero() {
-            return Err(division_by_zero());
-        }
-        let (left, right) = (a.num(0)?, a.num(1)?);
-        let rest = left.rem(right)?;
-        Ok(Datum::Num(left.sub(rest)?.div(right, 0)?))
-    })).refined(whole),
+    def(
+        "div(numeric, numeric) numeric",
+        row(|_, a| {
+            if a.num(1)?.is_zero() {
+                return Err(division_by_zero());
+            }
+            let (left, right) = (a.num(0)?, a.num(1)?);
+            let rest = left.rem(right)?;
+            Ok(Datum::Num(left.sub(rest)?.div(right, 0)?))
+        }),
+    )
+    .refined(whole),
     def("sqrt(float8) float8", row(|_, a| sqrt(a.float(0)?))),
-    def("sqrt(numeric) numeric", row(|c, a| through_float(c, sqrt(a.float(0)?)?))).refined(sixteen_digits),
+    def("sqrt(numeric) numeric", row(|c, a| through_float(c, sqrt(a.float(0)?)?)))
+        .refined(sixteen_digits),
     def("cbrt(float8) float8", row(|_, a| float(a.float(0)?.cbrt()))),
     def("power(float8, float8) float8", row(|_, a| power(a.float(0)?, a.float(1)?))),
     def("power(numeric, numeric) numeric", row(numeric_power)).refined(sixteen_digits),
     def("pow(float8, float8) float8", row(|_, a| power(a.float(0)?, a.float(1)?))),
     def("pow(numeric, numeric) numeric", row(numeric_power)).refined(sixteen_digits),
     def("exp(float8) float8", row(|_, a| finite(a.float(0)?.exp(), &[a.float(0)?]))),
-    def("exp(numeric) numeric", row(|c, a| through_float(c, finite(a.float(0)?.exp(), &[0.0])?))).refined(sixteen_digits),
+    def("exp(numeric) numeric", row(|c, a| through_float(c, finite(a.float(0)?.exp(), &[0.0])?)))
+        .refined(sixteen_digits),
     def("ln(float8) float8", row(|_, a| float(positive(a.float(0)?)?.ln()))),
-    def("ln(numeric) numeric", row(|c, a| through_float(c, Datum::Float(positive(a.float(0)?)?.ln())))).refined(sixteen_digits),
+    def(
+        "ln(numeric) numeric",
+        row(|c, a| through_float(c, Datum::Float(positive(a.float(0)?)?.ln()))),
+    )
+    .refined(sixteen_digits),
     def("log(float8) float8", row(|_, a| float(positive(a.float(0)?)?.log10()))),
     def("log10(float8) float8", row(|_, a| float(positive(a.float(0)?)?.log10()))),
     def("log(numeric) numeric", row(numeric_log)).refined(sixteen_digits),
@@ -348,9 +368,16 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("cosh(float8) float8", row(|_, a| float(a.float(0)?.cosh()))),
     def("tanh(float8) float8", row(|_, a| float(a.float(0)?.tanh()))),
     def("asinh(float8) float8", row(|_, a| float(a.float(0)?.asinh()))),
-    def("acosh(float8) float8", row(|_, a| {
-        if a.float(0)? < 1.0 { Err(invalid("22003", "input is out of range")) } else { float(a.float(0)?.acosh()) }
-    })),
+    def(
+        "acosh(float8) float8",
+        row(|_, a| {
+            if a.float(0)? < 1.0 {
+                Err(invalid("22003", "input is out of range"))
+            } else {
+                float(a.float(0)?.acosh())
+            }
+        }),
+    ),
     def("atanh(float8) float8", row(|_, a| inverse(a.float(0)?, a.float(0)?.atanh()))),
     def("sind(float8) float8", row(|_, a| float(sin_degrees(a.float(0)?)))),
     def("cosd(float8) float8", row(|_, a| float(cos_degrees(a.float(0)?)))),
@@ -366,7 +393,8 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("random() float8", row(random)).volatile(),
     def("scale(numeric) int4", row(scale_of)),
     def("min_scale(numeric) int4", row(|_, a| int(a.num(0)?.trimmed().scale.into()))),
-    def("trim_scale(numeric) numeric", row(|_, a| Ok(Datum::Num(a.num(0)?)))).refined(|_, _| PgType::Numeric(None)),
+    def("trim_scale(numeric) numeric", row(|_, a| Ok(Datum::Num(a.num(0)?))))
+        .refined(|_, _| PgType::Numeric(None)),
 ];
 
 pub(super) const OPERATORS: &[Def] = &[

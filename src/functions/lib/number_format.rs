@@ -11,7 +11,9 @@ use crate::types::pg_type::PgType;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
     /// `9` or `0`.
-    Digit { zero: bool },
+    Digit {
+        zero: bool,
+    },
     Point,
     Group,
     Sign,
@@ -19,7 +21,9 @@ enum Token {
     Plus,
     SignAny,
     Currency,
-    Ordinal { upper: bool },
+    Ordinal {
+        upper: bool,
+    },
     Text(String),
 }
 
@@ -48,7 +52,8 @@ fn parse(text: &str) -> Result<Template, PgError> {
     let mut template = Template { fill: true, ..Template::default() };
     let (mut rest, mut point, mut multiply) = (text, false, false);
     while let Some(first) = rest.chars().next() {
-        let word = |word: &str| rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
+        let word =
+            |word: &str| rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
         let mut length = first.len_utf8();
         let token = if let Some(tail) = rest.strip_prefix('"') {
             let end = tail.find('"').unwrap_or(tail.len());
@@ -137,8 +142,19 @@ fn parse(text: &str) -> Result<Template, PgError> {
 
 fn roman(value: i64) -> String {
     const STEPS: [(i64, &str); 13] = [
-        (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"),
-        (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
+        (1000, "M"),
+        (900, "CM"),
+        (500, "D"),
+        (400, "CD"),
+        (100, "C"),
+        (90, "XC"),
+        (50, "L"),
+        (40, "XL"),
+        (10, "X"),
+        (9, "IX"),
+        (5, "V"),
+        (4, "IV"),
+        (1, "I"),
     ];
     if !(1..=3999).contains(&value) {
         return "#".repeat(15);
@@ -208,7 +224,11 @@ fn render(number: Dec, template: &Template) -> Result<String, PgError> {
     let negative = number.value < 0;
     let overflow = whole != "0" && whole.len() > template.before;
     // A zero before the point is written only where the template says so, or where nothing else would be.
-    let whole = if whole == "0" && template.after > 0 && template.first_zero.is_none() && template.before > 0 {
+    let whole = if whole == "0"
+        && template.after > 0
+        && template.first_zero.is_none()
+        && template.before > 0
+    {
         if !template.fill && !negative && number.is_zero() { "0".to_owned() } else { String::new() }
     } else {
         whole
@@ -217,7 +237,13 @@ fn render(number: Dec, template: &Template) -> Result<String, PgError> {
         .tokens
         .iter()
         .any(|token| matches!(token, Token::Sign | Token::Minus | Token::SignAny));
-    let mut writer = Writer { template, negative, out: String::new(), started: false, sign_written: has_own_sign };
+    let mut writer = Writer {
+        template,
+        negative,
+        out: String::new(),
+        started: false,
+        sign_written: has_own_sign,
+    };
     let printed = whole.len().max(template.first_zero.map_or(0, |first| template.before - first));
     let (mut slot, mut after) = (0, 0);
     let mut past_point = false;
@@ -228,7 +254,9 @@ fn render(number: Dec, template: &Template) -> Result<String, PgError> {
                 let digit = fraction.chars().nth(after).unwrap_or('0');
                 after += 1;
                 // FM drops zeros at the end that no 0 asked for.
-                let rest_zero = fraction.get(after - 1..).is_none_or(|rest| rest.bytes().all(|byte| byte == b'0'));
+                let rest_zero = fraction
+                    .get(after - 1..)
+                    .is_none_or(|rest| rest.bytes().all(|byte| byte == b'0'));
                 if overflow {
                     writer.out.push('#');
                 } else if template.fill || after <= template.last_zero || !rest_zero {
@@ -243,7 +271,8 @@ fn render(number: Dec, template: &Template) -> Result<String, PgError> {
                     writer.out.push('#');
                 } else if from_right <= printed {
                     writer.start();
-                    let digit = whole.len().checked_sub(from_right).and_then(|at| whole.chars().nth(at));
+                    let digit =
+                        whole.len().checked_sub(from_right).and_then(|at| whole.chars().nth(at));
                     writer.out.push(digit.unwrap_or('0'));
                 } else {
                     writer.blank();
@@ -280,14 +309,24 @@ fn render(number: Dec, template: &Template) -> Result<String, PgError> {
             Token::Ordinal { upper } => {
                 if !negative && template.after == 0 {
                     let suffix = ordinal_suffix(&whole);
-                    writer.out.push_str(&if *upper { suffix.to_uppercase() } else { suffix.to_owned() });
+                    writer.out.push_str(&if *upper {
+                        suffix.to_uppercase()
+                    } else {
+                        suffix.to_owned()
+                    });
                 }
             }
             Token::Text(text) => writer.out.push_str(text),
         }
     }
     if template.angle {
-        writer.out.push_str(if negative { ">" } else if template.fill { " " } else { "" });
+        writer.out.push_str(if negative {
+            ">"
+        } else if template.fill {
+            " "
+        } else {
+            ""
+        });
     }
     Ok(writer.out)
 }
@@ -308,7 +347,13 @@ fn exponent(number: f64, template: &Template) -> String {
     let text = format!("{:.*e}", template.after, number.abs());
     let (mantissa, power) = text.split_once('e').unwrap_or((&text, "0"));
     let power: i32 = power.parse().unwrap_or(0);
-    let sign = if number < 0.0 { "-" } else if template.fill { " " } else { "" };
+    let sign = if number < 0.0 {
+        "-"
+    } else if template.fill {
+        " "
+    } else {
+        ""
+    };
     format!("{sign}{mantissa}e{}{:02}", if power < 0 { '-' } else { '+' }, power.abs())
 }
 
@@ -326,7 +371,10 @@ fn to_char(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     if let (Datum::Float(value), PgType::Float4 | PgType::Float8) = (args.get(0), call.arg_type(0))
         && !value.is_finite()
     {
-        let blank = template.tokens.iter().map(|token| if matches!(token, Token::Digit { .. }) { '#' } else { '.' });
+        let blank = template
+            .tokens
+            .iter()
+            .map(|token| if matches!(token, Token::Digit { .. }) { '#' } else { '.' });
         return Ok(Datum::text(format!(" {}", blank.collect::<String>())));
     }
     let text = render(args.num_or_float(0)?, &template)?;

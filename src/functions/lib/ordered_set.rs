@@ -10,14 +10,19 @@ use arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility,
+};
 
 use crate::error::{PgError, SqlState};
 use crate::functions::datum::{Datum, read};
 
 /// The ordered-set aggregates.
 pub(crate) fn all() -> [Arc<AggregateUDF>; 2] {
-    [Arc::new(AggregateUDF::from(OrderedSet::new(false))), Arc::new(AggregateUDF::from(OrderedSet::new(true)))]
+    [
+        Arc::new(AggregateUDF::from(OrderedSet::new(false))),
+        Arc::new(AggregateUDF::from(OrderedSet::new(true))),
+    ]
 }
 
 #[derive(Debug)]
@@ -60,7 +65,9 @@ impl AggregateUDFImpl for OrderedSet {
     }
 
     fn return_field(&self, fields: &[FieldRef]) -> DfResult<FieldRef> {
-        let value = fields.first().ok_or_else(|| PgError::internal("an ordered-set aggregate without a value"))?;
+        let value = fields
+            .first()
+            .ok_or_else(|| PgError::internal("an ordered-set aggregate without a value"))?;
         Ok(Arc::new(value.as_ref().clone().with_name(self.name()).with_nullable(true)))
     }
 
@@ -74,7 +81,8 @@ impl AggregateUDFImpl for OrderedSet {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
-        let options = args.order_bys.first().map_or_else(SortOptions::default, |order| order.options);
+        let options =
+            args.order_bys.first().map_or_else(SortOptions::default, |order| order.options);
         Ok(Box::new(Collected {
             mode: self.mode,
             options,
@@ -172,7 +180,8 @@ impl Accumulator for Collected {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.values.iter().map(|array| array.get_array_memory_size()).sum::<usize>()
+        size_of_val(self)
+            + self.values.iter().map(|array| array.get_array_memory_size()).sum::<usize>()
     }
 
     fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
@@ -189,7 +198,9 @@ impl Accumulator for Collected {
         if let Some(lists) = lists.as_list_opt::<i32>() {
             self.values.extend(lists.iter().flatten());
         }
-        let found = fractions.as_primitive_opt::<Float64Type>().and_then(|array| array.iter().flatten().next());
+        let found = fractions
+            .as_primitive_opt::<Float64Type>()
+            .and_then(|array| array.iter().flatten().next());
         self.fraction = self.fraction.or(found);
         Ok(())
     }

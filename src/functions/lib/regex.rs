@@ -53,7 +53,10 @@ impl Flags {
 }
 
 fn bad(message: impl std::fmt::Display) -> PgError {
-    PgError::new(SqlState::INVALID_REGULAR_EXPRESSION, format!("invalid regular expression: {message}"))
+    PgError::new(
+        SqlState::INVALID_REGULAR_EXPRESSION,
+        format!("invalid regular expression: {message}"),
+    )
 }
 
 /// The pattern in the crate's notation.
@@ -256,7 +259,8 @@ fn no_global(flags: Flags, function: &str) -> Result<Flags, PgError> {
 
 /// The groups, or the whole match if there are none.
 fn groups(captures: &Captures<'_>) -> Value {
-    let group = |found: Option<regex::Match<'_>>| Datum::opt_text(found.map(|m| m.as_str().to_owned()));
+    let group =
+        |found: Option<regex::Match<'_>>| Datum::opt_text(found.map(|m| m.as_str().to_owned()));
     if captures.len() == 1 {
         return Datum::List(vec![group(captures.get(0))]);
     }
@@ -288,7 +292,8 @@ fn expand(template: &str, captures: &Captures<'_>, result: &mut String) {
         match chars.next() {
             Some('&') => result.push_str(captures.get(0).map_or("", |m| m.as_str())),
             Some(digit @ '1'..='9') => {
-                let group = digit.to_digit(10).and_then(|digit| usize::try_from(digit).ok()).unwrap_or(0);
+                let group =
+                    digit.to_digit(10).and_then(|digit| usize::try_from(digit).ok()).unwrap_or(0);
                 result.push_str(captures.get(group).map_or("", |m| m.as_str()));
             }
             Some('\\') => result.push('\\'),
@@ -302,10 +307,20 @@ fn expand(template: &str, captures: &Captures<'_>, result: &mut String) {
 }
 
 /// Replaces the `nth` match, or (0) all, beginning at a byte offset.
-fn replace(regex: &Regex, text: &str, template: &str, start: usize, nth: usize) -> Result<Value, PgError> {
+fn replace(
+    regex: &Regex,
+    text: &str,
+    template: &str,
+    start: usize,
+    nth: usize,
+) -> Result<Value, PgError> {
     let mut result = text.get(..start).unwrap_or_default().to_owned();
     let mut last = start;
-    for (index, captures) in regex.captures_iter(text).filter(|c| c.get(0).is_some_and(|m| m.start() >= start)).enumerate() {
+    for (index, captures) in regex
+        .captures_iter(text)
+        .filter(|c| c.get(0).is_some_and(|m| m.start() >= start))
+        .enumerate()
+    {
         let Some(found) = captures.get(0) else { continue };
         if nth != 0 && index + 1 < nth {
             continue;
@@ -343,7 +358,10 @@ fn regexp_replace_from(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgErro
     let start = byte_of(args.text(0)?, args.int(3)?)?;
     let nth = if args.len() > 4 { args.int(4)? } else { 1 };
     let nth = usize::try_from(nth).map_err(|_| {
-        PgError::new(SqlState::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"n\": {nth}"))
+        PgError::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("invalid value for parameter \"n\": {nth}"),
+        )
     })?;
     replace(&regex, args.text(0)?, args.text(2)?, start, nth)
 }

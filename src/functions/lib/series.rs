@@ -87,6 +87,13 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("generate_series(int4, int4, ?int4) setof int4", row(integers)),
     def("generate_series(int8, int8, ?int8) setof int8", row(integers)),
     def("generate_series(numeric, numeric, ?numeric) setof numeric", row(numerics)),
-    def("generate_series(timestamp, timestamp, interval) setof timestamp", row(|c, a| timestamps(c, a, false))),
-    def("generate_series(timestamptz, timestamptz, interval) setof timestamptz", row(|c, a| timestamps(c, a, true))).stable(),
+    def(
+        "generate_series(timestamp, timestamp, interval) setof timestamp",
+        row(|c, a| timestamps(c, a, false)),
+    ),
+    def(
+        "generate_series(timestamptz, timestamptz, interval) setof timestamptz",
+        row(|c, a| timestamps(c, a, true)),
+    )
+    .stable(),
 ];

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use datafusion::common::Result as DfResult;
 use datafusion::logical_expr::async_udf::{AsyncScalarUDF, AsyncScalarUDFImpl};
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 use crate::error::{PgError, SqlState};
@@ -58,10 +59,16 @@ impl AsyncScalarUDFImpl for PgSleep {
     async fn invoke_async_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         let rows = args.number_rows;
         let Some(seconds) = args.args.first() else {
-            return Err(PgError::new(SqlState::UNDEFINED_FUNCTION, "function pg_sleep() does not exist").into());
+            return Err(PgError::new(
+                SqlState::UNDEFINED_FUNCTION,
+                "function pg_sleep() does not exist",
+            )
+            .into());
         };
         let seconds = seconds.to_array(rows)?;
-        let values = seconds.as_primitive_opt::<Float64Type>().map(|values| values.iter().collect::<Vec<_>>());
+        let values = seconds
+            .as_primitive_opt::<Float64Type>()
+            .map(|values| values.iter().collect::<Vec<_>>());
         let values = values.ok_or_else(|| PgError::internal("pg_sleep takes double precision"))?;
         for seconds in values.iter().flatten().filter(|seconds| **seconds > 0.0) {
             tokio::time::sleep(Duration::from_secs_f64(seconds.min(LONGEST))).await;

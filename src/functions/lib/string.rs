@@ -77,7 +77,9 @@ fn left(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let length = value.chars().count();
     let keep = match usize::try_from(wanted) {
         Ok(keep) => keep,
-        Err(_) => length.saturating_sub(usize::try_from(wanted.unsigned_abs()).unwrap_or(usize::MAX)),
+        Err(_) => {
+            length.saturating_sub(usize::try_from(wanted.unsigned_abs()).unwrap_or(usize::MAX))
+        }
     };
     text(value.chars().take(keep).collect::<String>())
 }
@@ -117,10 +119,16 @@ fn trim(args: Args<'_, '_>, front: bool, back: bool) -> Result<Value, PgError> {
 
 fn trim_bytes(args: Args<'_, '_>, front: bool, back: bool) -> Result<Value, PgError> {
     let (mut value, set) = (args.bytes(0)?, args.bytes(1)?);
-    while front && let [first, rest @ ..] = value && set.contains(first) {
+    while front
+        && let [first, rest @ ..] = value
+        && set.contains(first)
+    {
         value = rest;
     }
-    while back && let [rest @ .., last] = value && set.contains(last) {
+    while back
+        && let [rest @ .., last] = value
+        && set.contains(last)
+    {
         value = rest;
     }
     bytes(value)
@@ -235,7 +243,12 @@ pub(crate) fn quote_literal(value: &str) -> String {
     format!("'{quoted}'")
 }
 
-fn concat(call: &Call<'_>, args: Args<'_, '_>, separator: Option<&str>, from: usize) -> Result<Value, PgError> {
+fn concat(
+    call: &Call<'_>,
+    args: Args<'_, '_>,
+    separator: Option<&str>,
+    from: usize,
+) -> Result<Value, PgError> {
     let mut result = String::new();
     let mut first = true;
     for (index, value) in args.0.iter().enumerate().skip(from) {
@@ -366,7 +379,8 @@ fn decode(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
             let plain: String = value.chars().filter(|c| !c.is_ascii_whitespace()).collect();
             let decoded = base64::engine::general_purpose::STANDARD.decode(plain.as_bytes());
             bytes(decoded.map_err(|_| {
-                invalid("invalid base64 end sequence").hint("Input data is missing padding, is truncated, or is otherwise corrupted.")
+                invalid("invalid base64 end sequence")
+                    .hint("Input data is missing padding, is truncated, or is otherwise corrupted.")
             })?)
         }
         _ => Err(bad_encoding(encoding)),
@@ -381,7 +395,10 @@ fn to_hex(args: Args<'_, '_>, narrow: bool) -> Result<Value, PgError> {
 fn byte_index(value: &[u8], index: i64) -> Result<usize, PgError> {
     usize::try_from(index).ok().filter(|at| *at < value.len()).ok_or_else(|| {
         let last = i64::try_from(value.len()).unwrap_or(i64::MAX) - 1;
-        PgError::new(SqlState::ARRAY_SUBSCRIPT_ERROR, format!("index {index} out of valid range, 0..{last}"))
+        PgError::new(
+            SqlState::ARRAY_SUBSCRIPT_ERROR,
+            format!("index {index} out of valid range, 0..{last}"),
+        )
     })
 }
 
@@ -416,7 +433,10 @@ fn check_utf8(encoding: &str) -> Result<(), PgError> {
 }
 
 fn normalize_refused(_: &Call<'_>, _: Args<'_, '_>) -> Result<Value, PgError> {
-    Err(PgError::unsupported("normalize is not supported", "Normalize the text before it is stored."))
+    Err(PgError::unsupported(
+        "normalize is not supported",
+        "Normalize the text before it is stored.",
+    ))
 }
 
 fn string_to_array(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
@@ -448,7 +468,8 @@ fn parse_ident(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let mut rest = whole.trim_start();
     loop {
         if let Some(quoted) = rest.strip_prefix('"') {
-            let (name, tail) = quoted_name(quoted).ok_or_else(|| bad("String has unclosed double quotes."))?;
+            let (name, tail) =
+                quoted_name(quoted).ok_or_else(|| bad("String has unclosed double quotes."))?;
             if name.is_empty() {
                 return Err(bad("Quoted identifier must not be empty."));
             }
@@ -457,11 +478,19 @@ fn parse_ident(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
         } else {
             let end = rest
                 .char_indices()
-                .find(|(at, c)| !(c.is_alphabetic() || *c == '_' || *at > 0 && (c.is_ascii_digit() || *c == '$')))
+                .find(|(at, c)| {
+                    !(c.is_alphabetic()
+                        || *c == '_'
+                        || *at > 0 && (c.is_ascii_digit() || *c == '$'))
+                })
                 .map_or(rest.len(), |(at, _)| at);
             let (name, tail) = rest.split_at(end);
             if name.is_empty() {
-                let what = if parts.is_empty() { invalid(format!("string is not a valid identifier: \"{whole}\"")) } else { bad("No valid identifier after \".\".") };
+                let what = if parts.is_empty() {
+                    invalid(format!("string is not a valid identifier: \"{whole}\""))
+                } else {
+                    bad("No valid identifier after \".\".")
+                };
                 return Err(what);
             }
             parts.push(Datum::text(name.to_lowercase()));
@@ -497,7 +526,8 @@ fn list_output(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     if args.is_null(0) || args.is_null(1) {
         return Ok(Datum::Null);
     }
-    let element = call.arg_type(0).element().cloned().unwrap_or(crate::types::pg_type::PgType::Text);
+    let element =
+        call.arg_type(0).element().cloned().unwrap_or(crate::types::pg_type::PgType::Text);
     let null = if args.has(2) { Some(args.text(2)?) } else { None };
     let mut parts = Vec::new();
     flatten(call, args.list(0)?, &element, null, &mut parts)?;
@@ -573,17 +603,35 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("substring(bytea, int4, ?int4) bytea", row(substring_bytes)),
     def("substr(bytea, int4, ?int4) bytea", row(substring_bytes)),
     def("strpos(text, text) int4", row(position)),
-    def("position(text, text) int4", row(|c, a| position(c, Args(&[a.get(1).clone(), a.get(0).clone()])))),
+    def(
+        "position(text, text) int4",
+        row(|c, a| position(c, Args(&[a.get(1).clone(), a.get(0).clone()]))),
+    ),
     def("strpos(bytea, bytea) int4", row(position_bytes)),
-    def("replace(text, text, text) text", row(|_, a| {
-        // Nothing to replace is replaced nowhere.
-        if a.text(1)?.is_empty() { text(a.text(0)?) } else { text(a.text(0)?.replace(a.text(1)?, a.text(2)?)) }
-    })),
+    def(
+        "replace(text, text, text) text",
+        row(|_, a| {
+            // Nothing to replace is replaced nowhere.
+            if a.text(1)?.is_empty() {
+                text(a.text(0)?)
+            } else {
+                text(a.text(0)?.replace(a.text(1)?, a.text(2)?))
+            }
+        }),
+    ),
     def("translate(text, text, text) text", row(translate)),
     def("split_part(text, text, int4) text", row(split_part)),
     def("overlay(text, text, int4, ?int4) text", row(overlay)),
-    def("starts_with(text, text) bool", row(|_, a| Ok(Datum::Bool(a.text(0)?.starts_with(a.text(1)?))))),
-    def("ascii(text) int4", row(|_, a| Ok(Datum::Int(a.text(0)?.chars().next().map_or(0, |c| i64::from(u32::from(c))))))),
+    def(
+        "starts_with(text, text) bool",
+        row(|_, a| Ok(Datum::Bool(a.text(0)?.starts_with(a.text(1)?)))),
+    ),
+    def(
+        "ascii(text) int4",
+        row(|_, a| {
+            Ok(Datum::Int(a.text(0)?.chars().next().map_or(0, |c| i64::from(u32::from(c)))))
+        }),
+    ),
     def("chr(int4) text", row(chr)),
     def("to_hex(int4) text", row(|_, a| to_hex(a, true))),
     def("to_hex(int8) text", row(|_, a| to_hex(a, false))),
@@ -591,26 +639,45 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("concat_ws(text, variadic any) text", row(concat_ws)).with_nulls().stable(),
     def("quote_ident(text) text", row(|_, a| text(quote_ident(a.text(0)?)))),
     def("quote_literal(text) text", row(|_, a| text(quote_literal(a.text(0)?)))),
-    def("quote_literal(any) text", row(|c, a| Ok(Datum::opt_text(cast_text(c, a.get(0), 0)?.map(|t| quote_literal(&t)))))).stable(),
-    def("quote_nullable(text) text", row(|_, a| {
-        if a.is_null(0) { text("NULL") } else { text(quote_literal(a.text(0)?)) }
-    })).with_nulls(),
-    def("quote_nullable(any) text", row(|c, a| {
-        text(cast_text(c, a.get(0), 0)?.map_or_else(|| "NULL".to_owned(), |t| quote_literal(&t)))
-    })).with_nulls().stable(),
+    def(
+        "quote_literal(any) text",
+        row(|c, a| Ok(Datum::opt_text(cast_text(c, a.get(0), 0)?.map(|t| quote_literal(&t))))),
+    )
+    .stable(),
+    def(
+        "quote_nullable(text) text",
+        row(|_, a| if a.is_null(0) { text("NULL") } else { text(quote_literal(a.text(0)?)) }),
+    )
+    .with_nulls(),
+    def(
+        "quote_nullable(any) text",
+        row(|c, a| {
+            text(
+                cast_text(c, a.get(0), 0)?.map_or_else(|| "NULL".to_owned(), |t| quote_literal(&t)),
+            )
+        }),
+    )
+    .with_nulls()
+    .stable(),
     def("encode(bytea, text) text", row(encode)),
     def("decode(text, text) bytea", row(decode)),
-    def("get_byte(bytea, int4) int4", row(|_, a| {
-        let value = a.bytes(0)?;
-        let at = byte_index(value, a.int(1)?)?;
-        Ok(Datum::Int(value.get(at).copied().unwrap_or(0).into()))
-    })),
+    def(
+        "get_byte(bytea, int4) int4",
+        row(|_, a| {
+            let value = a.bytes(0)?;
+            let at = byte_index(value, a.int(1)?)?;
+            Ok(Datum::Int(value.get(at).copied().unwrap_or(0).into()))
+        }),
+    ),
     def("set_byte(bytea, int4, int4) bytea", row(set_byte)),
     def("convert_from(bytea, text) text", row(convert_from)),
-    def("convert_to(text, text) bytea", row(|_, a| {
-        check_utf8(a.text(1)?)?;
-        bytes(a.text(0)?.as_bytes())
-    })),
+    def(
+        "convert_to(text, text) bytea",
+        row(|_, a| {
+            check_utf8(a.text(1)?)?;
+            bytes(a.text(0)?.as_bytes())
+        }),
+    ),
     def("normalize(text, ?text) text", row(normalize_refused)),
     def("string_to_array(text, text, ?text) text[]", row(string_to_array)).with_nulls(),
     def("string_to_table(text, text, ?text) setof text", row(string_to_array)).with_nulls(),

@@ -194,7 +194,8 @@ fn privilege(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
         _ => return Err(PgError::internal("a privilege function of another shape")),
     };
     let Datum::Text(words) = words else { return Ok(Datum::Null) };
-    let found = call.session()?.catalog().has_privilege(kind, role.as_ref(), &object, None, words)?;
+    let found =
+        call.session()?.catalog().has_privilege(kind, role.as_ref(), &object, None, words)?;
     Ok(found.map_or(Datum::Null, Datum::Bool))
 }
 
@@ -206,7 +207,8 @@ fn column_privilege(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgErro
     };
     let Datum::Text(words) = words else { return Ok(Datum::Null) };
     let catalog = call.session()?.catalog();
-    let found = catalog.has_privilege(ObjectKind::Table, role.as_ref(), &object, Some(&column), words)?;
+    let found =
+        catalog.has_privilege(ObjectKind::Table, role.as_ref(), &object, Some(&column), words)?;
     Ok(found.map_or(Datum::Null, Datum::Bool))
 }
 
@@ -252,10 +254,41 @@ fn pretty(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
 }
 
 const ENCODINGS: &[&str] = &[
-    "SQL_ASCII", "EUC_JP", "EUC_CN", "EUC_KR", "EUC_TW", "EUC_JIS_2004", "UTF8", "MULE_INTERNAL", "LATIN1", "LATIN2",
-    "LATIN3", "LATIN4", "LATIN5", "LATIN6", "LATIN7", "LATIN8", "LATIN9", "LATIN10", "WIN1256", "WIN1258", "WIN866",
-    "WIN874", "KOI8R", "WIN1251", "WIN1252", "ISO_8859_5", "ISO_8859_6", "ISO_8859_7", "ISO_8859_8", "WIN1250",
-    "WIN1253", "WIN1254", "WIN1255", "WIN1257", "KOI8U",
+    "SQL_ASCII",
+    "EUC_JP",
+    "EUC_CN",
+    "EUC_KR",
+    "EUC_TW",
+    "EUC_JIS_2004",
+    "UTF8",
+    "MULE_INTERNAL",
+    "LATIN1",
+    "LATIN2",
+    "LATIN3",
+    "LATIN4",
+    "LATIN5",
+    "LATIN6",
+    "LATIN7",
+    "LATIN8",
+    "LATIN9",
+    "LATIN10",
+    "WIN1256",
+    "WIN1258",
+    "WIN866",
+    "WIN874",
+    "KOI8R",
+    "WIN1251",
+    "WIN1252",
+    "ISO_8859_5",
+    "ISO_8859_6",
+    "ISO_8859_7",
+    "ISO_8859_8",
+    "WIN1250",
+    "WIN1253",
+    "WIN1254",
+    "WIN1255",
+    "WIN1257",
+    "KOI8U",
 ];
 
 fn encoding_name(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
@@ -285,15 +318,17 @@ fn serial_sequence(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError
 }
 
 fn keywords(call: &Call<'_>, _: Args<'_, '_>) -> Result<Value, PgError> {
-    let rows = call.session()?.catalog().keywords().into_iter().map(|(word, code, bare, meaning, label)| {
-        Datum::Row(vec![
-            Datum::text(word),
-            Datum::text(code),
-            Datum::Bool(bare),
-            Datum::text(meaning),
-            Datum::text(label),
-        ])
-    });
+    let rows = call.session()?.catalog().keywords().into_iter().map(
+        |(word, code, bare, meaning, label)| {
+            Datum::Row(vec![
+                Datum::text(word),
+                Datum::text(code),
+                Datum::Bool(bare),
+                Datum::text(meaning),
+                Datum::text(label),
+            ])
+        },
+    );
     Ok(Datum::List(rows.collect()))
 }
 
@@ -318,9 +353,9 @@ fn index_property(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let name = args.text(args.len() - 1)?.to_ascii_lowercase();
     // Every index here is a btree in ascending order.
     Ok(match name.as_str() {
-        "asc" | "nulls_last" | "orderable" | "returnable" | "search_array" | "search_nulls" | "clusterable"
-        | "index_scan" | "bitmap_scan" | "backward_scan" | "can_order" | "can_unique" | "can_multi_col"
-        | "can_exclude" | "can_include" => Datum::Bool(true),
+        "asc" | "nulls_last" | "orderable" | "returnable" | "search_array" | "search_nulls"
+        | "clusterable" | "index_scan" | "bitmap_scan" | "backward_scan" | "can_order"
+        | "can_unique" | "can_multi_col" | "can_exclude" | "can_include" => Datum::Bool(true),
         "desc" | "nulls_first" | "distance_orderable" => Datum::Bool(false),
         _ => Datum::Null,
     })
@@ -337,7 +372,6 @@ fn kind_of_relation(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgErro
     })
 }
 
-
 fn uuid(_: &Call<'_>, _: Args<'_, '_>) -> Result<Value, PgError> {
     Ok(Datum::bytes(uuid::Uuid::new_v4().into_bytes().to_vec()))
 }
@@ -352,7 +386,9 @@ fn role_text(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
 
 fn input_is_valid(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let ty = PgType::parse_name(args.text(1)?)?;
-    Ok(Datum::Bool(crate::functions::cast::text_io::datum_from_text(args.text(0)?, &ty, call.session).is_ok()))
+    Ok(Datum::Bool(
+        crate::functions::cast::text_io::datum_from_text(args.text(0)?, &ty, call.session).is_ok(),
+    ))
 }
 
 macro_rules! privileges {
@@ -405,34 +441,75 @@ macro_rules! by_oid {
 }
 
 by_oid!(
-    VISIBLE, visible, "(oid) bool",
-    "pg_table_is_visible", "pg_type_is_visible", "pg_function_is_visible", "pg_operator_is_visible",
-    "pg_opclass_is_visible", "pg_opfamily_is_visible", "pg_collation_is_visible", "pg_conversion_is_visible",
-    "pg_statistics_obj_is_visible", "pg_ts_config_is_visible", "pg_ts_dict_is_visible", "pg_ts_parser_is_visible",
+    VISIBLE,
+    visible,
+    "(oid) bool",
+    "pg_table_is_visible",
+    "pg_type_is_visible",
+    "pg_function_is_visible",
+    "pg_operator_is_visible",
+    "pg_opclass_is_visible",
+    "pg_opfamily_is_visible",
+    "pg_collation_is_visible",
+    "pg_conversion_is_visible",
+    "pg_statistics_obj_is_visible",
+    "pg_ts_config_is_visible",
+    "pg_ts_dict_is_visible",
+    "pg_ts_parser_is_visible",
     "pg_ts_template_is_visible",
 );
 
 by_oid!(
-    DEFINITIONS, definition, "(oid, ?bool) text",
-    "pg_get_constraintdef", "pg_get_functiondef", "pg_get_function_arguments", "pg_get_function_identity_arguments",
-    "pg_get_function_result", "pg_get_triggerdef", "pg_get_ruledef", "pg_get_statisticsobjdef",
-    "pg_get_statisticsobjdef_columns", "pg_get_statisticsobjdef_expressions", "pg_get_partkeydef",
-    "pg_get_partition_constraintdef", "pg_get_function_sqlbody", "pg_get_propgraphdef",
+    DEFINITIONS,
+    definition,
+    "(oid, ?bool) text",
+    "pg_get_constraintdef",
+    "pg_get_functiondef",
+    "pg_get_function_arguments",
+    "pg_get_function_identity_arguments",
+    "pg_get_function_result",
+    "pg_get_triggerdef",
+    "pg_get_ruledef",
+    "pg_get_statisticsobjdef",
+    "pg_get_statisticsobjdef_columns",
+    "pg_get_statisticsobjdef_expressions",
+    "pg_get_partkeydef",
+    "pg_get_partition_constraintdef",
+    "pg_get_function_sqlbody",
+    "pg_get_propgraphdef",
 );
 
 by_oid!(
-    SIZES, relation_size, "(regclass, ?text) int8",
-    "pg_relation_size", "pg_table_size", "pg_indexes_size", "pg_total_relation_size",
+    SIZES,
+    relation_size,
+    "(regclass, ?text) int8",
+    "pg_relation_size",
+    "pg_table_size",
+    "pg_indexes_size",
+    "pg_total_relation_size",
 );
 
 by_oid!(
-    STATISTICS, |_, _| Ok(Datum::Int(0)), "(oid) int8",
-    "pg_stat_get_numscans", "pg_stat_get_tuples_returned", "pg_stat_get_tuples_fetched",
-    "pg_stat_get_tuples_inserted", "pg_stat_get_tuples_updated", "pg_stat_get_tuples_deleted",
-    "pg_stat_get_tuples_hot_updated", "pg_stat_get_dead_tuples", "pg_stat_get_mod_since_analyze",
-    "pg_stat_get_ins_since_vacuum", "pg_stat_get_blocks_fetched", "pg_stat_get_blocks_hit",
-    "pg_stat_get_vacuum_count", "pg_stat_get_autovacuum_count", "pg_stat_get_analyze_count",
-    "pg_stat_get_autoanalyze_count", "pg_tablespace_size",
+    STATISTICS,
+    |_, _| Ok(Datum::Int(0)),
+    "(oid) int8",
+    "pg_stat_get_numscans",
+    "pg_stat_get_tuples_returned",
+    "pg_stat_get_tuples_fetched",
+    "pg_stat_get_tuples_inserted",
+    "pg_stat_get_tuples_updated",
+    "pg_stat_get_tuples_deleted",
+    "pg_stat_get_tuples_hot_updated",
+    "pg_stat_get_dead_tuples",
+    "pg_stat_get_mod_since_analyze",
+    "pg_stat_get_ins_since_vacuum",
+    "pg_stat_get_blocks_fetched",
+    "pg_stat_get_blocks_hit",
+    "pg_stat_get_vacuum_count",
+    "pg_stat_get_autovacuum_count",
+    "pg_stat_get_analyze_count",
+    "pg_stat_get_autoanalyze_count",
+    "pg_tablespace_size",
 );
 
 pub(super) const FUNCTIONS: &[Def] = &[

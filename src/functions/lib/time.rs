@@ -43,7 +43,11 @@ pub(crate) fn micros(interval: &IntervalMonthDayNano) -> i64 {
 ///
 /// # Errors
 /// `22008`.
-pub(crate) fn interval(months: i64, days: i64, micros: i64) -> Result<IntervalMonthDayNano, PgError> {
+pub(crate) fn interval(
+    months: i64,
+    days: i64,
+    micros: i64,
+) -> Result<IntervalMonthDayNano, PgError> {
     let months = i32::try_from(months).map_err(|_| interval_out_of_range())?;
     let days = i32::try_from(days).map_err(|_| interval_out_of_range())?;
     let nanoseconds = micros.checked_mul(1_000).ok_or_else(interval_out_of_range)?;
@@ -79,7 +83,10 @@ fn add_months(timestamp: i64, months: i32) -> Result<i64, PgError> {
 ///
 /// # Errors
 /// `22008`.
-pub(crate) fn add_interval(timestamp: i64, interval: &IntervalMonthDayNano) -> Result<i64, PgError> {
+pub(crate) fn add_interval(
+    timestamp: i64,
+    interval: &IntervalMonthDayNano,
+) -> Result<i64, PgError> {
     if is_infinite(timestamp) {
         return Ok(timestamp);
     }
@@ -140,7 +147,11 @@ pub(crate) fn add_zoned(
 /// # Errors
 /// `22008`.
 pub(crate) fn negate(value: &IntervalMonthDayNano) -> Result<IntervalMonthDayNano, PgError> {
-    interval(-i64::from(value.months), -i64::from(value.days), micros(value).checked_neg().ok_or_else(interval_out_of_range)?)
+    interval(
+        -i64::from(value.months),
+        -i64::from(value.days),
+        micros(value).checked_neg().ok_or_else(interval_out_of_range)?,
+    )
 }
 
 /// `left - right` of timestamps: days and time, no months.
@@ -149,7 +160,10 @@ pub(crate) fn negate(value: &IntervalMonthDayNano) -> Result<IntervalMonthDayNan
 /// `22008`.
 pub(crate) fn difference(left: i64, right: i64) -> Result<IntervalMonthDayNano, PgError> {
     if is_infinite(left) || is_infinite(right) {
-        return Err(PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, "cannot subtract infinite timestamps"));
+        return Err(PgError::new(
+            SqlState::DATETIME_FIELD_OVERFLOW,
+            "cannot subtract infinite timestamps",
+        ));
     }
     let span = left.checked_sub(right).ok_or_else(interval_out_of_range)?;
     interval(0, span / MICROS_PER_DAY, span % MICROS_PER_DAY)
@@ -161,7 +175,10 @@ pub(crate) fn difference(left: i64, right: i64) -> Result<IntervalMonthDayNano, 
 /// `22008`.
 pub(crate) fn age(left: i64, right: i64) -> Result<IntervalMonthDayNano, PgError> {
     if is_infinite(left) || is_infinite(right) {
-        return Err(PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, "cannot subtract infinite timestamps"));
+        return Err(PgError::new(
+            SqlState::DATETIME_FIELD_OVERFLOW,
+            "cannot subtract infinite timestamps",
+        ));
     }
     let negative = left < right;
     let (later, earlier) = if negative { (right, left) } else { (left, right) };
@@ -189,7 +206,10 @@ pub(crate) fn age(left: i64, right: i64) -> Result<IntervalMonthDayNano, PgError
 ///
 /// # Errors
 /// `22008`.
-pub(crate) fn scale(value: &IntervalMonthDayNano, factor: f64) -> Result<IntervalMonthDayNano, PgError> {
+pub(crate) fn scale(
+    value: &IntervalMonthDayNano,
+    factor: f64,
+) -> Result<IntervalMonthDayNano, PgError> {
     if !factor.is_finite() {
         return Err(interval_out_of_range());
     }
@@ -207,7 +227,10 @@ pub(crate) fn scale(value: &IntervalMonthDayNano, factor: f64) -> Result<Interva
     }
     let time = (micros(value) as f64 * factor + seconds * 1_000_000.0).round_ties_even();
     let fits = |value: f64, limit: f64| value.is_finite() && value.abs() <= limit;
-    if !fits(whole_months, f64::from(i32::MAX)) || !fits(days, f64::from(i32::MAX)) || !fits(time, 9.2e15) {
+    if !fits(whole_months, f64::from(i32::MAX))
+        || !fits(days, f64::from(i32::MAX))
+        || !fits(time, 9.2e15)
+    {
         return Err(interval_out_of_range());
     }
     interval(whole_months as i64, days as i64, time as i64)
@@ -225,9 +248,9 @@ pub(crate) fn date_to_timestamp(date: i32) -> Result<i64, PgError> {
     match date {
         i32::MAX => Ok(i64::MAX),
         i32::MIN => Ok(i64::MIN),
-        date => i64::from(date)
-            .checked_mul(MICROS_PER_DAY)
-            .ok_or_else(|| PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, "date out of range for timestamp")),
+        date => i64::from(date).checked_mul(MICROS_PER_DAY).ok_or_else(|| {
+            PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, "date out of range for timestamp")
+        }),
     }
 }
 
@@ -268,9 +291,15 @@ pub(crate) fn cast(
     let zoned = *from == T::Timestamptz;
     Ok(match (value, to) {
         (Datum::Date(date), T::Timestamp) => Datum::Timestamp(date_to_timestamp(*date)?),
-        (Datum::Date(date), T::Timestamptz) => Datum::Timestamp(to_instant(date_to_timestamp(*date)?, &zone())?),
-        (Datum::Timestamp(value), T::Timestamptz) if !zoned => Datum::Timestamp(to_instant(*value, &zone())?),
-        (Datum::Timestamp(value), T::Timestamp) if zoned => Datum::Timestamp(to_local(*value, &zone())?),
+        (Datum::Date(date), T::Timestamptz) => {
+            Datum::Timestamp(to_instant(date_to_timestamp(*date)?, &zone())?)
+        }
+        (Datum::Timestamp(value), T::Timestamptz) if !zoned => {
+            Datum::Timestamp(to_instant(*value, &zone())?)
+        }
+        (Datum::Timestamp(value), T::Timestamp) if zoned => {
+            Datum::Timestamp(to_local(*value, &zone())?)
+        }
         (Datum::Timestamp(value), T::Timestamp | T::Timestamptz) => Datum::Timestamp(*value),
         (Datum::Timestamp(value), to) => {
             let local = if zoned { to_local(*value, &zone())? } else { *value };
@@ -294,7 +323,9 @@ pub(crate) fn cast(
             timetz_parts(bytes).map_or(Datum::Null, |(time, _)| Datum::Time(time))
         }
         (Datum::Interval(value), T::Time) => Datum::Time(micros(value).rem_euclid(MICROS_PER_DAY)),
-        (value, to) if from.without_modifier() == to.without_modifier() => value.clone().into_owned(),
+        (value, to) if from.without_modifier() == to.without_modifier() => {
+            value.clone().into_owned()
+        }
         _ => return Err(no_conversion(from, to)),
     })
 }
@@ -307,7 +338,10 @@ fn no_conversion(from: &PgType, to: &PgType) -> PgError {
 ///
 /// # Errors
 /// `XX000`.
-pub(crate) fn iso_zoned(value: &Datum<'_>, session: Option<&dyn SessionContext>) -> Result<String, PgError> {
+pub(crate) fn iso_zoned(
+    value: &Datum<'_>,
+    session: Option<&dyn SessionContext>,
+) -> Result<String, PgError> {
     let Datum::Timestamp(instant) = value else { return Ok(String::new()) };
     let zone = time_zone(session);
     let local = Datum::Timestamp(to_local(*instant, &zone)?);

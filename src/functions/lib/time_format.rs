@@ -2,42 +2,62 @@
 
 use super::datetime::{displayed_year, iso_week};
 use super::row;
-use super::time::{date_to_timestamp, is_infinite, micros, split, timestamp_to_date, to_instant, to_local};
+use super::time::{
+    date_to_timestamp, is_infinite, micros, split, timestamp_to_date, to_instant, to_local,
+};
 use crate::error::{PgError, SqlState};
 use crate::functions::cast::text_io::time_zone;
 use crate::functions::datum::{Args, Call, Datum, Value};
 use crate::functions::signature::{Def, def};
 use crate::types::calendar::{
-    MICROS_PER_DAY, MICROS_PER_SECOND, UNIX_EPOCH_JULIAN, civil_from_days, days_from_civil, days_in_month, weekday,
+    MICROS_PER_DAY, MICROS_PER_SECOND, UNIX_EPOCH_JULIAN, civil_from_days, days_from_civil,
+    days_in_month, weekday,
 };
 use crate::types::pg_type::PgType;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
-const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-const ROMAN_MONTHS: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
+const WEEKDAYS: [&str; 7] =
+    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const ROMAN_MONTHS: [&str; 12] =
+    ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
 
 /// Template patterns, the longer ones of one beginning first.
 const PATTERNS: &[&str] = &[
-    "A.D.", "A.M.", "AD", "AM", "B.C.", "BC", "CC", "DAY", "DDD", "DD", "DY", "Day", "Dy", "D", "FF1", "FF2", "FF3",
-    "FF4", "FF5", "FF6", "HH24", "HH12", "HH", "IDDD", "ID", "IW", "IYYY", "IYY", "IY", "I", "J", "MI", "MM", "MONTH",
-    "MON", "MS", "Month", "Mon", "OF", "P.M.", "PM", "Q", "RM", "SSSSS", "SSSS", "SS", "TZH", "TZM", "TZ", "US", "WW",
-    "W", "Y,YYY", "YYYY", "YYY", "YY", "Y", "a.d.", "a.m.", "ad", "am", "b.c.", "bc", "day", "dy", "month", "mon",
-    "p.m.", "pm", "rm", "tz",
+    "A.D.", "A.M.", "AD", "AM", "B.C.", "BC", "CC", "DAY", "DDD", "DD", "DY", "Day", "Dy", "D",
+    "FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "HH24", "HH12", "HH", "IDDD", "ID", "IW", "IYYY",
+    "IYY", "IY", "I", "J", "MI", "MM", "MONTH", "MON", "MS", "Month", "Mon", "OF", "P.M.", "PM",
+    "Q", "RM", "SSSSS", "SSSS", "SS", "TZH", "TZM", "TZ", "US", "WW", "W", "Y,YYY", "YYYY", "YYY",
+    "YY", "Y", "a.d.", "a.m.", "ad", "am", "b.c.", "bc", "day", "dy", "month", "mon", "p.m.", "pm",
+    "rm", "tz",
 ];
 
 /// Patterns that may be written in lower case too.
 const CASELESS: &[&str] = &[
-    "cc", "ddd", "dd", "d", "ff1", "ff2", "ff3", "ff4", "ff5", "ff6", "hh24", "hh12", "hh", "iddd", "id", "iw", "iyyy",
-    "iyy", "iy", "i", "j", "mi", "mm", "ms", "of", "q", "sssss", "ssss", "ss", "tzh", "tzm", "us", "ww", "w", "y,yyy",
-    "yyyy", "yyy", "yy", "y",
+    "cc", "ddd", "dd", "d", "ff1", "ff2", "ff3", "ff4", "ff5", "ff6", "hh24", "hh12", "hh", "iddd",
+    "id", "iw", "iyyy", "iyy", "iy", "i", "j", "mi", "mm", "ms", "of", "q", "sssss", "ssss", "ss",
+    "tzh", "tzm", "us", "ww", "w", "y,yyy", "yyyy", "yyy", "yy", "y",
 ];
 
 #[derive(Debug, Clone, PartialEq)]
 enum Part {
-    Field { pattern: String, fill: bool, ordinal: Option<bool> },
+    Field {
+        pattern: String,
+        fill: bool,
+        ordinal: Option<bool>,
+    },
     Text(String),
     /// Anything else in the template: copied on output, skipped on input.
     Other(char),
@@ -45,13 +65,20 @@ enum Part {
 
 /// The pattern at the start of `rest`, with its length.
 fn pattern_at(rest: &str) -> Option<(String, usize)> {
-    let exact = PATTERNS.iter().filter(|pattern| rest.starts_with(**pattern)).max_by_key(|pattern| pattern.len());
+    let exact = PATTERNS
+        .iter()
+        .filter(|pattern| rest.starts_with(**pattern))
+        .max_by_key(|pattern| pattern.len());
     let lower = CASELESS
         .iter()
-        .filter(|pattern| rest.get(..pattern.len()).is_some_and(|head| head.eq_ignore_ascii_case(pattern)))
+        .filter(|pattern| {
+            rest.get(..pattern.len()).is_some_and(|head| head.eq_ignore_ascii_case(pattern))
+        })
         .max_by_key(|pattern| pattern.len());
     match (exact, lower) {
-        (Some(exact), Some(lower)) if lower.len() > exact.len() => Some((lower.to_uppercase(), lower.len())),
+        (Some(exact), Some(lower)) if lower.len() > exact.len() => {
+            Some((lower.to_uppercase(), lower.len()))
+        }
         (Some(exact), _) => Some(((*exact).to_owned(), exact.len())),
         (None, Some(lower)) => Some((lower.to_uppercase(), lower.len())),
         (None, None) => None,
@@ -74,7 +101,11 @@ fn parse_template(template: &str) -> Vec<Part> {
             rest = tail;
             continue;
         }
-        if let Some(tail) = rest.strip_prefix("FX").or_else(|| rest.strip_prefix("fx")).or_else(|| rest.strip_prefix("TM")) {
+        if let Some(tail) = rest
+            .strip_prefix("FX")
+            .or_else(|| rest.strip_prefix("fx"))
+            .or_else(|| rest.strip_prefix("TM"))
+        {
             rest = tail;
             continue;
         }
@@ -141,7 +172,11 @@ fn number(value: i64, width: usize, fill: bool) -> String {
         return value.to_string();
     }
     // The sign does not count into the width.
-    if value < 0 { format!("-{:0width$}", value.unsigned_abs()) } else { format!("{value:0width$}") }
+    if value < 0 {
+        format!("-{:0width$}", value.unsigned_abs())
+    } else {
+        format!("{value:0width$}")
+    }
 }
 
 /// `st`, `nd`, `rd`, `th`.
@@ -218,9 +253,12 @@ fn field_text(pattern: &str, fill: bool, fields: &Fields) -> Option<String> {
             format!("{:06}", fields.micro).get(..digits)?.to_owned()
         }
         "SSSS" | "SSSSS" => (fields.hour * 3600 + fields.minute * 60 + fields.second).to_string(),
-        "AM" | "PM" | "am" | "pm" | "A.M." | "P.M." | "a.m." | "p.m." => meridiem(pattern, fields.hour),
+        "AM" | "PM" | "am" | "pm" | "A.M." | "P.M." | "a.m." | "p.m." => {
+            meridiem(pattern, fields.hour)
+        }
         "CC" => {
-            let century = if fields.year > 0 { (fields.year + 99) / 100 } else { (fields.year - 99) / 100 };
+            let century =
+                if fields.year > 0 { (fields.year + 99) / 100 } else { (fields.year - 99) / 100 };
             number(century, 2, fill)
         }
         "TZ" => fields.zone.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
@@ -230,7 +268,9 @@ fn field_text(pattern: &str, fill: bool, fields: &Fields) -> Option<String> {
             let offset = fields.zone.as_ref().map_or(0, |(_, offset)| *offset);
             format!("{}{:02}", if offset < 0 { '-' } else { '+' }, offset.abs() / 3600)
         }
-        "TZM" => format!("{:02}", fields.zone.as_ref().map_or(0, |(_, offset)| offset.abs() / 60 % 60)),
+        "TZM" => {
+            format!("{:02}", fields.zone.as_ref().map_or(0, |(_, offset)| offset.abs() / 60 % 60))
+        }
         pattern => return calendar_text(pattern, fill, fields),
     };
     Some(text)
@@ -275,8 +315,11 @@ fn render(template: &str, fields: &Fields) -> Result<Value, PgError> {
             Part::Other(c) => result.push(c),
             Part::Field { pattern, fill, ordinal } => {
                 let text = field_text(&pattern, fill, fields).ok_or_else(|| {
-                    PgError::new(SqlState::INVALID_DATETIME_FORMAT, "invalid format specification for an interval value")
-                        .hint("Intervals are not tied to specific calendar dates.")
+                    PgError::new(
+                        SqlState::INVALID_DATETIME_FORMAT,
+                        "invalid format specification for an interval value",
+                    )
+                    .hint("Intervals are not tied to specific calendar dates.")
                 })?;
                 result.push_str(&text);
                 if let Some(upper) = ordinal {
@@ -348,7 +391,10 @@ fn bad_format(message: String) -> PgError {
 }
 
 fn field_out_of_range(text: &str) -> PgError {
-    PgError::new(SqlState::DATETIME_FIELD_OVERFLOW, format!("date/time field value out of range: \"{text}\""))
+    PgError::new(
+        SqlState::DATETIME_FIELD_OVERFLOW,
+        format!("date/time field value out of range: \"{text}\""),
+    )
 }
 
 /// How many digits a numeric pattern reads when another number follows at once.
@@ -413,22 +459,29 @@ impl Reader<'_> {
 
     fn field(&mut self, pattern: &str, limit: Option<usize>) -> Result<(), PgError> {
         match pattern {
-            "MONTH" | "Month" | "month" => self.read.month = Some(self.word(pattern, &MONTHS, false)? as i64 + 1),
-            "MON" | "Mon" | "mon" => self.read.month = Some(self.word(pattern, &MONTHS, true)? as i64 + 1),
+            "MONTH" | "Month" | "month" => {
+                self.read.month = Some(self.word(pattern, &MONTHS, false)? as i64 + 1)
+            }
+            "MON" | "Mon" | "mon" => {
+                self.read.month = Some(self.word(pattern, &MONTHS, true)? as i64 + 1)
+            }
             "DAY" | "Day" | "day" => {
                 self.word(pattern, &WEEKDAYS, false)?;
             }
             "DY" | "Dy" | "dy" => {
                 self.word(pattern, &WEEKDAYS, true)?;
             }
-            "RM" | "rm" => self.read.month = Some(self.word(pattern, &ROMAN_MONTHS, false)? as i64 + 1),
+            "RM" | "rm" => {
+                self.read.month = Some(self.word(pattern, &ROMAN_MONTHS, false)? as i64 + 1)
+            }
             "AM" | "PM" | "am" | "pm" | "A.M." | "P.M." | "a.m." | "p.m." => {
                 let at = self.word(pattern, &["am", "pm", "a.m.", "p.m."], false)?;
                 self.read.afternoon = Some(at % 2 == 1);
                 self.read.twelve_hours = true;
             }
             "AD" | "BC" | "ad" | "bc" | "A.D." | "B.C." | "a.d." | "b.c." => {
-                self.read.before_christ = self.word(pattern, &["ad", "bc", "a.d.", "b.c."], false)? % 2 == 1;
+                self.read.before_christ =
+                    self.word(pattern, &["ad", "bc", "a.d.", "b.c."], false)? % 2 == 1;
             }
             "TZH" => {
                 let (hours, _) = self.number(pattern, Some(2))?;
@@ -461,7 +514,9 @@ impl Reader<'_> {
         let read = &mut self.read;
         match pattern {
             "YYYY" => read.year = Some(value),
-            "YYY" | "YY" | "Y" => read.year = Some(if digits <= 3 { full_year(value) } else { value }),
+            "YYY" | "YY" | "Y" => {
+                read.year = Some(if digits <= 3 { full_year(value) } else { value })
+            }
             "IYYY" => read.iso_year = Some(value),
             "IYY" | "IY" | "I" => read.iso_year = Some(full_year(value)),
             "MM" => read.month = Some(value),
@@ -510,7 +565,8 @@ fn scan(text: &str, template: &str) -> Result<Read, PgError> {
         match part {
             Part::Text(literal) => {
                 let skip = literal.chars().count();
-                let end = reader.rest.char_indices().nth(skip).map_or(reader.rest.len(), |(at, _)| at);
+                let end =
+                    reader.rest.char_indices().nth(skip).map_or(reader.rest.len(), |(at, _)| at);
                 reader.rest = reader.rest.get(end..).unwrap_or_default();
             }
             Part::Other(c) if c.is_whitespace() => reader.rest = reader.rest.trim_start(),
@@ -530,7 +586,11 @@ fn scan(text: &str, template: &str) -> Result<Read, PgError> {
                 // Between two fields separators may stand that the template does not have.
                 let adjacent = matches!(parts.get(index + 1), Some(Part::Field { .. }));
                 let limit = adjacent.then(|| width_of(pattern));
-                let limit = if matches!(pattern.as_str(), "MS" | "US") { Some(width_of(pattern)) } else { limit };
+                let limit = if matches!(pattern.as_str(), "MS" | "US") {
+                    Some(width_of(pattern))
+                } else {
+                    limit
+                };
                 reader.field(pattern, limit)?;
                 if ordinal.is_some() {
                     reader.rest = reader.rest.get(2..).unwrap_or_default();
@@ -539,8 +599,11 @@ fn scan(text: &str, template: &str) -> Result<Read, PgError> {
         }
     }
     if reader.read.twelve_hours && !(1..=12).contains(&reader.read.hour) {
-        return Err(bad_format(format!("hour \"{}\" is invalid for the 12-hour clock", reader.read.hour))
-            .hint("Use the 24-hour clock, or give an hour between 1 and 12."));
+        return Err(bad_format(format!(
+            "hour \"{}\" is invalid for the 12-hour clock",
+            reader.read.hour
+        ))
+        .hint("Use the 24-hour clock, or give an hour between 1 and 12."));
     }
     Ok(reader.read)
 }
@@ -571,7 +634,8 @@ fn day_of(read: &Read, text: &str) -> Result<i64, PgError> {
     if let (Some(week), None) = (read.week, read.month) {
         return Ok(days_from_civil(year, 1, 1) + (week - 1) * 7);
     }
-    let month = u32::try_from(read.month.unwrap_or(1)).ok().filter(|month| (1..=12).contains(month));
+    let month =
+        u32::try_from(read.month.unwrap_or(1)).ok().filter(|month| (1..=12).contains(month));
     let month = month.ok_or_else(|| field_out_of_range(text))?;
     let day = read.day.or(read.week_of_month.map(|week| (week - 1) * 7 + 1)).unwrap_or(1);
     let day = u32::try_from(day).ok().filter(|day| (1..=days_in_month(year, month)).contains(day));
@@ -588,7 +652,10 @@ fn time_of(read: &Read, text: &str) -> Result<i64, PgError> {
         (true, Some(false) | None) if read.hour == 12 => 0,
         _ => read.hour,
     };
-    if !(0..24).contains(&hour) || !(0..60).contains(&read.minute) || !(0..60).contains(&read.second) {
+    if !(0..24).contains(&hour)
+        || !(0..60).contains(&read.minute)
+        || !(0..60).contains(&read.second)
+    {
         return Err(field_out_of_range(text));
     }
     Ok(((hour * 60 + read.minute) * 60 + read.second) * MICROS_PER_SECOND + read.micro)
@@ -597,7 +664,9 @@ fn time_of(read: &Read, text: &str) -> Result<i64, PgError> {
 fn to_date(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let read = scan(args.text(0)?, args.text(1)?)?;
     let days = day_of(&read, args.text(0)?)?;
-    Ok(Datum::Date(timestamp_to_date(days.checked_mul(MICROS_PER_DAY).ok_or_else(|| field_out_of_range(""))?)?))
+    Ok(Datum::Date(timestamp_to_date(
+        days.checked_mul(MICROS_PER_DAY).ok_or_else(|| field_out_of_range(""))?,
+    )?))
 }
 
 fn to_timestamp(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
@@ -605,7 +674,9 @@ fn to_timestamp(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let read = scan(text, args.text(1)?)?;
     let days = day_of(&read, text)?;
     let day = i32::try_from(days).map_err(|_| field_out_of_range(text))?;
-    let local = date_to_timestamp(day)?.checked_add(time_of(&read, text)?).ok_or_else(|| field_out_of_range(text))?;
+    let local = date_to_timestamp(day)?
+        .checked_add(time_of(&read, text)?)
+        .ok_or_else(|| field_out_of_range(text))?;
     Ok(Datum::Timestamp(match read.zone {
         Some((hours, minutes)) => {
             let minutes = if hours < 0 { -minutes } else { minutes };

@@ -39,7 +39,9 @@ impl OptimizerRule for PushDownPattern {
     ) -> Result<Transformed<LogicalPlan>> {
         let LogicalPlan::Filter(filter) = plan else { return Ok(Transformed::no(plan)) };
         let pattern = match filter.input.as_ref() {
-            LogicalPlan::Extension(Extension { node }) => node.as_any().downcast_ref::<MatchPattern>(),
+            LogicalPlan::Extension(Extension { node }) => {
+                node.as_any().downcast_ref::<MatchPattern>()
+            }
             _ => None,
         };
         let Some(pattern) = pattern.filter(|pattern| !pattern.optional) else {
@@ -91,12 +93,8 @@ mod tests {
     use crate::types::Oid;
 
     fn rewritten(optional: bool) -> String {
-        let graph = PropertyGraph {
-            oid: Oid(1),
-            name: "g".to_owned(),
-            vertices: vec![],
-            edges: vec![],
-        };
+        let graph =
+            PropertyGraph { oid: Oid(1), name: "g".to_owned(), vertices: vec![], edges: vec![] };
         let vertex = PatternVertex {
             variable: "a".to_owned(),
             tables: vec![0],

@@ -75,7 +75,9 @@ impl PlanKind {
     pub fn gives_rows(self) -> bool {
         match self {
             Self::Select | Self::Explain { .. } => true,
-            Self::Insert { returning } | Self::Update { returning } | Self::Delete { returning } => returning,
+            Self::Insert { returning }
+            | Self::Update { returning }
+            | Self::Delete { returning } => returning,
         }
     }
 

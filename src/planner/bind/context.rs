@@ -76,7 +76,10 @@ impl BindContext {
 
     /// The relations names resolved to since [`Self::tracking`].
     pub fn touched(&self) -> Vec<Oid> {
-        self.resolved.as_ref().map(|resolved| resolved.lock().iter().copied().collect()).unwrap_or_default()
+        self.resolved
+            .as_ref()
+            .map(|resolved| resolved.lock().iter().copied().collect())
+            .unwrap_or_default()
     }
 
     /// The context for the query of a view: same snapshot, the view's own search path.
@@ -86,7 +89,10 @@ impl BindContext {
     pub fn for_view(&self, search_path: &[String]) -> Result<Self, PgError> {
         let depth = self.view_depth + 1;
         if depth > VIEW_DEPTH_MAX {
-            return Err(PgError::new(SqlState::STATEMENT_TOO_COMPLEX, "views are nested too deeply"));
+            return Err(PgError::new(
+                SqlState::STATEMENT_TOO_COMPLEX,
+                "views are nested too deeply",
+            ));
         }
         Ok(Self {
             search_path: search_path.to_vec(),

@@ -11,7 +11,8 @@ use super::sql::ddl::{DdlCommand, creation_schema, drop_relations, skipping};
 use crate::catalog::{PropertyGraph, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::{
-    AlterAction, AlterPropertyGraph, CreatePropertyGraph, DropBehavior, DropPropertyGraph, PropertyGraphDdl, SqlExpr,
+    AlterAction, AlterPropertyGraph, CreatePropertyGraph, DropBehavior, DropPropertyGraph,
+    PropertyGraphDdl, SqlExpr,
 };
 use crate::types::pg_type::PgType;
 
@@ -19,7 +20,10 @@ use crate::types::pg_type::PgType;
 ///
 /// # Errors
 /// As PostgreSQL 19's; `0A000` for what is not carried out.
-pub(super) fn bind_graph_statement(context: &BindContext, ddl: &PropertyGraphDdl) -> Result<DdlCommand, PgError> {
+pub(super) fn bind_graph_statement(
+    context: &BindContext,
+    ddl: &PropertyGraphDdl,
+) -> Result<DdlCommand, PgError> {
     match ddl {
         PropertyGraphDdl::Create(create) => bind_create(context, create),
         PropertyGraphDdl::Alter(alter) => bind_alter(context, alter),
@@ -44,19 +48,29 @@ fn bind_create(context: &BindContext, create: &CreatePropertyGraph) -> Result<Dd
     let schema = creation_schema(context, &name)?;
     let replaces = match context.catalog.relation_in(schema, &name.name) {
         None => None,
-        Some(old) if create.or_replace && matches!(old.kind, RelationKind::PropertyGraph(_)) => Some(old.oid),
+        Some(old) if create.or_replace && matches!(old.kind, RelationKind::PropertyGraph(_)) => {
+            Some(old.oid)
+        }
         Some(_) => {
-            let error =
-                PgError::new(SqlState::DUPLICATE_TABLE, format!("relation \"{}\" already exists", name.name));
+            let error = PgError::new(
+                SqlState::DUPLICATE_TABLE,
+                format!("relation \"{}\" already exists", name.name),
+            );
             if create.if_not_exists {
-                return Ok(DdlCommand::Skip { tag: "CREATE PROPERTY GRAPH", notice: skipping(&error) });
+                return Ok(DdlCommand::Skip {
+                    tag: "CREATE PROPERTY GRAPH",
+                    notice: skipping(&error),
+                });
             }
             return Err(error.at(create.name.span.start as usize));
         }
     };
-    let graph = bind_graph_definition(&context.catalog, &context.search_path, create, &mut |expr, relation| {
-        type_of(context, expr, relation)
-    })?;
+    let graph = bind_graph_definition(
+        &context.catalog,
+        &context.search_path,
+        create,
+        &mut |expr, relation| type_of(context, expr, relation),
+    )?;
     Ok(DdlCommand::CreateGraph { schema, graph: Box::new(graph), replaces })
 }
 
@@ -82,7 +96,10 @@ fn bind_alter(context: &BindContext, alter: &AlterPropertyGraph) -> Result<DdlCo
             format!("\"{}\" is not a property graph", relation.name),
         ));
     };
-    if matches!(alter.action, AlterAction::OwnerTo(_) | AlterAction::RenameTo(_) | AlterAction::SetSchema(_)) {
+    if matches!(
+        alter.action,
+        AlterAction::OwnerTo(_) | AlterAction::RenameTo(_) | AlterAction::SetSchema(_)
+    ) {
         return Err(PgError::unsupported(
             "this form of ALTER PROPERTY GRAPH is not supported yet",
             "Drop the graph and create it again; its tables are not touched by that.",

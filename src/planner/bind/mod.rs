@@ -29,7 +29,9 @@ pub fn bind(context: &BindContext, statement: &Statement) -> Result<Bound, PgErr
         Body::Sql { statement: sql, graph_tables } => {
             bind_sql(context, sql, &statement.text, &graph_tables.clone().into())
         }
-        Body::PropertyGraph(ddl) => graph_statement::bind_graph_statement(context, ddl).map(Bound::Ddl),
+        Body::PropertyGraph(ddl) => {
+            graph_statement::bind_graph_statement(context, ddl).map(Bound::Ddl)
+        }
         Body::Cypher(query) => bind_cypher(context, query).map(Bound::Plan),
         Body::Utility(utility) => Err(unsupported_utility(utility)),
     }
@@ -58,7 +60,8 @@ fn bind_plan(
         SqlStatement::Update(update) => sql::bind_update(context, update, graphs),
         SqlStatement::Delete(delete) => sql::bind_delete(context, delete, graphs),
         SqlStatement::Explain { analyze, verbose, statement, options, format: None, .. } => {
-            let (analyze, verbose) = explain_options(*analyze, *verbose, options.as_deref().unwrap_or_default())?;
+            let (analyze, verbose) =
+                explain_options(*analyze, *verbose, options.as_deref().unwrap_or_default())?;
             let inner = bind_plan(context, statement, graphs)?;
             Ok(sql::bind_explain(inner, analyze, verbose))
         }
@@ -73,7 +76,10 @@ fn explain_options(
 ) -> Result<(bool, bool), PgError> {
     for option in options {
         let value = option.arg.as_ref().is_none_or(|arg| {
-            !matches!(arg.to_string().trim_matches('\'').to_lowercase().as_str(), "false" | "off" | "0")
+            !matches!(
+                arg.to_string().trim_matches('\'').to_lowercase().as_str(),
+                "false" | "off" | "0"
+            )
         });
         match option.name.value.to_lowercase().as_str() {
             "analyze" => analyze = value,
@@ -95,8 +101,12 @@ fn explain_options(
 fn unsupported_utility(utility: &Utility) -> PgError {
     let (name, hint) = match utility {
         Utility::Move(_) => ("MOVE", "FETCH the rows and leave them."),
-        Utility::SetConstraints { .. } => ("SET CONSTRAINTS", "Constraints are checked at the end of each statement."),
-        Utility::Checkpoint => ("CHECKPOINT", "Tables are in memory; there is nothing to write yet."),
+        Utility::SetConstraints { .. } => {
+            ("SET CONSTRAINTS", "Constraints are checked at the end of each statement.")
+        }
+        Utility::Checkpoint => {
+            ("CHECKPOINT", "Tables are in memory; there is nothing to write yet.")
+        }
         Utility::Vacuum { .. } => ("VACUUM", "Deleted rows are removed by themselves."),
     };
     PgError::unsupported(format!("{name} is not supported yet"), hint)
@@ -113,9 +123,16 @@ pub fn unsupported_statement(statement: &SqlStatement) -> PgError {
 }
 
 /// Binds the body of a view: a query, or Cypher.
-pub(crate) fn bind_view_body(context: &BindContext, statement: &Statement) -> Result<LogicalPlan, PgError> {
+pub(crate) fn bind_view_body(
+    context: &BindContext,
+    statement: &Statement,
+) -> Result<LogicalPlan, PgError> {
     match bind(context, statement)? {
-        Bound::Plan(BoundPlan { plan, kind: PlanKind::Select, parameters, .. }) if parameters.is_empty() => Ok(plan),
+        Bound::Plan(BoundPlan { plan, kind: PlanKind::Select, parameters, .. })
+            if parameters.is_empty() =>
+        {
+            Ok(plan)
+        }
         Bound::Plan(BoundPlan { kind: PlanKind::Select, .. }) => {
             Err(PgError::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"))
         }
@@ -141,8 +158,12 @@ fn bind_cypher(context: &BindContext, statement: &CypherStatement) -> Result<Bou
         .into_iter()
         .map(|(name, ty)| BoundColumn { name, ty, table: 0, attnum: 0 })
         .collect();
-    let plan =
-        BoundPlan { plan: bound.plan, kind: PlanKind::Select, parameters: bound.parameters, columns };
+    let plan = BoundPlan {
+        plan: bound.plan,
+        kind: PlanKind::Select,
+        parameters: bound.parameters,
+        columns,
+    };
     Ok(match statement.explain {
         None => plan,
         Some(ExplainMode::Explain) => sql::bind_explain(plan, false, false),

@@ -100,8 +100,13 @@ impl MatchPattern {
         }
         let vertices = self.pattern.vertices.iter().filter_map(|vertex| vertex.predicate.as_ref());
         let edges = self.pattern.edges.iter().filter_map(|edge| edge.predicate.as_ref());
-        let filter = self.filter.iter().map(|filter| pattern_column::close(filter.clone(), &columns));
-        vertices.chain(edges).map(|predicate| pattern_column::close(predicate.clone(), &elements)).chain(filter).collect()
+        let filter =
+            self.filter.iter().map(|filter| pattern_column::close(filter.clone(), &columns));
+        vertices
+            .chain(edges)
+            .map(|predicate| pattern_column::close(predicate.clone(), &elements))
+            .chain(filter)
+            .collect()
     }
 }
 
@@ -188,9 +193,14 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
         }
     }
 
-    fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+    fn with_exprs_and_inputs(
+        &self,
+        exprs: Vec<Expr>,
+        mut inputs: Vec<LogicalPlan>,
+    ) -> Result<Self> {
         let mut pattern = self.pattern.clone();
-        let mut exprs = exprs.into_iter().map(pattern_column::open).collect::<Result<Vec<_>>>()?.into_iter();
+        let mut exprs =
+            exprs.into_iter().map(pattern_column::open).collect::<Result<Vec<_>>>()?.into_iter();
         for vertex in &mut pattern.vertices {
             vertex.predicate = vertex.predicate.as_ref().and_then(|_| exprs.next());
         }
@@ -207,9 +217,8 @@ impl fmt::Display for BoundPattern {
     /// `(a:0)-[e:0 {1,3}]->(b:0,1)`, numbers being element tables.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use crate::planner::pattern::Direction;
-        let tables = |tables: &[u16]| {
-            tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-        };
+        let tables =
+            |tables: &[u16]| tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         for (at, edge) in self.edges.iter().enumerate() {
             let (left, right) = (&self.vertices[edge.left], &self.vertices[edge.right]);
             let (open, close) = match edge.direction {

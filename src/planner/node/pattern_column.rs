@@ -24,7 +24,9 @@ struct PatternColumn {
 /// `expr` with the columns in `own` as functions.
 pub(super) fn close(expr: Expr, own: &HashMap<&str, DataType>) -> Result<Expr> {
     expr.transform_up(|expr| {
-        let Expr::Column(Column { relation: None, name, .. }) = &expr else { return Ok(Transformed::no(expr)) };
+        let Expr::Column(Column { relation: None, name, .. }) = &expr else {
+            return Ok(Transformed::no(expr));
+        };
         let Some(ty) = own.get(name.as_str()) else { return Ok(Transformed::no(expr)) };
         let column = PatternColumn {
             name: name.clone(),

@@ -121,7 +121,11 @@ impl UserDefinedLogicalNodeCore for TableWrite {
         write!(f, "{verb} {}", self.relation.name)
     }
 
-    fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+    fn with_exprs_and_inputs(
+        &self,
+        _exprs: Vec<Expr>,
+        mut inputs: Vec<LogicalPlan>,
+    ) -> Result<Self> {
         let input = inputs.pop().map_or_else(|| Arc::clone(&self.input), Arc::new);
         Ok(Self { input, ..self.clone() })
     }

@@ -62,7 +62,10 @@ struct Altered {
 impl Altered {
     /// The relation with the table as it is now.
     fn refresh(&mut self) {
-        let mut table = Table::new(std::mem::take(&mut self.table.columns), std::mem::take(&mut self.table.constraints));
+        let mut table = Table::new(
+            std::mem::take(&mut self.table.columns),
+            std::mem::take(&mut self.table.constraints),
+        );
         table.next_attnum = table.next_attnum.max(self.table.next_attnum);
         self.table = table;
         self.relation.kind = RelationKind::Table(Arc::new(self.table.clone()));
@@ -78,7 +81,10 @@ impl Altered {
     }
 
     /// Gives every row a new shape.
-    fn reshape(&mut self, mut columns: impl FnMut(&RecordBatch) -> Result<Vec<ArrayRef>, PgError>) -> Result<(), PgError> {
+    fn reshape(
+        &mut self,
+        mut columns: impl FnMut(&RecordBatch) -> Result<Vec<ArrayRef>, PgError>,
+    ) -> Result<(), PgError> {
         self.refresh();
         let schema: SchemaRef = Arc::clone(&self.table.schema);
         let Some(version) = &self.version else { return Ok(()) };
@@ -99,7 +105,9 @@ fn check_rows(session: &Session, table: crate::types::Oid) -> Result<(), PgError
     let store = transaction.writes.lock().view().clone();
     if let (Some(definition), Some(version)) = (relation.table(), store.table(table)) {
         for constraint in &definition.constraints {
-            if let ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. } = &constraint.kind {
+            if let ConstraintKind::PrimaryKey { columns, .. }
+            | ConstraintKind::Unique { columns, .. } = &constraint.kind
+            {
                 check_key_is_unique(relation, &constraint.name, columns, version)?;
             }
         }
@@ -107,7 +115,12 @@ fn check_rows(session: &Session, table: crate::types::Oid) -> Result<(), PgError
     check_all(&transaction.catalog, &store, relation, &session.checks(transaction))
 }
 
-fn apply(session: &Session, catalog: &mut Catalog, state: &mut Altered, step: AlterStep) -> Result<(), PgError> {
+fn apply(
+    session: &Session,
+    catalog: &mut Catalog,
+    state: &mut Altered,
+    step: AlterStep,
+) -> Result<(), PgError> {
     match step {
         AlterStep::AddColumn { column, fill, constraints } => {
             add_column(session, state, column, fill)?;
@@ -135,7 +148,11 @@ fn apply(session: &Session, catalog: &mut Catalog, state: &mut Altered, step: Al
         }
         AlterStep::SetType { name, ty, convert } => {
             let at = state.position(&name)?;
-            refuse_views(catalog, state, &format!("column {name} of table {}", state.relation.name))?;
+            refuse_views(
+                catalog,
+                state,
+                &format!("column {name} of table {}", state.relation.name),
+            )?;
             let schema = table_plan_schema(&state.relation)?;
             let convert = physical_expression(&session.engine, &convert, &schema)?;
             state.table.columns[at].ty = ty;
@@ -143,7 +160,11 @@ fn apply(session: &Session, catalog: &mut Catalog, state: &mut Altered, step: Al
             state.reshape(|batch| {
                 let mut columns = batch.columns().to_vec();
                 let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-                let input = RecordBatch::try_new_with_options(Arc::clone(&plan), columns.clone(), &options)?;
+                let input = RecordBatch::try_new_with_options(
+                    Arc::clone(&plan),
+                    columns.clone(),
+                    &options,
+                )?;
                 columns[at] = convert.evaluate(&input)?.into_array(batch.num_rows())?;
                 Ok(columns)
             })?;
@@ -183,7 +204,8 @@ fn apply(session: &Session, catalog: &mut Catalog, state: &mut Altered, step: Al
         }
         AlterStep::RenameConstraint { from, to } => {
             let name = state.relation.name.clone();
-            let constraint = state.table.constraints.iter_mut().find(|constraint| constraint.name == from);
+            let constraint =
+                state.table.constraints.iter_mut().find(|constraint| constraint.name == from);
             let constraint = constraint.ok_or_else(|| no_constraint(&from, &name))?;
             constraint.name = to;
             Ok(())
@@ -219,7 +241,12 @@ fn refuse_nulls(state: &Altered, at: usize) -> Result<(), PgError> {
     Ok(())
 }
 
-fn add_column(session: &Session, state: &mut Altered, column: Column, fill: Option<Expr>) -> Result<(), PgError> {
+fn add_column(
+    session: &Session,
+    state: &mut Altered,
+    column: Column,
+    fill: Option<Expr>,
+) -> Result<(), PgError> {
     let attnum = state.table.next_attnum;
     state.table.next_attnum += 1;
     let ty = column.ty.arrow();
@@ -227,10 +254,16 @@ fn add_column(session: &Session, state: &mut Altered, column: Column, fill: Opti
         Some(fill) => evaluate_constant(&session.engine, fill)?,
         None => ScalarValue::try_from(&ty)?,
     };
-    if column.not_null && value.is_null() && state.version.as_ref().is_some_and(|version| version.live_rows() > 0) {
+    if column.not_null
+        && value.is_null()
+        && state.version.as_ref().is_some_and(|version| version.live_rows() > 0)
+    {
         return Err(PgError::new(
             SqlState::NOT_NULL_VIOLATION,
-            format!("column \"{}\" of relation \"{}\" contains null values", column.name, state.relation.name),
+            format!(
+                "column \"{}\" of relation \"{}\" contains null values",
+                column.name, state.relation.name
+            ),
         ));
     }
     let not_null = column.not_null;
@@ -273,14 +306,18 @@ fn refuse_views(catalog: &Catalog, state: &Altered, what: &str) -> Result<(), Pg
     if views.is_empty() {
         return Ok(());
     }
-    Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, format!("cannot alter {what} because a view uses it"))
-        .detail(views.join("\n"))
-        .hint("Drop the view first and make it again afterwards."))
+    Err(PgError::new(
+        SqlState::FEATURE_NOT_SUPPORTED,
+        format!("cannot alter {what} because a view uses it"),
+    )
+    .detail(views.join("\n"))
+    .hint("Drop the view first and make it again afterwards."))
 }
 
 /// Whether a text names a column: CHECK conditions and property expressions are kept as text.
 fn names(text: &str, column: &str) -> bool {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word.eq_ignore_ascii_case(column))
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .any(|word| word.eq_ignore_ascii_case(column))
 }
 
 fn refuse_text_use(catalog: &Catalog, state: &Altered, column: &str) -> Result<(), PgError> {
@@ -291,7 +328,10 @@ fn refuse_text_use(catalog: &Catalog, state: &Altered, column: &str) -> Result<(
     if let Some(constraint) = checked {
         return Err(PgError::new(
             SqlState::FEATURE_NOT_SUPPORTED,
-            format!("cannot rename column \"{column}\" because constraint \"{}\" uses it", constraint.name),
+            format!(
+                "cannot rename column \"{column}\" because constraint \"{}\" uses it",
+                constraint.name
+            ),
         )
         .hint("Drop the constraint first and add it again afterwards."));
     }
@@ -310,7 +350,12 @@ fn without(columns: &[usize], gone: usize) -> Option<Vec<usize>> {
         .collect()
 }
 
-fn drop_column(catalog: &mut Catalog, state: &mut Altered, name: &str, cascade: bool) -> Result<(), PgError> {
+fn drop_column(
+    catalog: &mut Catalog,
+    state: &mut Altered,
+    name: &str,
+    cascade: bool,
+) -> Result<(), PgError> {
     let at = state.position(name)?;
     let what = format!("column {name} of table {}", state.relation.name);
     let users: Vec<String> = dependents(catalog, state)
@@ -321,7 +366,8 @@ fn drop_column(catalog: &mut Catalog, state: &mut Altered, name: &str, cascade: 
         })
         .collect();
     if !users.is_empty() {
-        return Err(still_needed(&what, &users).hint("Drop them first; DROP COLUMN … CASCADE does not drop them yet."));
+        return Err(still_needed(&what, &users)
+            .hint("Drop them first; DROP COLUMN … CASCADE does not drop them yet."));
     }
     let referring: Vec<Arc<Relation>> = catalog.dependents(state.relation.oid);
     for other in &referring {
@@ -331,7 +377,10 @@ fn drop_column(catalog: &mut Catalog, state: &mut Altered, name: &str, cascade: 
                 if *referenced == state.relation.oid && referenced_columns.contains(&at))
         });
         if uses && !cascade {
-            return Err(still_needed(&what, &[format!("a foreign key on table {} depends on {what}", other.name)]));
+            return Err(still_needed(
+                &what,
+                &[format!("a foreign key on table {} depends on {what}", other.name)],
+            ));
         }
         shift_references(catalog, other, state.relation.oid, at);
     }
@@ -350,19 +399,23 @@ fn drop_column(catalog: &mut Catalog, state: &mut Altered, name: &str, cascade: 
                 }
                 ConstraintKind::Check { condition } if names(&condition, name) => return None,
                 ConstraintKind::Check { condition } => ConstraintKind::Check { condition },
-                ConstraintKind::ForeignKey { columns, referenced, referenced_columns, on_update, on_delete } => {
-                    ConstraintKind::ForeignKey {
-                        columns: without(&columns, at)?,
-                        referenced_columns: if referenced == own {
-                            without(&referenced_columns, at)?
-                        } else {
-                            referenced_columns
-                        },
-                        referenced,
-                        on_update,
-                        on_delete,
-                    }
-                }
+                ConstraintKind::ForeignKey {
+                    columns,
+                    referenced,
+                    referenced_columns,
+                    on_update,
+                    on_delete,
+                } => ConstraintKind::ForeignKey {
+                    columns: without(&columns, at)?,
+                    referenced_columns: if referenced == own {
+                        without(&referenced_columns, at)?
+                    } else {
+                        referenced_columns
+                    },
+                    referenced,
+                    on_update,
+                    on_delete,
+                },
             };
             Some(constraint)
         })
@@ -375,11 +428,18 @@ fn drop_column(catalog: &mut Catalog, state: &mut Altered, name: &str, cascade: 
 }
 
 /// Foreign keys of another table after a column of the referenced one is gone; keys on the column itself go.
-fn shift_references(catalog: &mut Catalog, other: &Arc<Relation>, referenced_table: crate::types::Oid, gone: usize) {
+fn shift_references(
+    catalog: &mut Catalog,
+    other: &Arc<Relation>,
+    referenced_table: crate::types::Oid,
+    gone: usize,
+) {
     let Some(table) = other.table() else { return };
     let mut table = table.as_ref().clone();
     table.constraints.retain_mut(|constraint| match &mut constraint.kind {
-        ConstraintKind::ForeignKey { referenced, referenced_columns, .. } if *referenced == referenced_table => {
+        ConstraintKind::ForeignKey { referenced, referenced_columns, .. }
+            if *referenced == referenced_table =>
+        {
             match without(referenced_columns, gone) {
                 Some(columns) => {
                     *referenced_columns = columns;
@@ -403,7 +463,8 @@ fn drop_constraint(
     if_exists: bool,
     cascade: bool,
 ) -> Result<(), PgError> {
-    let Some(at) = state.table.constraints.iter().position(|constraint| constraint.name == name) else {
+    let Some(at) = state.table.constraints.iter().position(|constraint| constraint.name == name)
+    else {
         let error = no_constraint(name, &state.relation.name);
         if !if_exists {
             return Err(error);
@@ -412,17 +473,22 @@ fn drop_constraint(
         return Ok(());
     };
     let kind = state.table.constraints[at].kind.clone();
-    if let ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. } = &kind {
+    if let ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. } =
+        &kind
+    {
         for other in catalog.dependents(state.relation.oid) {
             let Some(table) = other.table() else { continue };
             let uses = |constraint: &crate::catalog::Constraint| {
                 matches!(&constraint.kind, ConstraintKind::ForeignKey { referenced, referenced_columns, .. }
                     if *referenced == state.relation.oid && referenced_columns == columns)
             };
-            let Some(user) = table.constraints.iter().find(|constraint| uses(constraint)) else { continue };
+            let Some(user) = table.constraints.iter().find(|constraint| uses(constraint)) else {
+                continue;
+            };
             if !cascade {
                 let what = format!("constraint {name} on table {}", state.relation.name);
-                let needed = format!("constraint {} on table {} depends on {what}", user.name, other.name);
+                let needed =
+                    format!("constraint {} on table {} depends on {what}", user.name, other.name);
                 return Err(still_needed(&what, &[needed]));
             }
             let mut table = table.as_ref().clone();

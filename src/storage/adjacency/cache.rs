@@ -178,7 +178,9 @@ impl AdjacencyCache {
         let mut entries = self.entries.lock();
         let mut by_age: Vec<(u64, usize, AdjacencyKey)> = entries
             .iter()
-            .map(|(key, entry)| (entry.last_used.load(Ordering::Relaxed), entry.bytes(), key.clone()))
+            .map(|(key, entry)| {
+                (entry.last_used.load(Ordering::Relaxed), entry.bytes(), key.clone())
+            })
             .collect();
         by_age.sort_unstable_by_key(|(used, _, _)| *used);
         let mut total: usize = by_age.iter().map(|(_, bytes, _)| bytes).sum();
@@ -271,7 +273,11 @@ impl Entry {
     }
 
     /// The lists of one orientation.
-    fn build(&self, orientation: Orientation, cancel: &CancelFlag) -> Result<Adjacency, StorageError> {
+    fn build(
+        &self,
+        orientation: Orientation,
+        cancel: &CancelFlag,
+    ) -> Result<Adjacency, StorageError> {
         let ends = self.ends(cancel)?;
         let (from, to) = match orientation {
             Orientation::Out => (&self.tables.sources, &self.tables.destinations),

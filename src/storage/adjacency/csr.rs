@@ -103,7 +103,8 @@ impl Adjacency {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        (self.offsets.capacity() + self.neighbors.capacity() + self.edges.capacity()) * size_of::<u32>()
+        (self.offsets.capacity() + self.neighbors.capacity() + self.edges.capacity())
+            * size_of::<u32>()
     }
 }
 
@@ -135,7 +136,8 @@ mod tests {
     use super::*;
 
     fn build(source: &[u32], destination: &[u32], orientation: Orientation) -> Adjacency {
-        let ends = EdgeEnds { source: source.to_vec(), destination: destination.to_vec(), unresolved: 0 };
+        let ends =
+            EdgeEnds { source: source.to_vec(), destination: destination.to_vec(), unresolved: 0 };
         Adjacency::build(&ends, orientation, 4, 4, &CancelFlag::default()).unwrap()
     }
 

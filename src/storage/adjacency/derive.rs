@@ -131,7 +131,8 @@ pub(super) fn derive_ends(
         unresolved: known.unresolved,
     };
     if deleted {
-        for (position, (from, to)) in ends.source.iter_mut().zip(&mut ends.destination).enumerate() {
+        for (position, (from, to)) in ends.source.iter_mut().zip(&mut ends.destination).enumerate()
+        {
             if *from != DANGLING && !new[0].is_live(position as u64) {
                 (*from, *to) = (DANGLING, DANGLING);
             }
@@ -217,7 +218,8 @@ impl EndsChange {
             let (old_neighbors, old_edges) = base.neighbors(vertex);
             for (neighbor, edge) in old_neighbors.iter().zip(old_edges) {
                 // New edges have higher positions than those that stayed, so they follow equal neighbors.
-                while let Some(new) = added.next_if(|new| new.from == vertex && new.to < *neighbor) {
+                while let Some(new) = added.next_if(|new| new.from == vertex && new.to < *neighbor)
+                {
                     neighbors.push(new.to);
                     edges.push(new.edge);
                 }

@@ -129,9 +129,11 @@ impl IntegerIndex {
             cancel.check()?;
             let values = cast(chunk.batch.column(column), &DataType::Int64)?;
             let values = values.as_primitive::<Int64Type>();
-            keys.extend((0..chunk.len()).filter(|at| chunk.is_live(*at) && values.is_valid(*at)).map(
-                |at| (values.value(at), (*start + at as u64) as u32),
-            ));
+            keys.extend(
+                (0..chunk.len())
+                    .filter(|at| chunk.is_live(*at) && values.is_valid(*at))
+                    .map(|at| (values.value(at), (*start + at as u64) as u32)),
+            );
         }
         let first = keys.iter().map(|(key, _)| *key).min().unwrap_or(0);
         let last = keys.iter().map(|(key, _)| *key).max().unwrap_or(0);
@@ -204,7 +206,9 @@ fn resolve_encoded(
         .map(|chunk| encode_keys(&chunk.batch, &columns.vertex, &types))
         .collect::<Result<Vec<_>, _>>()?;
     let mut index: HashMap<&[u8], u32> = HashMap::with_capacity(vertices.live_rows() as usize);
-    for ((chunk, start), keys) in vertices.chunks().iter().zip(vertices.chunk_starts()).zip(&encoded) {
+    for ((chunk, start), keys) in
+        vertices.chunks().iter().zip(vertices.chunk_starts()).zip(&encoded)
+    {
         for at in (0..chunk.len()).filter(|at| chunk.is_live(*at)) {
             if at % CANCEL_CHECK_ROWS == 0 {
                 cancel.check()?;

@@ -19,6 +19,9 @@ pub enum RowIds {
     Sorted(Arc<[u64]>),
 }
 
+/// Key columns and the index over them.
+type KeyedIndex = (Vec<usize>, Arc<KeyIndex>);
+
 /// Rows of a table: a batch, their ids, and which of them are deleted.
 #[derive(Debug)]
 pub struct Chunk {
@@ -29,7 +32,7 @@ pub struct Chunk {
     /// A set bit is a deleted row; `None` where nothing is.
     pub deleted: Option<BooleanBuffer>,
     /// Shared by all versions of this batch, as deletion does not change keys.
-    indexes: Arc<Mutex<Vec<(Vec<usize>, Arc<KeyIndex>)>>>,
+    indexes: Arc<Mutex<Vec<KeyedIndex>>>,
     live: OnceLock<usize>,
 }
 

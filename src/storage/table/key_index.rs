@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
@@ -31,7 +31,8 @@ impl EncodedKeys {
     /// Encodes `columns` of `batch`.
     pub fn encode(batch: &RecordBatch, columns: &[usize]) -> Result<Self, ArrowError> {
         let converter = converter(&batch.schema(), columns)?;
-        let arrays: Vec<ArrayRef> = columns.iter().map(|column| batch.column(*column).clone()).collect();
+        let arrays: Vec<ArrayRef> =
+            columns.iter().map(|column| batch.column(*column).clone()).collect();
         Ok(Self { rows: converter.convert_columns(&arrays)?, nulls: key_nulls(batch, columns) })
     }
 

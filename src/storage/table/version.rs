@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, BooleanBufferBuilder, RecordBatch, UInt64Array};
-use arrow::compute::{concat_batches, filter_record_batch, interleave, take};
+use arrow::compute::{concat_batches, interleave, take};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
@@ -41,7 +41,12 @@ impl TableVersion {
         Self::of(table, schema, Vec::new(), Arc::default())
     }
 
-    fn of(table: Oid, schema: SchemaRef, chunks: Vec<Arc<Chunk>>, next_row: Arc<AtomicU64>) -> Self {
+    fn of(
+        table: Oid,
+        schema: SchemaRef,
+        chunks: Vec<Arc<Chunk>>,
+        next_row: Arc<AtomicU64>,
+    ) -> Self {
         let mut starts = Vec::with_capacity(chunks.len());
         let mut positions = 0u64;
         for chunk in &chunks {
@@ -93,9 +98,7 @@ impl TableVersion {
     pub fn gather(&self, column: usize, positions: &[u64]) -> Result<ArrayRef, ArrowError> {
         match self.chunks.as_slice() {
             [] => Ok(arrow::array::new_empty_array(self.schema.field(column).data_type())),
-            [only] => {
-                take(only.batch.column(column), &UInt64Array::from(positions.to_vec()), None)
-            }
+            [only] => take(only.batch.column(column), &UInt64Array::from(positions.to_vec()), None),
             many => {
                 let arrays: Vec<&dyn arrow::array::Array> =
                     many.iter().map(|chunk| chunk.batch.column(column).as_ref()).collect();
@@ -227,7 +230,11 @@ fn merge(tail: &[Arc<Chunk>], schema: &SchemaRef) -> Result<Chunk, ArrowError> {
     let mut batches = Vec::with_capacity(tail.len());
     for chunk in tail {
         batches.push(chunk.live_batch(&chunk.batch)?);
-        ids.extend((0..chunk.len()).filter(|offset| chunk.is_live(*offset)).map(|offset| chunk.row_id(offset).0));
+        ids.extend(
+            (0..chunk.len())
+                .filter(|offset| chunk.is_live(*offset))
+                .map(|offset| chunk.row_id(offset).0),
+        );
     }
     let batch = concat_batches(schema, &batches)?;
     if ids.is_sorted() {
@@ -262,9 +269,4 @@ impl TableVersion {
             &arrow::array::RecordBatchOptions::new().with_row_count(Some(positions.len())),
         )
     }
-}
-
-/// Keeps what `mask` keeps; a small helper for writers that split batches.
-pub fn filter_rows(batch: &RecordBatch, mask: &arrow::array::BooleanArray) -> Result<RecordBatch, ArrowError> {
-    filter_record_batch(batch, mask)
 }

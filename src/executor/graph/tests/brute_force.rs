@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::fixture::{Edge, Fixture};
 use crate::planner::{
-    BoundPattern, Direction, EdgeRule, PathMode, PathSearch, PatternEdge, PatternElement, Quantifier,
+    BoundPattern, Direction, EdgeRule, PathMode, PathSearch, PatternEdge, PatternElement,
+    Quantifier,
 };
 use crate::types::ElementRef;
 

@@ -44,7 +44,11 @@ pub(super) fn version(oid: u32, columns: Vec<(&str, ArrayRef)>) -> TableVersion 
     if second.num_rows() > 0 { version.append(second).unwrap().0 } else { version }
 }
 
-pub(super) fn element(alias: &str, relation: u32, properties: &[(&str, PgType, usize)]) -> ElementTable {
+pub(super) fn element(
+    alias: &str,
+    relation: u32,
+    properties: &[(&str, PgType, usize)],
+) -> ElementTable {
     let properties = properties
         .iter()
         .map(|(name, ty, column)| PropertyDef {
@@ -62,11 +66,8 @@ pub(super) fn element(alias: &str, relation: u32, properties: &[(&str, PgType, u
 }
 
 fn edge_table(alias: &str, relation: u32, source: usize, destination: usize) -> EdgeTable {
-    let end = |vertex, column| EndPoint {
-        vertex,
-        edge_columns: vec![column],
-        vertex_columns: vec![0],
-    };
+    let end =
+        |vertex, column| EndPoint { vertex, edge_columns: vec![column], vertex_columns: vec![0] };
     EdgeTable {
         element: element(alias, relation, &[("w", PgType::Int8, 3)]),
         source: end(source, 1),
@@ -116,7 +117,9 @@ pub(super) fn random_graph(seed: u64) -> Fixture {
             if of == 0 {
                 Arc::new(Int64Array::from_iter_values(values.iter().map(|at| *at as i64 * 10)))
             } else {
-                Arc::new(StringViewArray::from_iter_values(values.iter().map(|at| format!("b{at}"))))
+                Arc::new(StringViewArray::from_iter_values(
+                    values.iter().map(|at| format!("b{at}")),
+                ))
             }
         };
         versions.push(version(
@@ -129,7 +132,8 @@ pub(super) fn random_graph(seed: u64) -> Fixture {
             ],
         ));
         for at in 0..count {
-            let there = |of: usize, vertex: usize| vertex < counts[of] && deleted[of] != Some(vertex);
+            let there =
+                |of: usize, vertex: usize| vertex < counts[of] && deleted[of] != Some(vertex);
             if there(from, sources[at]) && there(to, targets[at]) {
                 edges.push(Edge {
                     id: ElementRef::new(table as u16, at as u64).0,

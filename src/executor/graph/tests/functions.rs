@@ -30,13 +30,23 @@ fn graph() -> Arc<GraphSnapshot> {
         ("age", Arc::new(Int32Array::from(vec![Some(3), None, Some(5)]))),
         ("height", Arc::new(Float64Array::from(vec![Some(1.0), Some(f64::NAN), Some(1e-300)]))),
         ("born", Arc::new(Date32Array::from(vec![Some(0), None, None]))),
-        ("seen", Arc::new(TimestampMicrosecondArray::from(vec![Some(3_661_000_000), None, Some(60_250_000)]))),
+        (
+            "seen",
+            Arc::new(TimestampMicrosecondArray::from(vec![
+                Some(3_661_000_000),
+                None,
+                Some(60_250_000),
+            ])),
+        ),
         ("nice", Arc::new(BooleanArray::from(vec![true, false, true]))),
-        ("left", Arc::new(IntervalMonthDayNanoArray::from(vec![
-            Some(IntervalMonthDayNano::new(14, 10, 9_000_000_000_000)),
-            Some(IntervalMonthDayNano::new(0, 0, 0)),
-            Some(IntervalMonthDayNano::new(0, 0, -1_500_000_000)),
-        ]))),
+        (
+            "left",
+            Arc::new(IntervalMonthDayNanoArray::from(vec![
+                Some(IntervalMonthDayNano::new(14, 10, 9_000_000_000_000)),
+                Some(IntervalMonthDayNano::new(0, 0, 0)),
+                Some(IntervalMonthDayNano::new(0, 0, -1_500_000_000)),
+            ])),
+        ),
     ];
     let cities: Vec<(&str, ArrayRef)> = vec![
         ("country", Arc::new(StringViewArray::from(vec!["no", "no"]))),
@@ -106,7 +116,8 @@ fn texts(values: &ArrayRef) -> Vec<Option<String>> {
 #[test]
 fn properties_of_one_and_of_several_tables() {
     let graph = graph();
-    let name = || GraphFunctionKind::Property { name: "name".into(), ty: PgType::Text, edge: false };
+    let name =
+        || GraphFunctionKind::Property { name: "name".into(), ty: PgType::Text, edge: false };
     let all = call(&graph, name(), refs(&[Some((0, 0)), Some((0, 1)), Some((0, 2))]));
     assert_eq!(texts(&all), [Some("ann \"a\"".into()), Some("bob".into()), Some("cy".into())]);
     let mixed = call(&graph, name(), refs(&[Some((1, 0)), None, Some((0, 2)), Some((1, 1))]));
@@ -173,7 +184,10 @@ fn labels_keys_identifiers_and_ends() {
     assert_eq!(has.as_boolean().iter().collect::<Vec<_>>(), [Some(true), None, Some(false)]);
     let keys = call(&graph, GraphFunctionKind::Keys { edge: false }, some());
     let first = keys.as_list::<i32>().value(0);
-    assert_eq!(texts(&first).into_iter().flatten().collect::<Vec<_>>(), ["name", "height", "nice", "left"]);
+    assert_eq!(
+        texts(&first).into_iter().flatten().collect::<Vec<_>>(),
+        ["name", "height", "nice", "left"]
+    );
     let ids = call(&graph, GraphFunctionKind::ElementId { edge: false }, some());
     assert_eq!(texts(&ids), [Some("person:bob".into()), None, Some("city:[\"no\",1]".into())]);
     let types = call(&graph, GraphFunctionKind::Labels { edge: true }, refs(&[None, Some((0, 1))]));

@@ -42,9 +42,8 @@ impl ExtensionPlanner for Extensions {
         context: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() else { return Ok(None) };
-        let create = |expr: &_, schema: &_| {
-            planner.create_physical_expr(expr, schema, session, context)
-        };
+        let create =
+            |expr: &_, schema: &_| planner.create_physical_expr(expr, schema, session, context);
         let input = physical_inputs.first().cloned();
         lower_match(pattern, input, &self.0, &create, 4).map(Some)
     }
@@ -62,8 +61,9 @@ async fn run(plan: LogicalPlan, graph: &Arc<GraphSnapshot>) -> (String, Vec<Reco
     let state = state();
     let plan = state.optimize(&plan).unwrap();
     let plan = bind_graph_functions(plan, &|_| Ok(Arc::clone(graph))).unwrap();
-    let planner =
-        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions(Arc::clone(graph)))]);
+    let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions(
+        Arc::clone(graph),
+    ))]);
     let plan = planner.create_physical_plan(&plan, &state).await.unwrap();
     let shown = displayable(plan.as_ref()).indent(false).to_string();
     (shown, collect(plan, state.task_ctx()).await.unwrap())
@@ -98,7 +98,8 @@ async fn counts_through_the_whole_planner() {
             .filter(property(&fixture, "x", false, "v0").gt_eq(lit(1i64)))
             .unwrap();
         let none: [datafusion::logical_expr::Expr; 0] = [];
-        let all = rows.clone().aggregate(none.clone(), [count(lit(1i64))]).unwrap().build().unwrap();
+        let all =
+            rows.clone().aggregate(none.clone(), [count(lit(1i64))]).unwrap().build().unwrap();
         let (shown, batches) = run(all, &fixture.snapshot).await;
         assert_eq!(number(&batches, 0), firsts.len() as i64, "seed {seed} {pattern:?}\n{shown}");
         let distinct = rows.aggregate(none, [count_distinct(col("v0"))]).unwrap().build().unwrap();

@@ -149,7 +149,12 @@ fn expected_row(pattern: &BoundPattern, found: &Match) -> Vec<String> {
 }
 
 /// The plan's rows in the same form; paths are checked by [`check_path`].
-fn actual_row(fixture: &Fixture, pattern: &BoundPattern, skip: usize, row: &[String]) -> Vec<String> {
+fn actual_row(
+    fixture: &Fixture,
+    pattern: &BoundPattern,
+    skip: usize,
+    row: &[String],
+) -> Vec<String> {
     let own = pattern.vertices.iter().filter(|vertex| !vertex.bound).count();
     let mut texts = row[skip..skip + own + pattern.edges.len()].to_vec();
     for (at, text) in texts[own..].iter_mut().enumerate() {
@@ -277,8 +282,7 @@ fn input_rows(random: &mut StdRng, fixture: &Fixture) -> RecordBatch {
         })
         .collect();
     let numbers = UInt64Array::from_iter_values(0..count as u64);
-    let columns: [(&str, ArrayRef); 2] =
-        [("v0", Arc::new(vertices)), ("n", Arc::new(numbers))];
+    let columns: [(&str, ArrayRef); 2] = [("v0", Arc::new(vertices)), ("n", Arc::new(numbers))];
     let columns = columns.into_iter().map(|(name, values)| (name, values, true));
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
@@ -358,7 +362,9 @@ async fn a_bound_edge_gives_its_vertices() {
         let found = matches(&fixture, &pattern, &Conditions::default(), &BTreeMap::new());
         let mut expected: Vec<Vec<String>> = found
             .iter()
-            .map(|it| [it.edges[0][0], it.vertices[0], it.vertices[1]].map(|id| id.to_string()).to_vec())
+            .map(|it| {
+                [it.edges[0][0], it.vertices[0], it.vertices[1]].map(|id| id.to_string()).to_vec()
+            })
             .collect();
         expected.sort();
         let node =

@@ -1,12 +1,12 @@
 //! Aggregate functions: each becomes a column of the aggregation below the projection it stands in.
 
+use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions_aggregate::array_agg::array_agg_udaf;
 use datafusion::functions_aggregate::average::avg_udaf;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::functions_aggregate::stddev::{stddev_pop_udaf, stddev_udaf};
 use datafusion::functions_aggregate::sum::sum_udaf;
-use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
 use datafusion::logical_expr::{AggregateUDF, Expr as PlanExpr, cast, lit};
 use std::sync::Arc;
@@ -51,15 +51,29 @@ impl Binder<'_> {
         Ok(Typed::new(self.collect_aggregate(rows), CypherType::Integer))
     }
 
-    pub(super) fn aggregate(&mut self, name: &str, call: &FunctionCall, span: Span) -> Result<Typed, PgError> {
+    pub(super) fn aggregate(
+        &mut self,
+        name: &str,
+        call: &FunctionCall,
+        span: Span,
+    ) -> Result<Typed, PgError> {
         self.check_place(span)?;
         let percentile = name.starts_with("percentile");
         let expected = if percentile { 2 } else { 1 };
         if call.arguments.len() != expected {
-            return Err(error::argument_count(name, &expected.to_string(), call.arguments.len(), span));
+            return Err(error::argument_count(
+                name,
+                &expected.to_string(),
+                call.arguments.len(),
+                span,
+            ));
         }
         let outside = std::mem::replace(&mut self.place, AggregatePlace::Nested);
-        let arguments = call.arguments.iter().map(|argument| self.expr(argument)).collect::<Result<Vec<_>, _>>();
+        let arguments = call
+            .arguments
+            .iter()
+            .map(|argument| self.expr(argument))
+            .collect::<Result<Vec<_>, _>>();
         self.place = outside;
         let mut arguments = arguments?.into_iter().map(|argument| self.normalized_number(argument));
         let (Some(value), second) = (arguments.next(), arguments.next()) else {
@@ -70,7 +84,12 @@ impl Binder<'_> {
             "count" => {
                 let value = if call.distinct { self.grouping_key(value) } else { value.expr };
                 Ok(Typed::new(
-                    self.collect_aggregate(self::call(count_udaf(), vec![value], call.distinct, None)),
+                    self.collect_aggregate(self::call(
+                        count_udaf(),
+                        vec![value],
+                        call.distinct,
+                        None,
+                    )),
                     CypherType::Integer,
                 ))
             }
@@ -105,14 +124,18 @@ impl Binder<'_> {
             CypherType::Null => Ok(Typed::new(lit(0_i64), CypherType::Integer)),
             CypherType::Integer | CypherType::Float => {
                 let zero = if value.ty == CypherType::Integer { lit(0_i64) } else { lit(0.0_f64) };
-                let sum = self.collect_aggregate(call(sum_udaf(), vec![value.expr], distinct, None));
+                let sum =
+                    self.collect_aggregate(call(sum_udaf(), vec![value.expr], distinct, None));
                 Ok(Typed::new(coalesce(vec![sum, zero]), value.ty))
             }
             CypherType::Pg(PgType::Numeric(_)) => {
                 let ty = CypherType::Pg(PgType::Numeric(None));
                 let exact = cast(value.expr, ty.arrow());
                 let sum = self.collect_aggregate(call(sum_udaf(), vec![exact], distinct, None));
-                Ok(Typed::new(coalesce(vec![cast(sum, ty.arrow()), cast(lit(0_i64), ty.arrow())]), ty))
+                Ok(Typed::new(
+                    coalesce(vec![cast(sum, ty.arrow()), cast(lit(0_i64), ty.arrow())]),
+                    ty,
+                ))
             }
             CypherType::Any | CypherType::Duration => {
                 let ty = value.ty.clone();
@@ -130,7 +153,10 @@ impl Binder<'_> {
             CypherType::Null => Ok(super::typed::null_of(&CypherType::Float)),
             CypherType::Any => self.coerce(value, &CypherType::Float),
             ty if ty.is_number() => Ok(cast(value.expr, CypherType::Float.arrow())),
-            ty => Err(error::wrong_type(format!("{function} does not take values of type {ty}"), span)),
+            ty => Err(error::wrong_type(
+                format!("{function} does not take values of type {ty}"),
+                span,
+            )),
         }
     }
 
@@ -146,7 +172,10 @@ impl Binder<'_> {
             return Ok(dynamic("avg", lists::average, vec![list], CypherType::Duration));
         }
         let floats = self.floats("avg", value, span)?;
-        Ok(Typed::new(self.collect_aggregate(call(function, vec![floats], distinct, None)), CypherType::Float))
+        Ok(Typed::new(
+            self.collect_aggregate(call(function, vec![floats], distinct, None)),
+            CypherType::Float,
+        ))
     }
 
     /// Of fewer than two values the deviation is 0.
@@ -162,12 +191,19 @@ impl Binder<'_> {
         Ok(Typed::new(coalesce(vec![deviation, lit(0.0_f64)]), CypherType::Float))
     }
 
-    fn extreme(&mut self, function: Arc<AggregateUDF>, value: Typed, _span: Span) -> Result<Typed, PgError> {
+    fn extreme(
+        &mut self,
+        function: Arc<AggregateUDF>,
+        value: Typed,
+        _span: Span,
+    ) -> Result<Typed, PgError> {
         let value = match &value.ty {
             CypherType::Null => return Ok(Typed::null()),
-            CypherType::Integer | CypherType::Float | CypherType::String | CypherType::Boolean | CypherType::Any => {
-                value
-            }
+            CypherType::Integer
+            | CypherType::Float
+            | CypherType::String
+            | CypherType::Boolean
+            | CypherType::Any => value,
             CypherType::Pg(PgType::Numeric(_)) => value,
             ty if ty.is_temporal() => value,
             // Everything else compares as ANY does.
@@ -180,7 +216,8 @@ impl Binder<'_> {
     /// The list of values that are not null.
     pub(super) fn collect(&mut self, value: Typed, distinct: bool) -> Typed {
         let present = Box::new(value.expr.clone().is_not_null());
-        let list = self.collect_aggregate(call(array_agg_udaf(), vec![value.expr], false, Some(present)));
+        let list =
+            self.collect_aggregate(call(array_agg_udaf(), vec![value.expr], false, Some(present)));
         let ty = CypherType::list(value.ty.clone());
         let list = Typed::new(coalesce(vec![list, empty_list(&value.ty)]), ty.clone());
         // The engine's own DISTINCT loses the order of first appearance.
@@ -195,12 +232,17 @@ impl Binder<'_> {
         distinct: bool,
         span: Span,
     ) -> Result<Typed, PgError> {
-        let Some(fraction) = fraction else { return Err(PgError::internal("a percentile without a fraction")) };
+        let Some(fraction) = fraction else {
+            return Err(PgError::internal("a percentile without a fraction"));
+        };
         let fraction = self.expect(fraction, &CypherType::Float);
         let fraction = self.normalized(fraction);
         for ty in [&value.ty, &fraction.ty] {
             if !ty.is_number() && !ty.is_open() {
-                return Err(error::wrong_type(format!("{name} does not take values of type {ty}"), span));
+                return Err(error::wrong_type(
+                    format!("{name} does not take values of type {ty}"),
+                    span,
+                ));
             }
         }
         let result = match (&value.ty, name) {
@@ -215,7 +257,9 @@ impl Binder<'_> {
             fraction.ty,
         );
         Ok(match name {
-            "percentilecont" => dynamic("percentile_cont", lists::percentile_cont, vec![list, fraction], result),
+            "percentilecont" => {
+                dynamic("percentile_cont", lists::percentile_cont, vec![list, fraction], result)
+            }
             _ => dynamic("percentile_disc", lists::percentile_disc, vec![list, fraction], result),
         })
     }
@@ -229,6 +273,12 @@ fn call(
 ) -> PlanExpr {
     PlanExpr::AggregateFunction(AggregateFunction {
         func,
-        params: AggregateFunctionParams { args, distinct, filter, order_by: Vec::new(), null_treatment: None },
+        params: AggregateFunctionParams {
+            args,
+            distinct,
+            filter,
+            order_by: Vec::new(),
+            null_treatment: None,
+        },
     })
 }

@@ -60,7 +60,10 @@ pub(super) struct Binder<'c> {
 
 /// One row without columns.
 pub(super) fn one_row() -> LogicalPlan {
-    LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, schema: Arc::new(DFSchema::empty()) })
+    LogicalPlan::EmptyRelation(EmptyRelation {
+        produce_one_row: true,
+        schema: Arc::new(DFSchema::empty()),
+    })
 }
 
 /// A column by its exact name.
@@ -142,7 +145,11 @@ impl<'c> Binder<'c> {
             Some(ty) => typed_parameter(number, &ty),
             None => {
                 self.parameters.use_open(index);
-                let expr = Conversion::call(placeholder(number, &PgType::Jsonb), CypherType::String, Target::FromJson);
+                let expr = Conversion::call(
+                    placeholder(number, &PgType::Jsonb),
+                    CypherType::String,
+                    Target::FromJson,
+                );
                 Typed { expr, ty: CypherType::Any, parameter: Some(number) }
             }
         }
@@ -153,7 +160,9 @@ impl<'c> Binder<'c> {
         let Some(number) = value.parameter else { return value };
         let wanted = match ty {
             CypherType::Any | CypherType::Null | CypherType::Json => return value,
-            CypherType::Node | CypherType::Relationship | CypherType::Path | CypherType::Map(_) => return value,
+            CypherType::Node | CypherType::Relationship | CypherType::Path | CypherType::Map(_) => {
+                return value;
+            }
             ty => ty.wire(),
         };
         if wanted == PgType::Jsonb {
@@ -175,15 +184,19 @@ fn placeholder(number: usize, ty: &PgType) -> Expr {
 fn typed_parameter(number: usize, ty: &PgType) -> Typed {
     let expr = placeholder(number, ty);
     match ty {
-        PgType::Json | PgType::Jsonb => {
-            Typed::new(Conversion::call(expr, CypherType::String, Target::FromJson), CypherType::Any)
-        }
+        PgType::Json | PgType::Jsonb => Typed::new(
+            Conversion::call(expr, CypherType::String, Target::FromJson),
+            CypherType::Any,
+        ),
         other => Typed::new(expr, CypherType::of_property(other)),
     }
 }
 
 /// A projection of `input`; keeps its rows where there are no columns.
-pub(super) fn projection(input: LogicalPlan, columns: Vec<(Expr, String)>) -> Result<LogicalPlan, PgError> {
+pub(super) fn projection(
+    input: LogicalPlan,
+    columns: Vec<(Expr, String)>,
+) -> Result<LogicalPlan, PgError> {
     let exprs = columns
         .into_iter()
         .map(|(expr, name)| match &expr {

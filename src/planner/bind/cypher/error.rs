@@ -8,11 +8,21 @@ fn at(code: SqlState, message: impl Into<String>, word: &'static str, span: Span
 }
 
 pub(super) fn undefined_variable(name: &str, span: Span) -> PgError {
-    at(SqlState::UNDEFINED_COLUMN, format!("variable \"{name}\" is not defined"), "UndefinedVariable", span)
+    at(
+        SqlState::UNDEFINED_COLUMN,
+        format!("variable \"{name}\" is not defined"),
+        "UndefinedVariable",
+        span,
+    )
 }
 
 pub(super) fn already_bound(name: &str, span: Span) -> PgError {
-    at(SqlState::DUPLICATE_ALIAS, format!("variable \"{name}\" is already bound"), "VariableAlreadyBound", span)
+    at(
+        SqlState::DUPLICATE_ALIAS,
+        format!("variable \"{name}\" is already bound"),
+        "VariableAlreadyBound",
+        span,
+    )
 }
 
 pub(super) fn wrong_type(message: impl Into<String>, span: Span) -> PgError {
@@ -20,19 +30,39 @@ pub(super) fn wrong_type(message: impl Into<String>, span: Span) -> PgError {
 }
 
 pub(super) fn column_conflict(name: &str, span: Span) -> PgError {
-    at(SqlState::DUPLICATE_COLUMN, format!("column \"{name}\" is named more than once"), "ColumnNameConflict", span)
+    at(
+        SqlState::DUPLICATE_COLUMN,
+        format!("column \"{name}\" is named more than once"),
+        "ColumnNameConflict",
+        span,
+    )
 }
 
 pub(super) fn no_alias(span: Span) -> PgError {
-    at(SqlState::SYNTAX_ERROR, "an expression in WITH needs a name: AS name", "NoExpressionAlias", span)
+    at(
+        SqlState::SYNTAX_ERROR,
+        "an expression in WITH needs a name: AS name",
+        "NoExpressionAlias",
+        span,
+    )
 }
 
 pub(super) fn no_variables(span: Span) -> PgError {
-    at(SqlState::SYNTAX_ERROR, "there are no variables that * could stand for", "NoVariablesInScope", span)
+    at(
+        SqlState::SYNTAX_ERROR,
+        "there are no variables that * could stand for",
+        "NoVariablesInScope",
+        span,
+    )
 }
 
 pub(super) fn unknown_function(name: &str, span: Span) -> PgError {
-    at(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist"), "UnknownFunction", span)
+    at(
+        SqlState::UNDEFINED_FUNCTION,
+        format!("function {name} does not exist"),
+        "UnknownFunction",
+        span,
+    )
 }
 
 pub(super) fn argument_count(name: &str, expected: &str, found: usize, span: Span) -> PgError {
@@ -54,7 +84,12 @@ pub(super) fn invalid_aggregation(place: &str, span: Span) -> PgError {
 }
 
 pub(super) fn nested_aggregation(span: Span) -> PgError {
-    at(SqlState::GROUPING_ERROR, "aggregate function calls cannot be nested", "NestedAggregation", span)
+    at(
+        SqlState::GROUPING_ERROR,
+        "aggregate function calls cannot be nested",
+        "NestedAggregation",
+        span,
+    )
 }
 
 pub(super) fn ambiguous_aggregation(span: Span) -> PgError {
@@ -77,6 +112,9 @@ pub(super) fn not_constant(clause: &str, span: Span) -> PgError {
 }
 
 pub(super) fn unsupported(what: impl std::fmt::Display, span: Span) -> PgError {
-    PgError::unsupported(format!("{what} is not supported yet"), "See docs/compat.md for the Cypher that is.")
-        .at(span.start as usize)
+    PgError::unsupported(
+        format!("{what} is not supported yet"),
+        "See docs/compat.md for the Cypher that is.",
+    )
+    .at(span.start as usize)
 }

@@ -17,7 +17,9 @@ use crate::error::PgError;
 use crate::functions::cypher::output::{Conversion, Target};
 use crate::functions::cypher::{Call, CypherType, Nulls, Value, codec, operators};
 use crate::parser::Span;
-use crate::parser::cypher::{Case, ComparisonOperator, Expr, ExprKind, Literal, MapProjectionItem, UnaryOperator};
+use crate::parser::cypher::{
+    Case, ComparisonOperator, Expr, ExprKind, Literal, MapProjectionItem, UnaryOperator,
+};
 use crate::parser::pattern::{LabelExpr, Name};
 use crate::planner::bind::graph::names::{self, Dialect};
 use crate::planner::node::{GraphFunction, GraphFunctionKind};
@@ -52,7 +54,11 @@ impl Binder<'_> {
             ExprKind::Comparison { first, rest } => self.comparisons(first, rest),
             ExprKind::IsNull { operand, negated } => {
                 let operand = self.expr(operand)?;
-                Ok(Typed::boolean(if *negated { operand.expr.is_not_null() } else { operand.expr.is_null() }))
+                Ok(Typed::boolean(if *negated {
+                    operand.expr.is_not_null()
+                } else {
+                    operand.expr.is_null()
+                }))
             }
             ExprKind::IsTyped { .. } => Err(error::unsupported("IS :: type", span)),
             ExprKind::HasLabels { operand, labels } => {
@@ -63,7 +69,9 @@ impl Binder<'_> {
             ExprKind::CountStar => self.count_star(span),
             ExprKind::Case(case) => self.case(case),
             ExprKind::ListComprehension(comprehension) => self.list_comprehension(comprehension),
-            ExprKind::PatternComprehension(comprehension) => self.pattern_comprehension(comprehension, span),
+            ExprKind::PatternComprehension(comprehension) => {
+                self.pattern_comprehension(comprehension, span)
+            }
             ExprKind::Quantified(quantified) => self.quantified(quantified),
             ExprKind::Reduce(reduce) => self.reduce(reduce, span),
             ExprKind::PatternPredicate(path) => self.pattern_predicate(path, span),
@@ -82,9 +90,12 @@ impl Binder<'_> {
 
     fn named_parameter(&mut self, name: &str, span: Span) -> Result<Typed, PgError> {
         let number = self.context.statement.parameter_number(name).ok_or_else(|| {
-            PgError::new(crate::error::SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${name}"))
-                .routine("ParameterMissing")
-                .at(span.start as usize)
+            PgError::new(
+                crate::error::SqlState::UNDEFINED_PARAMETER,
+                format!("there is no parameter ${name}"),
+            )
+            .routine("ParameterMissing")
+            .at(span.start as usize)
         })?;
         Ok(self.parameter(number))
     }
@@ -95,10 +106,12 @@ impl Binder<'_> {
         match &base.ty {
             CypherType::Null => Ok(Typed::null()),
             CypherType::Node | CypherType::Relationship => self.element_property(base, key),
-            CypherType::Map(fields) => Ok(match fields.iter().find(|(name, _)| *name == key.text) {
-                Some((name, ty)) => Typed::new(get_field(base.expr, name.as_str()), ty.clone()),
-                None => Typed::null(),
-            }),
+            CypherType::Map(fields) => {
+                Ok(match fields.iter().find(|(name, _)| *name == key.text) {
+                    Some((name, ty)) => Typed::new(get_field(base.expr, name.as_str()), ty.clone()),
+                    None => Typed::null(),
+                })
+            }
             CypherType::Any => Ok(dynamic_property(base, &key.text, CypherType::Any)),
             ty if ty.is_temporal() => {
                 let ty = match key.text.as_str() {
@@ -107,7 +120,9 @@ impl Binder<'_> {
                 };
                 Ok(dynamic_property(base, &key.text, ty))
             }
-            ty => Err(error::wrong_type(format!("a value of type {ty} has no properties"), key.span)),
+            ty => {
+                Err(error::wrong_type(format!("a value of type {ty} has no properties"), key.span))
+            }
         }
     }
 
@@ -115,14 +130,19 @@ impl Binder<'_> {
         let edge = base.ty == CypherType::Relationship;
         let graph = Arc::clone(self.graph()?);
         let Some(property) = names::cypher_property(&graph, &key.text, edge) else {
-            let notice = PgError::notice(format!("no {} has a property \"{}\"", kind_name(edge), key.text))
-                .at(key.span.start as usize);
+            let notice =
+                PgError::notice(format!("no {} has a property \"{}\"", kind_name(edge), key.text))
+                    .at(key.span.start as usize);
             let known = names::property_names(&graph, edge);
             self.notices.push(names::with_near(notice, &key.text, known.into_iter()));
             return Ok(Typed::null());
         };
         let ty = CypherType::of_property(&property.ty);
-        let kind = GraphFunctionKind::Property { name: property.name.clone(), ty: property.ty.clone(), edge };
+        let kind = GraphFunctionKind::Property {
+            name: property.name.clone(),
+            ty: property.ty.clone(),
+            edge,
+        };
         Ok(Typed::new(GraphFunction::call(&graph, kind, base.expr), ty))
     }
 
@@ -138,15 +158,19 @@ impl Binder<'_> {
         let key = self.expr(index)?;
         let key = self.expect(key, &wanted);
         let key = self.normalized(key);
-        if let (CypherType::Map(_) | CypherType::Node | CypherType::Relationship, ExprKind::Literal(Literal::String(text))) =
-            (&base.ty, &index.kind)
+        if let (
+            CypherType::Map(_) | CypherType::Node | CypherType::Relationship,
+            ExprKind::Literal(Literal::String(text)),
+        ) = (&base.ty, &index.kind)
         {
             let name = Name { text: text.clone(), quoted: true, span: index_span };
             return self.property(base, &name);
         }
         let result = match (&base.ty, &key.ty) {
             (CypherType::Null, _) | (_, CypherType::Null) => return Ok(Typed::null()),
-            (CypherType::List(element), CypherType::Integer | CypherType::Any) => (**element).clone(),
+            (CypherType::List(element), CypherType::Integer | CypherType::Any) => {
+                (**element).clone()
+            }
             (CypherType::Any, _) => CypherType::Any,
             (
                 CypherType::Map(_) | CypherType::Node | CypherType::Relationship,
@@ -157,19 +181,33 @@ impl Binder<'_> {
                 return Ok(dynamic("index", operators::index, vec![base, key], CypherType::Any));
             }
             (CypherType::List(_), ty) => {
-                return Err(error::wrong_type(format!("a list index must be an INTEGER, not {ty}"), index_span));
+                return Err(error::wrong_type(
+                    format!("a list index must be an INTEGER, not {ty}"),
+                    index_span,
+                ));
             }
             (CypherType::Map(_) | CypherType::Node | CypherType::Relationship, ty) => {
-                return Err(error::wrong_type(format!("a key must be a STRING, not {ty}"), index_span));
+                return Err(error::wrong_type(
+                    format!("a key must be a STRING, not {ty}"),
+                    index_span,
+                ));
             }
             (ty, _) => {
-                return Err(error::wrong_type(format!("a value of type {ty} has no elements"), base_span));
+                return Err(error::wrong_type(
+                    format!("a value of type {ty} has no elements"),
+                    base_span,
+                ));
             }
         };
         Ok(dynamic("index", operators::index, vec![base, key], result))
     }
 
-    fn slice(&mut self, base: &Expr, from: Option<&Expr>, to: Option<&Expr>) -> Result<Typed, PgError> {
+    fn slice(
+        &mut self,
+        base: &Expr,
+        from: Option<&Expr>,
+        to: Option<&Expr>,
+    ) -> Result<Typed, PgError> {
         let span = base.span;
         let base = self.expr(base)?;
         let base = self.normalized(base);
@@ -195,7 +233,9 @@ impl Binder<'_> {
         let result = match &base.ty {
             CypherType::Null => return Ok(Typed::null()),
             ty @ (CypherType::List(_) | CypherType::Any) => ty.clone(),
-            ty => return Err(error::wrong_type(format!("a value of type {ty} has no slices"), span)),
+            ty => {
+                return Err(error::wrong_type(format!("a value of type {ty} has no slices"), span));
+            }
         };
         Ok(dynamic("slice", operators::slice, arguments, result))
     }
@@ -213,7 +253,10 @@ impl Binder<'_> {
         if values.is_empty() {
             return Ok(Typed::new(empty_list(&element), ty));
         }
-        let items = values.into_iter().map(|value| self.coerce(value, &element)).collect::<Result<_, _>>()?;
+        let items = values
+            .into_iter()
+            .map(|value| self.coerce(value, &element))
+            .collect::<Result<_, _>>()?;
         Ok(Typed::new(make_array(items), ty))
     }
 
@@ -234,12 +277,18 @@ impl Binder<'_> {
                 CypherType::Any,
             ));
         }
-        let ty = CypherType::Map(kept.iter().map(|(key, value)| (key.clone(), value.ty.clone())).collect());
+        let ty = CypherType::Map(
+            kept.iter().map(|(key, value)| (key.clone(), value.ty.clone())).collect(),
+        );
         let arguments = kept.into_iter().flat_map(|(key, value)| [lit(key), value.expr]).collect();
         Ok(Typed::new(named_struct().call(arguments), ty))
     }
 
-    fn map_projection(&mut self, variable: &Name, items: &[MapProjectionItem]) -> Result<Typed, PgError> {
+    fn map_projection(
+        &mut self,
+        variable: &Name,
+        items: &[MapProjectionItem],
+    ) -> Result<Typed, PgError> {
         let base = self.variable(variable)?;
         let mut entries = Vec::new();
         for item in items {
@@ -264,8 +313,12 @@ impl Binder<'_> {
                     }
                     _ => return Err(error::unsupported("a map projection of this value", *span)),
                 },
-                MapProjectionItem::Entry(key, value) => entries.push((key.text.clone(), self.expr(value)?)),
-                MapProjectionItem::Variable(name) => entries.push((name.text.clone(), self.variable(name)?)),
+                MapProjectionItem::Entry(key, value) => {
+                    entries.push((key.text.clone(), self.expr(value)?))
+                }
+                MapProjectionItem::Variable(name) => {
+                    entries.push((name.text.clone(), self.variable(name)?))
+                }
             }
         }
         let map = self.map(entries)?;
@@ -278,19 +331,31 @@ impl Binder<'_> {
     fn unary(&mut self, operator: UnaryOperator, operand: &Expr) -> Result<Typed, PgError> {
         let value = self.expr(operand)?;
         match operator {
-            UnaryOperator::Not => Ok(Typed::boolean(PlanExpr::Not(Box::new(self.truth(value, operand.span)?)))),
+            UnaryOperator::Not => {
+                Ok(Typed::boolean(PlanExpr::Not(Box::new(self.truth(value, operand.span)?))))
+            }
             UnaryOperator::Plus | UnaryOperator::Minus => self.sign(value, operator, operand.span),
         }
     }
 
-    fn sign(&mut self, value: Typed, operator: UnaryOperator, span: Span) -> Result<Typed, PgError> {
+    fn sign(
+        &mut self,
+        value: Typed,
+        operator: UnaryOperator,
+        span: Span,
+    ) -> Result<Typed, PgError> {
         let value = self.normalized(value);
         let result = match &value.ty {
             CypherType::Null => return Ok(Typed::null()),
-            ty @ (CypherType::Integer | CypherType::Float | CypherType::Any | CypherType::Duration) => ty.clone(),
+            ty @ (CypherType::Integer
+            | CypherType::Float
+            | CypherType::Any
+            | CypherType::Duration) => ty.clone(),
             CypherType::Pg(_) if value.ty.is_number() => {
                 return Ok(match operator {
-                    UnaryOperator::Minus => Typed::new(PlanExpr::Negative(Box::new(value.expr)), value.ty),
+                    UnaryOperator::Minus => {
+                        Typed::new(PlanExpr::Negative(Box::new(value.expr)), value.ty)
+                    }
                     UnaryOperator::Plus | UnaryOperator::Not => value,
                 });
             }
@@ -307,11 +372,17 @@ impl Binder<'_> {
         for operand in operands {
             bound.push(self.condition(operand)?);
         }
-        let joined = bound.into_iter().reduce(|left, right| if and { left.and(right) } else { left.or(right) });
+        let joined = bound
+            .into_iter()
+            .reduce(|left, right| if and { left.and(right) } else { left.or(right) });
         joined.map(Typed::boolean).ok_or_else(|| PgError::internal("AND or OR without operands"))
     }
 
-    fn comparisons(&mut self, first: &Expr, rest: &[(ComparisonOperator, Expr)]) -> Result<Typed, PgError> {
+    fn comparisons(
+        &mut self,
+        first: &Expr,
+        rest: &[(ComparisonOperator, Expr)],
+    ) -> Result<Typed, PgError> {
         let mut left = self.expr(first)?;
         let mut joined: Option<PlanExpr> = None;
         for (operator, right) in rest {
@@ -345,7 +416,10 @@ impl Binder<'_> {
                     None => holds,
                 });
             }
-            conditions.push(alternatives.ok_or_else(|| PgError::internal("a CASE branch without a condition"))?);
+            conditions.push(
+                alternatives
+                    .ok_or_else(|| PgError::internal("a CASE branch without a condition"))?,
+            );
             values.push(self.expr(&branch.then)?);
         }
         values.push(match &case.otherwise {
@@ -354,9 +428,14 @@ impl Binder<'_> {
         });
         let (mut values, ty) = self.unified(values)?;
         let otherwise = values.pop().map(Box::new);
-        let branches = conditions.into_iter().zip(values).map(|(when, then)| (Box::new(when), Box::new(then)));
+        let branches =
+            conditions.into_iter().zip(values).map(|(when, then)| (Box::new(when), Box::new(then)));
         Ok(Typed::new(
-            PlanExpr::Case(PlanCase { expr: None, when_then_expr: branches.collect(), else_expr: otherwise }),
+            PlanExpr::Case(PlanCase {
+                expr: None,
+                when_then_expr: branches.collect(),
+                else_expr: otherwise,
+            }),
             ty,
         ))
     }
@@ -370,42 +449,63 @@ impl Binder<'_> {
     }
 
     /// Values brought to their common type.
-    pub(super) fn unified(&mut self, values: Vec<Typed>) -> Result<(Vec<PlanExpr>, CypherType), PgError> {
+    pub(super) fn unified(
+        &mut self,
+        values: Vec<Typed>,
+    ) -> Result<(Vec<PlanExpr>, CypherType), PgError> {
         let known = values
             .iter()
             .filter(|value| value.parameter.is_none())
             .fold(CypherType::Null, |ty, value| ty.unify(&value.ty));
         let values = values.into_iter().map(|value| self.expect(value, &known)).collect::<Vec<_>>();
         let ty = values.iter().fold(CypherType::Null, |ty, value| ty.unify(&value.ty));
-        let values = values.into_iter().map(|value| self.coerce(value, &ty)).collect::<Result<_, _>>()?;
+        let values =
+            values.into_iter().map(|value| self.coerce(value, &ty)).collect::<Result<_, _>>()?;
         Ok((values, ty))
     }
 
-    fn has_labels(&mut self, element: Typed, labels: &LabelExpr, span: Span) -> Result<Typed, PgError> {
+    fn has_labels(
+        &mut self,
+        element: Typed,
+        labels: &LabelExpr,
+        span: Span,
+    ) -> Result<Typed, PgError> {
         let edge = match element.ty {
             CypherType::Node => false,
             CypherType::Relationship => true,
             CypherType::Null => return Ok(Typed::unknown()),
-            ty => return Err(error::wrong_type(format!("a value of type {ty} has no labels"), span)),
+            ty => {
+                return Err(error::wrong_type(format!("a value of type {ty} has no labels"), span));
+            }
         };
         self.label_test(&element.expr, labels, edge).map(Typed::boolean)
     }
 
-    fn label_test(&mut self, element: &PlanExpr, labels: &LabelExpr, edge: bool) -> Result<PlanExpr, PgError> {
+    fn label_test(
+        &mut self,
+        element: &PlanExpr,
+        labels: &LabelExpr,
+        edge: bool,
+    ) -> Result<PlanExpr, PgError> {
         let graph = Arc::clone(self.graph()?);
         let constant = |truth: bool| {
             datafusion::logical_expr::when(element.clone().is_null(), null_of(&CypherType::Boolean))
                 .otherwise(lit(truth))
         };
         Ok(match labels {
-            LabelExpr::Label(name) => match names::find_label(&graph, name, edge, Dialect::Cypher)? {
-                Some(label) => {
-                    GraphFunction::call(&graph, GraphFunctionKind::HasLabel { label, edge }, element.clone())
-                }
+            LabelExpr::Label(name) => match names::find_label(&graph, name, edge, Dialect::Cypher)?
+            {
+                Some(label) => GraphFunction::call(
+                    &graph,
+                    GraphFunctionKind::HasLabel { label, edge },
+                    element.clone(),
+                ),
                 None => constant(false)?,
             },
             LabelExpr::Wildcard(_) => constant(true)?,
-            LabelExpr::Not(inner, _) => PlanExpr::Not(Box::new(self.label_test(element, inner, edge)?)),
+            LabelExpr::Not(inner, _) => {
+                PlanExpr::Not(Box::new(self.label_test(element, inner, edge)?))
+            }
             LabelExpr::And(parts, span) | LabelExpr::Or(parts, span) => {
                 let and = matches!(labels, LabelExpr::And(..));
                 let mut joined: Option<PlanExpr> = None;
@@ -446,7 +546,17 @@ pub(super) fn dynamic(
     result: CypherType,
 ) -> Typed {
     let arguments = arguments.into_iter().map(|argument| (argument.expr, argument.ty)).collect();
-    Typed::new(Call::expression(name, kernel, Nulls::Strict, Volatility::Immutable, arguments, result.clone()), result)
+    Typed::new(
+        Call::expression(
+            name,
+            kernel,
+            Nulls::Strict,
+            Volatility::Immutable,
+            arguments,
+            result.clone(),
+        ),
+        result,
+    )
 }
 
 fn dynamic_property(base: Typed, key: &str, result: CypherType) -> Typed {

@@ -43,21 +43,27 @@ impl Binder<'_> {
             return self.aggregate(&folded, call, span);
         }
         if call.distinct {
-            return Err(error::wrong_type(format!("DISTINCT is for aggregate functions, {name} is none"), span));
+            return Err(error::wrong_type(
+                format!("DISTINCT is for aggregate functions, {name} is none"),
+                span,
+            ));
         }
         match folded.as_str() {
             "coalesce" => self.coalesce(&call.arguments, span),
             "exists" => self.property_exists(&call.arguments, span),
-            "id" | "elementid" | "labels" | "type" | "properties" | "startnode" | "endnode" | "keys" => {
-                self.element_function(&folded, &name, &call.arguments, span)
+            "id" | "elementid" | "labels" | "type" | "properties" | "startnode" | "endnode"
+            | "keys" => self.element_function(&folded, &name, &call.arguments, span),
+            "nodes" | "relationships" | "length" => {
+                self.path_function(&folded, &name, &call.arguments, span)
             }
-            "nodes" | "relationships" | "length" => self.path_function(&folded, &name, &call.arguments, span),
             "date" | "localtime" | "time" | "localdatetime" | "datetime" | "timestamp"
                 if call.arguments.is_empty() =>
             {
                 Ok(self.now(&folded))
             }
-            _ if clock(&folded).is_some() => self.clock_call(&name, clock(&folded).unwrap_or(""), call, span),
+            _ if clock(&folded).is_some() => {
+                self.clock_call(&name, clock(&folded).unwrap_or(""), call, span)
+            }
             _ => match library::find(&name) {
                 Some(definition) => self.library_call(definition, &call.arguments, span),
                 None => Err(no_such_function(&name, span)),
@@ -76,7 +82,8 @@ impl Binder<'_> {
         if arguments.is_empty() {
             return Err(error::argument_count("coalesce", "1 or more", 0, span));
         }
-        let values = arguments.iter().map(|argument| self.expr(argument)).collect::<Result<Vec<_>, _>>()?;
+        let values =
+            arguments.iter().map(|argument| self.expr(argument)).collect::<Result<Vec<_>, _>>()?;
         let (values, ty) = self.unified(values)?;
         Ok(Typed::new(coalesce(values), ty))
     }
@@ -112,13 +119,23 @@ impl Binder<'_> {
             CypherType::Map(_) if folded == "properties" => return Ok(value),
             CypherType::Any => return self.any_element(folded, value, span),
             ty => {
-                return Err(error::wrong_type(format!("function {name} does not take a value of type {ty}"), argument.span));
+                return Err(error::wrong_type(
+                    format!("function {name} does not take a value of type {ty}"),
+                    argument.span,
+                ));
             }
         };
         let (kind, ty) = match (folded, edge) {
-            ("id", _) => return Ok(Typed::new(cast(value.expr, CypherType::Integer.arrow()), CypherType::Integer)),
+            ("id", _) => {
+                return Ok(Typed::new(
+                    cast(value.expr, CypherType::Integer.arrow()),
+                    CypherType::Integer,
+                ));
+            }
             ("elementid", _) => (GraphFunctionKind::ElementId { edge }, CypherType::String),
-            ("labels", false) => (GraphFunctionKind::Labels { edge }, CypherType::list(CypherType::String)),
+            ("labels", false) => {
+                (GraphFunctionKind::Labels { edge }, CypherType::list(CypherType::String))
+            }
             ("type", true) => (GraphFunctionKind::Labels { edge }, CypherType::String),
             ("keys", _) => (GraphFunctionKind::Keys { edge }, CypherType::list(CypherType::String)),
             ("properties", _) => (GraphFunctionKind::Properties { edge }, CypherType::Any),
@@ -140,7 +157,10 @@ impl Binder<'_> {
             CypherType::Map(_) | CypherType::Any => {
                 Ok(dynamic("keys", lists::keys, vec![value], CypherType::list(CypherType::String)))
             }
-            ty => Err(error::wrong_type(format!("function keys does not take a value of type {ty}"), span)),
+            ty => Err(error::wrong_type(
+                format!("function keys does not take a value of type {ty}"),
+                span,
+            )),
         }
     }
 
@@ -150,15 +170,21 @@ impl Binder<'_> {
         Ok(match folded {
             "labels" => dynamic("labels", elements::labels, vec![value], strings),
             "type" => dynamic("type", elements::relationship_type, vec![value], CypherType::String),
-            "properties" => dynamic("properties", elements::properties, vec![value], CypherType::Any),
-            "elementid" => dynamic("element_id", elements::element_id, vec![value], CypherType::String),
+            "properties" => {
+                dynamic("properties", elements::properties, vec![value], CypherType::Any)
+            }
+            "elementid" => {
+                dynamic("element_id", elements::element_id, vec![value], CypherType::String)
+            }
             "id" => dynamic("id", elements::id, vec![value], CypherType::Integer),
             "startnode" | "endnode" => {
                 let relationship = self.coerce(value, &CypherType::Relationship)?;
                 let kind = GraphFunctionKind::EndPoint { end: folded == "endnode" };
                 Typed::new(GraphFunction::call(self.graph()?, kind, relationship), CypherType::Node)
             }
-            _ => return Err(error::unsupported("this function on a value of no static type", span)),
+            _ => {
+                return Err(error::unsupported("this function on a value of no static type", span));
+            }
         })
     }
 
@@ -173,9 +199,10 @@ impl Binder<'_> {
         let value = self.expr(argument)?;
         match (&value.ty, folded) {
             (CypherType::Null, _) => Ok(Typed::null()),
-            (CypherType::Path, "nodes") => {
-                Ok(Typed::new(get_field(value.expr, "vertices"), CypherType::list(CypherType::Node)))
-            }
+            (CypherType::Path, "nodes") => Ok(Typed::new(
+                get_field(value.expr, "vertices"),
+                CypherType::list(CypherType::Node),
+            )),
             (CypherType::Path, _) => {
                 let edges = CypherType::list(CypherType::Relationship);
                 let relationships = Typed::new(get_field(value.expr, "edges"), edges);
@@ -184,9 +211,10 @@ impl Binder<'_> {
                 }
                 Ok(Typed::new(lists::ListLength::call(relationships.expr), CypherType::Integer))
             }
-            (ty, _) => {
-                Err(error::wrong_type(format!("function {name} does not take a value of type {ty}"), argument.span))
-            }
+            (ty, _) => Err(error::wrong_type(
+                format!("function {name} does not take a value of type {ty}"),
+                argument.span,
+            )),
         }
     }
 
@@ -199,23 +227,45 @@ impl Binder<'_> {
         let instant = self.normalized(instant);
         match function {
             "date" => dynamic("date", temporal_read::date, vec![instant], CypherType::Date),
-            "localtime" => dynamic("localtime", temporal_read::local_time, vec![instant], CypherType::LocalTime),
+            "localtime" => dynamic(
+                "localtime",
+                temporal_read::local_time,
+                vec![instant],
+                CypherType::LocalTime,
+            ),
             "time" => dynamic("time", temporal_read::time, vec![instant], CypherType::Time),
-            "localdatetime" => {
-                dynamic("localdatetime", temporal_read::local_date_time, vec![instant], CypherType::LocalDateTime)
-            }
-            "timestamp" => dynamic("timestamp", temporal_read::epoch_millis, vec![instant], CypherType::Integer),
+            "localdatetime" => dynamic(
+                "localdatetime",
+                temporal_read::local_date_time,
+                vec![instant],
+                CypherType::LocalDateTime,
+            ),
+            "timestamp" => dynamic(
+                "timestamp",
+                temporal_read::epoch_millis,
+                vec![instant],
+                CypherType::Integer,
+            ),
             _ => instant,
         }
     }
 
     /// `date.transaction()` and its like: all clocks show the start of the statement; a time zone is not taken yet.
-    fn clock_call(&mut self, name: &str, base: &str, call: &FunctionCall, span: Span) -> Result<Typed, PgError> {
+    fn clock_call(
+        &mut self,
+        name: &str,
+        base: &str,
+        call: &FunctionCall,
+        span: Span,
+    ) -> Result<Typed, PgError> {
         match call.arguments.as_slice() {
             [] => Ok(self.now(base)),
             [argument] => match self.expr(argument)?.ty {
                 CypherType::Null => Ok(Typed::null()),
-                _ => Err(error::unsupported(format!("a time zone as argument of {name}"), argument.span)),
+                _ => Err(error::unsupported(
+                    format!("a time zone as argument of {name}"),
+                    argument.span,
+                )),
             },
             arguments => Err(error::argument_count(name, "0 or 1", arguments.len(), span)),
         }
@@ -230,7 +280,8 @@ impl Binder<'_> {
         let most = definition.parameters.len();
         let least = most - definition.optional;
         if !(least..=most).contains(&arguments.len()) {
-            let expected = if least == most { most.to_string() } else { format!("{least} to {most}") };
+            let expected =
+                if least == most { most.to_string() } else { format!("{least} to {most}") };
             return Err(error::argument_count(definition.name, &expected, arguments.len(), span));
         }
         let mut values = Vec::with_capacity(arguments.len());
@@ -245,7 +296,12 @@ impl Binder<'_> {
             let value = self.normalized(value);
             if !want.takes(&value.ty) {
                 return Err(error::wrong_type(
-                    format!("function {} takes {}, not {}", definition.name, want.describe(), value.ty),
+                    format!(
+                        "function {} takes {}, not {}",
+                        definition.name,
+                        want.describe(),
+                        value.ty
+                    ),
                     argument.span,
                 ));
             }
@@ -260,7 +316,11 @@ impl Binder<'_> {
             return Ok(native);
         }
         let types = values.iter().map(|value| value.ty.clone()).collect::<Vec<_>>();
-        let result = if types.contains(&CypherType::Null) { CypherType::Null } else { (definition.result)(&types) };
+        let result = if types.contains(&CypherType::Null) {
+            CypherType::Null
+        } else {
+            (definition.result)(&types)
+        };
         if result == CypherType::Null {
             return Ok(Typed::null());
         }
@@ -299,7 +359,8 @@ fn native_string(name: &str, values: &[Typed]) -> Option<Typed> {
 }
 
 fn no_such_function(name: &str, span: Span) -> PgError {
-    let known = library::FUNCTIONS.iter().map(|function| function.name).chain(OWN).chain(AGGREGATES);
+    let known =
+        library::FUNCTIONS.iter().map(|function| function.name).chain(OWN).chain(AGGREGATES);
     let error = error::unknown_function(name, span);
     match near(name, known) {
         Some(near) => error.hint(format!("Perhaps you meant {near}.")),

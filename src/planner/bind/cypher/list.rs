@@ -24,7 +24,10 @@ impl Binder<'_> {
                 let expr = self.coerce(value, &CypherType::list(CypherType::Any))?;
                 Ok(Some((expr, CypherType::Any)))
             }
-            ty => Err(error::wrong_type(format!("a list is needed, not a value of type {ty}"), list.span)),
+            ty => Err(error::wrong_type(
+                format!("a list is needed, not a value of type {ty}"),
+                list.span,
+            )),
         }
     }
 
@@ -49,13 +52,17 @@ impl Binder<'_> {
         bound
     }
 
-    pub(super) fn list_comprehension(&mut self, comprehension: &ListComprehension) -> Result<Typed, PgError> {
+    pub(super) fn list_comprehension(
+        &mut self,
+        comprehension: &ListComprehension,
+    ) -> Result<Typed, PgError> {
         let ListComprehension { variable, list, filter, map } = comprehension;
         let Some((mut expr, element)) = self.list_operand(list)? else { return Ok(Typed::null()) };
         if let Some(filter) = filter {
             let unique = self.lambda_name();
-            let keep =
-                self.with_variables(&[(variable, &unique, &element)], |binder| binder.condition(filter))?;
+            let keep = self.with_variables(&[(variable, &unique, &element)], |binder| {
+                binder.condition(filter)
+            })?;
             expr = ListFunction::filter(expr, &element, &unique, keep);
         }
         let Some(map) = map else { return Ok(Typed::new(expr, CypherType::list(element))) };
@@ -72,13 +79,14 @@ impl Binder<'_> {
         let Quantified { quantifier, variable, list, predicate } = quantified;
         let Some((expr, element)) = self.list_operand(list)? else { return Ok(Typed::unknown()) };
         let unique = self.lambda_name();
-        let body = self.with_variables(&[(variable, &unique, &element)], |binder| match predicate {
-            Some(predicate) => binder.condition(predicate),
-            None => {
-                let own = binder.variable(variable)?;
-                binder.truth(own, variable.span)
-            }
-        })?;
+        let body =
+            self.with_variables(&[(variable, &unique, &element)], |binder| match predicate {
+                Some(predicate) => binder.condition(predicate),
+                None => {
+                    let own = binder.variable(variable)?;
+                    binder.truth(own, variable.span)
+                }
+            })?;
         let operation = match quantifier {
             ListQuantifier::All => ListOperation::All,
             ListQuantifier::Any => ListOperation::Any,

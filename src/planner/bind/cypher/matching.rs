@@ -28,9 +28,10 @@ use crate::planner::pattern::{BoundPattern, EdgeRule};
 impl Binder<'_> {
     pub(super) fn match_clause(&mut self, clause: &Match) -> Result<(), PgError> {
         let Match { optional, pattern, span: _ } = clause;
-        let deferred = pattern.condition.as_ref().is_some_and(|condition| {
-            conjuncts(condition).into_iter().any(has_subquery)
-        });
+        let deferred = pattern
+            .condition
+            .as_ref()
+            .is_some_and(|condition| conjuncts(condition).into_iter().any(has_subquery));
         if *optional && deferred {
             return self.optional_by_join(pattern);
         }
@@ -38,7 +39,11 @@ impl Binder<'_> {
     }
 
     /// Appends a match of `pattern`; what its condition asks of other patterns is filtered above it.
-    pub(super) fn match_pattern(&mut self, pattern: &GraphPattern<Expr>, optional: bool) -> Result<(), PgError> {
+    pub(super) fn match_pattern(
+        &mut self,
+        pattern: &GraphPattern<Expr>,
+        optional: bool,
+    ) -> Result<(), PgError> {
         let drafted = self.draft(pattern)?;
         self.place = AggregatePlace::Forbidden("MATCH");
         let (now, later): (Vec<_>, Vec<_>) = pattern
@@ -56,12 +61,20 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn draft<'a>(&self, pattern: &'a GraphPattern<Expr>) -> Result<PatternDraft<'a, Expr>, PgError> {
+    fn draft<'a>(
+        &self,
+        pattern: &'a GraphPattern<Expr>,
+    ) -> Result<PatternDraft<'a, Expr>, PgError> {
         let outer = |name: &str| self.outer(name);
         let mut fresh = || self.fresh();
         draft(
             pattern,
-            Surroundings { graph: self.graph()?, dialect: Dialect::Cypher, outer: &outer, fresh: &mut fresh },
+            Surroundings {
+                graph: self.graph()?,
+                dialect: Dialect::Cypher,
+                outer: &outer,
+                fresh: &mut fresh,
+            },
         )
     }
 
@@ -74,12 +87,19 @@ impl Binder<'_> {
         let drafted = {
             let outer = |name: &str| self.outer(name);
             let mut fresh = || self.fresh();
-            let surroundings =
-                Surroundings { graph: self.graph()?, dialect: Dialect::Cypher, outer: &outer, fresh: &mut fresh };
+            let surroundings = Surroundings {
+                graph: self.graph()?,
+                dialect: Dialect::Cypher,
+                outer: &outer,
+                fresh: &mut fresh,
+            };
             draft_paths([path], None, EdgeRule::Distinct, surroundings)?
         };
-        let (now, later): (Vec<_>, Vec<_>) =
-            condition.map(conjuncts).unwrap_or_default().into_iter().partition(|part| !has_subquery(part));
+        let (now, later): (Vec<_>, Vec<_>) = condition
+            .map(conjuncts)
+            .unwrap_or_default()
+            .into_iter()
+            .partition(|part| !has_subquery(part));
         self.append_match(drafted, &now, false)?;
         for condition in later {
             let condition = self.condition(condition)?;
@@ -97,7 +117,9 @@ impl Binder<'_> {
         let known = match &binding.ty {
             CypherType::Node => element(VariableKind::Vertex),
             CypherType::Relationship => element(VariableKind::Edge),
-            CypherType::List(inner) if **inner == CypherType::Relationship => element(VariableKind::EdgeList),
+            CypherType::List(inner) if **inner == CypherType::Relationship => {
+                element(VariableKind::EdgeList)
+            }
             _ => None,
         };
         Some(known.unwrap_or_else(|| Outer::Other { ty: binding.ty.to_string() }))
@@ -117,7 +139,11 @@ impl Binder<'_> {
                 VariableKind::EdgeList => CypherType::list(CypherType::Relationship),
                 VariableKind::Path => CypherType::Path,
             };
-            self.scope.push(Binding { name: variable.name.clone(), expr: column(&variable.column), ty });
+            self.scope.push(Binding {
+                name: variable.name.clone(),
+                expr: column(&variable.column),
+                ty,
+            });
         }
         let own = own_columns(&pattern);
         let mut filters = Vec::new();
@@ -144,8 +170,12 @@ impl Binder<'_> {
         predicate: &Predicate<'_, Expr>,
     ) -> Result<PlanExpr, PgError> {
         let (name, ty) = match slot {
-            Slot::Vertex(at) => (pattern.vertices.get(at).map(|vertex| &vertex.variable), CypherType::Node),
-            Slot::Edge(at) => (pattern.edges.get(at).map(|edge| &edge.variable), CypherType::Relationship),
+            Slot::Vertex(at) => {
+                (pattern.vertices.get(at).map(|vertex| &vertex.variable), CypherType::Node)
+            }
+            Slot::Edge(at) => {
+                (pattern.edges.get(at).map(|edge| &edge.variable), CypherType::Relationship)
+            }
             Slot::Pattern => (None, CypherType::Null),
         };
         let element = name.map(|name| Typed::new(column(name), ty));
@@ -155,7 +185,9 @@ impl Binder<'_> {
                 let value = self.expr(value)?;
                 Ok(self.compare(ComparisonOperator::Equal, property, value)?.expr)
             }
-            (Predicate::Property(..), None) => Err(PgError::internal("properties without an element")),
+            (Predicate::Property(..), None) => {
+                Err(PgError::internal("properties without an element"))
+            }
             (Predicate::Condition(condition), element) => {
                 // Inside a quantified edge its variable is one edge.
                 let single = match (slot, &element) {
@@ -167,14 +199,21 @@ impl Binder<'_> {
                     _ => None,
                 };
                 let list = match single.and_then(|at| self.scope.get_mut(at)) {
-                    Some(binding) => Some(std::mem::replace(&mut binding.ty, CypherType::Relationship)),
+                    Some(binding) => {
+                        Some(std::mem::replace(&mut binding.ty, CypherType::Relationship))
+                    }
                     None => None,
                 };
                 if has_subquery(condition) {
-                    return Err(error::unsupported("a pattern inside the WHERE of an element", condition.span));
+                    return Err(error::unsupported(
+                        "a pattern inside the WHERE of an element",
+                        condition.span,
+                    ));
                 }
                 let bound = self.condition(condition);
-                if let (Some(list), Some(binding)) = (list, single.and_then(|at| self.scope.get_mut(at))) {
+                if let (Some(list), Some(binding)) =
+                    (list, single.and_then(|at| self.scope.get_mut(at)))
+                {
                     binding.ty = list;
                 }
                 bound
@@ -203,7 +242,11 @@ impl Binder<'_> {
                 columns.push((null_of(&CypherType::Null), name.clone()));
                 self.project(columns)?;
                 self.filter(lit(false))?;
-                self.scope.push(Binding { name: variable.text.clone(), expr: column(&name), ty: CypherType::Null });
+                self.scope.push(Binding {
+                    name: variable.text.clone(),
+                    expr: column(&name),
+                    ty: CypherType::Null,
+                });
                 return Ok(());
             }
             CypherType::List(element) => {
@@ -215,7 +258,12 @@ impl Binder<'_> {
                 columns.push((self.coerce(value, &list)?, name.clone()));
                 CypherType::Any
             }
-            ty => return Err(error::wrong_type(format!("UNWIND needs a list, not a value of type {ty}"), list.span)),
+            ty => {
+                return Err(error::wrong_type(
+                    format!("UNWIND needs a list, not a value of type {ty}"),
+                    list.span,
+                ));
+            }
         };
         self.project(columns)?;
         let plan = std::mem::replace(&mut self.plan, one_row());
@@ -231,7 +279,9 @@ impl Binder<'_> {
 /// The input of a pattern: nothing where there is but one row without columns.
 fn input_of(plan: LogicalPlan) -> Option<Arc<LogicalPlan>> {
     match plan {
-        LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, schema }) if schema.fields().is_empty() => {
+        LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, schema })
+            if schema.fields().is_empty() =>
+        {
             None
         }
         plan => Some(Arc::new(plan)),
@@ -240,7 +290,8 @@ fn input_of(plan: LogicalPlan) -> Option<Arc<LogicalPlan>> {
 
 /// Columns the pattern makes.
 fn own_columns(pattern: &BoundPattern) -> BTreeSet<String> {
-    let vertices = pattern.vertices.iter().filter(|vertex| !vertex.bound).map(|vertex| &vertex.variable);
+    let vertices =
+        pattern.vertices.iter().filter(|vertex| !vertex.bound).map(|vertex| &vertex.variable);
     let edges = pattern.edges.iter().filter(|edge| !edge.bound).map(|edge| &edge.variable);
     let paths = pattern.paths.iter().filter_map(|path| path.variable.as_ref());
     vertices.chain(edges).chain(paths).cloned().collect()
@@ -260,7 +311,11 @@ pub(super) fn columns_of(expr: &PlanExpr) -> BTreeSet<String> {
 }
 
 /// The one unquantified element that a condition of the whole pattern is about, if it is about one.
-fn only_element(pattern: &BoundPattern, condition: &PlanExpr, own: &BTreeSet<String>) -> Option<Slot> {
+fn only_element(
+    pattern: &BoundPattern,
+    condition: &PlanExpr,
+    own: &BTreeSet<String>,
+) -> Option<Slot> {
     let used = columns_of(condition);
     let mut used = used.intersection(own);
     let (Some(name), None) = (used.next(), used.next()) else { return None };

@@ -103,7 +103,11 @@ pub fn bind_cypher(context: &CypherContext<'_>) -> Result<BoundQuery, PgError> {
 
 type Part = (LogicalPlan, Vec<(String, PgType)>, Vec<PgError>);
 
-fn bind_query(context: &CypherContext<'_>, query: &Query, parameters: &Parameters) -> Result<Part, PgError> {
+fn bind_query(
+    context: &CypherContext<'_>,
+    query: &Query,
+    parameters: &Parameters,
+) -> Result<Part, PgError> {
     let names = Cell::new(0);
     let mut parts = Vec::with_capacity(query.parts.len());
     for part in &query.parts {
@@ -217,7 +221,9 @@ impl Binder<'_> {
                     )
                     .at(clause.span().start as usize));
                 }
-                Clause::Call(_) => return Err(error::unsupported("CALL of a procedure", clause.span())),
+                Clause::Call(_) => {
+                    return Err(error::unsupported("CALL of a procedure", clause.span()));
+                }
                 Clause::Subquery(_) => return Err(error::unsupported("CALL { }", clause.span())),
                 Clause::LoadCsv(_) => return Err(error::unsupported("LOAD CSV", clause.span())),
             }

@@ -100,14 +100,20 @@ impl Binder<'_> {
         let (name, kernel) = arithmetic_kernel(operator);
         Ok(match (&left.ty, &right.ty) {
             // A list and null is a list with a null.
-            (T::List(_), _) | (_, T::List(_)) if operator == Arithmetic::Add => return self.append(left, right),
-            (T::Null, _) | (_, T::Null) => Typed::null(),
-            (T::Integer, T::Integer) => {
-                Typed::new(NumberArithmetic::call(operator, T::Integer.arrow(), left.expr, right.expr), T::Integer)
+            (T::List(_), _) | (_, T::List(_)) if operator == Arithmetic::Add => {
+                return self.append(left, right);
             }
+            (T::Null, _) | (_, T::Null) => Typed::null(),
+            (T::Integer, T::Integer) => Typed::new(
+                NumberArithmetic::call(operator, T::Integer.arrow(), left.expr, right.expr),
+                T::Integer,
+            ),
             (a, b) if number(a) && number(b) => {
                 let (left, right) = (as_float(left), as_float(right));
-                Typed::new(NumberArithmetic::call(operator, T::Float.arrow(), left, right), T::Float)
+                Typed::new(
+                    NumberArithmetic::call(operator, T::Float.arrow(), left, right),
+                    T::Float,
+                )
             }
             (T::String, T::String) if operator == Arithmetic::Add => {
                 Typed::new(binary(left.expr, Operator::StringConcat, right.expr), T::String)
@@ -121,7 +127,8 @@ impl Binder<'_> {
             (a, b) if a.is_number() && b.is_number() => numeric(operator, left, right)?,
             (T::Any, _) | (_, T::Any) => dynamic(name, kernel, vec![left, right], T::Any),
             (a, b) if a.is_temporal() || b.is_temporal() => {
-                let result = temporal_result(operator, a, b).ok_or_else(|| undefined(operator, a, b, span))?;
+                let result = temporal_result(operator, a, b)
+                    .ok_or_else(|| undefined(operator, a, b, span))?;
                 dynamic(name, kernel, vec![left, right], result)
             }
             (a, b) => return Err(undefined(operator, a, b, span)),
@@ -179,7 +186,9 @@ impl Binder<'_> {
     }
 
     fn concat(&mut self, left: Typed, right: Typed, span: Span) -> Result<Typed, PgError> {
-        let string = |ty: &CypherType| matches!(ty, CypherType::String | CypherType::List(_)) || ty.is_open();
+        let string = |ty: &CypherType| {
+            matches!(ty, CypherType::String | CypherType::List(_)) || ty.is_open()
+        };
         let (left, right) = self.operands(left, right);
         if !string(&left.ty) || !string(&right.ty) {
             return Err(error::wrong_type(
@@ -201,10 +210,19 @@ impl Binder<'_> {
         match &right.ty {
             CypherType::Null => return Ok(Typed::unknown()),
             CypherType::List(_) | CypherType::Any => {}
-            ty => return Err(error::wrong_type(format!("IN needs a list, not a value of type {ty}"), span)),
+            ty => {
+                return Err(error::wrong_type(
+                    format!("IN needs a list, not a value of type {ty}"),
+                    span,
+                ));
+            }
         }
         if let Some(list) = plain_items(&left, &right) {
-            return Ok(Typed::boolean(PlanExpr::InList(InList::new(Box::new(left.expr), list, false))));
+            return Ok(Typed::boolean(PlanExpr::InList(InList::new(
+                Box::new(left.expr),
+                list,
+                false,
+            ))));
         }
         let arguments = vec![(left.expr, left.ty), (right.expr, right.ty)];
         Ok(Typed::boolean(crate::functions::cypher::Call::expression(
@@ -241,7 +259,13 @@ impl Binder<'_> {
     }
 
     /// `=~`: the whole string must match.
-    fn regex(&mut self, left: Typed, right: Typed, left_span: Span, right_span: Span) -> Result<Typed, PgError> {
+    fn regex(
+        &mut self,
+        left: Typed,
+        right: Typed,
+        left_span: Span,
+        right_span: Span,
+    ) -> Result<Typed, PgError> {
         let mut sides = Vec::with_capacity(2);
         for (side, span) in [(left, left_span), (right, right_span)] {
             let side = self.expect(side, &CypherType::String);
@@ -250,7 +274,12 @@ impl Binder<'_> {
                 CypherType::String => side.expr,
                 CypherType::Null => return Ok(Typed::unknown()),
                 CypherType::Any => self.coerce(side, &CypherType::String)?,
-                ty => return Err(error::wrong_type(format!("operator =~ needs STRING, not {ty}"), span)),
+                ty => {
+                    return Err(error::wrong_type(
+                        format!("operator =~ needs STRING, not {ty}"),
+                        span,
+                    ));
+                }
             });
         }
         let pattern = sides.pop().unwrap_or_else(|| null_of(&CypherType::String));
@@ -270,7 +299,11 @@ pub(super) fn binary(left: PlanExpr, operator: Operator, right: PlanExpr) -> Pla
 }
 
 fn as_float(value: Typed) -> PlanExpr {
-    if value.ty == CypherType::Float { value.expr } else { cast(value.expr, CypherType::Float.arrow()) }
+    if value.ty == CypherType::Float {
+        value.expr
+    } else {
+        cast(value.expr, CypherType::Float.arrow())
+    }
 }
 
 fn plan_operator(operator: ComparisonOperator) -> Operator {
@@ -316,13 +349,21 @@ fn numeric(operator: Arithmetic, left: Typed, right: Typed) -> Result<Typed, PgE
     };
     let (a, b) = (left.ty.arrow(), right.ty.arrow());
     let result = BinaryTypeCoercer::new(&a, &plan, &b).get_result_type()?;
-    Ok(Typed::new(binary(left.expr, plan, right.expr), CypherType::of_property(&PgType::from_arrow(&result))))
+    Ok(Typed::new(
+        binary(left.expr, plan, right.expr),
+        CypherType::of_property(&PgType::from_arrow(&result)),
+    ))
 }
 
-fn temporal_result(operator: Arithmetic, left: &CypherType, right: &CypherType) -> Option<CypherType> {
+fn temporal_result(
+    operator: Arithmetic,
+    left: &CypherType,
+    right: &CypherType,
+) -> Option<CypherType> {
     use CypherType::Duration;
     match (operator, left, right) {
-        (Arithmetic::Add, Duration, other) | (Arithmetic::Add | Arithmetic::Subtract, other, Duration)
+        (Arithmetic::Add, Duration, other)
+        | (Arithmetic::Add | Arithmetic::Subtract, other, Duration)
             if other.is_temporal() =>
         {
             Some(other.clone())
@@ -338,19 +379,27 @@ fn temporal_result(operator: Arithmetic, left: &CypherType, right: &CypherType) 
 }
 
 fn undefined(operator: Arithmetic, left: &CypherType, right: &CypherType, span: Span) -> PgError {
-    error::wrong_type(format!("operator {} is not defined for {left} and {right}", operator.symbol()), span)
+    error::wrong_type(
+        format!("operator {} is not defined for {left} and {right}", operator.symbol()),
+        span,
+    )
 }
 
 /// The items of a list literal, where `IN` may be the engine's own: both sides of one scalar type.
 fn plain_items(left: &Typed, right: &Typed) -> Option<Vec<PlanExpr>> {
     let CypherType::List(element) = &right.ty else { return None };
     if **element != left.ty
-        || !matches!(left.ty, CypherType::Integer | CypherType::String | CypherType::Boolean | CypherType::Node)
+        || !matches!(
+            left.ty,
+            CypherType::Integer | CypherType::String | CypherType::Boolean | CypherType::Node
+        )
     {
         return None;
     }
     match &right.expr {
-        PlanExpr::ScalarFunction(call) if call.func.name() == "make_array" => Some(call.args.clone()),
+        PlanExpr::ScalarFunction(call) if call.func.name() == "make_array" => {
+            Some(call.args.clone())
+        }
         _ => None,
     }
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::expr::Sort as SortKey;
-use datafusion::logical_expr::{Aggregate, Distinct, Expr as PlanExpr, Limit, LogicalPlan, Sort, lit};
+use datafusion::logical_expr::{
+    Aggregate, Distinct, Expr as PlanExpr, Limit, LogicalPlan, Sort, lit,
+};
 
 use super::binder::{AggregatePlace, Binder, Binding, column, one_row, projection};
 use super::error;
@@ -47,16 +49,24 @@ struct Key {
 
 impl Binder<'_> {
     /// Binds the clause; `clause` names it in messages.
-    pub(super) fn projection(&mut self, clause: &Projection, name: &'static str) -> Result<(), PgError> {
+    pub(super) fn projection(
+        &mut self,
+        clause: &Projection,
+        name: &'static str,
+    ) -> Result<(), PgError> {
         let mut items = self.items(clause, name)?;
         let aggregated = items.iter().any(|item| item.aggregated);
         let depth = self.scope.len();
         for item in &items {
-            let binding = Binding { name: item.name.clone(), expr: item.bound.clone(), ty: item.ty.clone() };
+            let binding =
+                Binding { name: item.name.clone(), expr: item.bound.clone(), ty: item.ty.clone() };
             self.scope.push(binding);
         }
-        self.place =
-            if aggregated { AggregatePlace::Allowed } else { AggregatePlace::Forbidden("ORDER BY") };
+        self.place = if aggregated {
+            AggregatePlace::Allowed
+        } else {
+            AggregatePlace::Forbidden("ORDER BY")
+        };
         let mut keys = Vec::with_capacity(clause.order_by.len());
         for sort in &clause.order_by {
             let value = self.expr(&sort.expr)?;
@@ -109,7 +119,10 @@ impl Binder<'_> {
         }
         self.place = AggregatePlace::Allowed;
         for item in &clause.items {
-            if name == "WITH" && item.alias.is_none() && !matches!(item.expr.kind, ExprKind::Variable(_)) {
+            if name == "WITH"
+                && item.alias.is_none()
+                && !matches!(item.expr.kind, ExprKind::Variable(_))
+            {
                 return Err(error::no_alias(item.span));
             }
             let value = self.expr(&item.expr)?;
@@ -155,9 +168,11 @@ impl Binder<'_> {
             let name = self.fresh();
             if item.ty == CypherType::Any {
                 // Equal numbers of different types are one group, shown as its first.
-                let key = Conversion::call(item.bound.clone(), CypherType::Any, Target::GroupingKey);
+                let key =
+                    Conversion::call(item.bound.clone(), CypherType::Any, Target::GroupingKey);
                 groups.push(key.alias(self.fresh()));
-                aggregates.push(first_value_udaf().call(vec![item.bound.clone()]).alias(name.clone()));
+                aggregates
+                    .push(first_value_udaf().call(vec![item.bound.clone()]).alias(name.clone()));
             } else {
                 groups.push(item.bound.clone().alias(name.clone()));
             }
@@ -168,8 +183,10 @@ impl Binder<'_> {
             aggregates.push(aggregate.alias(name));
         }
         let input = std::mem::replace(&mut self.plan, one_row());
-        self.plan = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(input), groups, aggregates)?);
-        let known = self.plan.schema().columns().into_iter().map(|column| column.name).collect::<Vec<_>>();
+        self.plan =
+            LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(input), groups, aggregates)?);
+        let known =
+            self.plan.schema().columns().into_iter().map(|column| column.name).collect::<Vec<_>>();
         let simple = substitutes
             .iter()
             .filter(|(_, _, simple)| *simple)
@@ -182,9 +199,12 @@ impl Binder<'_> {
                 return Err(error::ambiguous_aggregation(item.span));
             }
         }
-        let all = items.iter().map(|item| (item.bound.clone(), item.value.clone())).collect::<Vec<_>>();
+        let all =
+            items.iter().map(|item| (item.bound.clone(), item.value.clone())).collect::<Vec<_>>();
         let rewritten = keys.iter_mut().map(|(key, span)| (&mut key.value, *span));
-        for (value, span) in rewritten.chain(condition.iter_mut().map(|(value, span)| (value, *span))) {
+        for (value, span) in
+            rewritten.chain(condition.iter_mut().map(|(value, span)| (value, *span)))
+        {
             *value = replaced(value.clone(), &all)?;
             if !complete(value) {
                 return Err(error::ambiguous_aggregation(span));
@@ -200,9 +220,11 @@ impl Binder<'_> {
         keys: Vec<(Key, Span)>,
         condition: Option<(PlanExpr, Span)>,
     ) -> Result<(), PgError> {
-        let mut columns = self.carried.iter().map(|name| (column(name), name.clone())).collect::<Vec<_>>();
+        let mut columns =
+            self.carried.iter().map(|name| (column(name), name.clone())).collect::<Vec<_>>();
         columns.extend(items.iter().map(|item| (item.value.clone(), item.column.clone())));
-        let visible = columns.iter().map(|(_, name)| (column(name), name.clone())).collect::<Vec<_>>();
+        let visible =
+            columns.iter().map(|(_, name)| (column(name), name.clone())).collect::<Vec<_>>();
         let outputs =
             items.iter().map(|item| (item.value.clone(), column(&item.column))).collect::<Vec<_>>();
         if clause.distinct {
@@ -218,8 +240,9 @@ impl Binder<'_> {
             }
             let value = if clause.distinct {
                 let value = replaced(value, &outputs)?;
-                if let Some(name) =
-                    columns_of(&value).iter().find(|name| !visible.iter().any(|(_, column)| column == *name))
+                if let Some(name) = columns_of(&value)
+                    .iter()
+                    .find(|name| !visible.iter().any(|(_, column)| column == *name))
                 {
                     return Err(error::undefined_variable(name, span));
                 }
@@ -257,15 +280,25 @@ impl Binder<'_> {
 
     fn limit(&mut self, clause: &Projection) -> Result<(), PgError> {
         let skip = clause.skip.as_ref().map(|count| self.row_count(count, "SKIP")).transpose()?;
-        let fetch = clause.limit.as_ref().map(|count| self.row_count(count, "LIMIT")).transpose()?;
+        let fetch =
+            clause.limit.as_ref().map(|count| self.row_count(count, "LIMIT")).transpose()?;
         if skip.is_none() && fetch.is_none() {
             return Ok(());
         }
-        if let (false, Some(count)) = (self.carried.is_empty(), clause.limit.as_ref().or(clause.skip.as_ref())) {
-            return Err(error::unsupported("SKIP or LIMIT inside a subquery that uses outer variables", count.span));
+        if let (false, Some(count)) =
+            (self.carried.is_empty(), clause.limit.as_ref().or(clause.skip.as_ref()))
+        {
+            return Err(error::unsupported(
+                "SKIP or LIMIT inside a subquery that uses outer variables",
+                count.span,
+            ));
         }
         let input = Arc::new(std::mem::replace(&mut self.plan, one_row()));
-        self.plan = LogicalPlan::Limit(Limit { skip: skip.map(Box::new), fetch: fetch.map(Box::new), input });
+        self.plan = LogicalPlan::Limit(Limit {
+            skip: skip.map(Box::new),
+            fetch: fetch.map(Box::new),
+            input,
+        });
         Ok(())
     }
 
@@ -287,7 +320,9 @@ impl Binder<'_> {
         match value.ty {
             CypherType::Integer => Ok(value.expr),
             CypherType::Any => self.coerce(value, &CypherType::Integer),
-            ty => Err(error::wrong_type(format!("{clause} needs an INTEGER, not {ty}"), count.span)),
+            ty => {
+                Err(error::wrong_type(format!("{clause} needs an INTEGER, not {ty}"), count.span))
+            }
         }
     }
 }

@@ -12,9 +12,7 @@ use datafusion::common::{JoinConstraint, JoinType, NullEquality};
 use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions_aggregate::array_agg::array_agg_udaf;
 use datafusion::functions_aggregate::count::count_udaf;
-use datafusion::logical_expr::{
-    Aggregate, Distinct, EmptyRelation, Join, LogicalPlan, lit,
-};
+use datafusion::logical_expr::{Aggregate, Distinct, EmptyRelation, Join, LogicalPlan, lit};
 
 use super::binder::{AggregatePlace, Binder, Binding, column, one_row, projection};
 use super::error;
@@ -41,7 +39,11 @@ enum Gives {
 }
 
 impl Binder<'_> {
-    pub(super) fn pattern_predicate(&mut self, path: &PathPattern<Expr>, span: Span) -> Result<Typed, PgError> {
+    pub(super) fn pattern_predicate(
+        &mut self,
+        path: &PathPattern<Expr>,
+        span: Span,
+    ) -> Result<Typed, PgError> {
         self.correlated(span, |inner| {
             let known = inner.scope.len();
             inner.match_path(path, None)?;
@@ -60,14 +62,22 @@ impl Binder<'_> {
         })
     }
 
-    pub(super) fn count_subquery(&mut self, subquery: &Subquery, span: Span) -> Result<Typed, PgError> {
+    pub(super) fn count_subquery(
+        &mut self,
+        subquery: &Subquery,
+        span: Span,
+    ) -> Result<Typed, PgError> {
         self.correlated(span, |inner| {
             inner.subquery_rows(subquery)?;
             Ok(Gives::Count)
         })
     }
 
-    pub(super) fn collect_subquery(&mut self, subquery: &Subquery, span: Span) -> Result<Typed, PgError> {
+    pub(super) fn collect_subquery(
+        &mut self,
+        subquery: &Subquery,
+        span: Span,
+    ) -> Result<Typed, PgError> {
         self.correlated(span, |inner| {
             inner.subquery_rows(subquery)?;
             match inner.scope.as_slice() {
@@ -91,11 +101,18 @@ impl Binder<'_> {
     }
 
     /// `shortestPath(…)` as a value: the path, or null; `allShortestPaths`: the list of them.
-    pub(super) fn shortest_path(&mut self, path: &PathPattern<Expr>, span: Span) -> Result<Typed, PgError> {
+    pub(super) fn shortest_path(
+        &mut self,
+        path: &PathPattern<Expr>,
+        span: Span,
+    ) -> Result<Typed, PgError> {
         let mut named = path.clone();
         let name = self.fresh();
-        named.variable =
-            Some(crate::parser::pattern::Name { text: name.clone(), quoted: true, span: path.span });
+        named.variable = Some(crate::parser::pattern::Name {
+            text: name.clone(),
+            quoted: true,
+            span: path.span,
+        });
         let all = path.prefix.selector == Some(PathSelector::AllShortestPathsFunction);
         self.correlated(span, |inner| {
             inner.match_path(&named, None)?;
@@ -155,7 +172,10 @@ impl Binder<'_> {
         let mut inner = self.inner();
         if !keys.is_empty() {
             let columns = keys.iter().map(|(name, _)| (column(name), name.clone())).collect();
-            let distinct = LogicalPlan::Distinct(Distinct::All(Arc::new(projection(self.plan.clone(), columns)?)));
+            let distinct = LogicalPlan::Distinct(Distinct::All(Arc::new(projection(
+                self.plan.clone(),
+                columns,
+            )?)));
             // Each key twice: under its own name for the inner query, under a new one that reaches its end.
             let twice = keys
                 .iter()
@@ -194,7 +214,8 @@ impl Binder<'_> {
     ) -> Result<BTreeSet<String>, PgError> {
         let mut inner = self.inner();
         let schema = Arc::clone(self.plan.schema());
-        let columns = schema.columns().into_iter().map(|column| column.name).collect::<BTreeSet<_>>();
+        let columns =
+            schema.columns().into_iter().map(|column| column.name).collect::<BTreeSet<_>>();
         inner.plan = LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, schema });
         inner.scope = self.scope.clone();
         let gives = bind(&mut inner)?;
@@ -218,18 +239,24 @@ impl Binder<'_> {
         let (right, value) = match gives {
             Gives::Existence => {
                 let rows = count_udaf().call(vec![lit(1_i64)]).alias(result.clone());
-                let counted = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(plan), groups, vec![rows])?);
+                let counted =
+                    LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(plan), groups, vec![rows])?);
                 let truth = coalesce(vec![column(&result), lit(0_i64)]).gt(lit(0_i64));
                 (counted, Typed::boolean(truth))
             }
             Gives::Count => {
                 let rows = count_udaf().call(vec![lit(1_i64)]).alias(result.clone());
-                let counted = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(plan), groups, vec![rows])?);
-                (counted, Typed::new(coalesce(vec![column(&result), lit(0_i64)]), CypherType::Integer))
+                let counted =
+                    LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(plan), groups, vec![rows])?);
+                (
+                    counted,
+                    Typed::new(coalesce(vec![column(&result), lit(0_i64)]), CypherType::Integer),
+                )
             }
             Gives::List(value) => {
                 let list = array_agg_udaf().call(vec![value.expr]).alias(result.clone());
-                let listed = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(plan), groups, vec![list])?);
+                let listed =
+                    LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(plan), groups, vec![list])?);
                 let whole = coalesce(vec![column(&result), empty_list(&value.ty)]);
                 (listed, Typed::new(whole, CypherType::list(value.ty)))
             }
@@ -240,7 +267,10 @@ impl Binder<'_> {
                     let name = self.fresh();
                     columns.push((binding.expr, name.clone()));
                     value = Typed::new(column(&name), binding.ty.clone());
-                    self.scope.push(Binding { expr: column(&name), ..binding_named(binding.name, binding.ty) });
+                    self.scope.push(Binding {
+                        expr: column(&name),
+                        ..binding_named(binding.name, binding.ty)
+                    });
                 }
                 (projection(plan, columns)?, value)
             }

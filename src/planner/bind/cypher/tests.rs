@@ -62,7 +62,9 @@ fn names_match_exactly_or_folded_or_nothing() {
 #[test]
 fn columns_have_the_types_of_the_wire_convention() {
     assert_eq!(
-        columns("MATCH (a)-[r]->(b) RETURN a, r.flights, r.distance, r.flights + 1, a.iata AS code, count(*)"),
+        columns(
+            "MATCH (a)-[r]->(b) RETURN a, r.flights, r.distance, r.flights + 1, a.iata AS code, count(*)"
+        ),
         [
             ("a", "jsonb"),
             ("r.flights", "integer"),
@@ -74,7 +76,9 @@ fn columns_have_the_types_of_the_wire_convention() {
         .map(|(name, ty)| (name.to_owned(), ty.to_owned()))
     );
     assert_eq!(
-        types("RETURN 1, 2.5, 'a', true, null, [1], ['a', null], [[1]], [1, 'a'], [], {a: 1}, date('2020-01-01'), [duration('P1D')]"),
+        types(
+            "RETURN 1, 2.5, 'a', true, null, [1], ['a', null], [[1]], [1, 'a'], [], {a: 1}, date('2020-01-01'), [duration('P1D')]"
+        ),
         [
             "bigint",
             "double precision",
@@ -92,7 +96,9 @@ fn columns_have_the_types_of_the_wire_convention() {
         ]
     );
     assert_eq!(
-        types("MATCH p = (a)-[r*]->(b) RETURN p, r, nodes(p), length(p), collect(a.iata), labels(a)"),
+        types(
+            "MATCH p = (a)-[r*]->(b) RETURN p, r, nodes(p), length(p), collect(a.iata), labels(a)"
+        ),
         ["jsonb", "jsonb", "jsonb", "bigint", "text[]", "text[]"]
     );
     assert_eq!(types("RETURN 1 AS x UNION RETURN 'a' AS x"), ["jsonb"]);
@@ -102,9 +108,15 @@ fn columns_have_the_types_of_the_wire_convention() {
 #[test]
 fn parameters_take_their_types_from_their_uses() {
     let parameters = |text| bind(text).unwrap().parameters;
-    assert_eq!(parameters("MATCH (a {iata: $code}) RETURN a LIMIT $n"), [PgType::Text, PgType::Int8]);
+    assert_eq!(
+        parameters("MATCH (a {iata: $code}) RETURN a LIMIT $n"),
+        [PgType::Text, PgType::Int8]
+    );
     assert_eq!(parameters("RETURN $1, $2 + 1"), [PgType::Jsonb, PgType::Int8]);
-    assert_eq!(parameters("WITH $x AS y MATCH (a) WHERE a.latitude < $x RETURN y"), [PgType::Float8]);
+    assert_eq!(
+        parameters("WITH $x AS y MATCH (a) WHERE a.latitude < $x RETURN y"),
+        [PgType::Float8]
+    );
     assert_eq!(
         parameters("MATCH (a) WHERE a.iata IN $codes RETURN a"),
         [PgType::array_of(PgType::Text)]
@@ -183,6 +195,8 @@ fn subqueries_are_joined_on_the_outer_values_they_use() {
     assert!(plan.contains("Left Join: a = "), "{plan}");
     assert!(plan.contains("Distinct:"), "{plan}");
     // Nothing outer is used: one row is joined to all.
-    let plan = test_plan("MATCH (a:Airport) WHERE EXISTS { (x:Airport {iata: 'SFO'}) } RETURN a.iata").unwrap();
+    let plan =
+        test_plan("MATCH (a:Airport) WHERE EXISTS { (x:Airport {iata: 'SFO'}) } RETURN a.iata")
+            .unwrap();
     assert!(plan.contains("Left Join:"), "{plan}");
 }

@@ -73,7 +73,9 @@ impl Binder<'_> {
             PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Float4 | PgType::Float8 => {
                 cast(value.expr, ty.arrow())
             }
-            PgType::Bool | PgType::Text | PgType::Varchar(_) | PgType::Name | PgType::Unknown => value.expr,
+            PgType::Bool | PgType::Text | PgType::Varchar(_) | PgType::Name | PgType::Unknown => {
+                value.expr
+            }
             PgType::Json | PgType::Jsonb => Conversion::call(value.expr, value.ty, Target::Any),
             _ => Conversion::call(value.expr, value.ty, Target::Typed(ty.clone())),
         };
@@ -95,7 +97,10 @@ impl Binder<'_> {
                 vec![(value.expr, value.ty)],
                 CypherType::Boolean,
             )),
-            ty => Err(error::wrong_type(format!("a truth value is needed, not a value of type {ty}"), span)),
+            ty => Err(error::wrong_type(
+                format!("a truth value is needed, not a value of type {ty}"),
+                span,
+            )),
         }
     }
 
@@ -123,7 +128,8 @@ impl Binder<'_> {
             (CypherType::Map(from), CypherType::Map(fields)) if from.len() == fields.len() => {
                 let mut arguments = Vec::with_capacity(fields.len() * 2);
                 for ((name, ty), (_, to)) in from.iter().zip(fields) {
-                    let field = Typed::new(get_field(value.expr.clone(), name.as_str()), ty.clone());
+                    let field =
+                        Typed::new(get_field(value.expr.clone(), name.as_str()), ty.clone());
                     arguments.push(lit(name.as_str()));
                     arguments.push(self.coerce(field, to)?);
                 }
@@ -149,7 +155,9 @@ impl Binder<'_> {
                 Conversion::call(expr, list, Target::Any)
             }
             CypherType::Map(fields) if value.ty.holds_elements() => {
-                let open = CypherType::Map(fields.iter().map(|(name, _)| (name.clone(), CypherType::Any)).collect());
+                let open = CypherType::Map(
+                    fields.iter().map(|(name, _)| (name.clone(), CypherType::Any)).collect(),
+                );
                 let expr = self.coerce(value, &open)?;
                 Conversion::call(expr, open, Target::Any)
             }
@@ -176,22 +184,24 @@ impl Binder<'_> {
                 let variable = self.lambda_name();
                 let inner = Typed::new(lambda::variable(&variable, element), (**element).clone());
                 let body = self.with_element_json(inner)?;
-                let expr = ListFunction::transform(value.expr, element, &variable, body.expr, &body.ty);
+                let expr =
+                    ListFunction::transform(value.expr, element, &variable, body.expr, &body.ty);
                 Typed::new(expr, CypherType::list(body.ty))
             }
             CypherType::Map(fields) => {
                 let mut arguments = Vec::with_capacity(fields.len() * 2);
                 let mut types = Vec::with_capacity(fields.len());
                 for (name, ty) in fields {
-                    let field = Typed::new(get_field(value.expr.clone(), name.as_str()), ty.clone());
+                    let field =
+                        Typed::new(get_field(value.expr.clone(), name.as_str()), ty.clone());
                     let field = self.with_element_json(field)?;
                     arguments.push(lit(name.as_str()));
                     arguments.push(field.expr);
                     types.push((name.clone(), field.ty));
                 }
                 let ty = CypherType::Map(types);
-                let expr =
-                    when(value.expr.is_null(), null_of(&ty)).otherwise(named_struct().call(arguments))?;
+                let expr = when(value.expr.is_null(), null_of(&ty))
+                    .otherwise(named_struct().call(arguments))?;
                 Typed::new(expr, ty)
             }
             ty => Typed::new(self.element_json(value.expr, ty)?, CypherType::Json),

@@ -38,7 +38,9 @@ fn operands<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
             visit(base);
             from.iter().chain(to).for_each(|bound| visit(bound));
         }
-        ExprKind::List(items) | ExprKind::And(items) | ExprKind::Or(items) => items.iter().for_each(visit),
+        ExprKind::List(items) | ExprKind::And(items) | ExprKind::Or(items) => {
+            items.iter().for_each(visit)
+        }
         ExprKind::Map(entries) => entries.iter().for_each(|(_, value)| visit(value)),
         ExprKind::MapProjection { variable: _, items } => {
             for item in items {

@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use sqlparser::ast::Expr as SqlTree;
 
 use crate::catalog::{
-    Catalog, ConstraintKind, EdgeTable, ElementLabel, ElementTable, EndPoint, PropertyDef, PropertyGraph,
-    PropertySource, QualifiedName, Relation, RelationKind, Table,
+    Catalog, ConstraintKind, EdgeTable, ElementLabel, ElementTable, EndPoint, PropertyDef,
+    PropertyGraph, PropertySource, QualifiedName, Relation, RelationKind, Table,
 };
 use crate::error::{PgError, SqlState};
 use crate::parser::Span;
 use crate::parser::pattern::Name;
 use crate::parser::pgq::{
-    AlterAction, CreatePropertyGraph, DropBehavior, EdgeTable as EdgeTree, ElementKind, ElementLabels,
-    ElementTable as ElementTree, ElementTableChange, EndPoint as EndPointTree, LabelDefinition, LabelProperties,
-    PropertyDefinition, QualifiedName as NameTree, SqlExpr,
+    AlterAction, CreatePropertyGraph, DropBehavior, EdgeTable as EdgeTree, ElementKind,
+    ElementLabels, ElementTable as ElementTree, ElementTableChange, EndPoint as EndPointTree,
+    LabelDefinition, LabelProperties, PropertyDefinition, QualifiedName as NameTree, SqlExpr,
 };
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
@@ -33,8 +33,16 @@ pub fn bind_graph_definition(
     create: &CreatePropertyGraph,
     type_of: &mut TypeOf<'_>,
 ) -> Result<PropertyGraph, PgError> {
-    let CreatePropertyGraph { name, or_replace: _, if_not_exists: _, temporary, open, vertex_tables, edge_tables, span } =
-        create;
+    let CreatePropertyGraph {
+        name,
+        or_replace: _,
+        if_not_exists: _,
+        temporary,
+        open,
+        vertex_tables,
+        edge_tables,
+        span,
+    } = create;
     let offset = span.start as usize;
     if *open {
         return Err(PgError::unsupported(
@@ -51,7 +59,12 @@ pub fn bind_graph_definition(
         .at(offset));
     }
     let graph_name = qualified(name)?.name;
-    let graph = PropertyGraph { oid: Oid::INVALID, name: graph_name, vertices: Vec::new(), edges: Vec::new() };
+    let graph = PropertyGraph {
+        oid: Oid::INVALID,
+        name: graph_name,
+        vertices: Vec::new(),
+        edges: Vec::new(),
+    };
     let mut definition = Definition { catalog, search_path, type_of, graph };
     definition.add_tables(vertex_tables, edge_tables)?;
     definition.check()?;
@@ -72,13 +85,17 @@ pub fn bind_graph_change(
 ) -> Result<PropertyGraph, PgError> {
     let mut definition = Definition { catalog, search_path, type_of, graph: graph.clone() };
     match action {
-        AlterAction::AddTables { vertex_tables, edge_tables } => definition.add_tables(vertex_tables, edge_tables)?,
+        AlterAction::AddTables { vertex_tables, edge_tables } => {
+            definition.add_tables(vertex_tables, edge_tables)?
+        }
         AlterAction::DropTables { kind, aliases, behavior } => {
             for alias in aliases {
                 definition.drop_table(*kind, alias, *behavior)?;
             }
         }
-        AlterAction::AlterTable { kind, alias, change } => definition.alter_table(*kind, alias, change)?,
+        AlterAction::AlterTable { kind, alias, change } => {
+            definition.alter_table(*kind, alias, change)?
+        }
         AlterAction::OwnerTo(name) | AlterAction::RenameTo(name) | AlterAction::SetSchema(name) => {
             return Err(PgError::unsupported(
                 "changing the owner, name or schema of a property graph is not supported yet",
@@ -211,8 +228,11 @@ impl<'d> Definition<'d, '_> {
         let LabelDefinition { name, properties, span } = definition;
         let name = name.as_ref().map_or_else(|| alias.to_owned(), Name::folded);
         if labels.iter().any(|label| label.name == name) {
-            return Err(PgError::new(SqlState::DUPLICATE_OBJECT, format!("label \"{name}\" already exists"))
-                .at(span.start as usize));
+            return Err(PgError::new(
+                SqlState::DUPLICATE_OBJECT,
+                format!("label \"{name}\" already exists"),
+            )
+            .at(span.start as usize));
         }
         let properties = self.properties(properties, relation, table)?;
         labels.push(ElementLabel { name, properties });
@@ -229,7 +249,8 @@ impl<'d> Definition<'d, '_> {
             LabelProperties::None => Ok(Vec::new()),
             LabelProperties::AllColumns { except } => {
                 let except = positions(except, relation, table)?;
-                let columns = table.columns.iter().enumerate().filter(|(at, _)| !except.contains(at));
+                let columns =
+                    table.columns.iter().enumerate().filter(|(at, _)| !except.contains(at));
                 Ok(columns
                     .map(|(at, column)| PropertyDef {
                         name: column.name.clone(),
@@ -255,10 +276,17 @@ impl<'d> Definition<'d, '_> {
             let (source, ty, default) = match &column {
                 Some(column) => {
                     let at = table.position(column).ok_or_else(|| {
-                        PgError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{column}\" does not exist"))
-                            .at(offset)
+                        PgError::new(
+                            SqlState::UNDEFINED_COLUMN,
+                            format!("column \"{column}\" does not exist"),
+                        )
+                        .at(offset)
                     })?;
-                    let ty = table.columns.get(at).map(|column| column.ty.clone()).unwrap_or(PgType::Text);
+                    let ty = table
+                        .columns
+                        .get(at)
+                        .map(|column| column.ty.clone())
+                        .unwrap_or(PgType::Text);
                     (PropertySource::Column(at), ty, Some(column.clone()))
                 }
                 None => {
@@ -267,7 +295,9 @@ impl<'d> Definition<'d, '_> {
                 }
             };
             let Some(name) = name.as_ref().map(Name::folded).or(default) else {
-                return Err(PgError::new(SqlState::SYNTAX_ERROR, "property name required").at(offset));
+                return Err(
+                    PgError::new(SqlState::SYNTAX_ERROR, "property name required").at(offset)
+                );
             };
             if properties.iter().any(|property| property.name == name) {
                 return Err(PgError::new(
@@ -290,10 +320,18 @@ impl<'d> Definition<'d, '_> {
         span: Span,
     ) -> Result<EndPoint, PgError> {
         let wanted = tree.vertex.folded();
-        let Some(vertex) = self.graph.vertices.iter().position(|vertex| vertex.alias == wanted) else {
-            return Err(invalid(format!("{side} vertex \"{wanted}\" of edge \"{alias}\" does not exist"), span));
+        let Some(vertex) = self.graph.vertices.iter().position(|vertex| vertex.alias == wanted)
+        else {
+            return Err(invalid(
+                format!("{side} vertex \"{wanted}\" of edge \"{alias}\" does not exist"),
+                span,
+            ));
         };
-        let element = self.graph.vertices.get(vertex).ok_or_else(|| PgError::internal("a vertex that was found"))?;
+        let element = self
+            .graph
+            .vertices
+            .get(vertex)
+            .ok_or_else(|| PgError::internal("a vertex that was found"))?;
         let relation = self
             .catalog
             .relation(element.relation)
@@ -301,7 +339,8 @@ impl<'d> Definition<'d, '_> {
         let vertex_table = stored(relation, tree.span)?;
         let kind = side.to_uppercase();
         if tree.columns.is_empty() {
-            let (edge_columns, vertex_columns) = foreign_key(edge, relation.oid, &kind, alias, span)?;
+            let (edge_columns, vertex_columns) =
+                foreign_key(edge, relation.oid, &kind, alias, span)?;
             return Ok(EndPoint { vertex, edge_columns, vertex_columns });
         }
         let own = self.edge_positions(&tree.columns, edge, alias)?;
@@ -312,30 +351,49 @@ impl<'d> Definition<'d, '_> {
         };
         if own.len() != referenced.len() {
             return Err(invalid(
-                format!("mismatching number of columns in {kind} vertex definition of edge \"{alias}\""),
+                format!(
+                    "mismatching number of columns in {kind} vertex definition of edge \"{alias}\""
+                ),
                 span,
             ));
         }
         for (own, referenced) in own.iter().zip(&referenced) {
             let types = (edge.columns.get(*own), vertex_table.columns.get(*referenced));
-            let (Some(a), Some(b)) = types else { return Err(PgError::internal("a key column that was found")) };
+            let (Some(a), Some(b)) = types else {
+                return Err(PgError::internal("a key column that was found"));
+            };
             if !comparable(&a.ty, &b.ty) {
                 return Err(PgError::new(
                     SqlState::SYNTAX_ERROR,
-                    format!("no equality operator exists for {kind} key comparison of edge \"{alias}\""),
+                    format!(
+                        "no equality operator exists for {kind} key comparison of edge \"{alias}\""
+                    ),
                 )
-                .detail(format!("Column \"{}\" is {}, column \"{}\" is {}.", a.name, a.ty, b.name, b.ty))
+                .detail(format!(
+                    "Column \"{}\" is {}, column \"{}\" is {}.",
+                    a.name, a.ty, b.name, b.ty
+                ))
                 .at(span.start as usize));
             }
         }
         Ok(EndPoint { vertex, edge_columns: own, vertex_columns: referenced })
     }
 
-    fn edge_positions(&self, names: &[Name], edge: &Table, alias: &str) -> Result<Vec<usize>, PgError> {
+    fn edge_positions(
+        &self,
+        names: &[Name],
+        edge: &Table,
+        alias: &str,
+    ) -> Result<Vec<usize>, PgError> {
         column_positions(names, edge, alias)
     }
 
-    fn drop_table(&mut self, kind: ElementKind, alias: &Name, behavior: DropBehavior) -> Result<(), PgError> {
+    fn drop_table(
+        &mut self,
+        kind: ElementKind,
+        alias: &Name,
+        behavior: DropBehavior,
+    ) -> Result<(), PgError> {
         let name = alias.folded();
         match kind {
             ElementKind::Edge => {
@@ -345,7 +403,8 @@ impl<'d> Definition<'d, '_> {
             ElementKind::Vertex => {
                 let at = self.graph.vertices.iter().position(|vertex| vertex.alias == name);
                 let at = at.ok_or_else(|| self.no_element("vertex", alias))?;
-                let depends = |edge: &EdgeTable| edge.source.vertex == at || edge.destination.vertex == at;
+                let depends =
+                    |edge: &EdgeTable| edge.source.vertex == at || edge.destination.vertex == at;
                 if let (DropBehavior::Restrict, Some(edge)) =
                     (behavior, self.graph.edges.iter().find(|edge| depends(edge)))
                 {
@@ -376,7 +435,11 @@ impl<'d> Definition<'d, '_> {
     fn no_element(&self, kind: &str, alias: &Name) -> PgError {
         PgError::new(
             SqlState::UNDEFINED_OBJECT,
-            format!("property graph \"{}\" has no element with alias \"{}\"", self.graph.name, alias.folded()),
+            format!(
+                "property graph \"{}\" has no element with alias \"{}\"",
+                self.graph.name,
+                alias.folded()
+            ),
         )
         .detail(format!("It has no {kind} of that alias."))
         .at(alias.span.start as usize)
@@ -395,7 +458,11 @@ impl<'d> Definition<'d, '_> {
             }
             ElementKind::Edge => (
                 "edge",
-                self.graph.edges.iter().map(|edge| &edge.element).find(|element| element.alias == name),
+                self.graph
+                    .edges
+                    .iter()
+                    .map(|edge| &edge.element)
+                    .find(|element| element.alias == name),
             ),
         };
         let mut element = found.cloned().ok_or_else(|| self.no_element(word, alias))?;
@@ -444,8 +511,9 @@ impl<'d> Definition<'d, '_> {
                 for property in properties {
                     let name = property.folded();
                     let target = element.labels.get_mut(at).map(|label| &mut label.properties);
-                    let position =
-                        target.as_ref().and_then(|known| known.iter().position(|known| known.name == name));
+                    let position = target
+                        .as_ref()
+                        .and_then(|known| known.iter().position(|known| known.name == name));
                     match (target, position) {
                         (Some(known), Some(position)) => {
                             known.remove(position);
@@ -486,7 +554,12 @@ impl<'d> Definition<'d, '_> {
     /// Properties of one name have one type.
     fn check_types(&self) -> Result<(), PgError> {
         let mut known: Vec<&PropertyDef> = Vec::new();
-        for property in self.graph.elements().flat_map(|element| &element.labels).flat_map(|label| &label.properties) {
+        for property in self
+            .graph
+            .elements()
+            .flat_map(|element| &element.labels)
+            .flat_map(|label| &label.properties)
+        {
             match known.iter().find(|known| known.name == property.name) {
                 Some(first) if first.ty != property.ty => {
                     return Err(PgError::new(
@@ -515,16 +588,26 @@ impl<'d> Definition<'d, '_> {
             if first.properties.len() != label.properties.len() {
                 return Err(PgError::new(
                     SqlState::INVALID_OBJECT_DEFINITION,
-                    format!("mismatching number of properties in definition of label \"{}\"", label.name),
+                    format!(
+                        "mismatching number of properties in definition of label \"{}\"",
+                        label.name
+                    ),
                 ));
             }
             let names = |label: &ElementLabel| {
-                label.properties.iter().map(|property| property.name.clone()).collect::<BTreeSet<_>>()
+                label
+                    .properties
+                    .iter()
+                    .map(|property| property.name.clone())
+                    .collect::<BTreeSet<_>>()
             };
             if names(first) != names(label) {
                 return Err(PgError::new(
                     SqlState::INVALID_OBJECT_DEFINITION,
-                    format!("mismatching properties names in definition of label \"{}\"", label.name),
+                    format!(
+                        "mismatching properties names in definition of label \"{}\"",
+                        label.name
+                    ),
                 ));
             }
         }
@@ -583,10 +666,11 @@ fn stored(relation: &Relation, span: Span) -> Result<&Table, PgError> {
             "Use the table behind it, with properties that are expressions.",
         )
         .at(span.start as usize)),
-        RelationKind::PropertyGraph(_) | RelationKind::System(_) => {
-            Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a table", relation.name))
-                .at(span.start as usize))
-        }
+        RelationKind::PropertyGraph(_) | RelationKind::System(_) => Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("\"{}\" is not a table", relation.name),
+        )
+        .at(span.start as usize)),
     }
 }
 
@@ -606,7 +690,10 @@ fn column_positions(names: &[Name], table: &Table, relation: &str) -> Result<Vec
             .at(name.span.start as usize)
         })?;
         if positions.contains(&at) {
-            return Err(invalid("graph key columns list must not contain duplicates".to_owned(), name.span));
+            return Err(invalid(
+                "graph key columns list must not contain duplicates".to_owned(),
+                name.span,
+            ));
         }
         positions.push(at);
     }
@@ -623,8 +710,13 @@ fn foreign_key(
 ) -> Result<(Vec<usize>, Vec<usize>), PgError> {
     let mut found = None;
     for constraint in &edge.constraints {
-        if let ConstraintKind::ForeignKey { columns, referenced, referenced_columns, on_update: _, on_delete: _ } =
-            &constraint.kind
+        if let ConstraintKind::ForeignKey {
+            columns,
+            referenced,
+            referenced_columns,
+            on_update: _,
+            on_delete: _,
+        } = &constraint.kind
         {
             if *referenced != vertex {
                 continue;

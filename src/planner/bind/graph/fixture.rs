@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::definition::bind_graph_definition;
 use crate::catalog::{
-    Catalog, Cluster, Column, Constraint, ConstraintKind, Database, ForeignKeyAction, PropertyGraph, Relation,
-    RelationKind, Schema, Table,
+    Catalog, Cluster, Column, Constraint, ConstraintKind, Database, ForeignKeyAction,
+    PropertyGraph, Relation, RelationKind, Schema, Table,
 };
 use crate::error::{PgError, Report};
 use crate::parser::pgq::{CreatePropertyGraph, PropertyGraphDdl};
@@ -23,7 +23,12 @@ pub(crate) const AIR: &str = "CREATE PROPERTY GRAPH air
 
 const PUBLIC: Oid = Oid(2200);
 
-fn table(oid: u32, name: &str, columns: &[(&str, PgType)], constraints: Vec<ConstraintKind>) -> Relation {
+fn table(
+    oid: u32,
+    name: &str,
+    columns: &[(&str, PgType)],
+    constraints: Vec<ConstraintKind>,
+) -> Relation {
     let columns = columns.iter().enumerate().map(|(at, (name, ty))| Column {
         attnum: at as i16 + 1,
         name: (*name).to_owned(),
@@ -32,13 +37,21 @@ fn table(oid: u32, name: &str, columns: &[(&str, PgType)], constraints: Vec<Cons
         default: None,
         comment: None,
     });
-    let constraints = constraints.into_iter().map(|kind| Constraint { oid: Oid(1), name: "c".to_owned(), kind });
+    let constraints =
+        constraints.into_iter().map(|kind| Constraint { oid: Oid(1), name: "c".to_owned(), kind });
     let table = Table::new(columns.collect(), constraints.collect());
     relation(oid, name, RelationKind::Table(Arc::new(table)))
 }
 
 fn relation(oid: u32, name: &str, kind: RelationKind) -> Relation {
-    Relation { oid: Oid(oid), schema: PUBLIC, name: name.to_owned(), owner: Oid(10), comment: None, kind }
+    Relation {
+        oid: Oid(oid),
+        schema: PUBLIC,
+        name: name.to_owned(),
+        owner: Oid(10),
+        comment: None,
+        kind,
+    }
 }
 
 fn primary_key(columns: &[usize]) -> ConstraintKind {
@@ -56,10 +69,15 @@ fn foreign_key(column: usize, referenced: u32) -> ConstraintKind {
 }
 
 fn of(relations: Vec<Relation>) -> Catalog {
-    let database = Database { oid: Oid(5), name: "test".to_owned(), tenant: TenantId::SYSTEM, owner: Oid(10) };
+    let database =
+        Database { oid: Oid(5), name: "test".to_owned(), tenant: TenantId::SYSTEM, owner: Oid(10) };
     let public = Schema { oid: PUBLIC, name: "public".to_owned(), owner: Oid(10) };
-    let names = relations.iter().map(|relation| ((relation.schema, relation.name.clone()), relation.oid)).collect();
-    let relations = relations.into_iter().map(|relation| (relation.oid, Arc::new(relation))).collect();
+    let names = relations
+        .iter()
+        .map(|relation| ((relation.schema, relation.name.clone()), relation.oid))
+        .collect();
+    let relations =
+        relations.into_iter().map(|relation| (relation.oid, Arc::new(relation))).collect();
     Catalog {
         version: 1,
         database: Arc::new(database),
@@ -76,7 +94,12 @@ fn tables() -> Vec<Relation> {
         table(
             100,
             "airport",
-            &[("iata", PgType::Text), ("name", PgType::Text), ("state", PgType::Text), ("latitude", PgType::Float8)],
+            &[
+                ("iata", PgType::Text),
+                ("name", PgType::Text),
+                ("state", PgType::Text),
+                ("latitude", PgType::Float8),
+            ],
             vec![primary_key(&[0])],
         ),
         table(
@@ -91,10 +114,12 @@ fn tables() -> Vec<Relation> {
             vec![primary_key(&[0, 1]), foreign_key(0, 100), foreign_key(1, 100)],
         ),
         table(102, "nokey", &[("x", PgType::Int4), ("airport", PgType::Int4)], vec![]),
-        table(103, "visit", &[("id", PgType::Int8), ("airport", PgType::Text)], vec![
-            primary_key(&[0]),
-            foreign_key(1, 100),
-        ]),
+        table(
+            103,
+            "visit",
+            &[("id", PgType::Int8), ("airport", PgType::Text)],
+            vec![primary_key(&[0]), foreign_key(1, 100)],
+        ),
     ]
 }
 
@@ -130,7 +155,9 @@ pub(crate) fn create(text: &str) -> CreatePropertyGraph {
 
 /// The graph a statement defines over [`plain_catalog`]; expressions are all of type int4.
 pub(crate) fn define(text: &str) -> Result<PropertyGraph, PgError> {
-    bind_graph_definition(&plain_catalog(), &search_path(), &create(text), &mut |_, _| Ok(PgType::Int4))
+    bind_graph_definition(&plain_catalog(), &search_path(), &create(text), &mut |_, _| {
+        Ok(PgType::Int4)
+    })
 }
 
 /// A parsed Cypher statement, or the parser's error as a client gets it.

@@ -12,7 +12,9 @@ use datafusion::logical_expr::{Expr, Extension, LogicalPlan, Projection};
 use sqlparser::ast::Expr as SqlTree;
 
 use super::names::{Dialect, graph_named, property, property_names, with_near};
-use super::pattern::{PatternDraft, PatternVariable, Predicate, Slot, Surroundings, VariableKind, draft};
+use super::pattern::{
+    PatternDraft, PatternVariable, Predicate, Slot, Surroundings, VariableKind, draft,
+};
 use crate::catalog::{Catalog, PropertyGraph};
 use crate::error::{PgError, SqlState};
 use crate::functions::cypher::lambda::{self, ListFunction, ListOperation};
@@ -38,7 +40,8 @@ pub fn bind_graph_table_plan(
 ) -> Result<LogicalPlan, PgError> {
     let GraphTable { graph, pattern, rows, columns, span: _ } = table;
     let offset = graph.span.start as usize;
-    let graph = graph_named(catalog, search_path, &super::definition::qualified(graph)?, Some(offset))?;
+    let graph =
+        graph_named(catalog, search_path, &super::definition::qualified(graph)?, Some(offset))?;
     match rows {
         RowsPer::Match => {}
         RowsPer::Vertex { variable, .. } | RowsPer::Step { from: variable, .. } => {
@@ -63,7 +66,9 @@ pub fn bind_graph_table_plan(
     let mut filters = Vec::new();
     for (slot, predicate) in predicates {
         let condition = match predicate {
-            Predicate::Condition(condition) => scope.condition(condition, single_edge(&bound, slot))?,
+            Predicate::Condition(condition) => {
+                scope.condition(condition, single_edge(&bound, slot))?
+            }
             Predicate::Property(name, _) => {
                 return Err(PgError::new(
                     SqlState::SYNTAX_ERROR,
@@ -116,7 +121,8 @@ impl<'s, 'p> SqlScope<'s, 'p> {
             }
         }
         let schema = DFSchema::new_with_metadata(fields, Default::default())?;
-        let variables = variables.iter().map(|variable| (variable.name.as_str(), variable)).collect();
+        let variables =
+            variables.iter().map(|variable| (variable.name.as_str(), variable)).collect();
         Ok(Self { graph, variables, schema, plan_sql })
     }
 
@@ -135,7 +141,10 @@ impl<'s, 'p> SqlScope<'s, 'p> {
                         Ok(Transformed::no(expr))
                     }
                 },
-                Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_) | Expr::SetComparison(_) => {
+                Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::ScalarSubquery(_)
+                | Expr::SetComparison(_) => {
                     failed.get_or_insert(PgError::unsupported(
                         "subqueries inside GRAPH_TABLE are not supported yet",
                         "Put the condition into the WHERE of the query around it.",
@@ -195,7 +204,10 @@ impl<'s, 'p> SqlScope<'s, 'p> {
             }
         };
         if property(self.graph, key, edge).is_none() {
-            let error = PgError::new(SqlState::UNDEFINED_COLUMN, format!("property \"{key}\" does not exist"));
+            let error = PgError::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("property \"{key}\" does not exist"),
+            );
             return Err(with_near(error, key, property_names(self.graph, edge).into_iter()));
         }
         Ok(())
@@ -223,8 +235,16 @@ impl<'s, 'p> SqlScope<'s, 'p> {
                 format!("property \"{}\" does not exist", column.name),
             ));
         };
-        let kind = GraphFunctionKind::Property { name: property.name.clone(), ty: property.ty.clone(), edge };
-        Ok(GraphFunction::call(self.graph, kind, Expr::Column(Column::new_unqualified(variable.column.clone()))))
+        let kind = GraphFunctionKind::Property {
+            name: property.name.clone(),
+            ty: property.ty.clone(),
+            edge,
+        };
+        Ok(GraphFunction::call(
+            self.graph,
+            kind,
+            Expr::Column(Column::new_unqualified(variable.column.clone())),
+        ))
     }
 
     fn columns(&mut self, columns: &[GraphTableColumn]) -> Result<Vec<Expr>, PgError> {
@@ -265,9 +285,14 @@ impl<'s, 'p> SqlScope<'s, 'p> {
         let SqlTree::Function(call) = &*expr.expr else { return Ok(None) };
         let [name] = call.name.0.as_slice() else { return Ok(None) };
         let Some(function) = name.as_ident().map(fold) else { return Ok(None) };
-        let sqlparser::ast::FunctionArguments::List(arguments) = &call.args else { return Ok(None) };
-        let [sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(SqlTree::Identifier(argument)))] =
-            arguments.args.as_slice()
+        let sqlparser::ast::FunctionArguments::List(arguments) = &call.args else {
+            return Ok(None);
+        };
+        let [
+            sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(
+                SqlTree::Identifier(argument),
+            )),
+        ] = arguments.args.as_slice()
         else {
             return Ok(None);
         };
@@ -282,9 +307,11 @@ impl<'s, 'p> SqlScope<'s, 'p> {
             ("element_id", VariableKind::Vertex | VariableKind::Edge) => {
                 Some(GraphFunction::call(self.graph, GraphFunctionKind::ElementId { edge }, column))
             }
-            ("labels", VariableKind::Vertex) => {
-                Some(GraphFunction::call(self.graph, GraphFunctionKind::Labels { edge: false }, column))
-            }
+            ("labels", VariableKind::Vertex) => Some(GraphFunction::call(
+                self.graph,
+                GraphFunctionKind::Labels { edge: false },
+                column,
+            )),
             _ => None,
         })
     }
@@ -375,7 +402,8 @@ fn only_element(pattern: &BoundPattern, condition: &Expr) -> Option<Slot> {
     if let Some(at) = pattern.vertices.iter().position(|vertex| vertex.variable == *name) {
         return Some(Slot::Vertex(at));
     }
-    let edge = pattern.edges.iter().position(|edge| edge.variable == *name && edge.quantifier.is_none());
+    let edge =
+        pattern.edges.iter().position(|edge| edge.variable == *name && edge.quantifier.is_none());
     edge.map(Slot::Edge)
 }
 
@@ -384,9 +412,11 @@ fn place(pattern: &mut BoundPattern, slot: Slot, condition: Expr, filters: &mut 
     let used = columns_of(&condition);
     let local = |name: &str| used.iter().all(|used| used == name);
     let target = match slot {
-        Slot::Vertex(at) => {
-            pattern.vertices.get_mut(at).filter(|vertex| local(&vertex.variable)).map(|vertex| &mut vertex.predicate)
-        }
+        Slot::Vertex(at) => pattern
+            .vertices
+            .get_mut(at)
+            .filter(|vertex| local(&vertex.variable))
+            .map(|vertex| &mut vertex.predicate),
         Slot::Edge(at) => match pattern.edges.get_mut(at) {
             Some(edge) if local(&edge.variable) => Some(&mut edge.predicate),
             Some(edge) if edge.quantifier.is_some() => {

@@ -5,9 +5,9 @@
 //! * [`graph_table`]: SQL's `GRAPH_TABLE`; [`definition`]: `CREATE` and `ALTER PROPERTY GRAPH`.
 
 pub mod definition;
-pub mod graph_table;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod graph_table;
 pub(crate) mod names;
 pub(crate) mod pattern;
 #[cfg(test)]

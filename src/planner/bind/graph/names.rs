@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, ElementTable, PropertyDef, PropertyGraph, QualifiedName, RelationKind};
+use crate::catalog::{
+    Catalog, ElementTable, PropertyDef, PropertyGraph, QualifiedName, RelationKind,
+};
 use crate::error::{PgError, SqlState};
 use crate::parser::pattern::{LabelExpr, Name};
 
@@ -17,7 +19,11 @@ pub(crate) enum Dialect {
 
 /// The element tables of one kind.
 pub(crate) fn tables_of(graph: &PropertyGraph, edge: bool) -> Vec<&ElementTable> {
-    if edge { graph.edges.iter().map(|edge| &edge.element).collect() } else { graph.vertices.iter().collect() }
+    if edge {
+        graph.edges.iter().map(|edge| &edge.element).collect()
+    } else {
+        graph.vertices.iter().collect()
+    }
 }
 
 /// The label a name stands for among elements of one kind; `None` if there is none (Cypher alone).
@@ -43,7 +49,10 @@ pub(crate) fn find_label(
             if !graph.elements().any(|table| table.has_label(&label)) {
                 let error = PgError::new(
                     SqlState::UNDEFINED_OBJECT,
-                    format!("label \"{label}\" does not exist in property graph \"{}\"", graph.name),
+                    format!(
+                        "label \"{label}\" does not exist in property graph \"{}\"",
+                        graph.name
+                    ),
                 )
                 .at(name.span.start as usize);
                 return Err(with_near(error, &label, graph.elements().flat_map(label_names)));
@@ -58,7 +67,11 @@ fn label_names(table: &ElementTable) -> impl Iterator<Item = &str> {
 }
 
 /// A hint at the name that was perhaps meant.
-pub(crate) fn with_near<'a>(error: PgError, name: &str, known: impl Iterator<Item = &'a str>) -> PgError {
+pub(crate) fn with_near<'a>(
+    error: PgError,
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> PgError {
     match near(name, known) {
         Some(near) => error.hint(format!("Perhaps you meant \"{near}\".")),
         None => error,
@@ -99,14 +112,22 @@ pub(crate) fn tables_with(
         };
         if holds {
             matching.push(u16::try_from(at).map_err(|_| {
-                PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "a property graph has too many element tables")
+                PgError::new(
+                    SqlState::PROGRAM_LIMIT_EXCEEDED,
+                    "a property graph has too many element tables",
+                )
             })?);
         }
     }
     Ok(matching)
 }
 
-fn check_labels(graph: &PropertyGraph, labels: &LabelExpr, edge: bool, dialect: Dialect) -> Result<(), PgError> {
+fn check_labels(
+    graph: &PropertyGraph,
+    labels: &LabelExpr,
+    edge: bool,
+    dialect: Dialect,
+) -> Result<(), PgError> {
     match labels {
         LabelExpr::Label(name) => find_label(graph, name, edge, dialect).map(drop),
         LabelExpr::Wildcard(_) => Ok(()),
@@ -150,12 +171,20 @@ fn has_labels(
 }
 
 /// A property of one kind of element by its exact name.
-pub(crate) fn property<'a>(graph: &'a PropertyGraph, name: &str, edge: bool) -> Option<&'a PropertyDef> {
+pub(crate) fn property<'a>(
+    graph: &'a PropertyGraph,
+    name: &str,
+    edge: bool,
+) -> Option<&'a PropertyDef> {
     tables_of(graph, edge).into_iter().find_map(|table| table.property(name))
 }
 
 /// A property as Cypher names it: exactly, else folded.
-pub(crate) fn cypher_property<'a>(graph: &'a PropertyGraph, name: &str, edge: bool) -> Option<&'a PropertyDef> {
+pub(crate) fn cypher_property<'a>(
+    graph: &'a PropertyGraph,
+    name: &str,
+    edge: bool,
+) -> Option<&'a PropertyDef> {
     property(graph, name, edge).or_else(|| property(graph, &name.to_lowercase(), edge))
 }
 
@@ -196,14 +225,21 @@ pub(crate) fn graph_named(
         .or_at(offset));
     }
     let Some(relation) = catalog.resolve(name, search_path) else {
-        let error =
-            PgError::new(SqlState::UNDEFINED_OBJECT, format!("property graph \"{full}\" does not exist")).or_at(offset);
+        let error = PgError::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!("property graph \"{full}\" does not exist"),
+        )
+        .or_at(offset);
         return Err(with_near(error, &name.name, graphs(catalog).map(|graph| graph.name.as_str())));
     };
     match &relation.kind {
         RelationKind::PropertyGraph(graph) => Ok(Arc::clone(graph)),
         RelationKind::Table(_) | RelationKind::View(_) | RelationKind::System(_) => {
-            Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{full}\" is not a property graph")).or_at(offset))
+            Err(PgError::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("\"{full}\" is not a property graph"),
+            )
+            .or_at(offset))
         }
     }
 }
@@ -232,8 +268,11 @@ pub fn choose_graph(
             [name] => (None, name),
             [schema, name] => (Some(schema), name),
             _ => {
-                return Err(PgError::new(SqlState::SYNTAX_ERROR, "improper graph name: too many names with dots")
-                    .or_at(offset));
+                return Err(PgError::new(
+                    SqlState::SYNTAX_ERROR,
+                    "improper graph name: too many names with dots",
+                )
+                .or_at(offset));
             }
         };
         return named_as_written(catalog, search_path, schema, name, offset);
@@ -249,17 +288,23 @@ pub fn choose_graph(
         }
     }
     if all.is_empty() {
-        return Err(PgError::new(SqlState::UNDEFINED_OBJECT, "there is no property graph in this database")
-            .hint("Make one with CREATE PROPERTY GRAPH name VERTEX TABLES (…) EDGE TABLES (…)."));
+        return Err(PgError::new(
+            SqlState::UNDEFINED_OBJECT,
+            "there is no property graph in this database",
+        )
+        .hint("Make one with CREATE PROPERTY GRAPH name VERTEX TABLES (…) EDGE TABLES (…)."));
     }
     let names = all.iter().map(|graph| graph.name.as_str()).collect::<Vec<_>>().join(", ");
     Err(PgError::new(SqlState::UNDEFINED_OBJECT, "no property graph is chosen")
         .detail(format!("There are several: {names}."))
-        .hint("Choose one with SET graph_path = 'name', or with USE name in front of the statement."))
+        .hint(
+            "Choose one with SET graph_path = 'name', or with USE name in front of the statement.",
+        ))
 }
 
 fn graphs_in(catalog: &Catalog, search_path: &[String]) -> Vec<Arc<PropertyGraph>> {
-    let schemas = search_path.iter().filter_map(|name| catalog.schema(name)).map(|schema| schema.oid);
+    let schemas =
+        search_path.iter().filter_map(|name| catalog.schema(name)).map(|schema| schema.oid);
     let schemas = schemas.collect::<Vec<_>>();
     catalog
         .relations
@@ -280,7 +325,8 @@ fn named_as_written(
     name: &Name,
     offset: Option<usize>,
 ) -> Result<Arc<PropertyGraph>, PgError> {
-    let exact = QualifiedName { schema: schema.map(|name| name.text.clone()), name: name.text.clone() };
+    let exact =
+        QualifiedName { schema: schema.map(|name| name.text.clone()), name: name.text.clone() };
     let folded = QualifiedName { schema: schema.map(Name::folded), name: name.folded() };
     match graph_named(catalog, search_path, &exact, offset) {
         Ok(graph) => Ok(graph),
@@ -289,13 +335,20 @@ fn named_as_written(
 }
 
 /// `graph_path`: one name, perhaps with a schema, as written or folded.
-fn graph_of_path(catalog: &Catalog, search_path: &[String], path: &str) -> Result<Arc<PropertyGraph>, PgError> {
+fn graph_of_path(
+    catalog: &Catalog,
+    search_path: &[String],
+    path: &str,
+) -> Result<Arc<PropertyGraph>, PgError> {
     let (schema, name) = match path.split_once('.') {
         Some((schema, name)) => (Some(schema.trim()), name.trim()),
         None => (None, path),
     };
-    let as_name = |text: &str| match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        Some(quoted) => Name { text: quoted.replace("\"\"", "\""), quoted: true, span: Default::default() },
+    let as_name = |text: &str| match text.strip_prefix('"').and_then(|text| text.strip_suffix('"'))
+    {
+        Some(quoted) => {
+            Name { text: quoted.replace("\"\"", "\""), quoted: true, span: Default::default() }
+        }
         None => Name { text: text.to_owned(), quoted: false, span: Default::default() },
     };
     named_as_written(catalog, search_path, schema.map(as_name).as_ref(), &as_name(name), None)

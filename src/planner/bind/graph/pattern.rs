@@ -11,13 +11,13 @@ use crate::catalog::PropertyGraph;
 use crate::error::{PgError, SqlState};
 use crate::parser::Span;
 use crate::parser::pattern::{
-    EdgeDirection, EdgePattern, ElementFiller, GraphPattern, GroupPattern, MatchMode, Name, PathElement,
-    PathMode as PathModeTree, PathPattern, PathPrefix, PathSelector, Properties, Quantifier as QuantifierTree,
-    QuantifierForm, VertexPattern,
+    EdgeDirection, EdgePattern, ElementFiller, GraphPattern, GroupPattern, MatchMode, Name,
+    PathElement, PathMode as PathModeTree, PathPattern, PathPrefix, PathSelector, Properties,
+    Quantifier as QuantifierTree, QuantifierForm, VertexPattern,
 };
 use crate::planner::pattern::{
-    BoundPattern, Direction, EdgeRule, PathMode, PathSearch, PatternEdge, PatternElement, PatternPath, PatternVertex,
-    Quantifier,
+    BoundPattern, Direction, EdgeRule, PathMode, PathSearch, PatternEdge, PatternElement,
+    PatternPath, PatternVertex, Quantifier,
 };
 
 /// What a variable of a pattern stands for.
@@ -140,7 +140,11 @@ pub(crate) fn draft_paths<'a, E>(
     for path in paths {
         builder.path(path, keep)?;
     }
-    Ok(PatternDraft { pattern: builder.pattern, variables: builder.variables, predicates: builder.predicates })
+    Ok(PatternDraft {
+        pattern: builder.pattern,
+        variables: builder.variables,
+        predicates: builder.predicates,
+    })
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -160,8 +164,11 @@ struct Builder<'a, 's, E> {
 }
 
 fn unsupported(what: &str, span: Span) -> PgError {
-    PgError::unsupported(format!("{what} is not supported yet"), "See docs/compat.md for the patterns that are.")
-        .at(span.start as usize)
+    PgError::unsupported(
+        format!("{what} is not supported yet"),
+        "See docs/compat.md for the patterns that are.",
+    )
+    .at(span.start as usize)
 }
 
 impl<'a, E> Builder<'a, '_, E> {
@@ -191,7 +198,9 @@ impl<'a, E> Builder<'a, '_, E> {
         let mode = self.mode(prefix, elements)?;
         let walked = self.elements(elements, mode, search)?;
         let fixed = walked.iter().all(|element| match element {
-            PatternElement::Edge(at) => self.pattern.edges.get(*at).is_some_and(|edge| edge.quantifier.is_none()),
+            PatternElement::Edge(at) => {
+                self.pattern.edges.get(*at).is_some_and(|edge| edge.quantifier.is_none())
+            }
             PatternElement::Vertex(_) => true,
         });
         // Where all paths are equally long, all of them are shortest.
@@ -224,17 +233,25 @@ impl<'a, E> Builder<'a, '_, E> {
     }
 
     /// The mode of the quantified edges of a path.
-    fn mode(&mut self, prefix: PathPrefix, elements: &[PathElement<E>]) -> Result<PathMode, PgError> {
+    fn mode(
+        &mut self,
+        prefix: PathPrefix,
+        elements: &[PathElement<E>],
+    ) -> Result<PathMode, PgError> {
         if self.around.dialect == Dialect::Cypher && prefix.mode.is_none() {
             return Ok(PathMode::Trail);
         }
-        let edges = elements.iter().filter(|element| !matches!(element, PathElement::Vertex(_))).count();
+        let edges =
+            elements.iter().filter(|element| !matches!(element, PathElement::Vertex(_))).count();
         Ok(match prefix.mode {
             None | Some(PathModeTree::Walk) => PathMode::Walk,
             Some(PathModeTree::Trail) => {
                 if edges > 1 {
                     if !self.only_path && self.pattern.edge_rule != EdgeRule::Distinct {
-                        return Err(unsupported("TRAIL on one of several path patterns", prefix.span));
+                        return Err(unsupported(
+                            "TRAIL on one of several path patterns",
+                            prefix.span,
+                        ));
                     }
                     // The only path: no edge twice in the path is no edge twice in the match.
                     self.pattern.edge_rule = EdgeRule::Distinct;
@@ -242,7 +259,10 @@ impl<'a, E> Builder<'a, '_, E> {
                 PathMode::Trail
             }
             Some(PathModeTree::Acyclic | PathModeTree::Simple) if edges > 1 => {
-                return Err(unsupported("this path mode on a path of several edge patterns", prefix.span));
+                return Err(unsupported(
+                    "this path mode on a path of several edge patterns",
+                    prefix.span,
+                ));
             }
             Some(PathModeTree::Acyclic) => PathMode::Acyclic,
             Some(PathModeTree::Simple) => PathMode::Simple,
@@ -260,7 +280,8 @@ impl<'a, E> Builder<'a, '_, E> {
         for element in elements {
             let vertex = match element {
                 PathElement::Vertex(vertex) => {
-                    if matches!(walked.last(), Some(PatternElement::Vertex(_))) && pending.is_none() {
+                    if matches!(walked.last(), Some(PatternElement::Vertex(_))) && pending.is_none()
+                    {
                         return Err(unsupported("two vertex patterns side by side", vertex.span));
                     }
                     self.vertex(&vertex.filler, vertex.span)?
@@ -290,7 +311,9 @@ impl<'a, E> Builder<'a, '_, E> {
                 }
             };
             match pending.take() {
-                Some((left, source)) => self.edge(&mut walked, left, source, vertex, mode, search)?,
+                Some((left, source)) => {
+                    self.edge(&mut walked, left, source, vertex, mode, search)?
+                }
                 None => walked.push(PatternElement::Vertex(vertex)),
             }
         }
@@ -303,13 +326,21 @@ impl<'a, E> Builder<'a, '_, E> {
 
     fn anonymous(&mut self) -> usize {
         let variable = (self.around.fresh)();
-        let tables = (0..self.pattern.graph.vertices.len()).filter_map(|at| u16::try_from(at).ok()).collect();
-        self.pattern.vertices.push(PatternVertex { variable, tables, predicate: None, bound: false });
+        let tables = (0..self.pattern.graph.vertices.len())
+            .filter_map(|at| u16::try_from(at).ok())
+            .collect();
+        self.pattern.vertices.push(PatternVertex {
+            variable,
+            tables,
+            predicate: None,
+            bound: false,
+        });
         self.pattern.vertices.len() - 1
     }
 
     fn vertex(&mut self, filler: &'a ElementFiller<E>, span: Span) -> Result<usize, PgError> {
-        let tables = tables_with(&self.pattern.graph, filler.labels.as_ref(), false, self.around.dialect)?;
+        let tables =
+            tables_with(&self.pattern.graph, filler.labels.as_ref(), false, self.around.dialect)?;
         let at = match &filler.variable {
             None => {
                 let at = self.anonymous();
@@ -328,7 +359,12 @@ impl<'a, E> Builder<'a, '_, E> {
         }
     }
 
-    fn named_vertex(&mut self, name: &Name, tables: Vec<u16>, _span: Span) -> Result<usize, PgError> {
+    fn named_vertex(
+        &mut self,
+        name: &Name,
+        tables: Vec<u16>,
+        _span: Span,
+    ) -> Result<usize, PgError> {
         let text = self.name(name);
         match self.names.get(&text) {
             Some(Named::Vertex(at)) => {
@@ -345,7 +381,12 @@ impl<'a, E> Builder<'a, '_, E> {
             None => (self.column(&text), false),
         };
         let at = self.pattern.vertices.len();
-        self.pattern.vertices.push(PatternVertex { variable: column.clone(), tables, predicate: None, bound });
+        self.pattern.vertices.push(PatternVertex {
+            variable: column.clone(),
+            tables,
+            predicate: None,
+            bound,
+        });
         self.names.insert(text.clone(), Named::Vertex(at));
         if !bound {
             self.variables.push(PatternVariable { name: text, column, kind: VariableKind::Vertex });
@@ -356,7 +397,10 @@ impl<'a, E> Builder<'a, '_, E> {
     fn conflict(&self, name: &Name, wanted: &str) -> PgError {
         PgError::new(
             SqlState::DATATYPE_MISMATCH,
-            format!("variable \"{}\" is already bound to something that is not {wanted}", name.text),
+            format!(
+                "variable \"{}\" is already bound to something that is not {wanted}",
+                name.text
+            ),
         )
         .routine("VariableTypeConflict")
         .at(name.span.start as usize)
@@ -376,7 +420,9 @@ impl<'a, E> Builder<'a, '_, E> {
             EdgeDirection::Right => Direction::Right,
             EdgeDirection::Left => Direction::Left,
             EdgeDirection::Any | EdgeDirection::LeftOrRight => Direction::Any,
-            EdgeDirection::Undirected | EdgeDirection::LeftOrUndirected | EdgeDirection::UndirectedOrRight => {
+            EdgeDirection::Undirected
+            | EdgeDirection::LeftOrUndirected
+            | EdgeDirection::UndirectedOrRight => {
                 return Err(PgError::unsupported(
                     "undirected edges are not supported",
                     "Edges of a property graph are directed here; -[ ]- matches them either way.",
@@ -384,7 +430,8 @@ impl<'a, E> Builder<'a, '_, E> {
                 .at(span.start as usize));
             }
         };
-        let mut tables = tables_with(&self.pattern.graph, filler.labels.as_ref(), true, self.around.dialect)?;
+        let mut tables =
+            tables_with(&self.pattern.graph, filler.labels.as_ref(), true, self.around.dialect)?;
         let quantifier = match source.quantifier {
             None => None,
             Some(written) => match self.quantifier(written, mode, search)? {
@@ -443,7 +490,8 @@ impl<'a, E> Builder<'a, '_, E> {
         }
         let narrow = |count: u64| {
             u32::try_from(count).map_err(|_| {
-                PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "quantifier out of range").at(span.start as usize)
+                PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "quantifier out of range")
+                    .at(span.start as usize)
             })
         };
         Ok(Some(Quantifier { min: narrow(min)?, max: max.map(narrow).transpose()? }))
@@ -455,18 +503,26 @@ impl<'a, E> Builder<'a, '_, E> {
             Some(Named::Edge) => {
                 return Err(PgError::new(
                     SqlState::DUPLICATE_ALIAS,
-                    format!("relationship variable \"{}\" is used more than once in a pattern", name.text),
+                    format!(
+                        "relationship variable \"{}\" is used more than once in a pattern",
+                        name.text
+                    ),
                 )
                 .routine("RelationshipUniquenessViolation")
                 .at(name.span.start as usize));
             }
-            Some(Named::Vertex(_) | Named::Path) => return Err(self.conflict(name, "a relationship")),
+            Some(Named::Vertex(_) | Named::Path) => {
+                return Err(self.conflict(name, "a relationship"));
+            }
             None => {}
         }
         let (column, bound) = match (self.around.outer)(&text) {
             Some(Outer::Element { column, kind: outer }) if outer == kind => {
                 if kind == VariableKind::EdgeList {
-                    return Err(unsupported("a variable-length relationship bound before", name.span));
+                    return Err(unsupported(
+                        "a variable-length relationship bound before",
+                        name.span,
+                    ));
                 }
                 (column, true)
             }
@@ -492,7 +548,11 @@ impl<'a, E> Builder<'a, '_, E> {
         }
         let column = self.column(&text);
         self.names.insert(text.clone(), Named::Path);
-        self.variables.push(PatternVariable { name: text, column: column.clone(), kind: VariableKind::Path });
+        self.variables.push(PatternVariable {
+            name: text,
+            column: column.clone(),
+            kind: VariableKind::Path,
+        });
         Ok(column)
     }
 
@@ -559,15 +619,21 @@ fn search(prefix: PathPrefix) -> Result<PathSearch, PgError> {
         None | Some(PathSelector::All) => PathSearch::All,
         Some(PathSelector::Any { count: 1 }) => PathSearch::Any,
         Some(
-            PathSelector::AnyShortest | PathSelector::Shortest { count: 1 } | PathSelector::ShortestPathFunction,
+            PathSelector::AnyShortest
+            | PathSelector::Shortest { count: 1 }
+            | PathSelector::ShortestPathFunction,
         ) => PathSearch::AnyShortest,
         Some(
             PathSelector::AllShortest
             | PathSelector::ShortestGroups { count: 1 }
             | PathSelector::AllShortestPathsFunction,
         ) => PathSearch::AllShortest,
-        Some(PathSelector::Shortest { count }) => PathSearch::ShortestK(u32::try_from(count).unwrap_or(u32::MAX)),
+        Some(PathSelector::Shortest { count }) => {
+            PathSearch::ShortestK(u32::try_from(count).unwrap_or(u32::MAX))
+        }
         Some(PathSelector::Any { .. }) => return Err(unsupported("ANY k", prefix.span)),
-        Some(PathSelector::ShortestGroups { .. }) => return Err(unsupported("SHORTEST k GROUPS", prefix.span)),
+        Some(PathSelector::ShortestGroups { .. }) => {
+            return Err(unsupported("SHORTEST k GROUPS", prefix.span));
+        }
     })
 }

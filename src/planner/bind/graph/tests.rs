@@ -28,7 +28,10 @@ fn keys_and_labels_have_their_defaults() {
     assert_eq!(airport.labels[0].name, "airport");
     assert_eq!(airport.labels[0].properties.len(), 4);
     let visit = &graph.edges[0];
-    assert_eq!((visit.source.vertex, &visit.source.edge_columns, &visit.source.vertex_columns), (0, &vec![1], &vec![0]));
+    assert_eq!(
+        (visit.source.vertex, &visit.source.edge_columns, &visit.source.vertex_columns),
+        (0, &vec![1], &vec![0])
+    );
     assert_eq!(visit.destination, visit.source);
 }
 
@@ -44,7 +47,10 @@ fn properties_are_columns_or_expressions() {
     assert_eq!(labels[0].properties[1].source, PropertySource::Expression("1 + 1".to_owned()));
     assert_eq!(labels[0].properties[1].ty, PgType::Int4);
     assert!(labels[1].properties.is_empty());
-    assert_eq!(labels[2].properties.iter().map(|property| property.name.as_str()).collect::<Vec<_>>(), ["iata", "state"]);
+    assert_eq!(
+        labels[2].properties.iter().map(|property| property.name.as_str()).collect::<Vec<_>>(),
+        ["iata", "state"]
+    );
 }
 
 #[test]
@@ -117,7 +123,8 @@ fn the_graph_is_the_named_one_or_the_only_one() {
     assert_eq!(choose_graph(&catalog, &path, None, None).unwrap().name, "air");
     assert_eq!(choose_graph(&catalog, &path, Some("AIR"), None).unwrap().name, "air");
     assert_eq!(choose_graph(&catalog, &path, Some("public.air"), None).unwrap().name, "air");
-    let code = |path_setting| choose_graph(&catalog, &path, Some(path_setting), None).unwrap_err().code();
+    let code =
+        |path_setting| choose_graph(&catalog, &path, Some(path_setting), None).unwrap_err().code();
     assert_eq!(code("water"), SqlState::UNDEFINED_OBJECT);
     assert_eq!(code("nowhere.air"), SqlState::INVALID_SCHEMA_NAME);
     assert_eq!(code("airport"), SqlState::WRONG_OBJECT_TYPE);
@@ -144,7 +151,8 @@ fn plan_sql(tree: &SqlTree, schema: &DFSchema) -> Result<Expr, PgError> {
 }
 
 fn graph_table(text: &str) -> Result<String, PgError> {
-    let statements = parse_script(&format!("SELECT * FROM {text}"), QueryLanguage::Auto, &|_| false).unwrap();
+    let statements =
+        parse_script(&format!("SELECT * FROM {text}"), QueryLanguage::Auto, &|_| false).unwrap();
     let Body::Sql { graph_tables, .. } = &statements[0].body else { panic!("not SQL") };
     let plan = bind_graph_table_plan(&catalog(), &search_path(), &graph_tables[0], &mut plan_sql)?;
     Ok(plan.display_indent().to_string())
@@ -193,10 +201,10 @@ fn match_and_graph_table_make_the_same_pattern() {
     )
     .unwrap();
     let pattern = |plan: &str| {
-        let line = plan.lines().find(|line| line.contains("MatchPattern")).unwrap().trim().to_owned();
+        let line =
+            plan.lines().find(|line| line.contains("MatchPattern")).unwrap().trim().to_owned();
         line.split(" [").next().unwrap().to_owned()
     };
     assert_eq!(pattern(&pgq), "MatchPattern: (a:0)-[r:0]->(b:0), (b:0)-[t:0]->(a:0)");
     assert_eq!(pattern(&pgq), pattern(&cypher));
-    
 }

@@ -55,13 +55,15 @@ fn rewrite_node(node: LogicalPlan, number: &Cell<usize>) -> Result<Transformed<L
             Ok(if changed { Transformed::yes(projection) } else { Transformed::no(projection) })
         }
         LogicalPlan::Filter(filter) => {
-            let columns: Vec<Expr> = filter.input.schema().columns().into_iter().map(Expr::Column).collect();
+            let columns: Vec<Expr> =
+                filter.input.schema().columns().into_iter().map(Expr::Column).collect();
             let mut plan = filter.input.as_ref().clone();
             let joined = join_subqueries(filter.predicate.clone(), &mut plan, number)?;
             if !joined.transformed {
                 return Ok(Transformed::no(LogicalPlan::Filter(filter)));
             }
-            let plan = LogicalPlanBuilder::from(plan).filter(joined.data)?.project(columns)?.build()?;
+            let plan =
+                LogicalPlanBuilder::from(plan).filter(joined.data)?.project(columns)?.build()?;
             Ok(Transformed::yes(plan))
         }
         other => Ok(Transformed::no(other)),
@@ -69,7 +71,11 @@ fn rewrite_node(node: LogicalPlan, number: &Cell<usize>) -> Result<Transformed<L
 }
 
 /// Joins `plan` with what the subqueries in `expr` compute, and puts columns in their places.
-fn join_subqueries(expr: Expr, plan: &mut LogicalPlan, number: &Cell<usize>) -> Result<Transformed<Expr>> {
+fn join_subqueries(
+    expr: Expr,
+    plan: &mut LogicalPlan,
+    number: &Cell<usize>,
+) -> Result<Transformed<Expr>> {
     expr.transform_up(|expr| match expr {
         Expr::ScalarSubquery(subquery) => match Correlated::of(&subquery) {
             Some(correlated) => {
@@ -83,7 +89,7 @@ fn join_subqueries(expr: Expr, plan: &mut LogicalPlan, number: &Cell<usize>) -> 
     })
 }
 
-/// A subquery of the form Projection over Aggregate (one `single_value`) over Filter.
+/// A subquery of the form Projection over Aggregate (one `single_value` or `array_agg`) over Filter.
 struct Correlated<'a> {
     outer: Vec<Column>,
     projection: &'a Expr,
@@ -95,7 +101,9 @@ struct Correlated<'a> {
 impl<'a> Correlated<'a> {
     fn of(subquery: &'a Subquery) -> Option<Self> {
         let LogicalPlan::Projection(projection) = subquery.subquery.as_ref() else { return None };
-        let LogicalPlan::Aggregate(Aggregate { input, group_expr, aggr_expr, .. }) = projection.input.as_ref() else {
+        let LogicalPlan::Aggregate(Aggregate { input, group_expr, aggr_expr, .. }) =
+            projection.input.as_ref()
+        else {
             return None;
         };
         let LogicalPlan::Filter(filter) = input.as_ref() else { return None };
@@ -104,11 +112,18 @@ impl<'a> Correlated<'a> {
         else {
             return None;
         };
-        let is_single =
-            matches!(aggregate, Expr::AggregateFunction(call) if call.func.name() == SINGLE_VALUE);
+        // Both give null for no row, which is what the outer join gives.
+        let is_single = matches!(aggregate, Expr::AggregateFunction(call)
+            if matches!(call.func.name(), SINGLE_VALUE | "array_agg"));
         let correlated_below = contains_outer_reference(&filter.input);
-        let hard = split_conjunction(&filter.predicate).into_iter().any(|conjunct| !is_easy(conjunct));
-        if !is_single || correlated_below || !hard || mentions_outer(aggregate) || mentions_outer(projected) {
+        let hard =
+            split_conjunction(&filter.predicate).into_iter().any(|conjunct| !is_easy(conjunct));
+        if !is_single
+            || correlated_below
+            || !hard
+            || mentions_outer(aggregate)
+            || mentions_outer(projected)
+        {
             return None;
         }
         let mut outer = Vec::new();
@@ -135,7 +150,11 @@ impl<'a> Correlated<'a> {
             .enumerate()
             .map(|(at, column)| Expr::Column(column.clone()).alias(key(at)))
             .collect();
-        let distinct = LogicalPlanBuilder::from(plan.clone()).project(keys)?.distinct()?.alias(name.as_str())?.build()?;
+        let distinct = LogicalPlanBuilder::from(plan.clone())
+            .project(keys)?
+            .distinct()?
+            .alias(name.as_str())?
+            .build()?;
         let key_column = |at: usize| Column::new(Some(name.as_str()), key(at));
         let predicate = self
             .predicate
@@ -150,7 +169,8 @@ impl<'a> Correlated<'a> {
                 other => Ok(Transformed::no(other)),
             })?
             .data;
-        let group: Vec<Expr> = (0..self.outer.len()).map(|at| Expr::Column(key_column(at))).collect();
+        let group: Vec<Expr> =
+            (0..self.outer.len()).map(|at| Expr::Column(key_column(at))).collect();
         let value = self.projection.clone().unalias().alias("value");
         let mut output = group.clone();
         output.push(value);
@@ -182,7 +202,8 @@ fn is_easy(conjunct: &Expr) -> bool {
     }
     match conjunct {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            let sides = [left, right].map(|side| (mentions_outer(side), !side.column_refs().is_empty()));
+            let sides =
+                [left, right].map(|side| (mentions_outer(side), !side.column_refs().is_empty()));
             matches!(sides, [(true, false), (false, true)] | [(false, true), (true, false)])
         }
         _ => false,

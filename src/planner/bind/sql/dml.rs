@@ -5,8 +5,9 @@ use std::sync::Arc;
 use datafusion::common::{Column as PlanColumn, TableReference};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder};
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, Expr as SqlExpr, FromTable, Ident, Insert, ObjectName, ObjectNamePart, Query,
-    Select, SelectItem, SetExpr, TableAlias, TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind,
+    Assignment, AssignmentTarget, Delete, Expr as SqlExpr, FromTable, Ident, Insert, ObjectName,
+    ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableObject,
+    TableWithJoins, Update, UpdateTableFromKind,
 };
 
 use super::names::{fold, qualified_name};
@@ -25,14 +26,24 @@ use crate::planner::source::ROW_ID;
 ///
 /// # Errors
 /// As PostgreSQL's; `0A000` for ON CONFLICT and other forms that are not carried out.
-pub fn bind_insert(context: &BindContext, insert: &Insert, graphs: &Arc<[GraphTable]>) -> Result<BoundPlan, PgError> {
+pub fn bind_insert(
+    context: &BindContext,
+    insert: &Insert,
+    graphs: &Arc<[GraphTable]>,
+) -> Result<BoundPlan, PgError> {
     check_insert(insert)?;
     let TableObject::TableName(name) = &insert.table else {
-        return Err(PgError::unsupported("INSERT into this kind of target is not supported", "Name a table."));
+        return Err(PgError::unsupported(
+            "INSERT into this kind of target is not supported",
+            "Name a table.",
+        ));
     };
     let (relation, table) = target(context, name)?;
     let columns = insert_columns(&relation, &table, &insert.columns)?;
-    let alias = insert.table_alias.as_ref().map_or_else(|| relation.name.clone(), |alias| fold(&alias.alias));
+    let alias = insert
+        .table_alias
+        .as_ref()
+        .map_or_else(|| relation.name.clone(), |alias| fold(&alias.alias));
     let returning = insert.returning.as_deref();
     let (plan, parameters) = with_parameters(context, |context| {
         let source = match &insert.source {
@@ -52,8 +63,16 @@ pub fn bind_insert(context: &BindContext, insert: &Insert, graphs: &Arc<[GraphTa
 ///
 /// # Errors
 /// As PostgreSQL's.
-pub fn bind_update(context: &BindContext, update: &Update, graphs: &Arc<[GraphTable]>) -> Result<BoundPlan, PgError> {
-    if update.or.is_some() || !update.order_by.is_empty() || update.limit.is_some() || update.output.is_some() {
+pub fn bind_update(
+    context: &BindContext,
+    update: &Update,
+    graphs: &Arc<[GraphTable]>,
+) -> Result<BoundPlan, PgError> {
+    if update.or.is_some()
+        || !update.order_by.is_empty()
+        || update.limit.is_some()
+        || update.output.is_some()
+    {
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in UPDATE"));
     }
     if !update.table.joins.is_empty() {
@@ -79,13 +98,24 @@ pub fn bind_update(context: &BindContext, update: &Update, graphs: &Arc<[GraphTa
 ///
 /// # Errors
 /// As PostgreSQL's.
-pub fn bind_delete(context: &BindContext, delete: &Delete, graphs: &Arc<[GraphTable]>) -> Result<BoundPlan, PgError> {
-    if !delete.tables.is_empty() || !delete.order_by.is_empty() || delete.limit.is_some() || delete.output.is_some() {
+pub fn bind_delete(
+    context: &BindContext,
+    delete: &Delete,
+    graphs: &Arc<[GraphTable]>,
+) -> Result<BoundPlan, PgError> {
+    if !delete.tables.is_empty()
+        || !delete.order_by.is_empty()
+        || delete.limit.is_some()
+        || delete.output.is_some()
+    {
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in DELETE"));
     }
     let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
     let [TableWithJoins { relation, joins }] = from.as_slice() else {
-        return Err(PgError::new(SqlState::SYNTAX_ERROR, "DELETE names one table; use USING for others"));
+        return Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            "DELETE names one table; use USING for others",
+        ));
     };
     if !joins.is_empty() {
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "DELETE of a join: use DELETE … USING"));
@@ -96,7 +126,8 @@ pub fn bind_delete(context: &BindContext, delete: &Delete, graphs: &Arc<[GraphTa
     let (plan, parameters) = with_parameters(context, |context| {
         let rows = target.scan(context, using, delete.selection.as_ref(), graphs)?;
         let plan = target.keep(rows)?;
-        let write = write(&target.relation, WriteKind::Delete, plan.plan, plan.carried, &target.alias)?;
+        let write =
+            write(&target.relation, WriteKind::Delete, plan.plan, plan.carried, &target.alias)?;
         returning_plan(context, write, returning, &target.alias)
     })?;
     finish(plan, PlanKind::Delete { returning: returning.is_some() }, parameters)
@@ -140,7 +171,10 @@ fn check_insert(insert: &Insert) -> Result<(), PgError> {
 }
 
 /// The table a write names.
-pub fn target(context: &BindContext, name: &ObjectName) -> Result<(Arc<Relation>, Arc<Table>), PgError> {
+pub fn target(
+    context: &BindContext,
+    name: &ObjectName,
+) -> Result<(Arc<Relation>, Arc<Table>), PgError> {
     let offset = name.0.first().and_then(ObjectNamePart::as_ident).and_then(ident_offset);
     let relation = context.relation(&qualified_name(name)?).map_err(|error| error.or_at(offset))?;
     match &relation.kind {
@@ -177,14 +211,21 @@ fn undefined_column(relation: &Relation, ident: &Ident) -> PgError {
 }
 
 /// Positions of the columns an INSERT gives, in its order.
-fn insert_columns(relation: &Relation, table: &Table, names: &[ObjectName]) -> Result<Vec<usize>, PgError> {
+fn insert_columns(
+    relation: &Relation,
+    table: &Table,
+    names: &[ObjectName],
+) -> Result<Vec<usize>, PgError> {
     if names.is_empty() {
         return Ok((0..table.columns.len()).collect());
     }
     let mut columns = Vec::with_capacity(names.len());
     for name in names {
         let Some(ident) = name.0.last().and_then(ObjectNamePart::as_ident) else {
-            return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("improper column name: {name}")));
+            return Err(PgError::new(
+                SqlState::SYNTAX_ERROR,
+                format!("improper column name: {name}"),
+            ));
         };
         let at = table.position(&fold(ident)).ok_or_else(|| undefined_column(relation, ident))?;
         if columns.contains(&at) {
@@ -201,10 +242,16 @@ fn insert_columns(relation: &Relation, table: &Table, names: &[ObjectName]) -> R
 
 fn check_width(given: usize, wanted: usize, implicit: bool) -> Result<(), PgError> {
     if given > wanted {
-        return Err(PgError::new(SqlState::SYNTAX_ERROR, "INSERT has more expressions than target columns"));
+        return Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            "INSERT has more expressions than target columns",
+        ));
     }
     if given < wanted && given > 0 && !implicit {
-        return Err(PgError::new(SqlState::SYNTAX_ERROR, "INSERT has more target columns than expressions"));
+        return Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            "INSERT has more target columns than expressions",
+        ));
     }
     Ok(())
 }
@@ -212,7 +259,9 @@ fn check_width(given: usize, wanted: usize, implicit: bool) -> Result<(), PgErro
 fn default_of(column: &Column) -> Result<SqlExpr, PgError> {
     match &column.default {
         Some(ColumnDefault::Expression(text)) => crate::parser::stored::parse_expression(text)
-            .map_err(|error| PgError::internal(format!("default of \"{}\" cannot be read: {error}", column.name))),
+            .map_err(|error| {
+                PgError::internal(format!("default of \"{}\" cannot be read: {error}", column.name))
+            }),
         None => Ok(SqlExpr::value(sqlparser::ast::Value::Null)),
     }
 }
@@ -254,7 +303,10 @@ fn type_parameter(expr: &mut SqlExpr, column: &Column) {
         value.value,
         V::Placeholder(_) | V::SingleQuotedString(_) | V::EscapedStringLiteral(_) | V::DollarQuotedString(_) | V::Null
     ));
-    if is_untyped && let Ok(data_type) = crate::parser::stored::parse_type(&column.ty.without_modifier().name()) {
+    if is_untyped
+        && let Ok(data_type) =
+            crate::parser::stored::parse_type(&column.ty.without_modifier().name())
+    {
         let inner = std::mem::replace(expr, SqlExpr::value(sqlparser::ast::Value::Null));
         *expr = SqlExpr::Cast {
             kind: sqlparser::ast::CastKind::DoubleColon,
@@ -283,7 +335,8 @@ fn insert_rows(
         .map(|(at, column)| {
             let expr = match columns.iter().position(|given| *given == at) {
                 Some(from) => {
-                    let value = unknown_source(&source, from).unwrap_or_else(|| Expr::Column(given[from].clone()));
+                    let value = unknown_source(&source, from)
+                        .unwrap_or_else(|| Expr::Column(given[from].clone()));
                     assign(context, value, column, &schema)?
                 }
                 None => {
@@ -301,7 +354,9 @@ fn insert_rows(
 /// type and not as text cast to it.
 fn unknown_source(source: &LogicalPlan, at: usize) -> Option<Expr> {
     let expr = match source {
-        LogicalPlan::Values(values) if values.values.len() == 1 => values.values.first()?.get(at)?,
+        LogicalPlan::Values(values) if values.values.len() == 1 => {
+            values.values.first()?.get(at)?
+        }
         LogicalPlan::Projection(projection) => projection.expr.get(at)?,
         _ => return None,
     };
@@ -317,7 +372,8 @@ fn assign(
     resolve::assign(context, expr, &column.ty, schema).map_err(|error| {
         if error.code() == SqlState::CANNOT_COERCE {
             let from = error.fields().message.to_string();
-            let from = from.strip_prefix("cannot cast type ").and_then(|rest| rest.split(" to ").next());
+            let from =
+                from.strip_prefix("cannot cast type ").and_then(|rest| rest.split(" to ").next());
             return PgError::new(
                 SqlState::DATATYPE_MISMATCH,
                 format!(
@@ -370,7 +426,9 @@ fn returning_plan(
                 let of: Vec<_> = schema
                     .columns()
                     .into_iter()
-                    .filter(|column| column.relation.as_ref().is_some_and(|relation| relation.table() == name))
+                    .filter(|column| {
+                        column.relation.as_ref().is_some_and(|relation| relation.table() == name)
+                    })
                     .collect();
                 if of.is_empty() {
                     return Err(PgError::new(
@@ -381,7 +439,10 @@ fn returning_plan(
                 exprs.extend(of.into_iter().map(Expr::Column));
             }
             SelectItem::ExprWithAliases { .. } => {
-                return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("RETURNING of \"{alias}\" has several names")));
+                return Err(PgError::new(
+                    SqlState::SYNTAX_ERROR,
+                    format!("RETURNING of \"{alias}\" has several names"),
+                ));
             }
         }
     }
@@ -409,9 +470,13 @@ impl Target {
         };
         let (relation, table) = target(context, name)?;
         let alias = alias.as_ref().map_or_else(|| relation.name.clone(), |alias| fold(&alias.name));
-        let schema = context.catalog.schemas.get(&relation.schema).map_or("", |schema| schema.name.as_str());
+        let schema =
+            context.catalog.schemas.get(&relation.schema).map_or("", |schema| schema.name.as_str());
         let place = format!("{schema}\u{1}{}", relation.name);
-        let name = ObjectName::from(vec![Ident::with_quote('"', TARGET_SCHEMA), Ident::with_quote('"', place)]);
+        let name = ObjectName::from(vec![
+            Ident::with_quote('"', TARGET_SCHEMA),
+            Ident::with_quote('"', place),
+        ]);
         Ok(Self { relation, table, alias, name })
     }
 
@@ -484,7 +549,11 @@ impl Target {
             };
             let given = match (&assignment.target, &assignment.value) {
                 (AssignmentTarget::ColumnName(_), value) => vec![value.clone()],
-                (AssignmentTarget::Tuple(_), SqlExpr::Tuple(values)) if values.len() == names.len() => values.clone(),
+                (AssignmentTarget::Tuple(_), SqlExpr::Tuple(values))
+                    if values.len() == names.len() =>
+                {
+                    values.clone()
+                }
                 (AssignmentTarget::Tuple(_), _) => {
                     return Err(PgError::unsupported(
                         "assignment of a row from a sub-select is not supported",
@@ -522,10 +591,15 @@ impl Target {
 
     fn assigned(&self, name: &ObjectName, before: &[(usize, SqlExpr)]) -> Result<usize, PgError> {
         let Some(ident) = name.0.last().and_then(ObjectNamePart::as_ident) else {
-            return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("improper column name: {name}")));
+            return Err(PgError::new(
+                SqlState::SYNTAX_ERROR,
+                format!("improper column name: {name}"),
+            ));
         };
-        let at =
-            self.table.position(&fold(ident)).ok_or_else(|| undefined_column(&self.relation, ident))?;
+        let at = self
+            .table
+            .position(&fold(ident))
+            .ok_or_else(|| undefined_column(&self.relation, ident))?;
         if before.iter().any(|(other, _)| *other == at) {
             return Err(PgError::new(
                 SqlState::SYNTAX_ERROR,

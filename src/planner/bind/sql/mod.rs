@@ -13,6 +13,7 @@ mod dml;
 mod names;
 mod provider;
 mod query;
+mod recursive;
 mod relations;
 mod resolve;
 mod rewrite;

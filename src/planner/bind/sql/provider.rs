@@ -5,8 +5,12 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{DataFusionError, Result, TableReference};
 use datafusion::config::ConfigOptions;
-use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
-use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
+use datafusion::logical_expr::planner::{
+    ContextProvider, ExprPlanner, RelationPlanner, TypePlanner,
+};
+use datafusion::logical_expr::{
+    AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
+};
 
 use super::relations::Relations;
 use super::types::PgTypePlanner;
@@ -87,13 +91,21 @@ impl ContextProvider for Provider<'_> {
         }
     }
 
-    fn get_table_function_source(&self, name: &str, arguments: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
+    fn get_table_function_source(
+        &self,
+        name: &str,
+        arguments: Vec<Expr>,
+    ) -> Result<Arc<dyn TableSource>> {
         // Functions that give rows are planned by `Relations`; what gets here is none.
         let count = arguments.len();
-        let arguments = if count == 1 { "one argument".to_owned() } else { format!("{count} arguments") };
-        Err(PgError::new(SqlState::UNDEFINED_FUNCTION, format!("function {name} with {arguments} does not exist"))
-            .hint("Only functions that give rows can stand in FROM.")
-            .into())
+        let arguments =
+            if count == 1 { "one argument".to_owned() } else { format!("{count} arguments") };
+        Err(PgError::new(
+            SqlState::UNDEFINED_FUNCTION,
+            format!("function {name} with {arguments} does not exist"),
+        )
+        .hint("Only functions that give rows can stand in FROM.")
+        .into())
     }
 
     fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {
@@ -114,6 +126,9 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if name == SINGLE_VALUE {
+            return None;
+        }
         if name == ARRAY_OR_EMPTY {
             return Some(array_or_empty());
         }

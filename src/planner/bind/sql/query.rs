@@ -29,7 +29,8 @@ pub fn bind_query(
     query: &Query,
     graph_tables: &Arc<[GraphTable]>,
 ) -> Result<BoundPlan, PgError> {
-    let (plan, parameters) = with_parameters(context, |context| plan_query(context, query, graph_tables))?;
+    let (plan, parameters) =
+        with_parameters(context, |context| plan_query(context, query, graph_tables))?;
     let columns = output_columns(&plan);
     Ok(BoundPlan { plan, kind: PlanKind::Select, parameters, columns })
 }
@@ -48,6 +49,8 @@ pub fn plan_query(
     let plan = planner
         .sql_statement_to_plan_with_context(Statement::Query(Box::new(query)), &mut planner_context)
         .map_err(|error| planner_error(&error))?;
+    let settled = super::recursive::settle(plan, &|plan| Ok(resolve::resolve_plan(plan, context)?));
+    let plan = settled.map_err(|error| planner_error(&error))?;
     let plan = resolve::resolve_plan(plan, context)?;
     super::decorrelate::decorrelate(plan).map_err(|error| planner_error(&error))
 }
@@ -69,9 +72,14 @@ pub fn bind_expression(
 }
 
 /// The plan of a view's query, its columns under the view's names.
-pub(super) fn plan_view(context: &BindContext, relation: &Relation, view: &View) -> Result<LogicalPlan, PgError> {
-    let statement = crate::parser::stored::parse_view_query(&view.query)
-        .map_err(|error| PgError::internal(format!("view \"{}\" cannot be read: {error}", relation.name)))?;
+pub(super) fn plan_view(
+    context: &BindContext,
+    relation: &Relation,
+    view: &View,
+) -> Result<LogicalPlan, PgError> {
+    let statement = crate::parser::stored::parse_view_query(&view.query).map_err(|error| {
+        PgError::internal(format!("view \"{}\" cannot be read: {error}", relation.name))
+    })?;
     let plan = super::super::bind_view_body(context, &statement)?;
     let names: Vec<Expr> = plan
         .schema()
@@ -85,7 +93,8 @@ pub(super) fn plan_view(context: &BindContext, relation: &Relation, view: &View)
 
 /// `EXPLAIN` of an already bound plan.
 pub fn bind_explain(inner: BoundPlan, analyze: bool, verbose: bool) -> BoundPlan {
-    let column = BoundColumn { name: "QUERY PLAN".to_owned(), ty: PgType::Text, table: 0, attnum: 0 };
+    let column =
+        BoundColumn { name: "QUERY PLAN".to_owned(), ty: PgType::Text, table: 0, attnum: 0 };
     BoundPlan { kind: PlanKind::Explain { analyze, verbose }, columns: vec![column], ..inner }
 }
 
@@ -144,7 +153,10 @@ fn parameter_types(plan: &LogicalPlan) -> Result<Vec<Option<PgType>>, PgError> {
                     if types.len() < number {
                         types.resize(number, None);
                     }
-                    let field = placeholder.field.as_ref().filter(|field| *field.data_type() != DataType::Null);
+                    let field = placeholder
+                        .field
+                        .as_ref()
+                        .filter(|field| *field.data_type() != DataType::Null);
                     if let (slot @ None, Some(field)) = (&mut types[number - 1], field) {
                         *slot = Some(PgType::from_field(field));
                     }
@@ -199,7 +211,8 @@ fn origin(plan: &LogicalPlan, at: usize) -> Option<(u32, i16)> {
         }
         LogicalPlan::TableScan(scan) => {
             let source = scan.source.downcast_ref::<RelationSource>()?;
-            let position = scan.projection.as_ref().map_or(Some(at), |columns| columns.get(at).copied())?;
+            let position =
+                scan.projection.as_ref().map_or(Some(at), |columns| columns.get(at).copied())?;
             let column = source.relation.columns().get(position)?;
             Some((source.relation.oid.0, column.attnum))
         }

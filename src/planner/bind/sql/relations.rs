@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::Result;
-use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
+use datafusion::logical_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use sqlparser::ast::{
     Expr as SqlExpr, FunctionArg, FunctionArgExpr, ObjectName, TableAlias, TableFactor, Value,
@@ -29,18 +31,29 @@ impl Relations {
         Self { context: context.clone(), graph_tables }
     }
 
-    fn graph_table(&self, number: usize, planner: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
+    fn graph_table(
+        &self,
+        number: usize,
+        planner: &mut dyn RelationPlannerContext,
+    ) -> Result<LogicalPlan> {
         let Some(table) = self.graph_tables.get(number) else {
             return Err(PgError::internal("GRAPH_TABLE placeholder without its pattern").into());
         };
         let context = &self.context;
         let (catalog, path) = (&context.catalog, &context.search_path);
-        let plan = crate::planner::bind::graph::bind_graph_table_plan(catalog, path, table, &mut |expr, schema| {
-            let mut expr = expr.clone();
-            super::rewrite::rewrite_expression(&mut expr, context)?;
-            let expr = planner.sql_to_expr(expr, schema).map_err(|error| super::query::planner_error(&error))?;
-            super::resolve::resolve_expression(expr, schema, context)
-        })?;
+        let plan = crate::planner::bind::graph::bind_graph_table_plan(
+            catalog,
+            path,
+            table,
+            &mut |expr, schema| {
+                let mut expr = expr.clone();
+                super::rewrite::rewrite_expression(&mut expr, context)?;
+                let expr = planner
+                    .sql_to_expr(expr, schema)
+                    .map_err(|error| super::query::planner_error(&error))?;
+                super::resolve::resolve_expression(expr, schema, context)
+            },
+        )?;
         Ok(plan)
     }
 
@@ -70,7 +83,9 @@ impl fmt::Debug for Relations {
 
 /// A string literal and the byte offset of its content.
 fn literal(argument: &FunctionArg) -> Option<(&str, Option<usize>)> {
-    let FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlExpr::Value(value))) = argument else { return None };
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlExpr::Value(value))) = argument else {
+        return None;
+    };
     let start = super::names::offset_of(value.span);
     match &value.value {
         Value::SingleQuotedString(text) => Some((text, start.map(|start| start + 1))),
@@ -102,7 +117,9 @@ impl RelationPlanner for Relations {
         let Some((name, arguments, alias)) = called(&relation) else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
-        let [part] = name.0.as_slice() else { return Ok(RelationPlanning::Original(Box::new(relation))) };
+        let [part] = name.0.as_slice() else {
+            return Ok(RelationPlanning::Original(Box::new(relation)));
+        };
         let plan = match part.as_ident().map(fold).as_deref() {
             Some("cypher") => self.cypher(arguments)?,
             Some(crate::parser::pgq::GRAPH_TABLE_FUNCTION) => {
@@ -135,7 +152,11 @@ fn typed_alias(
     if columns.len() != alias.columns.len() {
         return Err(PgError::new(
             SqlState::DATATYPE_MISMATCH,
-            format!("the query gives {} columns but {} are declared", columns.len(), alias.columns.len()),
+            format!(
+                "the query gives {} columns but {} are declared",
+                columns.len(),
+                alias.columns.len()
+            ),
         )
         .into());
     }
@@ -150,7 +171,14 @@ fn typed_alias(
                 None => expr.alias(name),
                 Some(ty) => {
                     let to = sql_type(ty)?;
-                    plan_cast(expr, &PgType::from_field(field), &to, true, context.functions.session())?.alias(name)
+                    plan_cast(
+                        expr,
+                        &PgType::from_field(field),
+                        &to,
+                        true,
+                        context.functions.session(),
+                    )?
+                    .alias(name)
                 }
             })
         })

@@ -15,19 +15,30 @@ use crate::planner::bind::context::BindContext;
 use crate::types::pg_type::PgType;
 
 /// Applies the rules to every expression of a plan.
-pub(super) fn resolve_plan(plan: LogicalPlan, context: &BindContext) -> Result<LogicalPlan, PgError> {
+pub(super) fn resolve_plan(
+    plan: LogicalPlan,
+    context: &BindContext,
+) -> Result<LogicalPlan, PgError> {
     rules::resolve_plan(plan, context.functions.session()).map_err(|error| planner_error(&error))
 }
 
 /// Applies the rules to one expression over `schema`.
-pub(super) fn resolve_expression(expr: Expr, schema: &DFSchema, context: &BindContext) -> Result<Expr, PgError> {
-    rules::resolve_expr(expr, schema, context.functions.session()).map_err(|error| planner_error(&error))
+pub(super) fn resolve_expression(
+    expr: Expr,
+    schema: &DFSchema,
+    context: &BindContext,
+) -> Result<Expr, PgError> {
+    rules::resolve_expr(expr, schema, context.functions.session())
+        .map_err(|error| planner_error(&error))
 }
 
 /// A quoted literal whose type nothing has said yet.
 pub(super) fn is_unknown(expr: &Expr) -> bool {
     match expr {
-        Expr::Literal(ScalarValue::Utf8(_) | ScalarValue::Utf8View(_) | ScalarValue::Null, None) => true,
+        Expr::Literal(
+            ScalarValue::Utf8(_) | ScalarValue::Utf8View(_) | ScalarValue::Null,
+            None,
+        ) => true,
         Expr::Alias(alias) => is_unknown(&alias.expr),
         _ => false,
     }
@@ -37,8 +48,14 @@ pub(super) fn is_unknown(expr: &Expr) -> bool {
 ///
 /// # Errors
 /// `42846` if there is no such cast; what reading a literal raises.
-pub fn assign(context: &BindContext, expr: Expr, to: &PgType, schema: &DFSchema) -> Result<Expr, PgError> {
-    let from = if is_unknown(&expr) { PgType::Unknown } else { super::query::type_of(&expr, schema)? };
+pub fn assign(
+    context: &BindContext,
+    expr: Expr,
+    to: &PgType,
+    schema: &DFSchema,
+) -> Result<Expr, PgError> {
+    let from =
+        if is_unknown(&expr) { PgType::Unknown } else { super::query::type_of(&expr, schema)? };
     if from == *to {
         return Ok(expr);
     }

@@ -6,9 +6,9 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor, Value, VisitMut,
-    VisitorMut,
+    BinaryOperator, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem,
+    SetExpr, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use super::names::{column_name, fold, unique_name};
@@ -117,27 +117,47 @@ fn check_query(query: &mut Query) -> Result<(), PgError> {
         pipe_operators,
     } = query;
     if !locks.is_empty() {
-        return Err(refuse("row locking (FOR UPDATE, FOR SHARE)", "Use an UPDATE; see docs/compat.md."));
+        return Err(refuse(
+            "row locking (FOR UPDATE, FOR SHARE)",
+            "Use an UPDATE; see docs/compat.md.",
+        ));
     }
-    if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
+    if for_clause.is_some()
+        || settings.is_some()
+        || format_clause.is_some()
+        || !pipe_operators.is_empty()
+    {
         return Err(refuse("this clause", "It is not part of PostgreSQL's SELECT."));
     }
     if let Some(Fetch { with_ties, percent, quantity }) = fetch.take() {
         if with_ties || percent {
-            return Err(refuse("FETCH FIRST … WITH TIES or PERCENT", "Use rank() in a sub-select."));
+            return Err(refuse(
+                "FETCH FIRST … WITH TIES or PERCENT",
+                "Use rank() in a sub-select.",
+            ));
         }
         let count = quantity.unwrap_or_else(|| Expr::value(Value::Number("1".to_owned(), false)));
         let offset = match limit_clause.take() {
-            Some(LimitClause::LimitOffset { offset, limit: None, limit_by }) if limit_by.is_empty() => offset,
+            Some(LimitClause::LimitOffset { offset, limit: None, limit_by })
+                if limit_by.is_empty() =>
+            {
+                offset
+            }
             None => None,
             Some(_) => {
-                return Err(PgError::new(SqlState::SYNTAX_ERROR, "multiple LIMIT clauses not allowed"));
+                return Err(PgError::new(
+                    SqlState::SYNTAX_ERROR,
+                    "multiple LIMIT clauses not allowed",
+                ));
             }
         };
-        *limit_clause = Some(LimitClause::LimitOffset { limit: Some(count), offset, limit_by: Vec::new() });
+        *limit_clause =
+            Some(LimitClause::LimitOffset { limit: Some(count), offset, limit_by: Vec::new() });
     }
     if let Some(LimitClause::LimitOffset { limit, .. }) = limit_clause
-        && limit.as_ref().is_some_and(|limit| matches!(limit, Expr::Value(value) if value.value == Value::Null))
+        && limit
+            .as_ref()
+            .is_some_and(|limit| matches!(limit, Expr::Value(value) if value.value == Value::Null))
     {
         *limit = None;
     }
@@ -158,8 +178,31 @@ fn check_select(select: &Select) -> Result<(), PgError> {
     {
         return Err(refuse("this clause", "It is not part of PostgreSQL's SELECT."));
     }
+    for join in select.from.iter().flat_map(|table| &table.joins) {
+        check_join(join)?;
+    }
     if select.into.is_some() {
         return Err(refuse("SELECT INTO", "Use CREATE TABLE … AS SELECT."));
+    }
+    Ok(())
+}
+
+/// PostgreSQL has no JOIN without a condition but CROSS JOIN.
+fn check_join(join: &sqlparser::ast::Join) -> Result<(), PgError> {
+    use sqlparser::ast::{JoinConstraint, JoinOperator as Op};
+    let conditional = match &join.join_operator {
+        Op::Join(on)
+        | Op::Inner(on)
+        | Op::Left(on)
+        | Op::LeftOuter(on)
+        | Op::Right(on)
+        | Op::RightOuter(on)
+        | Op::FullOuter(on) => on,
+        _ => return Ok(()),
+    };
+    if matches!(conditional, JoinConstraint::None) {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "a JOIN needs ON, USING or NATURAL")
+            .hint("Write CROSS JOIN for every combination of rows."));
     }
     Ok(())
 }
@@ -182,7 +225,10 @@ fn check_table_factor(factor: &mut TableFactor) -> Result<(), PgError> {
                 return Err(refuse("TABLESAMPLE", "Use WHERE random() < fraction."));
             }
             if *with_ordinality {
-                return Err(refuse("WITH ORDINALITY", "Use row_number() over the function's result."));
+                return Err(refuse(
+                    "WITH ORDINALITY",
+                    "Use row_number() over the function's result.",
+                ));
             }
             if !with_hints.is_empty()
                 || version.is_some()
@@ -225,10 +271,12 @@ fn name_columns(projection: &mut [SelectItem]) {
         match item {
             SelectItem::UnnamedExpr(expr) => {
                 let is_column = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-                if taken || wildcard && is_column || !is_column {
-                    let alias = if taken || wildcard { unique_name(&name, number) } else { name.clone() };
+                if taken || wildcard || !is_column {
+                    let alias =
+                        if taken || wildcard { unique_name(&name, number) } else { name.clone() };
                     let expr = std::mem::replace(expr, Expr::value(Value::Null));
-                    *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', alias) };
+                    *item =
+                        SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', alias) };
                 }
             }
             SelectItem::ExprWithAlias { alias, .. } if taken => {
@@ -268,10 +316,16 @@ fn rewrite(expr: &mut Expr) -> Result<(), PgError> {
             aggregate_scalar(query);
             Ok(())
         }
-        Expr::BinaryOp { op: op @ BinaryOperator::PGCustomBinaryOperator(_), .. } => rewrite_operator(op),
+        Expr::BinaryOp { op: op @ BinaryOperator::PGCustomBinaryOperator(_), .. } => {
+            rewrite_operator(op)
+        }
         Expr::Collate { expr: inner, collation } => {
             let known = matches!(
-                collation.0.last().and_then(ObjectNamePart::as_ident).map(|name| name.value.as_str()),
+                collation
+                    .0
+                    .last()
+                    .and_then(ObjectNamePart::as_ident)
+                    .map(|name| name.value.as_str()),
                 Some("default" | "C" | "POSIX" | "ucs_basic" | "c" | "posix")
             );
             if !known {
@@ -297,7 +351,8 @@ fn rewrite(expr: &mut Expr) -> Result<(), PgError> {
 }
 
 fn is_array_of_query(function: &Function) -> bool {
-    matches!(function.args, FunctionArguments::Subquery(_)) && function.name.to_string().eq_ignore_ascii_case("array")
+    matches!(function.args, FunctionArguments::Subquery(_))
+        && function.name.to_string().eq_ignore_ascii_case("array")
 }
 
 /// The only expression of a SELECT list that is no aggregate query already, with the query's ORDER BY and LIMIT.
@@ -314,7 +369,11 @@ fn lone_expression(query: &mut Query) -> Option<&mut Expr> {
         return None;
     }
     match select.projection.as_mut_slice() {
-        [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] if !aggregates(expr) => Some(expr),
+        [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }]
+            if !aggregates(expr) =>
+        {
+            Some(expr)
+        }
         _ => None,
     }
 }
@@ -342,9 +401,14 @@ fn aggregates(expr: &Expr) -> bool {
             match expr {
                 Expr::Function(function) if self.queries == 0 => {
                     let name = function.name.0.last().and_then(ObjectNamePart::as_ident).map(fold);
-                    let aggregate =
-                        name.is_some_and(|name| name == SINGLE_VALUE || registry().aggregate(&name).is_some());
-                    if aggregate || function.over.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                    let aggregate = name.is_some_and(|name| {
+                        name == SINGLE_VALUE || registry().aggregate(&name).is_some()
+                    });
+                    if aggregate || function.over.is_some() {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
                 }
                 _ => ControlFlow::Continue(()),
             }
@@ -369,11 +433,18 @@ fn array_of_query(function: &Function) -> Option<Expr> {
     let order_by = query.order_by.take();
     let expr = lone_expression(&mut query)?;
     let value = std::mem::replace(expr, Expr::value(Value::Null));
+    let first = value.clone();
     let mut aggregate = call("array_agg", vec![value]);
     if let (Expr::Function(aggregate), Some(order_by)) = (&mut aggregate, order_by)
-        && let (FunctionArguments::List(list), sqlparser::ast::OrderByKind::Expressions(keys)) =
+        && let (FunctionArguments::List(list), sqlparser::ast::OrderByKind::Expressions(mut keys)) =
             (&mut aggregate.args, order_by.kind)
     {
+        // `ORDER BY 1` means the query's only column.
+        for key in &mut keys {
+            if matches!(&key.expr, Expr::Value(value) if matches!(value.value, Value::Number(..))) {
+                key.expr = first.clone();
+            }
+        }
         list.clauses.push(sqlparser::ast::FunctionArgumentClause::OrderBy(keys));
     }
     *expr = aggregate;
@@ -418,7 +489,10 @@ fn rewrite_operator(op: &mut BinaryOperator) -> Result<(), PgError> {
 /// `INTERVAL '1' DAY` and `INTERVAL '1 day'` to a cast, so that PostgreSQL's interval reader reads it.
 fn rewrite_interval(interval: &sqlparser::ast::Interval) -> Result<Expr, PgError> {
     if interval.last_field.is_some() || interval.fractional_seconds_precision.is_some() {
-        return Err(refuse("an interval literal with a range of fields", "Write the units in the literal."));
+        return Err(refuse(
+            "an interval literal with a range of fields",
+            "Write the units in the literal.",
+        ));
     }
     let value = match (&*interval.value, &interval.leading_field) {
         (Expr::Value(value), Some(field)) => match &value.value {
@@ -455,7 +529,10 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
             duplicate_treatment: None,
-            args: arguments.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))).collect(),
+            args: arguments
+                .into_iter()
+                .map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)))
+                .collect(),
             clauses: Vec::new(),
         }),
         filter: None,

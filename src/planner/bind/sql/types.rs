@@ -26,7 +26,9 @@ pub fn sql_type(ty: &DataType) -> Result<PgType, PgError> {
         | DataType::Double(ExactNumberInfo::None) => PgType::Float8,
         DataType::Numeric(info) | DataType::Decimal(info) | DataType::Dec(info) => numeric(info)?,
         DataType::Text => PgType::Text,
-        DataType::Varchar(length) | DataType::CharacterVarying(length) | DataType::CharVarying(length) => {
+        DataType::Varchar(length)
+        | DataType::CharacterVarying(length)
+        | DataType::CharVarying(length) => {
             PgType::Varchar(character_length(length.as_ref(), "varchar")?)
         }
         DataType::Char(length) | DataType::Character(length) => {
@@ -54,7 +56,9 @@ pub fn sql_type(ty: &DataType) -> Result<PgType, PgError> {
                 element => PgType::Array(Box::new(element)),
             }
         }
-        DataType::Array(ArrayElemTypeDef::AngleBracket(element)) => PgType::Array(Box::new(sql_type(element)?)),
+        DataType::Array(ArrayElemTypeDef::AngleBracket(element)) => {
+            PgType::Array(Box::new(sql_type(element)?))
+        }
         DataType::Custom(name, modifiers) => custom(&name.to_string(), modifiers)?,
         other => return Err(undefined_type(&other.to_string())),
     })
@@ -71,7 +75,10 @@ fn custom(name: &str, modifiers: &[String]) -> Result<PgType, PgError> {
 }
 
 fn undefined_type(name: &str) -> PgError {
-    PgError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{}\" does not exist", name.to_lowercase()))
+    PgError::new(
+        SqlState::UNDEFINED_OBJECT,
+        format!("type \"{}\" does not exist", name.to_lowercase()),
+    )
 }
 
 fn numeric(info: &ExactNumberInfo) -> Result<PgType, PgError> {

@@ -22,12 +22,7 @@ async fn out_lists(vertices: TableVersion, edges: TableVersion) -> Vec<Vec<u32>>
     let cache = AdjacencyCache::new(1 << 20);
     let (source, destination) = (end(0), end(1));
     let lists = cache
-        .adjacency(
-            &edges,
-            (&vertices, &source),
-            (&vertices, &destination),
-            Orientation::Out,
-        )
+        .adjacency(&edges, (&vertices, &source), (&vertices, &destination), Orientation::Out)
         .await
         .unwrap();
     (0..vertices.positions() as u32).map(|vertex| lists.neighbors(vertex).0.to_vec()).collect()
@@ -38,8 +33,21 @@ async fn integer_keys_of_other_widths_nulls_and_deleted_rows() {
     let vertices = version(vec![("id", Arc::new(Int32Array::from(vec![7, 5, 6])))]);
     let vertices = vertices.delete(&[RowId(2)]).unwrap();
     let edges = version(vec![
-        ("a", Arc::new(Int64Array::from(vec![Some(7), Some(5), None, Some(5), Some(1 << 40), Some(7)]))),
-        ("b", Arc::new(Int64Array::from(vec![Some(5), Some(7), Some(5), Some(6), Some(5), Some(7)]))),
+        (
+            "a",
+            Arc::new(Int64Array::from(vec![
+                Some(7),
+                Some(5),
+                None,
+                Some(5),
+                Some(1 << 40),
+                Some(7),
+            ])),
+        ),
+        (
+            "b",
+            Arc::new(Int64Array::from(vec![Some(5), Some(7), Some(5), Some(6), Some(5), Some(7)])),
+        ),
     ]);
     let edges = edges.delete(&[RowId(5)]).unwrap();
     assert_eq!(out_lists(vertices, edges).await, vec![vec![1], vec![0], vec![]]);
@@ -74,7 +82,12 @@ async fn the_cache_is_bounded_and_shared() {
             ("b", Arc::new(Int64Array::from(vec![1, 0]))),
         ]));
         let ask = || {
-            cache.adjacency(&edges, (&vertices, &source), (&vertices, &destination), Orientation::In)
+            cache.adjacency(
+                &edges,
+                (&vertices, &source),
+                (&vertices, &destination),
+                Orientation::In,
+            )
         };
         let (first, second) = (ask().await.unwrap(), ask().await.unwrap());
         assert!(Arc::ptr_eq(&first, &second));
@@ -108,14 +121,14 @@ async fn lists_taken_over_are_those_built_anew() {
         let text = random.random_bool(0.5);
         let keys = |keys: Vec<i64>| -> ArrayRef {
             if text {
-                Arc::new(StringViewArray::from_iter_values(keys.iter().map(|key| format!("k{key}"))))
+                Arc::new(StringViewArray::from_iter_values(
+                    keys.iter().map(|key| format!("k{key}")),
+                ))
             } else {
                 Arc::new(Int64Array::from(keys))
             }
         };
-        let rows = |columns: Vec<(&str, ArrayRef)>| {
-            RecordBatch::try_from_iter(columns).unwrap()
-        };
+        let rows = |columns: Vec<(&str, ArrayRef)>| RecordBatch::try_from_iter(columns).unwrap();
         let mut next_key = 20;
         let first = rows(vec![("id", keys((0..next_key).collect()))]);
         let mut vertices = TableVersion::empty(Oid(1), first.schema()).append(first).unwrap().0;
@@ -162,7 +175,8 @@ async fn lists_taken_over_are_those_built_anew() {
             before = tables.map(Arc::clone);
             let entries = cache.entries.lock();
             assert!(entries.len() <= VERSIONS_MAX);
-            derived += entries.values().filter(|it| matches!(it.change.get(), Some(Some(_)))).count();
+            derived +=
+                entries.values().filter(|it| matches!(it.change.get(), Some(Some(_)))).count();
         }
     }
     assert!(derived > 300, "taken over {derived} times");

@@ -48,7 +48,9 @@ fn table_schema(relation: &Relation) -> Result<DFSchema, PgError> {
     let fields = relation
         .columns()
         .iter()
-        .map(|column| (Some(name.clone()), Arc::new(column.ty.field(&column.name, !column.not_null))))
+        .map(|column| {
+            (Some(name.clone()), Arc::new(column.ty.field(&column.name, !column.not_null)))
+        })
         .collect();
     Ok(DFSchema::new_with_metadata(fields, Default::default())?)
 }
@@ -63,7 +65,9 @@ fn bind_step(
     operation: &AlterTableOperation,
 ) -> Result<Option<AlterStep>, PgError> {
     Ok(Some(match operation {
-        AlterTableOperation::AddColumn { if_not_exists, column_def, column_position: None, .. } => {
+        AlterTableOperation::AddColumn {
+            if_not_exists, column_def, column_position: None, ..
+        } => {
             return add_column(context, relation, *if_not_exists, column_def);
         }
         AlterTableOperation::DropColumn { column_names, if_exists, drop_behavior, .. } => {
@@ -85,7 +89,10 @@ fn bind_step(
         AlterTableOperation::RenameTable { table_name: RenameTableNameKind::To(name) } => {
             let to = qualified_name(name)?.name;
             if context.catalog.relation_in(relation.schema, &to).is_some() {
-                return Err(PgError::new(SqlState::DUPLICATE_TABLE, format!("relation \"{to}\" already exists")));
+                return Err(PgError::new(
+                    SqlState::DUPLICATE_TABLE,
+                    format!("relation \"{to}\" already exists"),
+                ));
             }
             AlterStep::Rename { to }
         }
@@ -99,11 +106,13 @@ fn bind_step(
             }
             AlterStep::AddConstraint(new)
         }
-        AlterTableOperation::DropConstraint { if_exists, name, drop_behavior } => AlterStep::DropConstraint {
-            name: fold(name),
-            if_exists: *if_exists,
-            cascade: cascades(drop_behavior.as_ref()),
-        },
+        AlterTableOperation::DropConstraint { if_exists, name, drop_behavior } => {
+            AlterStep::DropConstraint {
+                name: fold(name),
+                if_exists: *if_exists,
+                cascade: cascades(drop_behavior.as_ref()),
+            }
+        }
         AlterTableOperation::AlterColumn { column_name, op } => {
             let at = column_of(relation, column_name)?;
             alter_column(context, relation, at, op)?
@@ -133,13 +142,18 @@ fn add_column(
 ) -> Result<Option<AlterStep>, PgError> {
     let (column, constraints) = column(context, definition, Some(&relation.name))?;
     if relation.columns().iter().any(|other| other.name == column.name) {
-        return if if_not_exists { Ok(None) } else { Err(duplicate_column(relation, &column.name)) };
+        return if if_not_exists {
+            Ok(None)
+        } else {
+            Err(duplicate_column(relation, &column.name))
+        };
     }
     let fill = match &column.default {
         None => None,
         Some(ColumnDefault::Expression(text)) => {
             let empty = DFSchema::empty();
-            let expr = bind_expression(context, &crate::parser::stored::parse_expression(text)?, &empty)?;
+            let expr =
+                bind_expression(context, &crate::parser::stored::parse_expression(text)?, &empty)?;
             Some(resolve::assign(context, expr, &column.ty, &empty)?)
         }
     };
@@ -184,7 +198,10 @@ fn alter_column(
             AlterStep::SetType { name, ty, convert }
         }
         AlterColumnOperation::AddGenerated { .. } => {
-            return Err(PgError::unsupported("identity columns are not supported yet", "See docs/compat.md."));
+            return Err(PgError::unsupported(
+                "identity columns are not supported yet",
+                "See docs/compat.md.",
+            ));
         }
     })
 }
@@ -194,8 +211,9 @@ fn owner_to(context: &BindContext, owner: &Owner) -> Result<AlterStep, PgError> 
         Owner::Ident(name) => fold(name),
         Owner::CurrentRole | Owner::CurrentUser | Owner::SessionUser => context.user.clone(),
     };
-    let role = context.catalog.cluster.roles.values().find(|role| role.name == name).ok_or_else(|| {
-        PgError::new(SqlState::UNDEFINED_OBJECT, format!("role \"{name}\" does not exist"))
-    })?;
+    let role =
+        context.catalog.cluster.roles.values().find(|role| role.name == name).ok_or_else(|| {
+            PgError::new(SqlState::UNDEFINED_OBJECT, format!("role \"{name}\" does not exist"))
+        })?;
     Ok(AlterStep::OwnerTo { role: role.oid })
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use datafusion::common::DFSchema;
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, CreateTable, Expr, Ident, IndexColumn, ReferentialAction, TableConstraint,
+    ColumnDef, ColumnOption, CreateTable, Expr, Ident, IndexColumn, ReferentialAction,
+    TableConstraint,
 };
 
 use super::{DdlCommand, NewTable, creation_schema, existing, skipping};
@@ -66,14 +67,22 @@ pub(super) fn bind(
     let name = qualified_name(&create.name)?;
     let schema = creation_schema(context, &name)?;
     if existing(context, schema, &name.name).is_some() {
-        let exists =
-            PgError::new(SqlState::DUPLICATE_TABLE, format!("relation \"{}\" already exists", name.name));
+        let exists = PgError::new(
+            SqlState::DUPLICATE_TABLE,
+            format!("relation \"{}\" already exists", name.name),
+        );
         if create.if_not_exists {
             return Ok(DdlCommand::Skip { tag: "CREATE TABLE", notice: skipping(&exists) });
         }
         return Err(exists);
     }
-    let mut table = NewTable { schema, name: name.name, columns: Vec::new(), constraints: Vec::new(), rows: None };
+    let mut table = NewTable {
+        schema,
+        name: name.name,
+        columns: Vec::new(),
+        constraints: Vec::new(),
+        rows: None,
+    };
     if let Some(query) = &create.query {
         let rows = bind_query(context, query, graphs)?;
         table.columns = columns_of_query(&rows.columns, &create.columns)?;
@@ -115,14 +124,23 @@ fn columns_of_query(
             ));
         }
         let ty = if from.ty == PgType::Unknown { PgType::Text } else { from.ty.clone() };
-        result.push(Column { attnum: at as i16 + 1, name, ty, not_null: false, default: None, comment: None });
+        result.push(Column {
+            attnum: at as i16 + 1,
+            name,
+            ty,
+            not_null: false,
+            default: None,
+            comment: None,
+        });
     }
     Ok(result)
 }
 
 /// Everything that CREATE TABLE may say and we do not carry out is refused by name.
 fn check_options(create: &CreateTable) -> Result<(), PgError> {
-    let refuse = |what: &str| Err(PgError::unsupported(format!("{what} is not supported yet"), "See docs/compat.md."));
+    let refuse = |what: &str| {
+        Err(PgError::unsupported(format!("{what} is not supported yet"), "See docs/compat.md."))
+    };
     if create.temporary {
         return refuse("CREATE TEMPORARY TABLE");
     }
@@ -169,14 +187,18 @@ pub(super) fn column(
 ) -> Result<(Column, Vec<NewConstraint>), PgError> {
     let name = fold(&definition.name);
     let type_text = definition.data_type.to_string().to_lowercase();
-    if matches!(type_text.as_str(), "serial" | "bigserial" | "smallserial" | "serial4" | "serial8" | "serial2") {
+    if matches!(
+        type_text.as_str(),
+        "serial" | "bigserial" | "smallserial" | "serial4" | "serial8" | "serial2"
+    ) {
         return Err(PgError::unsupported(
             format!("type {type_text} is not supported yet"),
             "Sequences come with transactions; give the key a value, see docs/compat.md.",
         ));
     }
     let ty = sql_type(&definition.data_type)?;
-    let mut column = Column { attnum: 0, name: name.clone(), ty, not_null: false, default: None, comment: None };
+    let mut column =
+        Column { attnum: 0, name: name.clone(), ty, not_null: false, default: None, comment: None };
     let mut constraints = Vec::new();
     for option in &definition.options {
         let given = option.name.as_ref().map(fold);
@@ -202,7 +224,8 @@ pub(super) fn column(
             ColumnOption::Check(check) => {
                 let condition = check.expr.to_string();
                 let kind = NewConstraintKind::Check { condition, column: Some(name.clone()) };
-                constraints.push(NewConstraint { name: given.or(check.name.as_ref().map(fold)), kind });
+                constraints
+                    .push(NewConstraint { name: given.or(check.name.as_ref().map(fold)), kind });
             }
             ColumnOption::ForeignKey(key) => {
                 let mut foreign = foreign_key(context, key, table)?;
@@ -224,7 +247,10 @@ pub(super) fn column(
                 ));
             }
             other => {
-                return Err(PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{other}\"")));
+                return Err(PgError::new(
+                    SqlState::SYNTAX_ERROR,
+                    format!("syntax error at or near \"{other}\""),
+                ));
             }
         }
     }
@@ -236,7 +262,10 @@ fn check_default(context: &BindContext, expr: &Expr, column: &Column) -> Result<
     let empty = DFSchema::empty();
     let bound = bind_expression(context, expr, &empty).map_err(|error| {
         if error.code() == SqlState::UNDEFINED_COLUMN {
-            PgError::new(SqlState::FEATURE_NOT_SUPPORTED, "cannot use column reference in DEFAULT expression")
+            PgError::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "cannot use column reference in DEFAULT expression",
+            )
         } else {
             error
         }
@@ -260,7 +289,10 @@ fn check_default(context: &BindContext, expr: &Expr, column: &Column) -> Result<
 
 fn refuse_characteristics(given: bool) -> Result<(), PgError> {
     if given {
-        return Err(PgError::unsupported("DEFERRABLE constraints are not supported yet", "See docs/compat.md."));
+        return Err(PgError::unsupported(
+            "DEFERRABLE constraints are not supported yet",
+            "See docs/compat.md.",
+        ));
     }
     Ok(())
 }
@@ -286,7 +318,10 @@ pub(super) fn constraint(
             .iter()
             .map(|column| match &column.column.expr {
                 Expr::Identifier(ident) => Ok(fold(ident)),
-                other => Err(PgError::new(SqlState::SYNTAX_ERROR, format!("syntax error at or near \"{other}\""))),
+                other => Err(PgError::new(
+                    SqlState::SYNTAX_ERROR,
+                    format!("syntax error at or near \"{other}\""),
+                )),
             })
             .collect()
     };
@@ -302,7 +337,10 @@ pub(super) fn constraint(
         }
         TableConstraint::Check(check) => {
             if check.enforced == Some(false) {
-                return Err(PgError::unsupported("NOT ENFORCED is not supported", "Leave the constraint out."));
+                return Err(PgError::unsupported(
+                    "NOT ENFORCED is not supported",
+                    "Leave the constraint out.",
+                ));
             }
             (
                 check.name.as_ref(),
@@ -311,7 +349,10 @@ pub(super) fn constraint(
         }
         TableConstraint::ForeignKey(key) => (key.name.as_ref(), foreign_key(context, key, table)?),
         other => {
-            return Err(PgError::unsupported(format!("constraint {other} is not supported"), "See docs/compat.md."));
+            return Err(PgError::unsupported(
+                format!("constraint {other} is not supported"),
+                "See docs/compat.md.",
+            ));
         }
     };
     Ok(NewConstraint { name: name.map(fold), kind })
@@ -409,7 +450,9 @@ fn check_referenced(table: &Table, name: &str, columns: &[String]) -> Result<(),
     }
     Err(PgError::new(
         SqlState::INVALID_FOREIGN_KEY,
-        format!("there is no unique constraint matching given keys for referenced table \"{name}\""),
+        format!(
+            "there is no unique constraint matching given keys for referenced table \"{name}\""
+        ),
     ))
 }
 
@@ -419,7 +462,9 @@ fn check_constraints(context: &BindContext, table: &NewTable) -> Result<(), PgEr
     let fields: Vec<_> = table
         .columns
         .iter()
-        .map(|column| (Some(table.name.as_str().into()), Arc::new(column.ty.field(&column.name, true))))
+        .map(|column| {
+            (Some(table.name.as_str().into()), Arc::new(column.ty.field(&column.name, true)))
+        })
         .collect();
     let schema = DFSchema::new_with_metadata(fields, Default::default())?;
     for constraint in &table.constraints {
@@ -428,13 +473,18 @@ fn check_constraints(context: &BindContext, table: &NewTable) -> Result<(), PgEr
                 if primary {
                     return Err(PgError::new(
                         SqlState::INVALID_TABLE_DEFINITION,
-                        format!("multiple primary keys for table \"{}\" are not allowed", table.name),
+                        format!(
+                            "multiple primary keys for table \"{}\" are not allowed",
+                            table.name
+                        ),
                     ));
                 }
                 primary = true;
                 columns
             }
-            NewConstraintKind::Unique(columns) | NewConstraintKind::ForeignKey { columns, .. } => columns,
+            NewConstraintKind::Unique(columns) | NewConstraintKind::ForeignKey { columns, .. } => {
+                columns
+            }
             NewConstraintKind::Check { condition, .. } => {
                 check_condition(context, condition, &schema)?;
                 continue;
@@ -453,7 +503,11 @@ fn check_constraints(context: &BindContext, table: &NewTable) -> Result<(), PgEr
 }
 
 /// A CHECK must be a condition over the table's columns.
-pub(super) fn check_condition(context: &BindContext, condition: &str, schema: &DFSchema) -> Result<(), PgError> {
+pub(super) fn check_condition(
+    context: &BindContext,
+    condition: &str,
+    schema: &DFSchema,
+) -> Result<(), PgError> {
     let expr = crate::parser::stored::parse_expression(condition)?;
     let bound = bind_expression(context, &expr, schema)?;
     let ty = crate::planner::bind::sql::query::type_of(&bound, schema)?;

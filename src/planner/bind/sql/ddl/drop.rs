@@ -25,7 +25,13 @@ pub(super) fn bind(
             "See docs/compat.md for the statements that are.",
         ));
     };
-    drop_relations(context, kind, if_exists, names.iter().map(qualified_name).collect::<Result<_, _>>()?, cascade)
+    drop_relations(
+        context,
+        kind,
+        if_exists,
+        names.iter().map(qualified_name).collect::<Result<_, _>>()?,
+        cascade,
+    )
 }
 
 /// Drops relations of one kind by name.
@@ -92,18 +98,25 @@ fn drop_schemas(
             Some(schema) if matches!(schema.name.as_str(), "pg_catalog" | "information_schema") => {
                 return Err(PgError::new(
                     SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
-                    format!("cannot drop schema {name} because it is required by the database system"),
+                    format!(
+                        "cannot drop schema {name} because it is required by the database system"
+                    ),
                 ));
             }
             Some(schema) => schemas.push(schema.oid),
             None => {
-                let error =
-                    PgError::new(SqlState::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist"));
+                let error = PgError::new(
+                    SqlState::INVALID_SCHEMA_NAME,
+                    format!("schema \"{name}\" does not exist"),
+                );
                 if !if_exists {
                     return Err(error);
                 }
                 if names.len() == 1 {
-                    return Ok(DdlCommand::Skip { tag: "DROP SCHEMA", notice: super::skipping(&error) });
+                    return Ok(DdlCommand::Skip {
+                        tag: "DROP SCHEMA",
+                        notice: super::skipping(&error),
+                    });
                 }
             }
         }
@@ -111,12 +124,18 @@ fn drop_schemas(
     Ok(DdlCommand::DropSchema { schemas, cascade })
 }
 
-pub(super) fn bind_truncate(context: &BindContext, truncate: &Truncate) -> Result<DdlCommand, PgError> {
+pub(super) fn bind_truncate(
+    context: &BindContext,
+    truncate: &Truncate,
+) -> Result<DdlCommand, PgError> {
     if truncate.partitions.is_some() || truncate.on_cluster.is_some() || truncate.if_exists {
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in TRUNCATE"));
     }
     if matches!(truncate.identity, Some(TruncateIdentityOption::Restart)) {
-        return Err(PgError::unsupported("TRUNCATE … RESTART IDENTITY is not supported yet", "Leave it out."));
+        return Err(PgError::unsupported(
+            "TRUNCATE … RESTART IDENTITY is not supported yet",
+            "Leave it out.",
+        ));
     }
     if matches!(truncate.cascade, Some(CascadeOption::Cascade)) {
         return Err(PgError::unsupported(

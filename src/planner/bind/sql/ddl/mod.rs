@@ -223,14 +223,21 @@ pub fn bind_ddl(
     Some(match statement {
         Statement::CreateTable(create) => create_table::bind(context, create, graphs),
         Statement::AlterTable(alter) => alter_table::bind(context, alter),
-        Statement::Drop { object_type, if_exists, names, cascade, purge: false, temporary: _, table: None, .. } => {
-            drop::bind(context, *object_type, *if_exists, names, *cascade)
-        }
+        Statement::Drop {
+            object_type,
+            if_exists,
+            names,
+            cascade,
+            purge: false,
+            temporary: _,
+            table: None,
+            ..
+        } => drop::bind(context, *object_type, *if_exists, names, *cascade),
         Statement::CreateView(create) => view::bind(context, create, text),
         Statement::Truncate(truncate) => drop::bind_truncate(context, truncate),
-        Statement::CreateSchema { schema_name, if_not_exists, with: None, options: None, .. } => {
-            create_schema(context, schema_name, *if_not_exists)
-        }
+        Statement::CreateSchema {
+            schema_name, if_not_exists, with: None, options: None, ..
+        } => create_schema(context, schema_name, *if_not_exists),
         Statement::Comment { object_type, object_name, comment, if_exists: false, .. } => {
             comment_on(context, &object_type.to_string(), object_name, comment.clone())
         }
@@ -238,7 +245,11 @@ pub fn bind_ddl(
     })
 }
 
-fn create_schema(context: &BindContext, name: &SchemaName, if_not_exists: bool) -> Result<DdlCommand, PgError> {
+fn create_schema(
+    context: &BindContext,
+    name: &SchemaName,
+    if_not_exists: bool,
+) -> Result<DdlCommand, PgError> {
     let name = match name {
         SchemaName::Simple(name) => qualified_name(name)?.name,
         SchemaName::UnnamedAuthorization(role) | SchemaName::NamedAuthorization(_, role) => {
@@ -249,11 +260,15 @@ fn create_schema(context: &BindContext, name: &SchemaName, if_not_exists: bool) 
         }
     };
     if name.starts_with("pg_") {
-        return Err(PgError::new(SqlState("42939"), format!("unacceptable schema name \"{name}\""))
-            .detail("The prefix \"pg_\" is reserved for system schemas."));
+        return Err(PgError::new(
+            SqlState("42939"),
+            format!("unacceptable schema name \"{name}\""),
+        )
+        .detail("The prefix \"pg_\" is reserved for system schemas."));
     }
     if context.catalog.schema(&name).is_some() {
-        let exists = PgError::new(SqlState::DUPLICATE_SCHEMA, format!("schema \"{name}\" already exists"));
+        let exists =
+            PgError::new(SqlState::DUPLICATE_SCHEMA, format!("schema \"{name}\" already exists"));
         if !if_not_exists {
             return Err(exists);
         }
@@ -264,7 +279,8 @@ fn create_schema(context: &BindContext, name: &SchemaName, if_not_exists: bool) 
 
 /// The notice in place of an error under IF [NOT] EXISTS.
 pub(crate) fn skipping(error: &PgError) -> PgError {
-    PgError::new(error.code(), format!("{error}, skipping")).severity(crate::error::Severity::Notice)
+    PgError::new(error.code(), format!("{error}, skipping"))
+        .severity(crate::error::Severity::Notice)
 }
 
 /// Where a new object goes: the schema it names, else the first of the search path that exists.
@@ -274,11 +290,21 @@ pub(crate) fn skipping(error: &PgError) -> PgError {
 pub(crate) fn creation_schema(context: &BindContext, name: &QualifiedName) -> Result<Oid, PgError> {
     let schema = match &name.schema {
         Some(schema) => context.catalog.schema(schema).ok_or_else(|| {
-            PgError::new(SqlState::INVALID_SCHEMA_NAME, format!("schema \"{schema}\" does not exist"))
+            PgError::new(
+                SqlState::INVALID_SCHEMA_NAME,
+                format!("schema \"{schema}\" does not exist"),
+            )
         })?,
-        None => context.search_path.iter().find_map(|name| context.catalog.schema(name)).ok_or_else(|| {
-            PgError::new(SqlState::INVALID_SCHEMA_NAME, "no schema has been selected to create in")
-        })?,
+        None => {
+            context.search_path.iter().find_map(|name| context.catalog.schema(name)).ok_or_else(
+                || {
+                    PgError::new(
+                        SqlState::INVALID_SCHEMA_NAME,
+                        "no schema has been selected to create in",
+                    )
+                },
+            )?
+        }
     };
     if matches!(schema.name.as_str(), "pg_catalog" | "information_schema") && !context.system {
         return Err(PgError::new(
@@ -291,7 +317,11 @@ pub(crate) fn creation_schema(context: &BindContext, name: &QualifiedName) -> Re
 }
 
 /// The relation that stands in the way of a new one, if any.
-pub(crate) fn existing<'a>(context: &'a BindContext, schema: Oid, name: &str) -> Option<&'a Arc<Relation>> {
+pub(crate) fn existing<'a>(
+    context: &'a BindContext,
+    schema: Oid,
+    name: &str,
+) -> Option<&'a Arc<Relation>> {
     context.catalog.relation_in(schema, name)
 }
 
@@ -310,12 +340,17 @@ fn comment_on(
             let mut parts = name.0.clone();
             let column = parts.pop().and_then(|part| part.as_ident().map(fold)).unwrap_or_default();
             let relation = context.relation(&qualified_name(&ObjectName(parts))?)?;
-            let at = relation.columns().iter().position(|other| other.name == column).ok_or_else(|| {
-                PgError::new(
-                    SqlState::UNDEFINED_COLUMN,
-                    format!("column \"{column}\" of relation \"{}\" does not exist", relation.name),
-                )
-            })?;
+            let at = relation.columns().iter().position(|other| other.name == column).ok_or_else(
+                || {
+                    PgError::new(
+                        SqlState::UNDEFINED_COLUMN,
+                        format!(
+                            "column \"{column}\" of relation \"{}\" does not exist",
+                            relation.name
+                        ),
+                    )
+                },
+            )?;
             Ok(DdlCommand::Comment { relation, column: Some(at), text })
         }
         other => Err(PgError::unsupported(

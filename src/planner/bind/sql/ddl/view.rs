@@ -10,12 +10,22 @@ use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
 use crate::types::pg_type::PgType;
 
-pub(super) fn bind(context: &BindContext, create: &CreateView, text: &str) -> Result<DdlCommand, PgError> {
+pub(super) fn bind(
+    context: &BindContext,
+    create: &CreateView,
+    text: &str,
+) -> Result<DdlCommand, PgError> {
     if create.materialized {
-        return Err(PgError::unsupported("materialized views are not supported yet", "Use CREATE TABLE … AS."));
+        return Err(PgError::unsupported(
+            "materialized views are not supported yet",
+            "Use CREATE TABLE … AS.",
+        ));
     }
     if create.temporary {
-        return Err(PgError::unsupported("temporary views are not supported yet", "Leave out TEMPORARY."));
+        return Err(PgError::unsupported(
+            "temporary views are not supported yet",
+            "Leave out TEMPORARY.",
+        ));
     }
     let foreign = create.or_alter
         || create.secure
@@ -28,7 +38,10 @@ pub(super) fn bind(context: &BindContext, create: &CreateView, text: &str) -> Re
         || create.to.is_some()
         || create.params.is_some();
     if foreign {
-        return Err(PgError::unsupported("this form of CREATE VIEW is not supported", "See docs/compat.md."));
+        return Err(PgError::unsupported(
+            "this form of CREATE VIEW is not supported",
+            "See docs/compat.md.",
+        ));
     }
     let name = qualified_name(&create.name)?;
     let schema = creation_schema(context, &name)?;
@@ -67,7 +80,8 @@ fn view_columns(columns: &[BoundColumn], create: &CreateView) -> Result<Vec<Colu
     }
     let mut result: Vec<Column> = Vec::with_capacity(columns.len());
     for (at, column) in columns.iter().enumerate() {
-        let name = create.columns.get(at).map_or_else(|| column.name.clone(), |given| fold(&given.name));
+        let name =
+            create.columns.get(at).map_or_else(|| column.name.clone(), |given| fold(&given.name));
         if result.iter().any(|other| other.name == name) {
             return Err(PgError::new(
                 SqlState::DUPLICATE_COLUMN,
@@ -75,7 +89,14 @@ fn view_columns(columns: &[BoundColumn], create: &CreateView) -> Result<Vec<Colu
             ));
         }
         let ty = if column.ty == PgType::Unknown { PgType::Text } else { column.ty.clone() };
-        result.push(Column { attnum: at as i16 + 1, name, ty, not_null: false, default: None, comment: None });
+        result.push(Column {
+            attnum: at as i16 + 1,
+            name,
+            ty,
+            not_null: false,
+            default: None,
+            comment: None,
+        });
     }
     Ok(result)
 }
@@ -87,19 +108,31 @@ fn check_replace(
     columns: &[Column],
 ) -> Result<crate::types::Oid, PgError> {
     let RelationKind::View(view) = &old.kind else {
-        return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a view", old.name)));
+        return Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("\"{}\" is not a view", old.name),
+        ));
     };
     if !create.or_replace {
-        return Err(PgError::new(SqlState::DUPLICATE_TABLE, format!("relation \"{}\" already exists", old.name)));
+        return Err(PgError::new(
+            SqlState::DUPLICATE_TABLE,
+            format!("relation \"{}\" already exists", old.name),
+        ));
     }
     if columns.len() < view.columns.len() {
-        return Err(PgError::new(SqlState::INVALID_TABLE_DEFINITION, "cannot drop columns from view"));
+        return Err(PgError::new(
+            SqlState::INVALID_TABLE_DEFINITION,
+            "cannot drop columns from view",
+        ));
     }
     for (before, after) in view.columns.iter().zip(columns) {
         if before.name != after.name {
             return Err(PgError::new(
                 SqlState::INVALID_TABLE_DEFINITION,
-                format!("cannot change name of view column \"{}\" to \"{}\"", before.name, after.name),
+                format!(
+                    "cannot change name of view column \"{}\" to \"{}\"",
+                    before.name, after.name
+                ),
             )
             .hint("Use ALTER VIEW ... RENAME COLUMN ... to change name of view column instead."));
         }

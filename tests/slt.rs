@@ -1,0 +1,260 @@
+//! sqllogictest files against a session of an in-process engine, and against the server on a free port.
+//!
+//! Records that fail are held to `slt_expected_failures.txt` (`way file:line`), which may only shrink.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use graphwire::error::PgError;
+use graphwire::server::{Server, ServerOptions};
+use graphwire::session::display::cells;
+use graphwire::session::{Engine, EngineOptions, LoginPolicy, Session};
+use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Record, Runner};
+use tokio_util::sync::CancellationToken;
+
+/// A failed statement: its SQLSTATE first, as files assert it.
+#[derive(Debug)]
+struct Failure {
+    code: String,
+    message: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<PgError> for Failure {
+    fn from(error: PgError) -> Self {
+        Self { code: error.code().to_string(), message: error.to_string() }
+    }
+}
+
+/// A statement on a [`Session`], without a wire.
+struct OnSession(Session);
+
+fn shown(cell: Option<String>) -> String {
+    match cell {
+        None => "NULL".to_owned(),
+        Some(text) if text.is_empty() => "(empty)".to_owned(),
+        Some(text) => text,
+    }
+}
+
+#[async_trait]
+impl AsyncDB for OnSession {
+    type Error = Failure;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
+        let results = self.0.run_text(sql).await?;
+        let Some(last) = results.last() else { return Ok(DBOutput::StatementComplete(0)) };
+        let Some(columns) = &last.columns else { return Ok(DBOutput::StatementComplete(0)) };
+        let types = vec![DefaultColumnType::Text; columns.len()];
+        // A Boolean is t or f on the wire, and true or false only in a cast.
+        let is_bool: Vec<bool> = columns.iter().map(|column| column.ty.category() == 'B').collect();
+        let rows = cells(last, &self.0.output_settings())?
+            .into_iter()
+            .map(|row| {
+                row.into_iter()
+                    .zip(&is_bool)
+                    .map(|(cell, is_bool)| {
+                        let cell =
+                            if *is_bool { cell.map(|text| text[..1].to_owned()) } else { cell };
+                        shown(cell)
+                    })
+                    .collect()
+            })
+            .collect();
+        Ok(DBOutput::Rows { types, rows })
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn engine_name(&self) -> &str {
+        "graphwire"
+    }
+
+    fn error_sql_state(error: &Failure) -> Option<String> {
+        Some(error.code.clone())
+    }
+}
+
+/// A statement in the simple protocol.
+struct OnWire(tokio_postgres::Client);
+
+fn of_client(error: &tokio_postgres::Error) -> Failure {
+    match error.as_db_error() {
+        Some(error) => {
+            Failure { code: error.code().code().to_owned(), message: error.message().to_owned() }
+        }
+        None => Failure { code: "08006".to_owned(), message: error.to_string() },
+    }
+}
+
+#[async_trait]
+impl AsyncDB for OnWire {
+    type Error = Failure;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
+        use tokio_postgres::SimpleQueryMessage as Message;
+        let messages = self.0.simple_query(sql).await.map_err(|error| of_client(&error))?;
+        let mut width = None;
+        let mut rows = Vec::new();
+        for message in messages {
+            match message {
+                Message::RowDescription(columns) => {
+                    width = Some(columns.len());
+                    rows.clear();
+                }
+                Message::Row(row) => {
+                    rows.push(
+                        (0..row.len()).map(|at| shown(row.get(at).map(str::to_owned))).collect(),
+                    );
+                }
+                _ => {}
+            }
+        }
+        Ok(match width {
+            Some(width) => DBOutput::Rows { types: vec![DefaultColumnType::Text; width], rows },
+            None => DBOutput::StatementComplete(0),
+        })
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn engine_name(&self) -> &str {
+        "graphwire"
+    }
+
+    fn error_sql_state(error: &Failure) -> Option<String> {
+        Some(error.code.clone())
+    }
+}
+
+fn files() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt");
+    let mut files = Vec::new();
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "slt") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+async fn engine() -> Arc<Engine> {
+    let options = EngineOptions { login: LoginPolicy::TrustLoopback, ..EngineOptions::default() };
+    Engine::open(options).await.unwrap()
+}
+
+/// Runs every record of a file and gives the places of those that fail.
+async fn run_file<D: AsyncDB<ColumnType = DefaultColumnType>>(
+    way: &str,
+    path: &Path,
+    connect: impl AsyncFn() -> Result<D, D::Error>,
+    failed: &mut BTreeSet<String>,
+    count: &mut usize,
+) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt");
+    let name = path.strip_prefix(&root).unwrap().display().to_string();
+    let mut runner = Runner::new(async || connect().await);
+    for record in sqllogictest::parse_file::<DefaultColumnType>(path).unwrap() {
+        let line = match &record {
+            Record::Statement { loc, .. } | Record::Query { loc, .. } => loc.line(),
+            _ => 0,
+        };
+        let counted = line > 0;
+        *count += usize::from(counted);
+        if let Err(error) = runner.run_async(record).await
+            && counted
+        {
+            let place = format!("{way} {name}:{line}");
+            if std::env::var_os("SLT_VERBOSE").is_some() {
+                println!("--- {place}\n{error}");
+            }
+            failed.insert(place);
+        }
+    }
+}
+
+fn expected() -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt_expected_failures.txt");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Compares what failed with what is known to fail; `SLT_BLESS=1` writes the list anew.
+fn judge(way: &str, failed: &BTreeSet<String>, count: usize) {
+    let known: BTreeSet<String> =
+        expected().into_iter().filter(|line| line.split(' ').next() == Some(way)).collect();
+    println!("{way}: {} of {count} records as expected by their files", count - failed.len());
+    if std::env::var_os("SLT_BLESS").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt_expected_failures.txt");
+        let mut all: BTreeSet<String> = expected();
+        all.retain(|line| line.split(' ').next() != Some(way));
+        all.extend(failed.iter().cloned());
+        let text: Vec<String> = all.into_iter().collect();
+        let head = "# Records of tests/slt that do not give PostgreSQL's answer yet. This list may only shrink.\n";
+        std::fs::write(path, format!("{head}{}\n", text.join("\n"))).unwrap();
+        return;
+    }
+    let new: Vec<_> = failed.difference(&known).collect();
+    let gone: Vec<_> = known.difference(failed).collect();
+    assert!(new.is_empty(), "these fail and are not listed: {new:#?}");
+    assert!(gone.is_empty(), "these pass and are listed, take them out: {gone:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_session() {
+    let (mut failed, mut count) = (BTreeSet::new(), 0);
+    for path in files() {
+        let engine = engine().await;
+        let connect = async || {
+            Session::local(&engine, "graphwire").await.map(OnSession).map_err(Failure::from)
+        };
+        run_file("session", &path, connect, &mut failed, &mut count).await;
+    }
+    judge("session", &failed, count);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_wire() {
+    let (mut failed, mut count) = (BTreeSet::new(), 0);
+    for path in files() {
+        let options =
+            ServerOptions { listen: "127.0.0.1:0".to_owned(), ..ServerOptions::default() };
+        let server = Server::bind(options, engine().await).await.unwrap();
+        let port = server.local_addr().port();
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(server.serve(stop.clone()));
+        let connect = async || {
+            let config = format!("host=127.0.0.1 port={port} user=graphwire dbname=graphwire");
+            let (client, connection) = tokio_postgres::connect(&config, tokio_postgres::NoTls)
+                .await
+                .map_err(|error| of_client(&error))?;
+            tokio::spawn(connection);
+            Ok(OnWire(client))
+        };
+        run_file("wire", &path, connect, &mut failed, &mut count).await;
+        stop.cancel();
+        let _ = serving.await;
+    }
+    judge("wire", &failed, count);
+}
