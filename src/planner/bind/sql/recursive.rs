@@ -5,8 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::types::pg_type::PgType;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
@@ -41,11 +40,14 @@ fn settle_query(
         .fields()
         .iter()
         .map(|field| {
-            let ty = match PgType::from_field(field) {
-                PgType::Unknown => PgType::Text,
-                ty => ty,
-            };
-            Arc::new(ty.field(field.name(), true))
+            let field = field.as_ref().clone().with_nullable(true);
+            // A literal is text of another layout than a column's.
+            Arc::new(match field.data_type() {
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Null => {
+                    field.with_data_type(DataType::Utf8View)
+                }
+                _ => field,
+            })
         })
         .collect();
     let schema: SchemaRef = Arc::new(Schema::new(fields));

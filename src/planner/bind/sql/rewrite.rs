@@ -338,7 +338,8 @@ fn rewrite(expr: &mut Expr) -> Result<(), PgError> {
             {
                 // DataFusion's gives a text of another layout, which UNION would not unite.
                 let call = std::mem::replace(expr, Expr::value(Value::Null));
-                *expr = cast_to(call, sqlparser::ast::DataType::Text);
+                let layout = Expr::value(Value::SingleQuotedString("Utf8View".to_owned()));
+                *expr = self::call("arrow_cast", vec![call, layout]);
             }
             Ok(())
         }
