@@ -21,5 +21,8 @@ pub fn optimize(
 ) -> Result<Admitted<LogicalPlan>, PgError> {
     // Ours come last: DataFusion's have brought conditions down to the patterns by then.
     let own = Optimizer::with_rules(vec![Arc::new(rules::PushDownPattern)]);
-    plan.rewritten(|plan| Ok(own.optimize(state.optimize(&plan)?, state, |_, _| {})?))
+    plan.rewritten(|plan| {
+        let plan = own.optimize(state.optimize(&plan)?, state, |_, _| {})?;
+        Ok(rules::refuse_correlated(plan)?)
+    })
 }

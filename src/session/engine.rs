@@ -124,6 +124,17 @@ impl DatabaseState {
         self.latest.read().clone()
     }
 
+    /// Takes over the schemas and relations of `ready`; for a database nobody uses yet.
+    pub(super) fn install(&self, ready: &Catalog) {
+        let mut latest = self.latest.write();
+        let own = &latest.catalog;
+        latest.catalog = Arc::new(Catalog {
+            database: Arc::clone(&own.database),
+            cluster: Arc::clone(&own.cluster),
+            ..ready.clone()
+        });
+    }
+
     /// Makes a transaction's work the newest state.
     ///
     /// # Errors

@@ -269,6 +269,18 @@ impl Statements {
         self.portals.get_mut(name).ok_or_else(|| no_portal(name))
     }
 
+    /// What a portal gives.
+    ///
+    /// # Errors
+    /// `34000` if there is none of this name.
+    pub(super) fn portal_columns(
+        &self,
+        name: &str,
+    ) -> Result<Option<Arc<[OutputColumn]>>, PgError> {
+        let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
+        Ok(portal.prepared.columns.clone())
+    }
+
     pub(super) fn close_prepared(&mut self, name: &str) -> bool {
         self.prepared.remove(name).is_some()
     }

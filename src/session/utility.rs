@@ -46,7 +46,9 @@ pub(super) fn describe(
             let name = name.as_ref().map(last_name).unwrap_or_default();
             Some(session.statements.prepared(&name)?.columns.clone())
         }
-        Sql::Fetch { .. } => None,
+        Sql::Fetch { name, into: None, .. } => {
+            Some(session.statements.portal_columns(&fold(name))?)
+        }
         other if is_session_statement(other) => Some(None),
         _ => None,
     })

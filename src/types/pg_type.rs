@@ -313,7 +313,9 @@ impl PgType {
             DataType::Boolean => Self::Bool,
             DataType::Int8 | DataType::Int16 | DataType::UInt8 => Self::Int2,
             DataType::Int32 | DataType::UInt16 => Self::Int4,
-            DataType::Int64 | DataType::UInt32 => Self::Int8,
+            DataType::Int64 => Self::Int8,
+            // Only object identifiers are stored so; aggregates and lists of them lose the metadata.
+            DataType::UInt32 => Self::Oid,
             DataType::UInt64 => Self::Numeric(Some((20, 0))),
             DataType::Float16 | DataType::Float32 => Self::Float4,
             DataType::Float64 => Self::Float8,

@@ -116,8 +116,11 @@ impl<'a> Correlated<'a> {
         let is_single = matches!(aggregate, Expr::AggregateFunction(call)
             if matches!(call.func.name(), SINGLE_VALUE | "array_agg"));
         let correlated_below = contains_outer_reference(&filter.input);
-        let hard =
-            split_conjunction(&filter.predicate).into_iter().any(|conjunct| !is_easy(conjunct));
+        // DataFusion does not join an aggregate with an order of its own.
+        let ordered =
+            matches!(aggregate, Expr::AggregateFunction(call) if !call.params.order_by.is_empty());
+        let hard = ordered
+            || split_conjunction(&filter.predicate).into_iter().any(|conjunct| !is_easy(conjunct));
         if !is_single
             || correlated_below
             || !hard

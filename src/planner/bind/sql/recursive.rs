@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
@@ -39,7 +39,16 @@ fn settle_query(
         .schema()
         .fields()
         .iter()
-        .map(|field| Arc::new(field.as_ref().clone().with_nullable(true)))
+        .map(|field| {
+            let field = field.as_ref().clone().with_nullable(true);
+            // A literal is text of another layout than a column's.
+            Arc::new(match field.data_type() {
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Null => {
+                    field.with_data_type(DataType::Utf8View)
+                }
+                _ => field,
+            })
+        })
         .collect();
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     // Every column is nullable in the result, so the first term says so too.

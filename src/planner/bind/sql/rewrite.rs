@@ -79,6 +79,9 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<PgError> {
         flow(check_select(select))?;
+        for condition in [&mut select.selection, &mut select.having].into_iter().flatten() {
+            type_condition(condition);
+        }
         name_columns(&mut select.projection);
         ControlFlow::Continue(())
     }
@@ -185,6 +188,26 @@ fn check_select(select: &Select) -> Result<(), PgError> {
         return Err(refuse("SELECT INTO", "Use CREATE TABLE … AS SELECT."));
     }
     Ok(())
+}
+
+/// A parameter that is the whole condition is a Boolean.
+fn type_condition(condition: &mut Expr) {
+    let is_parameter =
+        matches!(condition, Expr::Value(value) if matches!(value.value, Value::Placeholder(_)));
+    if is_parameter {
+        let parameter = std::mem::replace(condition, Expr::value(Value::Null));
+        *condition = cast_to(parameter, sqlparser::ast::DataType::Boolean);
+    }
+}
+
+fn cast_to(expr: Expr, data_type: sqlparser::ast::DataType) -> Expr {
+    Expr::Cast {
+        kind: sqlparser::ast::CastKind::DoubleColon,
+        expr: Box::new(expr),
+        data_type,
+        array: false,
+        format: None,
+    }
 }
 
 /// PostgreSQL has no JOIN without a condition but CROSS JOIN.
@@ -310,6 +333,14 @@ fn rewrite(expr: &mut Expr) -> Result<(), PgError> {
     match expr {
         Expr::Function(function) => {
             strip_catalog(&mut function.name);
+            if function.over.is_none()
+                && function.name.to_string().eq_ignore_ascii_case("string_agg")
+            {
+                // DataFusion's gives a text of another layout, which UNION would not unite.
+                let call = std::mem::replace(expr, Expr::value(Value::Null));
+                let layout = Expr::value(Value::SingleQuotedString("Utf8View".to_owned()));
+                *expr = self::call("arrow_cast", vec![call, layout]);
+            }
             Ok(())
         }
         Expr::Subquery(query) => {
@@ -503,13 +534,7 @@ fn rewrite_interval(interval: &sqlparser::ast::Interval) -> Result<Expr, PgError
         },
         (value, _) => value.clone(),
     };
-    Ok(Expr::Cast {
-        kind: sqlparser::ast::CastKind::Cast,
-        expr: Box::new(value),
-        data_type: sqlparser::ast::DataType::Interval { fields: None, precision: None },
-        array: false,
-        format: None,
-    })
+    Ok(cast_to(value, sqlparser::ast::DataType::Interval { fields: None, precision: None }))
 }
 
 /// A call of a function whose name is not an identifier.
