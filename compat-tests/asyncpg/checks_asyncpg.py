@@ -177,7 +177,7 @@ async def transactions(conn):
     equal(await conn.fetchval("SELECT 1"), 1)
 
 
-@check()
+@check
 async def savepoints(conn):
     await conn.execute("DROP TABLE IF EXISTS sp; CREATE TABLE sp (x int4)")
     async with conn.transaction():
