@@ -1,6 +1,8 @@
 //! The one integration test binary: each further one would link DataFusion again.
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod slt;
 #[cfg(test)]
 mod wire;

@@ -70,7 +70,7 @@ pub struct Authenticated(());
 
 impl Authenticated {
     /// The user was verified, or need not be ([`LoginMethod::Trust`]). Call this where that was found out.
-    pub fn by_login_exchange() -> Self {
+    pub(crate) fn by_login_exchange() -> Self {
         Self(())
     }
 }

@@ -310,7 +310,7 @@ async fn physical_plan(
     };
     let admitted: Admitted<LogicalPlan> = admit(plan, &session.shared.caller)?;
     let optimized = optimize(session.engine.runtime.state(), admitted)?;
-    let execution = execution(session, bound.kind.writes())?;
+    let execution = execution(session, writes_rows(optimized.get())?, bound.kind)?;
     let text = match bound.kind {
         PlanKind::Explain { verbose: true, .. } => {
             Some(optimized.get().display_indent().to_string())
@@ -322,12 +322,26 @@ async fn physical_plan(
     Ok((text, operators))
 }
 
+/// Whether a plan changes rows.
+fn writes_rows(plan: &LogicalPlan) -> Result<bool, PgError> {
+    use datafusion::common::tree_node::TreeNode as _;
+    Ok(plan.exists(|node| {
+        Ok(matches!(node, LogicalPlan::Extension(extension)
+            if extension.node.as_any().is::<crate::planner::node::TableWrite>()))
+    })?)
+}
+
 /// What an execution in the session's transaction reads and writes.
-pub(super) fn execution(session: &mut Session, writes: bool) -> Result<Arc<Execution>, PgError> {
+fn execution(
+    session: &mut Session,
+    writes: bool,
+    kind: PlanKind,
+) -> Result<Arc<Execution>, PgError> {
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
-    if writes && transaction.read_only {
+    let runs = !matches!(kind, PlanKind::Explain { analyze: false, .. });
+    if writes && runs && transaction.read_only {
         return Err(PgError::new(
             SqlState::READ_ONLY_SQL_TRANSACTION,
             "cannot execute this statement in a read-only transaction",

@@ -12,7 +12,7 @@ use datafusion::physical_expr::utils::collect_columns;
 use futures::FutureExt;
 
 use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
-use crate::error::PgError;
+use crate::error::{PgError, SqlState};
 use crate::types::ElementRef;
 
 /// What a row must satisfy. Columns are positions in the checked batch.
@@ -59,7 +59,7 @@ impl Checks {
             }
             let keep = predicate.evaluate(&batch)?.into_array(batch.num_rows())?;
             let keep = keep.as_boolean_opt().ok_or_else(|| {
-                PgError::internal(format!("predicate {predicate} is not boolean"))
+                PgError::new(SqlState::DATATYPE_MISMATCH, "argument of WHERE must be type boolean")
             })?;
             batch = filter_record_batch(&batch, keep)?;
         }

@@ -10,7 +10,7 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::hops::LoadedHop;
-use crate::error::PgError;
+use crate::error::{PgError, SqlState};
 
 /// Bytes an edge takes in the memory of [`EdgeFilter`], as reserved.
 const REMEMBERED_BYTES: usize = 24;
@@ -75,7 +75,7 @@ impl EdgeFilter {
         for expression in &predicate.predicates {
             let answers = expression.evaluate(&batch)?.into_array(unknown.len())?;
             let answers = answers.as_boolean_opt().ok_or_else(|| {
-                PgError::internal(format!("predicate {expression} is not boolean"))
+                PgError::new(SqlState::DATATYPE_MISMATCH, "argument of WHERE must be type boolean")
             })?;
             for (pass, answer) in passes.iter_mut().zip(answers) {
                 *pass &= answer == Some(true);

@@ -29,7 +29,8 @@ use crate::error::PgError;
 pub fn refuse_correlated(plan: LogicalPlan) -> Result<LogicalPlan> {
     let replaced = plan.transform_up(|node| {
         node.map_expressions(|expr| {
-            expr.transform_up(|expr| {
+            let (qualifier, name) = expr.qualified_name();
+            let replaced = expr.transform_up(|expr| {
                 Ok(match expr {
                     Expr::ScalarSubquery(subquery) if is_correlated(&subquery) => {
                         let field = subquery.subquery.schema().fields().first().cloned();
@@ -41,6 +42,12 @@ pub fn refuse_correlated(plan: LogicalPlan) -> Result<LogicalPlan> {
                     }
                     other => Transformed::no(other),
                 })
+            })?;
+            // What stands above knows the expression by the name it had.
+            Ok(if replaced.transformed && replaced.data.qualified_name().1 != name {
+                replaced.update_data(|expr| expr.alias_qualified(qualifier, name))
+            } else {
+                replaced
             })
         })
     })?;

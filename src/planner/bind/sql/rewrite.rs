@@ -74,6 +74,9 @@ impl VisitorMut for Rewriter {
     type Break = PgError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<PgError> {
+        if let Some(values) = values_mut(query) {
+            values.rows.iter_mut().flat_map(|row| &mut row.content).for_each(type_integer);
+        }
         flow(check_query(query))
     }
 
@@ -197,6 +200,25 @@ fn type_condition(condition: &mut Expr) {
     if is_parameter {
         let parameter = std::mem::replace(condition, Expr::value(Value::Null));
         *condition = cast_to(parameter, sqlparser::ast::DataType::Boolean);
+    }
+}
+
+/// A whole number in VALUES is an integer where it fits, as calls over its column are planned before literals are typed.
+fn type_integer(expr: &mut Expr) {
+    let digits = match expr {
+        Expr::Value(value) => Some(value),
+        Expr::UnaryOp { op: sqlparser::ast::UnaryOperator::Minus, expr } => match expr.as_mut() {
+            Expr::Value(value) => Some(value),
+            _ => None,
+        },
+        _ => None,
+    };
+    let fits = digits.is_some_and(
+        |value| matches!(&value.value, Value::Number(digits, _) if digits.parse::<i32>().is_ok()),
+    );
+    if fits {
+        let number = std::mem::replace(expr, Expr::value(Value::Null));
+        *expr = cast_to(number, sqlparser::ast::DataType::Int4(None));
     }
 }
 
