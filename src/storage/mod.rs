@@ -4,14 +4,24 @@
 //! that shares all chunks it did not touch, so a snapshot is a map from table to version.
 
 pub mod adjacency;
+mod batch;
+mod checkpoint;
+mod codec;
 pub mod error;
 pub mod fs;
+mod manifest;
 pub mod recent;
+pub mod recovery;
+mod schema;
 pub mod snapshot;
+pub mod store;
 pub mod table;
+pub mod wal;
 
 pub use adjacency::{Adjacency, AdjacencyCache, Orientation};
 pub use error::StorageError;
 pub use recent::RecentWrites;
+pub use recovery::{Recovered, RecoveredDatabase};
 pub use snapshot::{RowWrite, StoreSnapshot, TableWrites};
+pub use store::{Opened, Store, StoreOptions};
 pub use table::{Chunk, EncodedKeys, KeyIndex, RowIds, TableVersion};
