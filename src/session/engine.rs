@@ -17,7 +17,7 @@ use crate::error::{PgError, Severity, SqlState};
 use crate::executor::Runtime;
 use crate::executor::runtime::RuntimeOptions;
 use crate::executor::write::{RowCheck, Writes, check_changed};
-use crate::storage::{AdjacencyCache, StoreSnapshot};
+use crate::storage::{AdjacencyCache, RecentWrites, StoreSnapshot};
 use crate::types::{BackendPid, CommitNo, Oid, TenantId};
 
 /// OID of the role that owns the system (`BOOTSTRAP_SUPERUSERID`).
@@ -112,6 +112,20 @@ impl Drop for Compute {
 pub(super) struct DatabaseState {
     latest: RwLock<Latest>,
     commit: Mutex<()>,
+    recent: RecentWrites,
+}
+
+/// The newest state, held: what is written after it is remembered for as long as this is not dropped.
+#[derive(Debug)]
+pub(super) struct HeldSnapshot {
+    pub(super) latest: Latest,
+    database: Arc<DatabaseState>,
+}
+
+impl Drop for HeldSnapshot {
+    fn drop(&mut self) {
+        self.database.recent.release(self.latest.store.commit);
+    }
 }
 
 /// The newest committed state.
@@ -124,6 +138,26 @@ pub(super) struct Latest {
 impl DatabaseState {
     pub(super) fn latest(&self) -> Latest {
         self.latest.read().clone()
+    }
+
+    /// The newest state, for a transaction that will write over it.
+    pub(super) fn hold(self: &Arc<Self>) -> HeldSnapshot {
+        // Held under the lock that publishing takes: no commit can come between the two.
+        let latest = self.latest.read();
+        self.recent.hold(latest.store.commit);
+        HeldSnapshot { latest: latest.clone(), database: Arc::clone(self) }
+    }
+
+    /// A transaction's writes over a newer state.
+    ///
+    /// # Errors
+    /// `40001` if a row it wrote was written by another.
+    pub(super) fn rebase(
+        &self,
+        writes: &Writes,
+        latest: &StoreSnapshot,
+    ) -> Result<Writes, PgError> {
+        Ok(writes.rebase(latest, &self.recent)?.0)
     }
 
     /// Takes over the schemas and relations of `ready`; for a database nobody uses yet.
@@ -150,7 +184,7 @@ impl DatabaseState {
     ) -> Result<(), PgError> {
         let _turn = self.commit.lock();
         let latest = self.latest();
-        let (rebased, moved) = writes.rebase(&latest.store)?;
+        let (rebased, moved) = writes.rebase(&latest.store, &self.recent)?;
         let catalog = match catalog {
             Some((base, catalog)) => {
                 if base != latest.catalog.version {
@@ -165,10 +199,15 @@ impl DatabaseState {
             None => latest.catalog,
         };
         if moved {
-            check_changed(&catalog, &rebased, check)?;
+            check_changed(&catalog, &latest.store, &rebased, check)?;
         }
         let mut store = rebased.view().clone();
         store.commit = CommitNo(latest.store.commit.0 + 1);
+        let touched = writes
+            .changed()
+            .flat_map(|(table, changes)| changes.touched().map(move |row| (table, row)))
+            .collect();
+        self.recent.note(store.commit, latest.store.commit, touched);
         *self.latest.write() = Latest { store, catalog };
         Ok(())
     }
@@ -187,7 +226,11 @@ impl Engine {
         for database in cluster.databases.values() {
             let catalog = first_catalog(database, &cluster);
             let latest = Latest { store: StoreSnapshot::default(), catalog: Arc::new(catalog) };
-            let state = DatabaseState { latest: RwLock::new(latest), commit: Mutex::default() };
+            let state = DatabaseState {
+                latest: RwLock::new(latest),
+                commit: Mutex::default(),
+                recent: RecentWrites::default(),
+            };
             databases.insert(database.name.clone(), Arc::new(state));
         }
         let adjacency_bytes = options.adjacency_bytes_max.unwrap_or(ADJACENCY_BYTES_DEFAULT);

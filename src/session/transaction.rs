@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::engine::DatabaseState;
+use super::engine::{DatabaseState, HeldSnapshot};
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
 use crate::executor::write::{RowCheck, Writes};
@@ -33,6 +33,7 @@ pub(super) struct Transaction {
     catalog_base: Option<u64>,
     savepoints: Vec<Savepoint>,
     started: bool,
+    held: Arc<HeldSnapshot>,
 }
 
 #[derive(Debug, Clone)]
@@ -41,17 +42,20 @@ struct Savepoint {
     writes: Writes,
     catalog: Arc<Catalog>,
     catalog_base: Option<u64>,
+    /// What `writes` stand on.
+    held: Arc<HeldSnapshot>,
 }
 
 impl Transaction {
     /// Begins on the newest state.
     pub(super) fn begin(
-        database: &DatabaseState,
+        database: &Arc<DatabaseState>,
         isolation: Isolation,
         read_only: bool,
         explicit: bool,
     ) -> Self {
-        let latest = database.latest();
+        let held = database.hold();
+        let latest = held.latest.clone();
         Self {
             isolation,
             read_only,
@@ -62,6 +66,7 @@ impl Transaction {
             catalog_base: None,
             savepoints: Vec::new(),
             started: false,
+            held: Arc::new(held),
         }
     }
 
@@ -69,18 +74,19 @@ impl Transaction {
     ///
     /// # Errors
     /// `40001` if another transaction changed the same rows.
-    pub(super) fn snapshot(&mut self, database: &DatabaseState) -> Result<(), PgError> {
+    pub(super) fn snapshot(&mut self, database: &Arc<DatabaseState>) -> Result<(), PgError> {
         if self.isolation == Isolation::RepeatableRead && self.started {
             return Ok(());
         }
         self.started = true;
-        let latest = database.latest();
+        let held = database.hold();
         let mut writes = self.writes.lock();
-        let (rebased, _) = writes.rebase(&latest.store)?;
-        *writes = rebased;
+        *writes = database.rebase(&writes, &held.latest.store)?;
+        drop(writes);
         if self.catalog_base.is_none() {
-            self.catalog = latest.catalog;
+            self.catalog = Arc::clone(&held.latest.catalog);
         }
+        self.held = Arc::new(held);
         Ok(())
     }
 
@@ -121,6 +127,7 @@ impl Transaction {
             writes: self.writes.lock().clone(),
             catalog: Arc::clone(&self.catalog),
             catalog_base: self.catalog_base,
+            held: Arc::clone(&self.held),
         });
     }
 
@@ -141,6 +148,7 @@ impl Transaction {
         *self.writes.lock() = savepoint.writes;
         self.catalog = savepoint.catalog;
         self.catalog_base = savepoint.catalog_base;
+        self.held = savepoint.held;
         self.failed = false;
         Ok(())
     }

@@ -6,10 +6,12 @@
 pub mod adjacency;
 pub mod error;
 pub mod fs;
+pub mod recent;
 pub mod snapshot;
 pub mod table;
 
 pub use adjacency::{Adjacency, AdjacencyCache, Orientation};
 pub use error::StorageError;
-pub use snapshot::{StoreSnapshot, TableWrites};
+pub use recent::RecentWrites;
+pub use snapshot::{RowWrite, StoreSnapshot, TableWrites};
 pub use table::{Chunk, EncodedKeys, KeyIndex, RowIds, TableVersion};

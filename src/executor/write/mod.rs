@@ -7,8 +7,8 @@
 //!  working = latest + writes …              becomes the new latest
 //! ```
 //!
-//! Writes are remembered as rows inserted and row ids deleted, so that they can be done again on a newer version. A row
-//! that someone else changed first is a conflict (`40001`).
+//! Writes are remembered step by step ([`RowWrite`]), so that they can be done again on a newer version. A row that
+//! someone else changed first is a conflict (`40001`): [`RecentWrites`] tells.
 
 mod constraints;
 
@@ -21,7 +21,9 @@ use parking_lot::Mutex;
 
 use crate::catalog::{Catalog, Relation};
 use crate::error::PgError;
-use crate::storage::{StorageError, StoreSnapshot, TableVersion, TableWrites};
+use crate::storage::{
+    RecentWrites, RowWrite, StorageError, StoreSnapshot, TableVersion, TableWrites,
+};
 use crate::types::{Oid, RowId};
 
 pub use constraints::{RowCheck, check_all, check_changed, check_key_is_unique, check_key_type};
@@ -109,35 +111,21 @@ impl Writes {
         self.working = self.working.clone().without_table(table);
     }
 
-    fn write(
-        &mut self,
-        table: Oid,
-        rows: Vec<RecordBatch>,
-        deleted: &[RowId],
-    ) -> Result<(), StorageError> {
+    fn write(&mut self, table: Oid, steps: Vec<RowWrite>) -> Result<(), StorageError> {
         let Some(version) = self.working.table(table) else {
             return Err(StorageError::TableChanged);
         };
         let base = self.base(table);
         let mut version = version.as_ref().clone();
-        let mut inserted = Vec::with_capacity(rows.len());
-        if !deleted.is_empty() {
-            version = version.delete(deleted).ok_or(StorageError::WriteConflict)?;
-        }
-        for batch in rows.into_iter().filter(|batch| batch.num_rows() > 0) {
-            let (next, first) = version.append(batch.clone())?;
-            version = next;
-            inserted.push((batch, first));
+        for step in &steps {
+            version = step.apply(&version)?;
         }
         let work = self
             .tables
             .entry(table)
             .or_insert_with(|| TableWork::Rows { base, writes: TableWrites::default() });
         match work {
-            TableWork::Rows { writes, .. } => {
-                writes.inserted.extend(inserted);
-                writes.deleted.extend_from_slice(deleted);
-            }
+            TableWork::Rows { writes, .. } => writes.steps.extend(steps),
             // The table is this transaction's own; its rows go with the whole.
             TableWork::Whole { .. } => {}
             TableWork::Gone { .. } => return Err(StorageError::TableChanged),
@@ -153,7 +141,11 @@ impl Writes {
     ///
     /// # Errors
     /// `40001` if a row or table this transaction changed was changed by another.
-    pub fn rebase(&self, latest: &StoreSnapshot) -> Result<(Self, bool), StorageError> {
+    pub fn rebase(
+        &self,
+        latest: &StoreSnapshot,
+        recent: &RecentWrites,
+    ) -> Result<(Self, bool), StorageError> {
         let mut working = latest.clone();
         let mut tables = self.tables.clone();
         let mut moved = latest.commit != self.working.commit;
@@ -175,6 +167,10 @@ impl Writes {
                         .is_some_and(|mine| mine.schema.fields() != version.schema.fields());
                     if schema_changed {
                         return Err(StorageError::TableChanged);
+                    }
+                    let since = self.working.commit;
+                    if writes.touched().any(|row| recent.changed_after((*table, row), since)) {
+                        return Err(StorageError::WriteConflict);
                     }
                     working = working.with_table(Arc::new(writes.apply(version)?));
                     *base = now;
@@ -224,13 +220,18 @@ impl StatementWrites {
         &self,
         relation: &Arc<Relation>,
         rows: Vec<RecordBatch>,
-        deleted: &[RowId],
+        touched: &[RowId],
+        steps: impl FnOnce(&TableVersion, &[RecordBatch]) -> Result<Vec<RowWrite>, PgError>,
     ) -> Result<(), PgError> {
         let rows = constraints::admit_rows(relation, rows, self.check.as_ref())?;
         let mut writes = self.writes.lock();
         let mut next = writes.clone();
-        let old = constraints::rows_by_id(next.view(), relation.oid, deleted)?;
-        next.write(relation.oid, rows.clone(), deleted)?;
+        let old = constraints::rows_by_id(next.view(), relation.oid, touched)?;
+        let Some(version) = next.view().table(relation.oid) else {
+            return Err(StorageError::TableChanged.into());
+        };
+        let steps = steps(version, &rows)?;
+        next.write(relation.oid, steps)?;
         constraints::check_keys(&self.catalog, next.view(), relation, &rows, old.as_ref())?;
         *writes = next;
         Ok(())
@@ -239,7 +240,15 @@ impl StatementWrites {
 
 impl WriteTarget for StatementWrites {
     fn insert(&self, relation: &Arc<Relation>, rows: Vec<RecordBatch>) -> Result<(), PgError> {
-        self.write(relation, rows, &[])
+        self.write(relation, rows, &[], |version, rows| {
+            let filled = rows.iter().filter(|rows| rows.num_rows() > 0);
+            Ok(filled
+                .map(|rows| RowWrite::Insert {
+                    rows: rows.clone(),
+                    first: version.take_ids(rows.num_rows() as u64),
+                })
+                .collect())
+        })
     }
 
     fn update(
@@ -248,11 +257,25 @@ impl WriteTarget for StatementWrites {
         ids: &[RowId],
         rows: Vec<RecordBatch>,
     ) -> Result<(), PgError> {
-        self.write(relation, rows, ids)
+        self.write(relation, rows, ids, |version, rows| {
+            if ids.is_empty() {
+                return Ok(Vec::new());
+            }
+            let rows = arrow::compute::concat_batches(&version.schema, rows)?;
+            let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+            order.sort_unstable_by_key(|at| ids[*at as usize]);
+            let ids = order.iter().map(|at| ids[*at as usize]).collect();
+            let order = arrow::array::UInt32Array::from(order);
+            let rows = arrow::compute::take_record_batch(&rows, &order)?;
+            Ok(vec![RowWrite::Update { rows, ids }])
+        })
     }
 
     fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError> {
-        self.write(relation, Vec::new(), ids)
+        self.write(relation, Vec::new(), ids, |_, _| {
+            let ids: Arc<[RowId]> = ids.into();
+            Ok(if ids.is_empty() { Vec::new() } else { vec![RowWrite::Delete { ids }] })
+        })
     }
 }
 
