@@ -380,7 +380,8 @@ async fn write(
     let mut defaults = Vec::with_capacity(table.columns.len());
     for (at, column) in table.columns.iter().enumerate() {
         defaults.push(match (&column.default, columns.contains(&at)) {
-            (_, true) | (None, false) => None,
+            (Some(ColumnDefault::Generated(_) | ColumnDefault::Identity { .. }) | None, false)
+            | (_, true) => None,
             (Some(ColumnDefault::Expression(text)), false) => {
                 let expr = bind_expression(
                     &context,
