@@ -16,7 +16,7 @@ use crate::catalog::{
 };
 use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
-use crate::executor::write::{StatementWrites, check_key_type};
+use crate::executor::write::check_key_type;
 use crate::planner::bind::sql::ddl::{DdlCommand, NewConstraint, NewConstraintKind, NewTable};
 use crate::planner::bind::{Bound, BoundPlan};
 use crate::storage::TableVersion;
@@ -201,13 +201,7 @@ async fn create_table(
         .relation(oid)
         .cloned()
         .ok_or_else(|| PgError::internal(format!("table \"{relation_name}\" was not made")))?;
-    let checks = Arc::new(session.checks(transaction));
-    let target = StatementWrites::new(
-        Arc::clone(&transaction.writes),
-        Arc::clone(&transaction.catalog),
-        checks,
-    );
-    target.insert(&relation, batches)?;
+    session.write_target(transaction).insert(&relation, batches).await?;
     Ok(format!("SELECT {count}"))
 }
 
