@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use async_trait::async_trait;
 use datafusion::common::DFSchema;
 use parking_lot::Mutex;
 
@@ -28,19 +29,21 @@ use crate::types::{Oid, RowId};
 
 pub use constraints::{RowCheck, check_all, check_changed, check_key_is_unique, check_key_type};
 
-/// Where a statement's writes go.
+/// Where a statement's writes go. Each waits for transactions that hold the same rows or keys.
+#[async_trait]
 pub trait WriteTarget: Send + Sync {
     /// Adds rows.
     ///
     /// # Errors
     /// `23…` for a violated constraint, `40001` for a conflict.
-    fn insert(&self, relation: &Arc<Relation>, rows: Vec<RecordBatch>) -> Result<(), PgError>;
+    async fn insert(&self, relation: &Arc<Relation>, rows: Vec<RecordBatch>)
+    -> Result<(), PgError>;
 
     /// Replaces rows by others, one for one.
     ///
     /// # Errors
     /// As [`Self::insert`].
-    fn update(
+    async fn update(
         &self,
         relation: &Arc<Relation>,
         ids: &[RowId],
@@ -51,7 +54,7 @@ pub trait WriteTarget: Send + Sync {
     ///
     /// # Errors
     /// As [`Self::insert`].
-    fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError>;
+    async fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError>;
 }
 
 /// What a transaction did so far, and the view it has of all tables.
@@ -238,8 +241,13 @@ impl StatementWrites {
     }
 }
 
+#[async_trait]
 impl WriteTarget for StatementWrites {
-    fn insert(&self, relation: &Arc<Relation>, rows: Vec<RecordBatch>) -> Result<(), PgError> {
+    async fn insert(
+        &self,
+        relation: &Arc<Relation>,
+        rows: Vec<RecordBatch>,
+    ) -> Result<(), PgError> {
         self.write(relation, rows, &[], |version, rows| {
             let filled = rows.iter().filter(|rows| rows.num_rows() > 0);
             Ok(filled
@@ -251,7 +259,7 @@ impl WriteTarget for StatementWrites {
         })
     }
 
-    fn update(
+    async fn update(
         &self,
         relation: &Arc<Relation>,
         ids: &[RowId],
@@ -271,7 +279,7 @@ impl WriteTarget for StatementWrites {
         })
     }
 
-    fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError> {
+    async fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError> {
         self.write(relation, Vec::new(), ids, |_, _| {
             let ids: Arc<[RowId]> = ids.into();
             Ok(if ids.is_empty() { Vec::new() } else { vec![RowWrite::Delete { ids }] })

@@ -187,6 +187,14 @@ pub fn target(
             format!("cannot change view \"{}\"", relation.name),
         )
         .hint("Views are not updatable; change the table behind it.")),
+        RelationKind::MaterializedView(_) => Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("cannot change materialized view \"{}\"", relation.name),
+        )),
+        RelationKind::Sequence(_) => Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("cannot change sequence \"{}\"", relation.name),
+        )),
         RelationKind::System(_) => Err(PgError::new(
             SqlState::INSUFFICIENT_PRIVILEGE,
             format!("permission denied: \"{}\" is a system catalog", relation.name),
@@ -262,7 +270,9 @@ fn default_of(column: &Column) -> Result<SqlExpr, PgError> {
             .map_err(|error| {
                 PgError::internal(format!("default of \"{}\" cannot be read: {error}", column.name))
             }),
-        None => Ok(SqlExpr::value(sqlparser::ast::Value::Null)),
+        Some(ColumnDefault::Generated(_) | ColumnDefault::Identity { .. }) | None => {
+            Ok(SqlExpr::value(sqlparser::ast::Value::Null))
+        }
     }
 }
 
