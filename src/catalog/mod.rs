@@ -7,6 +7,7 @@ pub mod graph;
 pub mod object;
 pub mod pg;
 pub mod snapshot;
+pub mod stored;
 pub mod stored_text;
 
 pub use graph::{

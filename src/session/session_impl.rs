@@ -427,7 +427,7 @@ impl Session {
                 Ok(())
             }
             Some(transaction) => {
-                let result = transaction.commit(&self.database, &self.checks(&transaction));
+                let result = self.commit(&transaction).await;
                 self.after_transaction(result.is_ok());
                 result
             }
@@ -438,6 +438,12 @@ impl Session {
             TransactionStatus::Failed => "idle in transaction (aborted)",
         });
         result
+    }
+
+    /// Commits a transaction and waits until it is durable (unless `synchronous_commit` is off) and visible.
+    pub(super) async fn commit(&self, transaction: &Transaction) -> Result<(), PgError> {
+        let sync = self.shared.settings.lock().value("synchronous_commit") != "off";
+        transaction.commit(&self.database, &self.checks(transaction), sync)?.wait().await
     }
 
     /// An error happened: the implicit transaction is undone, an explicit one has failed.

@@ -81,6 +81,11 @@ impl Store {
         &self.log
     }
 
+    /// Ends the log: what is queued is written and synced, what comes later is refused.
+    pub fn close(&self) {
+        self.log.close();
+    }
+
     /// Where it is.
     pub fn dir(&self) -> &Path {
         &self.options.dir

@@ -80,6 +80,15 @@ impl CommitRecord {
         Self { head, payloads }
     }
 
+    /// What follows is of another database.
+    pub fn in_database(&mut self, database: Oid) {
+        let time = self.head.split_off(self.head.len() - size_of::<i64>());
+        self.head.truncate(1);
+        put_varint(&mut self.head, u64::from(database.0));
+        self.head.extend_from_slice(&time);
+        self.payloads.push(self.head.clone());
+    }
+
     fn step(&mut self, kind: u8) -> &mut Vec<u8> {
         let full = self.payloads.last().is_none_or(|last| last.len() >= PAYLOAD_BYTES_SOFT);
         if full {
@@ -178,7 +187,7 @@ impl CommitRecord {
 
     /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
-        matches!(self.payloads.as_slice(), [only] if only.len() == self.head.len())
+        self.payloads.iter().all(|payload| payload.len() == self.head.len())
     }
 
     /// Its bytes, a frame's payload each.
