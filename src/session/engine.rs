@@ -31,7 +31,7 @@ const POSTGRES_DATABASE: Oid = Oid(5);
 /// Where the numbers of the objects begin that users make.
 const FIRST_USER_OID: u32 = 16_400;
 /// The system views are numbered from here on at each start; they are not stored, so users' objects stand above them.
-const FIRST_SYSTEM_OID: u32 = 12_000;
+const FIRST_SYSTEM_OID: u32 = 15_000;
 
 /// Who may log in without a proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
