@@ -17,7 +17,7 @@ use crate::error::{PgError, Severity, SqlState};
 use crate::executor::Runtime;
 use crate::executor::runtime::RuntimeOptions;
 use crate::executor::write::{RowCheck, Writes, check_changed};
-use crate::storage::{AdjacencyCache, RecentWrites, StoreSnapshot};
+use crate::storage::{AdjacencyCache, RecentWrites, Sequences, StoreSnapshot};
 use crate::types::{BackendPid, CommitNo, Oid, TenantId};
 
 /// OID of the role that owns the system (`BOOTSTRAP_SUPERUSERID`).
@@ -113,6 +113,8 @@ pub(super) struct DatabaseState {
     latest: RwLock<Latest>,
     commit: Mutex<()>,
     recent: RecentWrites,
+    /// Counters of its sequences; no transaction moves them back.
+    pub(super) sequences: Arc<Sequences>,
 }
 
 /// The newest state, held: what is written after it is remembered for as long as this is not dropped.
@@ -230,6 +232,7 @@ impl Engine {
                 latest: RwLock::new(latest),
                 commit: Mutex::default(),
                 recent: RecentWrites::default(),
+                sequences: Arc::default(),
             };
             databases.insert(database.name.clone(), Arc::new(state));
         }
