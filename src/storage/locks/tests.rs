@@ -244,15 +244,11 @@ async fn random_owners_never_hold_what_excludes_each_other() {
                 }
                 let mut held: Vec<u64> = Vec::new();
                 for id in ids {
+                    let wanted = [RowId(id)];
                     let limits =
                         WaitLimits { deadlock_timeout: Duration::from_millis(1), ..LIMITS };
-                    let taken = owner.lock_rows(
-                        TABLE,
-                        &[RowId(id)],
-                        RowLock::Update,
-                        WhenHeld::Wait,
-                        limits,
-                    );
+                    let taken =
+                        owner.lock_rows(TABLE, &wanted, RowLock::Update, WhenHeld::Wait, limits);
                     match taken.await {
                         Ok(_) => {
                             assert_eq!(inside[id as usize].fetch_add(1, Ordering::SeqCst), 0);
