@@ -24,7 +24,6 @@ use crate::access::admit;
 use crate::catalog::pg::describe::quote_identifier;
 use crate::catalog::{Column, ColumnDefault, Relation, Table};
 use crate::error::{PgError, SqlState};
-use crate::executor::WriteTarget;
 use crate::parser::{Body, Statement};
 use crate::planner::bind::bound::Bound;
 use crate::planner::bind::sql::column_value::default_of;
@@ -253,6 +252,19 @@ fn table_of(
     Ok((relation, positions))
 }
 
+/// The same, locked for writing.
+async fn locked_table(
+    session: &mut Session,
+    source: &CopySource,
+) -> Result<(Arc<Relation>, Vec<usize>), PgError> {
+    loop {
+        let found = table_of(session, source)?;
+        if session.lock_to_insert(found.0.oid).await? {
+            return Ok(found);
+        }
+    }
+}
+
 fn positions(relation: &Relation, table: &Table, names: &[Ident]) -> Result<Vec<usize>, PgError> {
     let is_generated = |at: &usize| {
         let column = table.columns.get(*at);
@@ -340,7 +352,7 @@ async fn copy_in(
     source: &CopySource,
     said: Said,
 ) -> Result<Outcome, PgError> {
-    let (relation, columns) = table_of(session, source)?;
+    let (relation, columns) = locked_table(session, source).await?;
     admit_insert(session, &relation)?;
     let options = said.check(true)?;
     let binary = options.format == CopyFormat::Binary;
@@ -428,7 +440,7 @@ async fn write(
         super::generated::compute(&session.engine, &context, relation, rows)
     };
     let batches = batches.into_iter().map(shape).collect::<Result<Vec<_>, _>>()?;
-    session.write_target(transaction).insert(relation, batches).await
+    session.insert_rows(relation, batches).await
 }
 
 /// The columns that COPY TO writes where none are named: all but generated ones.
@@ -470,20 +482,27 @@ async fn copy_out(
             crate::parser::stored::parse_query(&format!("SELECT {list} FROM {table_name}"))?
         }
     };
-    session.statement_snapshot()?;
-    let Some(transaction) = &session.transaction else {
-        return Err(PgError::internal("no transaction"));
+    let graph_tables = graph_tables.into();
+    let plan = loop {
+        session.statement_snapshot()?;
+        let Some(transaction) = &session.transaction else {
+            return Err(PgError::internal("no transaction"));
+        };
+        let context = session.bind_context(transaction, Default::default());
+        let plan = Bound::Plan(bind_query(&context, &query, &graph_tables)?);
+        if session.lock_bound(&plan).await? {
+            break plan;
+        }
     };
-    let context = session.bind_context(transaction, Default::default());
-    let plan = bind_query(&context, &query, &graph_tables.into())?;
-    let columns: Vec<CopyColumn> = plan
+    let Bound::Plan(query_plan) = &plan else {
+        return Err(PgError::internal("a query became something else"));
+    };
+    let columns: Vec<CopyColumn> = query_plan
         .columns
         .iter()
         .map(|column| CopyColumn { name: column.name.clone(), ty: column.ty.clone() })
         .collect();
-    let Executed::Rows(rows) =
-        Box::pin(pipeline::start(session, &Bound::Plan(plan), Vec::new())).await?
-    else {
+    let Executed::Rows(rows) = Box::pin(pipeline::start(session, &plan, Vec::new())).await? else {
         return Err(PgError::internal("a query gave no rows"));
     };
     let rows = super::statements::read(&Arc::new(parking_lot::Mutex::new(rows)), 0)?;
@@ -573,7 +592,7 @@ async fn copy_file(
             "relative path not allowed for COPY to file",
         ));
     }
-    let (relation, columns) = table_of(session, source)?;
+    let (relation, columns) = locked_table(session, source).await?;
     admit_insert(session, &relation)?;
     let batches = match said.format {
         FileFormat::Copy => {

@@ -6,6 +6,7 @@
 pub mod adjacency;
 pub mod error;
 pub mod fs;
+pub mod locks;
 pub mod recent;
 pub mod sequences;
 pub mod snapshot;
@@ -13,6 +14,7 @@ pub mod table;
 
 pub use adjacency::{Adjacency, AdjacencyCache, Orientation};
 pub use error::StorageError;
+pub use locks::{LockOwner, LockTable, RowLock, TableLock};
 pub use recent::RecentWrites;
 pub use sequences::{CounterRecord, CounterState, SequenceLog, Sequences, Steps, Taken};
 pub use snapshot::{RowWrite, StoreSnapshot, TableWrites};
