@@ -17,6 +17,7 @@ use crate::catalog::object::{Persistence, Relation, RelationKind, Table};
 use crate::catalog::pg::PUBLIC_OID;
 use crate::catalog::snapshot::{Catalog, Cluster};
 use crate::error::{PgError, SqlState};
+use crate::storage::CounterRecord;
 use crate::storage::wal::ObjectKey;
 use crate::types::Oid;
 
@@ -29,6 +30,8 @@ const RELATION: u8 = 4;
 const COMMENT: u8 = 5;
 /// The database's counter of OIDs, under OID 0.
 const NEXT_OID: u8 = 6;
+/// Where a sequence's counter stands, under the counter's number.
+const COUNTER: u8 = 7;
 
 /// An object's key, and what it is now; `None` if it is gone.
 pub type ObjectChange = (ObjectKey, Option<Vec<u8>>);
@@ -65,7 +68,7 @@ fn encode(object: &impl Serialize) -> Result<Vec<u8>, PgError> {
 
 fn decode<T: DeserializeOwned>(key: ObjectKey, bytes: &[u8]) -> Result<T, PgError> {
     let damaged = |reason: &dyn std::fmt::Display| {
-        let what = format!("catalog object {} of kind {} cannot be read", key.oid, key.kind);
+        let what = format!("catalog object {} of kind {} cannot be read", key.id, key.kind);
         PgError::new(SqlState::DATA_CORRUPTED, what).detail(reason.to_string())
     };
     match bytes.split_first() {
@@ -73,6 +76,38 @@ fn decode<T: DeserializeOwned>(key: ObjectKey, bytes: &[u8]) -> Result<T, PgErro
         Some((version, _)) => Err(damaged(&format!("Its format version is {version}."))),
         None => Err(damaged(&"It is empty.")),
     }
+}
+
+fn key(kind: u8, oid: Oid) -> ObjectKey {
+    ObjectKey { kind, id: u64::from(oid.0) }
+}
+
+fn oid(key: ObjectKey) -> Result<Oid, PgError> {
+    u32::try_from(key.id)
+        .map(Oid)
+        .map_err(|_| PgError::new(SqlState::DATA_CORRUPTED, format!("{} is not an OID", key.id)))
+}
+
+/// A counter's record as an object.
+pub fn counter_object(record: CounterRecord) -> (ObjectKey, Vec<u8>) {
+    let key = ObjectKey { kind: COUNTER, id: record.id };
+    let mut object = vec![VERSION];
+    object.extend_from_slice(format!("[{},{}]", record.value, record.called).as_bytes());
+    (key, object)
+}
+
+/// The counters among stored objects.
+///
+/// # Errors
+/// `XX001` if one of them cannot be read.
+pub fn counters(objects: &Objects) -> Result<Vec<CounterRecord>, PgError> {
+    let counters = objects.iter().filter(|(key, _)| key.kind == COUNTER);
+    counters
+        .map(|(key, bytes)| {
+            let (value, called) = decode(*key, bytes)?;
+            Ok(CounterRecord { id: key.id, value, called })
+        })
+        .collect()
 }
 
 /// Whether rows and definition of a relation outlive the process.
@@ -101,7 +136,7 @@ impl Catalog {
     /// `XX000`: our own defect.
     pub fn changes_since(&self, base: &Self) -> Result<Vec<ObjectChange>, PgError> {
         let mut changes = Vec::new();
-        let mut add = |kind, oid, object| changes.push((ObjectKey { kind, oid }, object));
+        let mut add = |kind, oid, object| changes.push((key(kind, oid), object));
         if !Arc::ptr_eq(&self.relations, &base.relations) {
             for (oid, relation) in self.relations.iter().filter(|(_, new)| is_stored(new)) {
                 let old = base.relations.get(oid);
@@ -167,18 +202,20 @@ impl Catalog {
                 SCHEMA => self.put_schema(decode(*key, bytes)?),
                 RELATION => self.put_relation(with_schemas(decode(*key, bytes)?)),
                 COMMENT => {
-                    Arc::make_mut(&mut self.comments).insert(key.oid, decode(*key, bytes)?);
+                    Arc::make_mut(&mut self.comments).insert(oid(*key)?, decode(*key, bytes)?);
                 }
                 NEXT_OID => self.next_oid = self.next_oid.max(decode(*key, bytes)?),
+                // Not part of the catalog: no transaction moves it back.
+                COUNTER => {}
                 _ => {
-                    let what = format!("catalog object {} is of unknown kind", key.oid);
+                    let what = format!("catalog object {} is of unknown kind", key.id);
                     let detail = format!("Its kind is {}.", key.kind);
                     return Err(PgError::new(SqlState::DATA_CORRUPTED, what).detail(detail));
                 }
             }
         }
         // It was stored when the database was made, so if it is not there now, it was dropped.
-        if !objects.contains_key(&ObjectKey { kind: SCHEMA, oid: PUBLIC_OID }) {
+        if !objects.contains_key(&key(SCHEMA, PUBLIC_OID)) {
             self.remove_schema(PUBLIC_OID);
         }
         Ok(self)
@@ -203,10 +240,7 @@ impl Cluster {
     pub fn stored_objects(&self) -> Result<Objects, PgError> {
         let roles = self.roles.iter().map(|(oid, role)| (ROLE, *oid, encode(role)));
         let databases = self.databases.iter().map(|(oid, one)| (DATABASE, *oid, encode(one)));
-        roles
-            .chain(databases)
-            .map(|(kind, oid, object)| Ok((ObjectKey { kind, oid }, object?)))
-            .collect()
+        roles.chain(databases).map(|(kind, oid, object)| Ok((key(kind, oid), object?))).collect()
     }
 
     /// The cluster of the objects that were stored.
@@ -218,13 +252,13 @@ impl Cluster {
         for (key, bytes) in objects {
             match key.kind {
                 ROLE => {
-                    cluster.roles.insert(key.oid, decode(*key, bytes)?);
+                    cluster.roles.insert(oid(*key)?, decode(*key, bytes)?);
                 }
                 DATABASE => {
-                    cluster.databases.insert(key.oid, decode(*key, bytes)?);
+                    cluster.databases.insert(oid(*key)?, decode(*key, bytes)?);
                 }
                 _ => {
-                    let what = format!("cluster object {} is of unknown kind", key.oid);
+                    let what = format!("cluster object {} is of unknown kind", key.id);
                     let detail = format!("Its kind is {}.", key.kind);
                     return Err(PgError::new(SqlState::DATA_CORRUPTED, what).detail(detail));
                 }

@@ -1,15 +1,16 @@
 //! Where commits become durable: opening the store behind an engine, and waiting for the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::engine::{DatabaseState, Latest, now_us};
-use crate::catalog::{Catalog, Cluster};
+use crate::catalog::{Catalog, Cluster, stored};
 use crate::error::PgError;
 use crate::storage::wal::{AppendError, CommitRecord, Entry};
-use crate::storage::{Opened, Store, StorageError, StoreOptions};
+use crate::storage::{CounterRecord, Opened, SequenceLog, StorageError, Store, StoreOptions};
 use crate::types::Oid;
 
 /// The cluster's own objects are stored as those of this database.
@@ -18,14 +19,14 @@ pub(super) const CLUSTER: Oid = Oid::INVALID;
 /// A commit that has its place among the others.
 #[derive(Debug)]
 #[must_use = "a commit is not acknowledged before it is durable"]
-pub(super) enum Committed {
+pub(super) enum PendingCommit {
     /// It is visible already.
     Now,
     /// The log has it, and says when it is durable and visible.
     Later(oneshot::Receiver<Result<(), StorageError>>),
 }
 
-impl Committed {
+impl PendingCommit {
     /// A commit of `record`: how it goes to the log, given the state it makes, and how to wait for it.
     pub(super) fn later(
         database: Arc<DatabaseState>,
@@ -37,11 +38,11 @@ impl Committed {
             // What leaves nothing on the disk need not be waited for.
             sync: sync && !record.is_empty(),
             record,
-            publish: Box::new(move || database.publish(latest)),
-            done: Box::new(move |result| {
+            publish: Some(Box::new(move || database.publish(latest))),
+            done: Some(Box::new(move |result| {
                 // A connection that is gone does not wait; its commit counts all the same.
                 let _ = sender.send(result);
-            }),
+            })),
         };
         (entry, Self::Later(receiver))
     }
@@ -65,13 +66,33 @@ fn refused(reason: &str) -> PgError {
     StorageError::Refused { reason: reason.to_owned() }.into()
 }
 
+/// Where a database's sequences put their records.
+#[derive(Debug)]
+pub(super) struct CounterLog {
+    pub(super) database: Oid,
+    pub(super) store: Arc<Store>,
+    /// The last record of each counter: values up to it may have been given.
+    pub(super) last: Mutex<HashMap<u64, CounterRecord>>,
+}
+
+impl SequenceLog for CounterLog {
+    fn append(&self, record: CounterRecord) {
+        self.last.lock().insert(record.id, record);
+        let (key, object) = stored::counter_object(record);
+        let mut commit = CommitRecord::new(self.database, now_us());
+        commit.put(key, &object);
+        self.store.log().append_free(commit);
+    }
+}
+
 /// Opens the store on a thread that may block.
 ///
 /// # Errors
 /// See [`Store::open`].
 pub(super) async fn open_store(options: StoreOptions) -> Result<Opened, PgError> {
     let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;
-    Ok(opened.map_err(|error| PgError::internal(format!("could not open the store: {error}")))??)
+    Ok(opened
+        .map_err(|error| PgError::internal(format!("could not open the store: {error}")))??)
 }
 
 /// Stores what a new store starts with: the cluster, and the catalog of each database.
@@ -97,13 +118,13 @@ pub(super) async fn store_first(
     let entry = |_| Entry {
         record,
         sync: true,
-        publish: Box::new(|| {}),
-        done: Box::new(move |result| {
+        publish: None,
+        done: Some(Box::new(move |result| {
             let _ = sender.send(result);
-        }),
+        })),
     };
     match store.log().append(0, entry) {
-        Ok(_) => Committed::Later(receiver).wait().await,
+        Ok(_) => PendingCommit::Later(receiver).wait().await,
         Err(AppendError::Refused(error)) => Err(error.into()),
         Err(AppendError::Stale { .. }) => Err(refused("the log failed before its first record")),
     }

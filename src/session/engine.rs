@@ -1,28 +1,30 @@
 //! What all sessions share: databases, roles, the runtime, and who is connected.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
-use super::durable::{CLUSTER, Committed, open_store, store_first};
+use super::durable::{CLUSTER, CounterLog, PendingCommit, open_store, store_first};
 use super::identity::{LoginMethod, LoginRequest};
 use super::shared::SessionShared;
 use crate::access::login::mock_verifier;
+use crate::catalog::stored::counters;
 use crate::catalog::{
     Catalog, Cluster, Database, Persistence, Relation, RelationKind, Role, Schema, Table,
 };
 use crate::error::{PgError, Severity, SqlState};
 use crate::executor::Runtime;
 use crate::executor::runtime::RuntimeOptions;
-use crate::executor::write::{RowCheck, Writes, check_changed};
+use crate::executor::write::{Committed, RowCheck, Writes, check_changed};
 use crate::storage::wal::{AppendError, CommitRecord};
 use crate::storage::{
-    AdjacencyCache, Opened, RecentWrites, RecoveredDatabase, Store, StoreOptions, StoreSnapshot,
+    AdjacencyCache, LockTable, Opened, RecentWrites, RecoveredDatabase, Sequences, Store,
+    StoreOptions, StoreSnapshot,
 };
-use crate::types::{BackendPid, CommitNo, Oid, RowId, TenantId};
+use crate::types::{BackendPid, CommitNo, Oid, TenantId};
 
 /// OID of the role that owns the system (`BOOTSTRAP_SUPERUSERID`).
 pub const SYSTEM_ROLE: Oid = Oid(10);
@@ -129,6 +131,19 @@ pub(super) struct DatabaseState {
     /// Set once the database is as it was stored.
     store: OnceLock<Arc<Store>>,
     recent: RecentWrites,
+    /// Counters of its sequences; no transaction moves them back.
+    pub(super) sequences: Arc<Sequences>,
+    pub(super) locks: Arc<LockTable>,
+}
+
+impl Committed for DatabaseState {
+    fn latest(&self) -> StoreSnapshot {
+        self.latest.read().store.clone()
+    }
+
+    fn recent(&self) -> &RecentWrites {
+        &self.recent
+    }
 }
 
 /// The newest state, seen by others or not, and the log's epoch it counts in.
@@ -163,6 +178,11 @@ impl DatabaseState {
         self.latest.read().clone()
     }
 
+    /// Version of the newest catalog.
+    pub(super) fn catalog_version(&self) -> u64 {
+        self.latest.read().catalog.version
+    }
+
     /// The newest state, for a transaction that will write over it.
     pub(super) fn hold(self: &Arc<Self>) -> HeldSnapshot {
         // Held under the lock that publishing takes: no commit can come between the two.
@@ -190,6 +210,8 @@ impl DatabaseState {
             latest: RwLock::new(latest),
             store: OnceLock::new(),
             recent: RecentWrites::default(),
+            sequences: Arc::default(),
+            locks: Arc::default(),
         }
     }
 
@@ -225,7 +247,20 @@ impl DatabaseState {
             latest.store = stored.store;
             let catalog = Catalog::clone(&latest.catalog).with_objects(&stored.objects)?;
             latest.catalog = Arc::new(catalog);
+            for counter in counters(&stored.objects)? {
+                self.sequences.recover(counter);
+            }
         }
+        let sequences = latest.catalog.relations.values().filter_map(|one| one.sequence());
+        let named: HashSet<u64> = sequences.map(|sequence| sequence.counter.id).collect();
+        named.iter().for_each(|id| self.sequences.reserve(*id));
+        self.sequences.retain(|id| named.contains(&id));
+        let counters = CounterLog {
+            database: self.oid,
+            store: Arc::clone(store),
+            last: Mutex::new(self.sequences.records().iter().map(|one| (one.id, *one)).collect()),
+        };
+        self.sequences.log_to(Arc::new(counters));
         latest.store.commit = last;
         self.replace(latest);
         // Nobody else has set it: the engine is not open yet.
@@ -245,7 +280,7 @@ impl DatabaseState {
         catalog: Option<(u64, Arc<Catalog>)>,
         check: &dyn RowCheck,
         sync: bool,
-    ) -> Result<Committed, PgError> {
+    ) -> Result<PendingCommit, PgError> {
         let store = self.store.get();
         // Rows are encoded before the lock is taken: others commit meanwhile.
         let mut record = store.map(|_| self.record(writes, catalog.as_ref())).transpose()?;
@@ -253,13 +288,13 @@ impl DatabaseState {
         loop {
             let base = pending.latest.clone();
             let next = self.work_out(&base, writes, catalog.as_ref(), check)?;
-            let touched = touched(writes);
+            let changes = writes.changes();
             let Some(store) = store else {
                 let commit = CommitNo(base.store.commit.0 + 1);
-                self.recent.note(commit, base.store.commit, touched);
+                self.recent.note(commit, base.store.commit, changes);
                 pending.latest = next.at(commit);
                 *self.latest.write() = pending.latest.clone();
-                return Ok(Committed::Now);
+                return Ok(PendingCommit::Now);
             };
             let mut record = match record.take() {
                 Some(record) => record,
@@ -272,9 +307,9 @@ impl DatabaseState {
                 }
             }
             let visible = self.latest.read().store.commit;
-            let (entry, committed) = Committed::later(Arc::clone(self), record, sync);
+            let (entry, committed) = PendingCommit::later(Arc::clone(self), record, sync);
             let appended = store.log().append(pending.epoch, |commit| {
-                self.recent.note(commit, visible, touched);
+                self.recent.note(commit, visible, changes);
                 pending.latest = next.at(commit);
                 entry(pending.latest.clone())
             });
@@ -342,14 +377,6 @@ impl Latest {
         self.store.commit = commit;
         self
     }
-}
-
-/// The rows a transaction replaced or deleted.
-fn touched(writes: &Writes) -> Vec<(Oid, RowId)> {
-    writes
-        .changed()
-        .flat_map(|(table, changes)| changes.touched().map(move |row| (table, row)))
-        .collect()
 }
 
 impl Engine {

@@ -1,14 +1,16 @@
 //! A session's transaction: the view it reads, what it wrote, what it would change in the catalog.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
-use super::durable::Committed;
+use super::durable::PendingCommit;
 use super::engine::{DatabaseState, HeldSnapshot};
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
 use crate::executor::write::{RowCheck, Writes};
+use crate::storage::LockOwner;
 
 /// How much of what others commit a transaction sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,16 @@ pub(super) struct Transaction {
     savepoints: Vec<Savepoint>,
     started: bool,
     held: Arc<HeldSnapshot>,
+    pub(super) locks: Arc<LockOwner>,
+    /// Set when a statement found that rows moved under it and has to run again.
+    pub(super) stale: Arc<AtomicBool>,
+}
+
+/// Whatever still runs for it, its locks go when it is over.
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        self.locks.release_all();
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -45,6 +57,8 @@ struct Savepoint {
     catalog_base: Option<u64>,
     /// What `writes` stand on.
     held: Arc<HeldSnapshot>,
+    /// Locks up to here were taken before it.
+    locks: usize,
 }
 
 impl Transaction {
@@ -54,6 +68,7 @@ impl Transaction {
         isolation: Isolation,
         read_only: bool,
         explicit: bool,
+        locks: LockOwner,
     ) -> Self {
         let held = database.hold();
         let latest = held.latest.clone();
@@ -68,6 +83,8 @@ impl Transaction {
             savepoints: Vec::new(),
             started: false,
             held: Arc::new(held),
+            locks: Arc::new(locks),
+            stale: Arc::default(),
         }
     }
 
@@ -89,6 +106,16 @@ impl Transaction {
         }
         self.held = Arc::new(held);
         Ok(())
+    }
+
+    /// Whether its snapshot stays for all its statements.
+    pub(super) fn keeps_snapshot(&self) -> bool {
+        self.isolation != Isolation::ReadCommitted
+    }
+
+    /// Whether the definitions it sees are not the newest, nor its own.
+    pub(super) fn definitions_moved(&self, database: &DatabaseState) -> bool {
+        self.catalog_base.is_none() && self.catalog.version != database.catalog_version()
     }
 
     /// Whether a statement ran in it.
@@ -113,11 +140,11 @@ impl Transaction {
         database: &Arc<DatabaseState>,
         check: &dyn RowCheck,
         sync: bool,
-    ) -> Result<Committed, PgError> {
+    ) -> Result<PendingCommit, PgError> {
         let writes = self.writes.lock().clone();
         let catalog = self.catalog_base.map(|base| (base, Arc::clone(&self.catalog)));
         if writes.is_empty() && catalog.is_none() {
-            return Ok(Committed::Now);
+            return Ok(PendingCommit::Now);
         }
         database.commit(&writes, catalog, check, sync)
     }
@@ -130,6 +157,7 @@ impl Transaction {
             catalog: Arc::clone(&self.catalog),
             catalog_base: self.catalog_base,
             held: Arc::clone(&self.held),
+            locks: self.locks.mark(),
         });
     }
 
@@ -151,6 +179,7 @@ impl Transaction {
         self.catalog = savepoint.catalog;
         self.catalog_base = savepoint.catalog_base;
         self.held = savepoint.held;
+        self.locks.release_after(savepoint.locks);
         self.failed = false;
         Ok(())
     }

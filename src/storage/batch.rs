@@ -91,11 +91,7 @@ fn put_column(out: &mut Vec<u8>, column: &ArrayRef) -> Result<(), ArrowError> {
         }
         Class::Bytes => {
             let values = column.as_binary_view();
-            put_values(
-                out,
-                column.len(),
-                |row| if is_null(row) { &[] } else { values.value(row) },
-            );
+            put_values(out, column.len(), |row| if is_null(row) { &[] } else { values.value(row) });
         }
         Class::List => {
             let lists = column.as_list::<i32>();
@@ -249,9 +245,7 @@ fn read_lengths(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<usize>, Malf
     if rows > reader.remaining() {
         return Err(reader.malformed());
     }
-    (0..rows)
-        .map(|_| usize::try_from(reader.varint()?).map_err(|_| reader.malformed()))
-        .collect()
+    (0..rows).map(|_| usize::try_from(reader.varint()?).map_err(|_| reader.malformed())).collect()
 }
 
 fn read_text(

@@ -32,7 +32,9 @@ pub enum StorageError {
         reason: String,
     },
     /// A file was written in a format this version does not know.
-    #[error("file \"{path}\" has format version {version}, which this version of graphwire cannot read")]
+    #[error(
+        "file \"{path}\" has format version {version}, which this version of graphwire cannot read"
+    )]
     Version {
         /// The file.
         path: String,

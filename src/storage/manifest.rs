@@ -9,7 +9,7 @@
 //!
 //! database   oid:varint  through:varint  count:varint object*  count:varint table*
 //!            its commits up to its own `through` are in here
-//! object     kind:u8  oid:varint  object:bytes
+//! object     kind:u8  id:varint  object:bytes
 //! table      oid:varint  next row id:varint  schema  count:varint chunk*
 //! chunk      rows:varint  ids  deleted  file
 //! ids        0  first:varint                  first, first + 1, …
@@ -169,7 +169,10 @@ impl Manifest {
         };
         let manifest = read(&mut reader)
             .map_err(|error| StorageError::corrupt(&path, &error.to_string()))?
-            .map_err(|version| StorageError::Version { path: path.display().to_string(), version })?;
+            .map_err(|version| StorageError::Version {
+                path: path.display().to_string(),
+                version,
+            })?;
         if manifest.sequence != sequence {
             return Err(StorageError::corrupt(&path, "it has another manifest's name"));
         }
@@ -192,7 +195,7 @@ fn put_database(out: &mut Vec<u8>, database: &StoredDatabase) -> Result<(), Stor
     put_varint(out, database.objects.len() as u64);
     for (key, object) in &database.objects {
         out.push(key.kind);
-        put_varint(out, u64::from(key.oid.0));
+        put_varint(out, key.id);
         put_bytes(out, object);
     }
     put_varint(out, database.tables.len() as u64);
@@ -263,7 +266,7 @@ fn read_database(reader: &mut Reader<'_>) -> Result<StoredDatabase, Malformed> {
         oid: Oid(reader.varint32()?),
         through: CommitNo(reader.varint()?),
         objects: read_many(reader, 3, |reader| {
-            let key = ObjectKey { kind: reader.u8()?, oid: Oid(reader.varint32()?) };
+            let key = ObjectKey { kind: reader.u8()?, id: reader.varint()? };
             Ok((key, reader.bytes()?.to_vec()))
         })?,
         tables: read_many(reader, 4, |reader| {

@@ -204,11 +204,7 @@ impl Recovery {
 }
 
 /// Without a manifest there must be nothing that a store could have consisted of.
-fn check_is_new(
-    fs: &dyn FileSystem,
-    dir: &Path,
-    listing: &Listing,
-) -> Result<(), StorageError> {
+fn check_is_new(fs: &dyn FileSystem, dir: &Path, listing: &Listing) -> Result<(), StorageError> {
     if !listing.chunks.is_empty() {
         return Err(unexplained(dir, "there are table files but no manifest"));
     }

@@ -121,10 +121,7 @@ impl SimulatedFileSystem {
     /// All files, by path.
     pub(crate) fn all_files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let disk = self.disk.lock();
-        disk.names
-            .iter()
-            .map(|(path, file)| (path.clone(), disk.files[file].now.clone()))
-            .collect()
+        disk.names.iter().map(|(path, file)| (path.clone(), disk.files[file].now.clone())).collect()
     }
 
     /// A copy of the disk that shares nothing with it.
@@ -159,8 +156,10 @@ fn io(operation: &'static str, path: &Path, error: Error) -> StorageError {
 impl Disk {
     /// A number below `bound`, from a linear congruential generator.
     fn pick(&mut self, bound: u64) -> u64 {
-        self.random =
-            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.random >> 11) % bound
     }
 

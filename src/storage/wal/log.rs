@@ -41,9 +41,9 @@ pub struct Entry {
     /// Whether it counts as done only when it is durable (`synchronous_commit`).
     pub sync: bool,
     /// Makes it visible; called in the order of commits, by the log's thread.
-    pub publish: Box<dyn FnOnce() + Send>,
+    pub publish: Option<Box<dyn FnOnce() + Send>>,
     /// Tells who waits. Called after `publish`, or instead of it if the commit was not done.
-    pub done: Box<dyn FnOnce(Result<(), StorageError>) + Send>,
+    pub done: Option<Box<dyn FnOnce(Result<(), StorageError>) + Send>>,
 }
 
 impl std::fmt::Debug for Entry {
@@ -92,6 +92,8 @@ struct Shared {
 #[derive(Debug)]
 struct Queue {
     work: VecDeque<Work>,
+    /// Records of no transaction that could not be written yet.
+    free: Vec<CommitRecord>,
     /// The next commit to be queued.
     next: CommitNo,
     /// Grows each time queued commits fail.
@@ -99,6 +101,28 @@ struct Queue {
     /// Why the log takes no more commits.
     refused: Option<String>,
     closing: bool,
+}
+
+impl Queue {
+    fn take_number(&mut self) -> CommitNo {
+        let number = self.next;
+        self.next = CommitNo(number.0 + 1);
+        number
+    }
+
+    fn queue_free(&mut self) {
+        for record in std::mem::take(&mut self.free) {
+            let number = self.take_number();
+            self.work.push_back(Work::Commit(number, Entry::free(record)));
+        }
+    }
+}
+
+impl Entry {
+    /// A record that nobody waits for.
+    fn free(record: CommitRecord) -> Self {
+        Self { record, sync: false, publish: None, done: None }
+    }
 }
 
 #[derive(Debug)]
@@ -128,6 +152,7 @@ impl Log {
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue {
                 work: VecDeque::new(),
+                free: Vec::new(),
                 next: CommitNo(last.0 + 1),
                 epoch: 0,
                 refused: None,
@@ -180,12 +205,26 @@ impl Log {
         if queue.epoch != epoch {
             return Err(AppendError::Stale { epoch: queue.epoch });
         }
-        let number = queue.next;
-        queue.next = CommitNo(number.0 + 1);
+        queue.queue_free();
+        let number = queue.take_number();
         queue.work.push_back(Work::Commit(number, make(number)));
         drop(queue);
         self.shared.wake.notify_one();
         Ok(number)
+    }
+
+    /// Queues a record that belongs to no transaction and depends on none before it: it is never taken back, and is
+    /// durable before any commit that is queued after it is acknowledged.
+    ///
+    /// If it cannot be written, it is tried again with the next commit. A log that is closed or has failed drops it.
+    pub fn append_free(&self, record: CommitRecord) {
+        let mut queue = self.shared.queue.lock();
+        if queue.refused.is_none() && !queue.closing {
+            queue.free.push(record);
+            queue.queue_free();
+            drop(queue);
+            self.shared.wake.notify_one();
+        }
     }
 
     /// Counters since the log was opened.
@@ -322,8 +361,10 @@ impl Writer {
         self.shared.stats.commits.fetch_add(written.len() as u64, Ordering::Relaxed);
         let mut answers = Vec::with_capacity(written.len());
         for (_, entry) in written {
-            (entry.publish)();
-            answers.push(entry.done);
+            if let Some(publish) = entry.publish {
+                publish();
+            }
+            answers.extend(entry.done);
         }
         for done in answers {
             done(Ok(()));
@@ -336,10 +377,7 @@ impl Writer {
     }
 
     /// Writes as many of the commits as can be written.
-    fn write_all(
-        &mut self,
-        commits: Vec<(CommitNo, Entry)>,
-    ) -> (Vec<(CommitNo, Entry)>, Failed) {
+    fn write_all(&mut self, commits: Vec<(CommitNo, Entry)>) -> (Vec<(CommitNo, Entry)>, Failed) {
         let Err(error) = self.write(&commits) else { return (commits, Failed::default()) };
         if matches!(error, WriteError::Stuck(_)) || commits.len() == 1 {
             return (Vec::new(), Failed::of(error, commits));
@@ -453,9 +491,16 @@ impl Writer {
         queue.epoch += 1;
         queue.next = CommitNo(self.last.0 + 1);
         let queued = take_commits(&mut queue);
-        drop(queue);
+        let mut answers = Vec::new();
         for (_, entry) in commits.into_iter().chain(queued) {
-            (entry.done)(Err(error.again()));
+            match entry.done {
+                Some(done) => answers.push(done),
+                None => queue.free.push(entry.record),
+            }
+        }
+        drop(queue);
+        for done in answers {
+            done(Err(error.again()));
         }
     }
 

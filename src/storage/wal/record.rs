@@ -10,8 +10,8 @@
 //!   4 begin    table:varint  next row id:varint  schema          the table has no rows now, and these columns
 //!   5 chunk    table:varint  ids  batch                        rows of a table that was begun
 //!   6 gone     table:varint
-//!   7 put      kind:u8  oid:varint  object:bytes               a catalog object is this now
-//!   8 remove   kind:u8  oid:varint
+//!   7 put      kind:u8  id:varint  object:bytes               a catalog object is this now
+//!   8 remove   kind:u8  id:varint
 //!
 //! ids       0  count:varint  first:varint                      first, first + 1, …
 //!           1  count:varint  first:varint  (count - 1) × difference:varint    ascending
@@ -37,13 +37,13 @@ const STEP_ROWS_MAX: usize = 65_536;
 /// A payload that reached this is closed, and the commit goes on in another.
 const PAYLOAD_BYTES_SOFT: usize = 16 << 20;
 
-/// A catalog object of a database: its kind (the catalog's own numbering) and its OID.
+/// A catalog object of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey {
     /// The catalog's own numbering.
     pub kind: u8,
-    /// The object.
-    pub oid: Oid,
+    /// The object's number among those of its kind: its OID, if it has one.
+    pub id: u64,
 }
 
 /// A step of a commit, as replay does it.
@@ -174,7 +174,7 @@ impl CommitRecord {
     pub fn put(&mut self, key: ObjectKey, object: &[u8]) {
         let out = self.step(7);
         out.push(key.kind);
-        put_varint(out, u64::from(key.oid.0));
+        put_varint(out, key.id);
         put_bytes(out, object);
     }
 
@@ -182,7 +182,7 @@ impl CommitRecord {
     pub fn remove(&mut self, key: ObjectKey) {
         let out = self.step(8);
         out.push(key.kind);
-        put_varint(out, u64::from(key.oid.0));
+        put_varint(out, key.id);
     }
 
     /// Whether it holds nothing.
@@ -198,9 +198,9 @@ impl CommitRecord {
 
 /// A batch in pieces of [`STEP_ROWS_MAX`] rows, each with the offset of its first row. None for an empty batch.
 fn pieces(rows: &RecordBatch) -> impl Iterator<Item = (usize, RecordBatch)> {
-    (0..rows.num_rows()).step_by(STEP_ROWS_MAX).map(|from| {
-        (from, rows.slice(from, STEP_ROWS_MAX.min(rows.num_rows() - from)))
-    })
+    (0..rows.num_rows())
+        .step_by(STEP_ROWS_MAX)
+        .map(|from| (from, rows.slice(from, STEP_ROWS_MAX.min(rows.num_rows() - from))))
 }
 
 pub(crate) fn put_ids(out: &mut Vec<u8>, count: usize, ids: impl Iterator<Item = u64> + Clone) {
@@ -289,7 +289,7 @@ impl<'a> Payload<'a> {
         }
         let kind = reader.u8()?;
         if kind == 7 || kind == 8 {
-            let key = ObjectKey { kind: reader.u8()?, oid: Oid(reader.varint32()?) };
+            let key = ObjectKey { kind: reader.u8()?, id: reader.varint()? };
             let put = kind == 7;
             return Ok(Some(if put {
                 Step::Put(key, reader.bytes()?.to_vec())
@@ -298,7 +298,8 @@ impl<'a> Payload<'a> {
             }));
         }
         let table = Oid(reader.varint32()?);
-        let schema = || schema_of(table).ok_or(Malformed("log record (of a table that is not there)"));
+        let schema =
+            || schema_of(table).ok_or(Malformed("log record (of a table that is not there)"));
         Ok(Some(match kind {
             1 => {
                 let first = RowId(reader.varint()?);

@@ -244,11 +244,7 @@ impl SegmentReader {
     }
 
     /// The payload of a frame, if it is whole.
-    fn payload_at(
-        &self,
-        at: u64,
-        header: &FrameHeader,
-    ) -> Result<Option<Vec<u8>>, StorageError> {
+    fn payload_at(&self, at: u64, header: &FrameHeader) -> Result<Option<Vec<u8>>, StorageError> {
         let start = at + HEADER_BYTES as u64;
         if start + u64::from(header.length) > self.length {
             return Ok(None);
@@ -271,7 +267,8 @@ impl SegmentReader {
                 }
             }
             // The last few bytes may begin a frame that ends in the next piece.
-            at += (bytes.len() - HEADER_BYTES + ALIGNMENT) as u64 / ALIGNMENT as u64 * ALIGNMENT as u64;
+            at += (bytes.len() - HEADER_BYTES + ALIGNMENT) as u64 / ALIGNMENT as u64
+                * ALIGNMENT as u64;
         }
         Ok(SegmentEnd::Open { end: self.at })
     }
