@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{PgError, SqlState};
+use crate::optimizer::OptimizerOptions;
 use crate::types::{
     ByteaOutput, DateOrder, DateStyle, InputSettings, IntervalStyle, OutputSettings, TimeZone,
 };
@@ -159,6 +160,12 @@ pub const DEFINITIONS: &[Definition] = &[
         "off",
         Kind::Bool,
         "Sets the default read-only status of new transactions.",
+    ),
+    user(
+        "enable_decorrelation",
+        "on",
+        Kind::Bool,
+        "Turns correlated subqueries into joins where they can be; else each runs for every distinct outer row.",
     ),
     user(
         "extra_float_digits",
@@ -440,6 +447,11 @@ impl Settings {
             },
             extra_float_digits: self.value("extra_float_digits").parse().unwrap_or(1),
         }
+    }
+
+    /// What the session decides about the optimizer.
+    pub fn optimizer(&self) -> OptimizerOptions {
+        OptimizerOptions { decorrelate: self.value("enable_decorrelation") == "on" }
     }
 
     /// How values are read; `now` is the transaction's time in microseconds since 1970.

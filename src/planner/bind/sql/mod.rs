@@ -8,7 +8,6 @@
 //! ```
 
 pub mod ddl;
-mod decorrelate;
 mod dml;
 mod names;
 mod provider;
