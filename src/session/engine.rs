@@ -10,12 +10,14 @@ use parking_lot::{Mutex, RwLock};
 use super::identity::{LoginMethod, LoginRequest};
 use super::shared::SessionShared;
 use crate::access::login::mock_verifier;
-use crate::catalog::{Catalog, Cluster, Database, Relation, RelationKind, Role, Schema, Table};
+use crate::catalog::{
+    Catalog, Cluster, Database, Persistence, Relation, RelationKind, Role, Schema, Table,
+};
 use crate::error::{PgError, Severity, SqlState};
 use crate::executor::Runtime;
 use crate::executor::runtime::RuntimeOptions;
-use crate::executor::write::{RowCheck, Writes, check_changed};
-use crate::storage::{AdjacencyCache, StoreSnapshot};
+use crate::executor::write::{Committed, RowCheck, Writes, check_changed};
+use crate::storage::{AdjacencyCache, LockTable, RecentWrites, Sequences, StoreSnapshot};
 use crate::types::{BackendPid, CommitNo, Oid, TenantId};
 
 /// OID of the role that owns the system (`BOOTSTRAP_SUPERUSERID`).
@@ -110,6 +112,33 @@ impl Drop for Compute {
 pub(super) struct DatabaseState {
     latest: RwLock<Latest>,
     commit: Mutex<()>,
+    recent: RecentWrites,
+    /// Counters of its sequences; no transaction moves them back.
+    pub(super) sequences: Arc<Sequences>,
+    pub(super) locks: Arc<LockTable>,
+}
+
+impl Committed for DatabaseState {
+    fn latest(&self) -> StoreSnapshot {
+        self.latest.read().store.clone()
+    }
+
+    fn recent(&self) -> &RecentWrites {
+        &self.recent
+    }
+}
+
+/// The newest state, held: what is written after it is remembered for as long as this is not dropped.
+#[derive(Debug)]
+pub(super) struct HeldSnapshot {
+    pub(super) latest: Latest,
+    database: Arc<DatabaseState>,
+}
+
+impl Drop for HeldSnapshot {
+    fn drop(&mut self) {
+        self.database.recent.release(self.latest.store.commit);
+    }
 }
 
 /// The newest committed state.
@@ -122,6 +151,31 @@ pub(super) struct Latest {
 impl DatabaseState {
     pub(super) fn latest(&self) -> Latest {
         self.latest.read().clone()
+    }
+
+    /// Version of the newest catalog.
+    pub(super) fn catalog_version(&self) -> u64 {
+        self.latest.read().catalog.version
+    }
+
+    /// The newest state, for a transaction that will write over it.
+    pub(super) fn hold(self: &Arc<Self>) -> HeldSnapshot {
+        // Held under the lock that publishing takes: no commit can come between the two.
+        let latest = self.latest.read();
+        self.recent.hold(latest.store.commit);
+        HeldSnapshot { latest: latest.clone(), database: Arc::clone(self) }
+    }
+
+    /// A transaction's writes over a newer state.
+    ///
+    /// # Errors
+    /// `40001` if a row it wrote was written by another.
+    pub(super) fn rebase(
+        &self,
+        writes: &Writes,
+        latest: &StoreSnapshot,
+    ) -> Result<Writes, PgError> {
+        Ok(writes.rebase(latest, &self.recent)?.0)
     }
 
     /// Takes over the schemas and relations of `ready`; for a database nobody uses yet.
@@ -148,7 +202,7 @@ impl DatabaseState {
     ) -> Result<(), PgError> {
         let _turn = self.commit.lock();
         let latest = self.latest();
-        let (rebased, moved) = writes.rebase(&latest.store)?;
+        let (rebased, moved) = writes.rebase(&latest.store, &self.recent)?;
         let catalog = match catalog {
             Some((base, catalog)) => {
                 if base != latest.catalog.version {
@@ -163,10 +217,11 @@ impl DatabaseState {
             None => latest.catalog,
         };
         if moved {
-            check_changed(&catalog, &rebased, check)?;
+            check_changed(&catalog, &latest.store, &rebased, check)?;
         }
         let mut store = rebased.view().clone();
         store.commit = CommitNo(latest.store.commit.0 + 1);
+        self.recent.note(store.commit, latest.store.commit, writes.changes());
         *self.latest.write() = Latest { store, catalog };
         Ok(())
     }
@@ -185,7 +240,13 @@ impl Engine {
         for database in cluster.databases.values() {
             let catalog = first_catalog(database, &cluster);
             let latest = Latest { store: StoreSnapshot::default(), catalog: Arc::new(catalog) };
-            let state = DatabaseState { latest: RwLock::new(latest), commit: Mutex::default() };
+            let state = DatabaseState {
+                latest: RwLock::new(latest),
+                commit: Mutex::default(),
+                recent: RecentWrites::default(),
+                sequences: Arc::default(),
+                locks: Arc::default(),
+            };
             databases.insert(database.name.clone(), Arc::new(state));
         }
         let adjacency_bytes = options.adjacency_bytes_max.unwrap_or(ADJACENCY_BYTES_DEFAULT);
@@ -326,6 +387,7 @@ fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Catalog {
         schemas: Arc::default(),
         relations: Arc::default(),
         names: Arc::default(),
+        comments: Arc::default(),
         next_oid: FIRST_USER_OID,
     };
     for (oid, name, owner) in [
@@ -346,6 +408,7 @@ fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Catalog {
             name: relation.name.to_owned(),
             owner: SYSTEM_ROLE,
             comment: None,
+            persistence: Persistence::Permanent,
             kind: RelationKind::System(Arc::new(Table::new(relation.columns.clone(), Vec::new()))),
         });
     }

@@ -21,9 +21,11 @@ use super::transaction::{Isolation, Transaction};
 use super::{pipeline, statements, utility};
 use crate::access::Caller;
 use crate::error::{PgError, Severity, SqlState};
+use crate::executor::write::StatementWrites;
 use crate::functions::registry::{SessionFunctions, session_functions};
 use crate::parser::{self, QueryLanguage, Statement};
 use crate::planner::bind::{BindContext, Parameters};
+use crate::storage::LockOwner;
 use crate::types::{BackendPid, OutputSettings};
 
 /// Where a statement stands in its query string.
@@ -110,10 +112,16 @@ impl Session {
         caller: Caller,
         settings: Settings,
     ) -> Self {
-        let catalog = database.latest().catalog;
         let pid = engine.next_pid();
-        let shared =
-            SessionShared::new(engine, pid, request.user, caller, request.peer, settings, catalog);
+        let shared = SessionShared::new(
+            engine,
+            pid,
+            request.user,
+            caller,
+            request.peer,
+            settings,
+            &database,
+        );
         let shared = Arc::new(shared);
         engine.register(&shared);
         let answers = Arc::new(SessionAnswers::new(Arc::clone(&shared)));
@@ -405,7 +413,12 @@ impl Session {
         let Some(copy) = self.copy.take() else {
             return Err(PgError::new(SqlState::PROTOCOL_VIOLATION, "no COPY is in progress"));
         };
-        copy.finish(self).await
+        let (token, shared) = (self.cancel_token(), Arc::clone(&self.shared));
+        tokio::select! {
+            biased;
+            () = token.cancelled() => Err(shared.canceled()),
+            tag = copy.finish(self) => tag,
+        }
     }
 
     /// Commits the implicit transaction, if one is open. Inside BEGIN … COMMIT nothing happens.
@@ -519,8 +532,10 @@ impl Session {
         let read_only =
             read_only.unwrap_or(settings.value("default_transaction_read_only") == "on");
         drop(settings);
-        let transaction = Transaction::begin(&self.database, isolation, read_only, explicit);
-        self.shared.begin_transaction(self.engine.next_transaction());
+        let number = self.engine.next_transaction();
+        let locks = LockOwner::new(&self.database.locks, self.shared.pid.0, number);
+        let transaction = Transaction::begin(&self.database, isolation, read_only, explicit, locks);
+        self.shared.begin_transaction(number);
         self.shared.undo.lock().before = Some(self.shared.settings.lock().clone());
         let mut settings = self.shared.settings.lock();
         settings.initialize(
@@ -553,6 +568,14 @@ impl Session {
         settings.initialize("transaction_read_only", "off");
         drop(settings);
         self.shared.set_catalog(&self.database.latest().catalog);
+    }
+
+    /// Where a transaction's statement writes.
+    pub(super) fn write_target(&self, transaction: &Transaction) -> Arc<StatementWrites> {
+        let checks = Arc::new(self.checks(transaction));
+        let catalog = Arc::clone(&transaction.catalog);
+        let locks = self.statement_locks(transaction);
+        Arc::new(StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks, locks))
     }
 
     /// What decides CHECK conditions in a transaction.

@@ -1,13 +1,15 @@
 //! A session's transaction: the view it reads, what it wrote, what it would change in the catalog.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
-use super::engine::DatabaseState;
+use super::engine::{DatabaseState, HeldSnapshot};
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
 use crate::executor::write::{RowCheck, Writes};
+use crate::storage::LockOwner;
 
 /// How much of what others commit a transaction sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,17 @@ pub(super) struct Transaction {
     catalog_base: Option<u64>,
     savepoints: Vec<Savepoint>,
     started: bool,
+    held: Arc<HeldSnapshot>,
+    pub(super) locks: Arc<LockOwner>,
+    /// Set when a statement found that rows moved under it and has to run again.
+    pub(super) stale: Arc<AtomicBool>,
+}
+
+/// Whatever still runs for it, its locks go when it is over.
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        self.locks.release_all();
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -41,17 +54,23 @@ struct Savepoint {
     writes: Writes,
     catalog: Arc<Catalog>,
     catalog_base: Option<u64>,
+    /// What `writes` stand on.
+    held: Arc<HeldSnapshot>,
+    /// Locks up to here were taken before it.
+    locks: usize,
 }
 
 impl Transaction {
     /// Begins on the newest state.
     pub(super) fn begin(
-        database: &DatabaseState,
+        database: &Arc<DatabaseState>,
         isolation: Isolation,
         read_only: bool,
         explicit: bool,
+        locks: LockOwner,
     ) -> Self {
-        let latest = database.latest();
+        let held = database.hold();
+        let latest = held.latest.clone();
         Self {
             isolation,
             read_only,
@@ -62,6 +81,9 @@ impl Transaction {
             catalog_base: None,
             savepoints: Vec::new(),
             started: false,
+            held: Arc::new(held),
+            locks: Arc::new(locks),
+            stale: Arc::default(),
         }
     }
 
@@ -69,19 +91,30 @@ impl Transaction {
     ///
     /// # Errors
     /// `40001` if another transaction changed the same rows.
-    pub(super) fn snapshot(&mut self, database: &DatabaseState) -> Result<(), PgError> {
+    pub(super) fn snapshot(&mut self, database: &Arc<DatabaseState>) -> Result<(), PgError> {
         if self.isolation == Isolation::RepeatableRead && self.started {
             return Ok(());
         }
         self.started = true;
-        let latest = database.latest();
+        let held = database.hold();
         let mut writes = self.writes.lock();
-        let (rebased, _) = writes.rebase(&latest.store)?;
-        *writes = rebased;
+        *writes = database.rebase(&writes, &held.latest.store)?;
+        drop(writes);
         if self.catalog_base.is_none() {
-            self.catalog = latest.catalog;
+            self.catalog = Arc::clone(&held.latest.catalog);
         }
+        self.held = Arc::new(held);
         Ok(())
+    }
+
+    /// Whether its snapshot stays for all its statements.
+    pub(super) fn keeps_snapshot(&self) -> bool {
+        self.isolation != Isolation::ReadCommitted
+    }
+
+    /// Whether the definitions it sees are not the newest, nor its own.
+    pub(super) fn definitions_moved(&self, database: &DatabaseState) -> bool {
+        self.catalog_base.is_none() && self.catalog.version != database.catalog_version()
     }
 
     /// Whether a statement ran in it.
@@ -121,6 +154,8 @@ impl Transaction {
             writes: self.writes.lock().clone(),
             catalog: Arc::clone(&self.catalog),
             catalog_base: self.catalog_base,
+            held: Arc::clone(&self.held),
+            locks: self.locks.mark(),
         });
     }
 
@@ -141,6 +176,8 @@ impl Transaction {
         *self.writes.lock() = savepoint.writes;
         self.catalog = savepoint.catalog;
         self.catalog_base = savepoint.catalog_base;
+        self.held = savepoint.held;
+        self.locks.release_after(savepoint.locks);
         self.failed = false;
         Ok(())
     }

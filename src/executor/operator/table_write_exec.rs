@@ -230,9 +230,9 @@ impl ExecutionPlan for TableWriteExec {
             }
             let Collected { rows, ids, output } = collected;
             match kind {
-                WriteKind::Insert => target.insert(&relation, rows)?,
-                WriteKind::Update { .. } => target.update(&relation, &ids, rows)?,
-                WriteKind::Delete => target.delete(&relation, &ids)?,
+                WriteKind::Insert => target.insert(&relation, rows).await?,
+                WriteKind::Update { .. } => target.update(&relation, &ids, rows).await?,
+                WriteKind::Delete => target.delete(&relation, &ids).await?,
             }
             let output: Vec<Result<RecordBatch>> = output
                 .into_iter()

@@ -201,7 +201,7 @@ fn check_unique(
 }
 
 /// The key columns of a batch in the types of the columns they are looked up in.
-fn keys_as(
+pub(super) fn keys_as(
     batch: &RecordBatch,
     columns: &[usize],
     types: &Table,
@@ -379,27 +379,25 @@ pub fn check_key_type(ty: &PgType) -> Result<(), PgError> {
 /// `23…` naming the constraint.
 pub fn check_changed(
     catalog: &Catalog,
+    before: &StoreSnapshot,
     writes: &super::Writes,
     check: &dyn RowCheck,
 ) -> Result<(), PgError> {
     for (table, changes) in writes.changed() {
         let Some(relation) = catalog.relation(table) else { continue };
-        // Only rows that are still there: a transaction may have deleted what it inserted.
         let Some(version) = writes.view().table(table) else { continue };
-        let mut batches = Vec::with_capacity(changes.inserted.len());
-        for (batch, first) in &changes.inserted {
-            let live: Vec<bool> = (0..batch.num_rows() as u64)
-                .map(|row| {
-                    version
-                        .find_row(RowId(first.0 + row))
-                        .is_some_and(|(chunk, offset)| version.chunks()[chunk].is_live(offset))
-                })
-                .collect();
-            batches.push(arrow::compute::filter_record_batch(batch, &live.into())?);
-        }
-        let batches = admit_rows(relation, batches, check)?;
-        let old = rows_by_id(writes.view(), table, &changes.deleted)?;
-        check_keys(catalog, writes.view(), relation, &batches, old.as_ref())?;
+        // Only rows that are still there: a transaction may have deleted what it inserted.
+        let live: Vec<u64> = changes
+            .written()
+            .into_iter()
+            .filter_map(|id| version.find_row(id))
+            .filter(|(chunk, offset)| version.chunks()[*chunk].is_live(*offset))
+            .map(|(chunk, offset)| version.chunk_starts()[chunk] + offset as u64)
+            .collect();
+        let rows = admit_rows(relation, vec![version.rows_at(&live)?], check)?;
+        let touched: Vec<RowId> = changes.touched().collect();
+        let old = rows_by_id(before, table, &touched)?;
+        check_keys(catalog, writes.view(), relation, &rows, old.as_ref())?;
     }
     Ok(())
 }

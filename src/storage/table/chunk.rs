@@ -19,6 +19,18 @@ pub enum RowIds {
     Sorted(Arc<[u64]>),
 }
 
+impl RowIds {
+    /// Of ascending ids.
+    pub fn of(ids: &[RowId]) -> Self {
+        match (ids.first(), ids.last()) {
+            (Some(first), Some(last)) if last.0 - first.0 + 1 == ids.len() as u64 => {
+                Self::Range(first.0)
+            }
+            _ => Self::Sorted(ids.iter().map(|id| id.0).collect()),
+        }
+    }
+}
+
 /// Key columns and the index over them.
 type KeyedIndex = (Vec<usize>, Arc<KeyIndex>);
 

@@ -111,17 +111,27 @@ impl TableVersion {
 
     /// This version with `batch` appended, and the id of its first row.
     pub fn append(&self, batch: RecordBatch) -> Result<(Self, RowId), ArrowError> {
-        let first = self.next_row.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-        Ok((self.append_with_ids(batch, RowId(first))?, RowId(first)))
+        let first = self.take_ids(batch.num_rows() as u64);
+        Ok((self.append_with_ids(batch, first)?, first))
+    }
+
+    /// Takes ids for new rows of this table; they are never given again.
+    pub fn take_ids(&self, rows: u64) -> RowId {
+        RowId(self.next_row.fetch_add(rows, Ordering::Relaxed))
     }
 
     /// This version with `batch` appended under ids that were taken from this table before.
     pub fn append_with_ids(&self, batch: RecordBatch, first: RowId) -> Result<Self, ArrowError> {
+        self.append_rows(batch, RowIds::Range(first.0))
+    }
+
+    /// This version with `batch` appended under the given ids. A row with the same id must be deleted already.
+    pub fn append_rows(&self, batch: RecordBatch, ids: RowIds) -> Result<Self, ArrowError> {
         if batch.num_rows() == 0 {
             return Ok(self.clone());
         }
         let mut chunks = self.chunks.clone();
-        chunks.push(Arc::new(Chunk::new(batch, first)));
+        chunks.push(Arc::new(Chunk::with_rows(batch, ids, None)));
         merge_tail(&mut chunks, &self.schema)?;
         Ok(Self::of(self.table, Arc::clone(&self.schema), chunks, Arc::clone(&self.next_row)))
     }
@@ -238,13 +248,20 @@ fn merge(tail: &[Arc<Chunk>], schema: &SchemaRef) -> Result<Chunk, ArrowError> {
     }
     let batch = concat_batches(schema, &batches)?;
     if ids.is_sorted() {
-        return Ok(Chunk::with_rows(batch, RowIds::Sorted(ids.into()), None));
+        return Ok(Chunk::with_rows(batch, sorted_ids(ids), None));
     }
     let mut order: Vec<u32> = (0..ids.len() as u32).collect();
     order.sort_unstable_by_key(|at| ids[*at as usize]);
     let sorted: Vec<u64> = order.iter().map(|at| ids[*at as usize]).collect();
     let batch = arrow::compute::take_record_batch(&batch, &arrow::array::UInt32Array::from(order))?;
-    Ok(Chunk::with_rows(batch, RowIds::Sorted(sorted.into()), None))
+    Ok(Chunk::with_rows(batch, sorted_ids(sorted), None))
+}
+
+fn sorted_ids(ids: Vec<u64>) -> RowIds {
+    match (ids.first(), ids.last()) {
+        (Some(first), Some(last)) if last - first + 1 == ids.len() as u64 => RowIds::Range(*first),
+        _ => RowIds::Sorted(ids.into()),
+    }
 }
 
 impl TableVersion {
