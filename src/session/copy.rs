@@ -421,7 +421,9 @@ fn write(
     let batches = batches.into_iter().map(shape).collect::<Result<Vec<_>, _>>()?;
     let checks = Arc::new(session.checks(transaction));
     let catalog: Arc<Catalog> = Arc::clone(&transaction.catalog);
-    StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks).insert(relation, batches)
+    let target = StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks);
+    target.insert(relation, batches)?;
+    target.finish()
 }
 
 async fn copy_out(

@@ -191,6 +191,7 @@ async fn create_table(
         checks,
     );
     target.insert(&relation, batches)?;
+    target.finish()?;
     Ok(format!("SELECT {count}"))
 }
 

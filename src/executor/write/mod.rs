@@ -12,7 +12,7 @@
 
 mod constraints;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -26,10 +26,31 @@ use crate::storage::{
 };
 use crate::types::{Oid, RowId};
 
-pub use constraints::{RowCheck, check_all, check_changed, check_key_is_unique, check_key_type};
+use constraints::{Actions, Change};
+pub use constraints::{
+    ConflictSearch, Conflicts, RowCheck, check_all, check_changed, check_key_is_unique,
+    check_key_type, second_update,
+};
 
 /// Where a statement's writes go.
+///
+/// A statement may write in several steps (WITH, MERGE); foreign keys hold when it is done, so it ends with
+/// [`Self::finish`].
 pub trait WriteTarget: Send + Sync {
+    /// For each row, whether this statement writes it for the first time. It counts as written from then on.
+    fn claim(&self, relation: &Relation, ids: &[RowId]) -> Vec<bool>;
+
+    /// Looks for rows that new ones would conflict with.
+    ///
+    /// # Errors
+    /// See [`ConflictSearch`].
+    fn conflicts(
+        &self,
+        relation: &Relation,
+        search: &mut ConflictSearch,
+        rows: &RecordBatch,
+    ) -> Result<Conflicts, PgError>;
+
     /// Adds rows.
     ///
     /// # Errors
@@ -52,6 +73,12 @@ pub trait WriteTarget: Send + Sync {
     /// # Errors
     /// As [`Self::insert`].
     fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError>;
+
+    /// Does what foreign keys ask for after all writes of the statement.
+    ///
+    /// # Errors
+    /// `23…` for a violated constraint.
+    fn finish(&self) -> Result<(), PgError>;
 }
 
 /// What a transaction did so far, and the view it has of all tables.
@@ -200,10 +227,23 @@ impl Writes {
 }
 
 /// The target of one statement: a transaction's writes and the constraints in force.
+///
+/// What a statement wrote before it failed stays in the transaction's writes: they are dropped with the transaction, or
+/// by ROLLBACK TO SAVEPOINT.
 pub struct StatementWrites {
     writes: Arc<Mutex<Writes>>,
     catalog: Arc<Catalog>,
     check: Arc<dyn RowCheck>,
+    done: Mutex<Done>,
+}
+
+/// What a statement wrote so far.
+#[derive(Debug, Default)]
+struct Done {
+    /// Rows that were there and that it wrote.
+    claimed: HashSet<(Oid, RowId)>,
+    /// What foreign keys have not seen yet.
+    changes: Vec<Change>,
 }
 
 impl StatementWrites {
@@ -213,42 +253,45 @@ impl StatementWrites {
         catalog: Arc<Catalog>,
         check: Arc<dyn RowCheck>,
     ) -> Self {
-        Self { writes, catalog, check }
+        Self { writes, catalog, check, done: Mutex::default() }
     }
 
     fn write(
         &self,
-        relation: &Arc<Relation>,
-        rows: Vec<RecordBatch>,
-        touched: &[RowId],
-        steps: impl FnOnce(&TableVersion, &[RecordBatch]) -> Result<Vec<RowWrite>, PgError>,
+        write: impl FnOnce(&mut Actions<'_>) -> Result<Vec<Change>, PgError>,
     ) -> Result<(), PgError> {
-        let rows = constraints::admit_rows(relation, rows, self.check.as_ref())?;
         let mut writes = self.writes.lock();
-        let mut next = writes.clone();
-        let old = constraints::rows_by_id(next.view(), relation.oid, touched)?;
-        let Some(version) = next.view().table(relation.oid) else {
-            return Err(StorageError::TableChanged.into());
-        };
-        let steps = steps(version, &rows)?;
-        next.write(relation.oid, steps)?;
-        constraints::check_keys(&self.catalog, next.view(), relation, &rows, old.as_ref())?;
-        *writes = next;
+        let mut actions =
+            Actions { catalog: &self.catalog, check: self.check.as_ref(), writes: &mut writes };
+        let changes = write(&mut actions)?;
+        self.done.lock().changes.extend(changes);
         Ok(())
     }
 }
 
 impl WriteTarget for StatementWrites {
+    fn claim(&self, relation: &Relation, ids: &[RowId]) -> Vec<bool> {
+        let mut done = self.done.lock();
+        let inserted = |done: &Done, id: RowId| {
+            done.changes.iter().any(|change| change.has_inserted(relation.oid, id))
+        };
+        ids.iter()
+            .map(|id| !inserted(&done, *id) && done.claimed.insert((relation.oid, *id)))
+            .collect()
+    }
+
+    fn conflicts(
+        &self,
+        relation: &Relation,
+        search: &mut ConflictSearch,
+        rows: &RecordBatch,
+    ) -> Result<Conflicts, PgError> {
+        let store = self.writes.lock().view().clone();
+        search.search(&self.catalog, &store, relation, rows, self.check.as_ref())
+    }
+
     fn insert(&self, relation: &Arc<Relation>, rows: Vec<RecordBatch>) -> Result<(), PgError> {
-        self.write(relation, rows, &[], |version, rows| {
-            let filled = rows.iter().filter(|rows| rows.num_rows() > 0);
-            Ok(filled
-                .map(|rows| RowWrite::Insert {
-                    rows: rows.clone(),
-                    first: version.take_ids(rows.num_rows() as u64),
-                })
-                .collect())
-        })
+        self.write(|actions| actions.insert(relation, rows))
     }
 
     fn update(
@@ -257,25 +300,18 @@ impl WriteTarget for StatementWrites {
         ids: &[RowId],
         rows: Vec<RecordBatch>,
     ) -> Result<(), PgError> {
-        self.write(relation, rows, ids, |version, rows| {
-            if ids.is_empty() {
-                return Ok(Vec::new());
-            }
-            let rows = arrow::compute::concat_batches(&version.schema, rows)?;
-            let mut order: Vec<u32> = (0..ids.len() as u32).collect();
-            order.sort_unstable_by_key(|at| ids[*at as usize]);
-            let ids = order.iter().map(|at| ids[*at as usize]).collect();
-            let order = arrow::array::UInt32Array::from(order);
-            let rows = arrow::compute::take_record_batch(&rows, &order)?;
-            Ok(vec![RowWrite::Update { rows, ids }])
-        })
+        self.write(|actions| actions.update(relation, ids, rows))
     }
 
     fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError> {
-        self.write(relation, Vec::new(), ids, |_, _| {
-            let ids: Arc<[RowId]> = ids.into();
-            Ok(if ids.is_empty() { Vec::new() } else { vec![RowWrite::Delete { ids }] })
-        })
+        self.write(|actions| actions.delete(relation, ids))
+    }
+
+    fn finish(&self) -> Result<(), PgError> {
+        let changes = std::mem::take(&mut self.done.lock().changes);
+        let mut writes = self.writes.lock();
+        Actions { catalog: &self.catalog, check: self.check.as_ref(), writes: &mut writes }
+            .finish(changes)
     }
 }
 
