@@ -57,7 +57,9 @@ impl Catalog {
 
 fn depends_on(relation: &Relation, oid: Oid) -> bool {
     match &relation.kind {
-        RelationKind::View(view) => view.depends_on.contains(&oid),
+        RelationKind::View(view) => view.reads(oid),
+        RelationKind::MaterializedView(view) => view.view.reads(oid),
+        RelationKind::Sequence(_) => false,
         RelationKind::PropertyGraph(graph) => graph.elements().any(|element| element.relation == oid),
         RelationKind::Table(table) => table.constraints.iter().any(|constraint| {
             matches!(&constraint.kind, ConstraintKind::ForeignKey { referenced, .. } if *referenced == oid)

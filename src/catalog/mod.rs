@@ -7,12 +7,15 @@ pub mod graph;
 pub mod object;
 pub mod pg;
 pub mod snapshot;
+pub mod stored_text;
 
 pub use graph::{
     EdgeTable, ElementLabel, ElementTable, EndPoint, PropertyDef, PropertyGraph, PropertySource,
 };
 pub use object::{
-    Column, ColumnDefault, Constraint, ConstraintKind, Database, ForeignKeyAction, Relation,
-    RelationKind, Role, Schema, Table, View,
+    Column, ColumnDefault, Constraint, ConstraintKind, ConstraintTiming, Database,
+    ForeignKeyAction, Index, IndexKey, IndexMethod, IndexSource, MaterializedView, OnCommit,
+    Persistence, ReadColumn, Relation, RelationKind, Role, Schema, Sequence, SequenceCounter,
+    SequenceOwner, Table, View, ViewRead, sequence_columns,
 };
 pub use snapshot::{Catalog, Cluster, QualifiedName};

@@ -62,8 +62,22 @@ pub struct Relation {
     pub owner: Oid,
     /// `COMMENT ON`, if any.
     pub comment: Option<String>,
+    /// How long it lives.
+    pub persistence: Persistence,
     /// What it is.
     pub kind: RelationKind,
+}
+
+/// How long a relation lives (`pg_class.relpersistence`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Persistence {
+    /// Until it is dropped.
+    #[default]
+    Permanent,
+    /// Its definition until it is dropped; its rows until the server stops without being asked to.
+    Unlogged,
+    /// Until its session ends; in a schema of that session's own.
+    Temporary,
 }
 
 /// What a relation is.
@@ -73,6 +87,10 @@ pub enum RelationKind {
     Table(Arc<Table>),
     /// A view: a query under a name.
     View(Arc<View>),
+    /// A materialized view: the rows a query had when it was last refreshed.
+    MaterializedView(Arc<MaterializedView>),
+    /// A sequence; its counter is in the storage.
+    Sequence(Arc<Sequence>),
     /// A property graph over tables.
     PropertyGraph(Arc<PropertyGraph>),
     /// A relation of the system catalog, computed when it is read.
@@ -86,6 +104,10 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// PRIMARY KEY, UNIQUE, CHECK, FOREIGN KEY.
     pub constraints: Vec<Constraint>,
+    /// Indexes that CREATE INDEX made; those behind constraints are with the constraints.
+    pub indexes: Vec<Index>,
+    /// What happens to the rows at COMMIT, for a temporary table.
+    pub on_commit: OnCommit,
     /// The next `attnum` to give.
     pub next_attnum: i16,
     /// Arrow schema of `columns`, field by field, with `graphwire.type` metadata.
@@ -109,11 +131,35 @@ pub struct Column {
     pub comment: Option<String>,
 }
 
+/// What happens to a temporary table at COMMIT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnCommit {
+    /// Nothing.
+    #[default]
+    PreserveRows,
+    /// It is emptied.
+    DeleteRows,
+    /// It is dropped.
+    Drop,
+}
+
 /// How a column gets a value that a statement does not give.
+///
+/// Texts name sequences by number, as `'16405'::regclass`, so that a new name changes nothing; see
+/// [`crate::catalog::stored_text`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum ColumnDefault {
     /// DEFAULT: the expression's SQL text.
     Expression(String),
+    /// GENERATED ALWAYS AS (…) STORED: the expression's SQL text, over the columns of the same row.
+    Generated(String),
+    /// GENERATED … AS IDENTITY.
+    Identity {
+        /// ALWAYS: a statement may not give the value unless it says OVERRIDING SYSTEM VALUE.
+        always: bool,
+        /// The sequence that gives it.
+        sequence: Oid,
+    },
 }
 
 /// A constraint of a table. Columns are positions in [`Table::columns`].
@@ -125,15 +171,31 @@ pub struct Constraint {
     pub name: String,
     /// What it demands.
     pub kind: ConstraintKind,
+    /// Whether it is known of all rows; not so after NOT VALID, until VALIDATE CONSTRAINT.
+    pub validated: bool,
+    /// When it is checked.
+    pub timing: ConstraintTiming,
+}
+
+/// When a constraint is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConstraintTiming {
+    /// At the end of each statement.
+    #[default]
+    NotDeferrable,
+    /// DEFERRABLE INITIALLY IMMEDIATE.
+    InitiallyImmediate,
+    /// DEFERRABLE INITIALLY DEFERRED: at COMMIT.
+    InitiallyDeferred,
 }
 
 /// What a constraint demands.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ConstraintKind {
     /// PRIMARY KEY; `index` is the `pg_class` OID of its index, which has the constraint's name.
-    PrimaryKey { columns: Vec<usize>, index: Oid },
-    /// UNIQUE, nulls distinct.
-    Unique { columns: Vec<usize>, index: Oid },
+    PrimaryKey { columns: Vec<usize>, index: Oid, include: Vec<usize> },
+    /// UNIQUE; nulls are distinct unless it says otherwise.
+    Unique { columns: Vec<usize>, index: Oid, include: Vec<usize>, nulls_not_distinct: bool },
     /// CHECK: the condition's SQL text.
     Check { condition: String },
     /// FOREIGN KEY. `referenced_columns` are positions in the referenced table.
@@ -171,8 +233,148 @@ pub struct View {
     pub columns: Vec<Column>,
     /// The search path that was in force, by which the query's names are resolved.
     pub search_path: Vec<String>,
-    /// Relations its query names.
-    pub depends_on: Vec<Oid>,
+    /// Relations its query names, and what of them it knows.
+    pub reads: Vec<ViewRead>,
+}
+
+/// A relation that a view reads, as it was when the view was made. What is renamed or added later changes nothing for
+/// the view: inside it, the relation goes on to have this name and these columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewRead {
+    /// The schema in front of the name, if the query has one.
+    pub schema: Option<String>,
+    /// The name in the query.
+    pub name: String,
+    /// What it stands for.
+    pub relation: Oid,
+    /// Its columns, in order; empty for a property graph.
+    pub columns: Vec<ReadColumn>,
+}
+
+/// A column of a relation that a view reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadColumn {
+    /// `pg_attribute.attnum` in the relation.
+    pub attnum: i16,
+    /// Its name in the query.
+    pub name: String,
+    /// Whether the view cannot be without it.
+    pub used: bool,
+}
+
+/// A view with stored rows; the storage knows them by the relation's OID.
+#[derive(Debug, Clone)]
+pub struct MaterializedView {
+    /// The query.
+    pub view: View,
+    /// Columns and indexes; it has no constraints.
+    pub table: Arc<Table>,
+    /// Whether it may be read; not so after WITH NO DATA, until REFRESH.
+    pub populated: bool,
+}
+
+/// A sequence, less its counter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sequence {
+    /// `smallint`, `integer` or `bigint`.
+    pub ty: PgType,
+    /// `START WITH`: what RESTART goes back to.
+    pub start: i64,
+    /// Not 0; negative for a descending one.
+    pub increment: i64,
+    /// Smallest value.
+    pub min: i64,
+    /// Largest value.
+    pub max: i64,
+    /// Values a session takes at once, at least 1.
+    pub cache: i64,
+    /// Begins again at the other end instead of failing.
+    pub cycle: bool,
+    /// Where the storage counts. RESTART takes a new one, so that it can be rolled back; `nextval` cannot.
+    pub counter: SequenceCounter,
+    /// The column it goes with, if any.
+    pub owner: Option<SequenceOwner>,
+}
+
+/// A counter that the storage keeps, and where it stands before its first use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SequenceCounter {
+    /// Never used again in the database.
+    pub id: u64,
+    /// The first value, or the last one if `called`.
+    pub value: i64,
+    /// Whether `value` was given already.
+    pub called: bool,
+}
+
+/// The column a sequence goes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SequenceOwner {
+    /// The table.
+    pub table: Oid,
+    /// `attnum` of the column.
+    pub attnum: i16,
+    /// Part of an identity column, rather than OWNED BY (as SERIAL's).
+    pub identity: bool,
+}
+
+/// An index that CREATE INDEX made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Index {
+    /// `pg_class.oid`.
+    pub oid: Oid,
+    /// Its name, unique in the table's schema.
+    pub name: String,
+    /// How it finds rows.
+    pub method: IndexMethod,
+    /// What it is over, in order; at least one.
+    pub keys: Vec<IndexKey>,
+    /// INCLUDE: positions in the table.
+    pub include: Vec<usize>,
+    /// Whether two rows may not have the same keys.
+    pub unique: bool,
+    /// Whether null counts as a value for `unique`.
+    pub nulls_not_distinct: bool,
+    /// WHERE: the condition's SQL text, over the table's columns. Rows for which it is not true are not in the index.
+    pub predicate: Option<String>,
+    /// `COMMENT ON INDEX`, if any.
+    pub comment: Option<String>,
+}
+
+/// How an index finds rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexMethod {
+    /// In order.
+    Btree,
+    /// By equality.
+    Hash,
+}
+
+/// One key of an index.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndexKey {
+    /// What is compared.
+    pub source: IndexSource,
+    /// DESC
+    pub descending: bool,
+    /// NULLS FIRST
+    pub nulls_first: bool,
+}
+
+/// What an index compares.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IndexSource {
+    /// A column, by position in the table.
+    Column(usize),
+    /// An expression over the table's columns.
+    Expression {
+        /// Its SQL text.
+        text: String,
+        /// Its type.
+        ty: PgType,
+        /// The name of the index's column.
+        name: String,
+    },
 }
 
 impl Relation {
@@ -181,19 +383,104 @@ impl Relation {
         match &self.kind {
             RelationKind::Table(table) | RelationKind::System(table) => &table.columns,
             RelationKind::View(view) => &view.columns,
+            RelationKind::MaterializedView(view) => &view.table.columns,
+            RelationKind::Sequence(_) => sequence_columns(),
             RelationKind::PropertyGraph(_) => &[],
         }
     }
 
-    /// The stored table, if it is one.
+    /// The stored table, if it is one, or a materialized view's.
     pub fn table(&self) -> Option<&Arc<Table>> {
         match &self.kind {
             RelationKind::Table(table) => Some(table),
-            RelationKind::View(_) | RelationKind::PropertyGraph(_) | RelationKind::System(_) => {
-                None
-            }
+            RelationKind::MaterializedView(view) => Some(&view.table),
+            RelationKind::View(_)
+            | RelationKind::Sequence(_)
+            | RelationKind::PropertyGraph(_)
+            | RelationKind::System(_) => None,
         }
     }
+
+    /// The query of a view, materialized or not.
+    pub fn view(&self) -> Option<&View> {
+        match &self.kind {
+            RelationKind::View(view) => Some(view),
+            RelationKind::MaterializedView(view) => Some(&view.view),
+            RelationKind::Table(_)
+            | RelationKind::Sequence(_)
+            | RelationKind::PropertyGraph(_)
+            | RelationKind::System(_) => None,
+        }
+    }
+
+    /// The sequence, if it is one.
+    pub fn sequence(&self) -> Option<&Arc<Sequence>> {
+        match &self.kind {
+            RelationKind::Sequence(sequence) => Some(sequence),
+            RelationKind::Table(_)
+            | RelationKind::View(_)
+            | RelationKind::MaterializedView(_)
+            | RelationKind::PropertyGraph(_)
+            | RelationKind::System(_) => None,
+        }
+    }
+
+    /// The same relation with another table behind it; unchanged if it has none.
+    #[must_use]
+    pub fn with_table(&self, table: Table) -> Self {
+        let kind = match &self.kind {
+            RelationKind::Table(_) => RelationKind::Table(Arc::new(table)),
+            RelationKind::MaterializedView(view) => {
+                let view = MaterializedView { table: Arc::new(table), ..view.as_ref().clone() };
+                RelationKind::MaterializedView(Arc::new(view))
+            }
+            other => other.clone(),
+        };
+        Self { kind, ..self.clone() }
+    }
+}
+
+impl View {
+    /// Whether its query names the relation.
+    pub fn reads(&self, relation: Oid) -> bool {
+        self.reads.iter().any(|read| read.relation == relation)
+    }
+}
+
+impl Constraint {
+    /// A constraint that holds for all rows and is checked at the end of each statement.
+    pub fn new(oid: Oid, name: String, kind: ConstraintKind) -> Self {
+        Self { oid, name, kind, validated: true, timing: ConstraintTiming::default() }
+    }
+
+    /// The `pg_class` OID of the index behind a PRIMARY KEY or UNIQUE constraint.
+    pub fn index(&self) -> Option<Oid> {
+        match &self.kind {
+            ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } => {
+                Some(*index)
+            }
+            ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => None,
+        }
+    }
+}
+
+/// What `SELECT * FROM` a sequence gives.
+pub fn sequence_columns() -> &'static [Column] {
+    static COLUMNS: std::sync::LazyLock<Vec<Column>> = std::sync::LazyLock::new(|| {
+        [("last_value", PgType::Int8), ("log_cnt", PgType::Int8), ("is_called", PgType::Bool)]
+            .into_iter()
+            .zip(1..)
+            .map(|((name, ty), attnum)| Column {
+                attnum,
+                name: name.to_owned(),
+                ty,
+                not_null: true,
+                default: None,
+                comment: None,
+            })
+            .collect()
+    });
+    &COLUMNS
 }
 
 impl Table {
@@ -206,12 +493,24 @@ impl Table {
                 .map(|column| column.ty.field(&column.name, !column.not_null))
                 .collect::<Vec<_>>(),
         ));
-        Self { columns, constraints, next_attnum, schema }
+        Self {
+            columns,
+            constraints,
+            indexes: Vec::new(),
+            on_commit: OnCommit::default(),
+            next_attnum,
+            schema,
+        }
     }
 
     /// Position of a column by its exact name.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// The column with this `attnum`.
+    pub fn column(&self, attnum: i16) -> Option<&Column> {
+        self.columns.iter().find(|column| column.attnum == attnum)
     }
 
     /// Positions of the primary key's columns, if there is one.

@@ -39,6 +39,8 @@ pub struct Catalog {
     pub relations: Arc<BTreeMap<Oid, Arc<Relation>>>,
     /// (schema, name) to relation.
     pub names: Arc<BTreeMap<(Oid, String), Oid>>,
+    /// `COMMENT ON` what is neither a relation nor a column, by OID: schemas, constraints, the database, …
+    pub comments: Arc<BTreeMap<Oid, String>>,
     /// The next OID to give; never goes back.
     pub next_oid: u32,
 }

@@ -75,7 +75,11 @@ impl Statement {
         }
         let Some(graph) = self.catalog.relation(graph).and_then(|relation| match &relation.kind {
             RelationKind::PropertyGraph(graph) => Some(graph),
-            RelationKind::Table(_) | RelationKind::View(_) | RelationKind::System(_) => None,
+            RelationKind::Table(_)
+            | RelationKind::View(_)
+            | RelationKind::MaterializedView(_)
+            | RelationKind::Sequence(_)
+            | RelationKind::System(_) => None,
         }) else {
             return Err(PgError::new(
                 SqlState::UNDEFINED_OBJECT,
@@ -136,12 +140,12 @@ fn provider(
     let Some(source) = source.downcast_ref::<RelationSource>() else { return Ok(None) };
     let relation = &source.relation;
     match &relation.kind {
-        RelationKind::System(table) => {
+        RelationKind::System(_) | RelationKind::Sequence(_) => {
             let rows = statement.system.rows(relation)?;
-            let table = MemTable::try_new(Arc::clone(&table.schema), vec![vec![rows]])?;
+            let table = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
             Ok(Some(provider_as_source(Arc::new(table))))
         }
-        RelationKind::Table(_) => {
+        RelationKind::Table(_) | RelationKind::MaterializedView(_) => {
             let version = statement.store.table(relation.oid).ok_or_else(|| {
                 PgError::new(
                     SqlState::UNDEFINED_TABLE,

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableSource};
 
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{Relation, RelationKind, sequence_columns};
 
 /// Name of the column that carries row ids in scans made for writing.
 pub const ROW_ID: &str = "graphwire.row_id";
@@ -24,16 +24,23 @@ pub struct RelationSource {
 impl RelationSource {
     /// A source for reading; `None` for a view or a property graph.
     pub fn new(relation: &Arc<Relation>, with_row_id: bool) -> Option<Self> {
-        let table = match &relation.kind {
-            RelationKind::Table(table) | RelationKind::System(table) => table,
+        let stored = match &relation.kind {
+            RelationKind::Table(table) | RelationKind::System(table) => Arc::clone(&table.schema),
+            RelationKind::MaterializedView(view) => Arc::clone(&view.table.schema),
+            RelationKind::Sequence(_) => {
+                let fields = sequence_columns()
+                    .iter()
+                    .map(|column| column.ty.field(&column.name, !column.not_null));
+                Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+            }
             RelationKind::View(_) | RelationKind::PropertyGraph(_) => return None,
         };
         let schema = if with_row_id {
-            let mut fields: Vec<_> = table.schema.fields().iter().cloned().collect();
+            let mut fields: Vec<_> = stored.fields().iter().cloned().collect();
             fields.push(Arc::new(Field::new(ROW_ID, DataType::UInt64, false)));
             Arc::new(Schema::new(fields))
         } else {
-            Arc::clone(&table.schema)
+            stored
         };
         Some(Self { relation: Arc::clone(relation), with_row_id, schema })
     }

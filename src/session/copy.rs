@@ -21,10 +21,9 @@ use super::outcome::{Completion, CopyFraming, CopyIn, CopyOut, Outcome};
 use super::pipeline::{self, Executed};
 use super::session_impl::Session;
 use crate::access::admit;
-use crate::catalog::{Catalog, ColumnDefault, Relation, Table};
+use crate::catalog::{ColumnDefault, Relation, Table};
 use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
-use crate::executor::write::StatementWrites;
 use crate::parser::{Body, Statement};
 use crate::planner::bind::bound::Bound;
 use crate::planner::bind::sql::{
@@ -75,7 +74,7 @@ impl CopyTask {
             }
             Err(_) => return Err(session.shared.canceled()),
         };
-        write(session, &self.table, &self.columns, read.batches)?;
+        write(session, &self.table, &self.columns, read.batches).await?;
         Ok(format!("COPY {}", read.rows))
     }
 }
@@ -366,7 +365,7 @@ impl Read {
 }
 
 /// Writes copied rows, the columns that were not copied by their defaults.
-fn write(
+async fn write(
     session: &mut Session,
     relation: &Arc<Relation>,
     columns: &[usize],
@@ -381,7 +380,8 @@ fn write(
     let mut defaults = Vec::with_capacity(table.columns.len());
     for (at, column) in table.columns.iter().enumerate() {
         defaults.push(match (&column.default, columns.contains(&at)) {
-            (_, true) | (None, false) => None,
+            (Some(ColumnDefault::Generated(_) | ColumnDefault::Identity { .. }) | None, false)
+            | (_, true) => None,
             (Some(ColumnDefault::Expression(text)), false) => {
                 let expr = bind_expression(
                     &context,
@@ -419,11 +419,9 @@ fn write(
         Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
     };
     let batches = batches.into_iter().map(shape).collect::<Result<Vec<_>, _>>()?;
-    let checks = Arc::new(session.checks(transaction));
-    let catalog: Arc<Catalog> = Arc::clone(&transaction.catalog);
-    let target = StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks);
-    target.insert(relation, batches)?;
-    target.finish()
+    let target = session.write_target(transaction);
+    target.insert(relation, batches).await?;
+    target.finish().await
 }
 
 async fn copy_out(
@@ -568,7 +566,7 @@ async fn copy_file(
         }
     };
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    write(session, &relation, &columns, batches)?;
+    write(session, &relation, &columns, batches).await?;
     Ok(format!("COPY {rows}"))
 }
 

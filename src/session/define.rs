@@ -12,11 +12,11 @@ use super::pipeline::{self, Executed};
 use super::session_impl::Session;
 use crate::access::Admitted;
 use crate::catalog::{
-    Catalog, Column, Constraint, ConstraintKind, Relation, RelationKind, Schema, Table,
+    Catalog, Column, Constraint, ConstraintKind, Persistence, Relation, RelationKind, Schema, Table,
 };
 use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
-use crate::executor::write::{StatementWrites, check_key_type};
+use crate::executor::write::check_key_type;
 use crate::planner::bind::sql::ddl::{DdlCommand, NewConstraint, NewConstraintKind, NewTable};
 use crate::planner::bind::{Bound, BoundPlan};
 use crate::storage::TableVersion;
@@ -82,7 +82,15 @@ pub(super) async fn run(
                 None => catalog.allocate(),
             };
             let kind = RelationKind::View(Arc::new(view));
-            catalog.put_relation(Relation { oid, schema, name, owner, comment: None, kind });
+            catalog.put_relation(Relation {
+                oid,
+                schema,
+                name,
+                owner,
+                comment: None,
+                persistence: Persistence::Permanent,
+                kind,
+            });
             "CREATE VIEW"
         }
         DdlCommand::Truncate { relations } => {
@@ -94,7 +102,15 @@ pub(super) async fn run(
             graph.oid = oid;
             let name = graph.name.clone();
             let kind = RelationKind::PropertyGraph(Arc::new(*graph));
-            catalog.put_relation(Relation { oid, schema, name, owner, comment: None, kind });
+            catalog.put_relation(Relation {
+                oid,
+                schema,
+                name,
+                owner,
+                comment: None,
+                persistence: Persistence::Permanent,
+                kind,
+            });
             "CREATE PROPERTY GRAPH"
         }
         DdlCommand::AlterGraph { relation, graph } => {
@@ -153,6 +169,7 @@ async fn create_table(
         name,
         owner,
         comment: None,
+        persistence: Persistence::Permanent,
         kind: RelationKind::Table(Arc::new(table.clone())),
     };
     for constraint in constraints {
@@ -184,14 +201,9 @@ async fn create_table(
         .relation(oid)
         .cloned()
         .ok_or_else(|| PgError::internal(format!("table \"{relation_name}\" was not made")))?;
-    let checks = Arc::new(session.checks(transaction));
-    let target = StatementWrites::new(
-        Arc::clone(&transaction.writes),
-        Arc::clone(&transaction.catalog),
-        checks,
-    );
-    target.insert(&relation, batches)?;
-    target.finish()?;
+    let target = session.write_target(transaction);
+    target.insert(&relation, batches).await?;
+    target.finish().await?;
     Ok(format!("SELECT {count}"))
 }
 
@@ -269,7 +281,14 @@ fn add_constraint(
                 check_key_type(&table.columns[*column].ty)?;
                 table.columns[*column].not_null = true;
             }
-            ("pkey".to_owned(), ConstraintKind::PrimaryKey { columns, index: catalog.allocate() })
+            (
+                "pkey".to_owned(),
+                ConstraintKind::PrimaryKey {
+                    columns,
+                    index: catalog.allocate(),
+                    include: Vec::new(),
+                },
+            )
         }
         NewConstraintKind::Unique(names) => {
             let columns = positions(relation, table, &names)?;
@@ -278,7 +297,12 @@ fn add_constraint(
             }
             (
                 format!("{}_key", names.join("_")),
-                ConstraintKind::Unique { columns, index: catalog.allocate() },
+                ConstraintKind::Unique {
+                    columns,
+                    index: catalog.allocate(),
+                    include: Vec::new(),
+                    nulls_not_distinct: false,
+                },
             )
         }
         NewConstraintKind::Check { condition, column } => {
@@ -319,7 +343,7 @@ fn add_constraint(
         free_name(catalog, relation.schema, table, &format!("{}_{suffix}", relation.name))
     });
     let oid = catalog.allocate();
-    table.constraints.push(Constraint { oid, name, kind });
+    table.constraints.push(Constraint::new(oid, name, kind));
     Ok(())
 }
 
@@ -386,6 +410,8 @@ fn described(relation: &Relation) -> String {
     let kind = match &relation.kind {
         RelationKind::Table(_) | RelationKind::System(_) => "table",
         RelationKind::View(_) => "view",
+        RelationKind::MaterializedView(_) => "materialized view",
+        RelationKind::Sequence(_) => "sequence",
         RelationKind::PropertyGraph(_) => "property graph",
     };
     format!("{kind} {}", relation.name)
@@ -456,6 +482,8 @@ fn drop_relations(
                     keys.push(dependent);
                 }
                 RelationKind::View(_)
+                | RelationKind::MaterializedView(_)
+                | RelationKind::Sequence(_)
                 | RelationKind::PropertyGraph(_)
                 | RelationKind::System(_) => {
                     needed.push(format!(
@@ -580,7 +608,10 @@ fn comment(
             set(&mut Arc::make_mut(table).columns)
         }
         RelationKind::View(view) => set(&mut Arc::make_mut(view).columns),
-        RelationKind::PropertyGraph(_) => {}
+        RelationKind::MaterializedView(view) => {
+            set(&mut Arc::make_mut(&mut Arc::make_mut(view).table).columns)
+        }
+        RelationKind::Sequence(_) | RelationKind::PropertyGraph(_) => {}
     }
     catalog.put_relation(relation);
 }

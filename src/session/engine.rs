@@ -10,7 +10,9 @@ use parking_lot::{Mutex, RwLock};
 use super::identity::{LoginMethod, LoginRequest};
 use super::shared::SessionShared;
 use crate::access::login::mock_verifier;
-use crate::catalog::{Catalog, Cluster, Database, Relation, RelationKind, Role, Schema, Table};
+use crate::catalog::{
+    Catalog, Cluster, Database, Persistence, Relation, RelationKind, Role, Schema, Table,
+};
 use crate::error::{PgError, Severity, SqlState};
 use crate::executor::Runtime;
 use crate::executor::runtime::RuntimeOptions;
@@ -369,6 +371,7 @@ fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Catalog {
         schemas: Arc::default(),
         relations: Arc::default(),
         names: Arc::default(),
+        comments: Arc::default(),
         next_oid: FIRST_USER_OID,
     };
     for (oid, name, owner) in [
@@ -389,6 +392,7 @@ fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Catalog {
             name: relation.name.to_owned(),
             owner: SYSTEM_ROLE,
             comment: None,
+            persistence: Persistence::Permanent,
             kind: RelationKind::System(Arc::new(Table::new(relation.columns.clone(), Vec::new()))),
         });
     }

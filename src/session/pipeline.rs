@@ -25,7 +25,6 @@ use super::statements::{CachedBound, PortalRows, Prepared, read};
 use super::{copy, define, utility};
 use crate::access::{Admitted, admit, admit_ddl};
 use crate::error::{PgError, SqlState};
-use crate::executor::write::StatementWrites;
 use crate::executor::{Statement as Execution, WriteTarget, physical};
 use crate::optimizer::optimize;
 use crate::parser::{Body, Statement};
@@ -347,12 +346,7 @@ fn execution(
             "cannot execute this statement in a read-only transaction",
         ));
     }
-    let target = writes.then(|| {
-        let checks = Arc::new(session.checks(transaction));
-        let catalog = Arc::clone(&transaction.catalog);
-        Arc::new(StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks))
-            as Arc<dyn WriteTarget>
-    });
+    let target = writes.then(|| session.write_target(transaction) as Arc<dyn WriteTarget>);
     let store = transaction.writes.lock().view().clone();
     session.answers.set_tables(&store, session.prepared_and_cursors());
     Ok(Arc::new(Execution::new(

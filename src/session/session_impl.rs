@@ -21,6 +21,7 @@ use super::transaction::{Isolation, Transaction};
 use super::{pipeline, statements, utility};
 use crate::access::Caller;
 use crate::error::{PgError, Severity, SqlState};
+use crate::executor::write::StatementWrites;
 use crate::functions::registry::{SessionFunctions, session_functions};
 use crate::parser::{self, QueryLanguage, Statement};
 use crate::planner::bind::{BindContext, Parameters};
@@ -405,7 +406,12 @@ impl Session {
         let Some(copy) = self.copy.take() else {
             return Err(PgError::new(SqlState::PROTOCOL_VIOLATION, "no COPY is in progress"));
         };
-        copy.finish(self).await
+        let (token, shared) = (self.cancel_token(), Arc::clone(&self.shared));
+        tokio::select! {
+            biased;
+            () = token.cancelled() => Err(shared.canceled()),
+            tag = copy.finish(self) => tag,
+        }
     }
 
     /// Commits the implicit transaction, if one is open. Inside BEGIN … COMMIT nothing happens.
@@ -553,6 +559,13 @@ impl Session {
         settings.initialize("transaction_read_only", "off");
         drop(settings);
         self.shared.set_catalog(&self.database.latest().catalog);
+    }
+
+    /// Where a transaction's statement writes.
+    pub(super) fn write_target(&self, transaction: &Transaction) -> Arc<StatementWrites> {
+        let checks = Arc::new(self.checks(transaction));
+        let catalog = Arc::clone(&transaction.catalog);
+        Arc::new(StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks))
     }
 
     /// What decides CHECK conditions in a transaction.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
-use crate::catalog::object::{Column, Constraint, ConstraintKind, Relation, RelationKind, Table};
+use crate::catalog::object::{Column, Constraint, ConstraintKind, Relation, Table};
 use crate::types::Oid;
 
 /// An index of a stored table.
@@ -33,10 +33,7 @@ impl<'a> IndexOf<'a> {
 
 /// The relation's columns and constraints, if it is stored.
 pub(super) fn stored(relation: &Relation) -> Option<&Table> {
-    match &relation.kind {
-        RelationKind::Table(table) => Some(table),
-        RelationKind::View(_) | RelationKind::PropertyGraph(_) | RelationKind::System(_) => None,
-    }
+    relation.table().map(AsRef::as_ref)
 }
 
 /// All indexes of the database, in the order of their tables.
@@ -49,8 +46,8 @@ pub(super) fn indexes_of(relation: &Arc<Relation>) -> impl Iterator<Item = Index
     stored(relation).into_iter().flat_map(move |table| {
         table.constraints.iter().filter_map(move |constraint| {
             let (columns, oid, primary) = match &constraint.kind {
-                ConstraintKind::PrimaryKey { columns, index } => (columns, *index, true),
-                ConstraintKind::Unique { columns, index } => (columns, *index, false),
+                ConstraintKind::PrimaryKey { columns, index, .. } => (columns, *index, true),
+                ConstraintKind::Unique { columns, index, .. } => (columns, *index, false),
                 ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => return None,
             };
             Some(IndexOf { oid, relation, table, constraint, columns, primary })

@@ -7,7 +7,7 @@ use super::definition::system_relation;
 use super::derived_oid;
 use super::index_of::{indexes, indexes_of, stored};
 use super::rows::{Source, SystemRowsError};
-use crate::catalog::object::{ConstraintKind, Relation, RelationKind};
+use crate::catalog::object::{ConstraintKind, Persistence, Relation, RelationKind};
 use crate::types::Oid;
 
 const HEAP: Oid = Oid(2);
@@ -37,6 +37,8 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             has_rule: false,
             has_trigger: false,
             replica_identity: 'n',
+            persistence: index.relation.persistence,
+            populated: true,
         };
         push(source, out, &entry)?;
     }
@@ -74,6 +76,8 @@ struct Entry<'a> {
     has_rule: bool,
     has_trigger: bool,
     replica_identity: char,
+    persistence: Persistence,
+    populated: bool,
 }
 
 impl<'a> Entry<'a> {
@@ -93,9 +97,27 @@ impl<'a> Entry<'a> {
             has_rule: true,
             has_trigger: false,
             replica_identity: 'n',
+            persistence: relation.persistence,
+            populated: true,
         };
         match &relation.kind {
             RelationKind::View(_) => view,
+            RelationKind::MaterializedView(materialized) => Self {
+                access_method: HEAP,
+                file: relation.oid,
+                relkind: 'm',
+                has_index: indexes_of(relation).next().is_some(),
+                replica_identity: 'd',
+                populated: materialized.populated,
+                ..view
+            },
+            RelationKind::Sequence(_) => Self {
+                row_type: Oid::INVALID,
+                file: relation.oid,
+                relkind: 'S',
+                has_rule: false,
+                ..view
+            },
             RelationKind::PropertyGraph(_) => {
                 Self { row_type: Oid::INVALID, relkind: 'g', has_rule: false, ..view }
             }
@@ -132,13 +154,20 @@ impl<'a> Entry<'a> {
 }
 
 fn push(source: &Source<'_>, out: &mut Rows, entry: &Entry<'_>) -> Result<(), SystemRowsError> {
-    let is_stored = entry.relkind == 'r' && entry.file != Oid::INVALID;
+    let is_stored = matches!(entry.relkind, 'r' | 'm') && entry.file != Oid::INVALID;
     let row_count = is_stored.then(|| source.session.row_count(entry.oid)).flatten();
     let byte_count = is_stored.then(|| source.session.byte_count(entry.oid)).flatten();
     let pages = byte_count.unwrap_or(0).div_ceil(PAGE_BYTES);
     let tuples = match entry.relkind {
-        'r' => row_count.map_or(UNKNOWN_TUPLES, |rows| rows as f32),
+        'r' | 'm' => row_count.map_or(UNKNOWN_TUPLES, |rows| rows as f32),
+        // A sequence is one row.
+        'S' => 1.0,
         _ => 0.0,
+    };
+    let persistence = match entry.persistence {
+        Persistence::Permanent => 'p',
+        Persistence::Unlogged => 'u',
+        Persistence::Temporary => 't',
     };
     row!(out,
         oid: entry.oid,
@@ -156,7 +185,7 @@ fn push(source: &Source<'_>, out: &mut Rows, entry: &Entry<'_>) -> Result<(), Sy
         reltoastrelid: Oid::INVALID,
         relhasindex: entry.has_index,
         relisshared: false,
-        relpersistence: 'p',
+        relpersistence: persistence,
         relkind: entry.relkind,
         relnatts: saturate(entry.attributes),
         relchecks: saturate(entry.checks),
@@ -165,7 +194,7 @@ fn push(source: &Source<'_>, out: &mut Rows, entry: &Entry<'_>) -> Result<(), Sy
         relhassubclass: false,
         relrowsecurity: false,
         relforcerowsecurity: false,
-        relispopulated: true,
+        relispopulated: entry.populated,
         relreplident: entry.replica_identity,
         relispartition: false,
         relrewrite: Oid::INVALID,

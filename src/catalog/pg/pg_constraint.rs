@@ -45,10 +45,10 @@ struct Foreign {
 impl<'a> Facts<'a> {
     fn of(catalog: &Catalog, table: &Table, constraint: &'a Constraint) -> Self {
         match &constraint.kind {
-            ConstraintKind::PrimaryKey { columns, index } => {
+            ConstraintKind::PrimaryKey { columns, index, .. } => {
                 Self::key('p', *index, attnums(table, columns))
             }
-            ConstraintKind::Unique { columns, index } => {
+            ConstraintKind::Unique { columns, index, .. } => {
                 Self::key('u', *index, attnums(table, columns))
             }
             ConstraintKind::Check { condition } => Self {

@@ -44,13 +44,15 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             // Pinned: nothing can drop what belongs to the system.
             RelationKind::System(_) => continue,
             RelationKind::Table(table) => table_rows(source.catalog, relation, table, out)?,
-            RelationKind::View(view) => {
+            RelationKind::Sequence(_) => {}
+            RelationKind::MaterializedView(_) | RelationKind::View(_) => {
+                let Some(view) = relation.view() else { continue };
                 let rule = Object::new(PG_REWRITE, derived_oid::view_rule(relation.oid));
                 push(out, rule, this, INTERNAL)?;
                 push(out, rule, this, NORMAL)?;
                 // System relations are pinned: PostgreSQL lists no dependency on them.
-                for read in view.depends_on.iter().filter(|oid| **oid >= Oid::FIRST_NORMAL) {
-                    push(out, rule, Object::new(PG_CLASS, *read), NORMAL)?;
+                for read in view.reads.iter().filter(|read| read.relation >= Oid::FIRST_NORMAL) {
+                    push(out, rule, Object::new(PG_CLASS, read.relation), NORMAL)?;
                 }
             }
             RelationKind::PropertyGraph(graph) => {

@@ -41,7 +41,11 @@ fn property_oid(graph: &PropertyGraph, property: &str) -> Oid {
 fn graphs(catalog: &Catalog) -> impl Iterator<Item = &PropertyGraph> {
     catalog.relations.values().filter_map(|relation| match &relation.kind {
         RelationKind::PropertyGraph(graph) => Some(graph.as_ref()),
-        RelationKind::Table(_) | RelationKind::View(_) | RelationKind::System(_) => None,
+        RelationKind::Table(_)
+        | RelationKind::View(_)
+        | RelationKind::MaterializedView(_)
+        | RelationKind::Sequence(_)
+        | RelationKind::System(_) => None,
     })
 }
 

@@ -3,11 +3,10 @@
 use super::batch::{Rows, row};
 use super::derived_oid;
 use super::rows::{Source, SystemRowsError};
-use crate::catalog::object::RelationKind;
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     for relation in source.catalog.relations.values() {
-        let RelationKind::View(view) = &relation.kind else { continue };
+        let Some(view) = relation.view() else { continue };
         row!(out,
             oid: derived_oid::view_rule(relation.oid),
             rulename: "_RETURN",

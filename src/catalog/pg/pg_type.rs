@@ -9,9 +9,11 @@ use crate::types::Oid;
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     for relation in source.catalog.relations.values() {
         match &relation.kind {
-            RelationKind::Table(_) | RelationKind::View(_) => {}
-            // Row types of system tables are in the data file; a graph has no rows.
-            RelationKind::System(_) | RelationKind::PropertyGraph(_) => continue,
+            RelationKind::Table(_) | RelationKind::View(_) | RelationKind::MaterializedView(_) => {}
+            // Row types of system tables are in the data file; a graph has no rows, a sequence no type since 15.
+            RelationKind::System(_)
+            | RelationKind::PropertyGraph(_)
+            | RelationKind::Sequence(_) => continue,
         }
         let row_type = derived_oid::row_type(relation.oid);
         let array_type = derived_oid::row_array_type(relation.oid);

@@ -13,7 +13,7 @@ use crate::catalog::graph::{
 };
 use crate::catalog::object::{
     Column, ColumnDefault, Constraint, ConstraintKind, Database, ForeignKeyAction, Relation,
-    RelationKind, Role, Schema, Table, View,
+    RelationKind, Role, Schema, Table, View, ViewRead,
 };
 use crate::catalog::{Catalog, Cluster};
 use crate::types::pg_type::PgType;
@@ -70,6 +70,10 @@ fn column(attnum: i16, name: &str, ty: PgType, not_null: bool) -> Column {
     Column { attnum, name: name.to_owned(), ty, not_null, default: None, comment: None }
 }
 
+fn primary_key(index: Oid) -> ConstraintKind {
+    ConstraintKind::PrimaryKey { columns: vec![0], index, include: Vec::new() }
+}
+
 fn dept() -> Table {
     let mut budget = column(3, "budget", PgType::Numeric(Some((12, 2))), false);
     budget.default = Some(ColumnDefault::Expression("0".into()));
@@ -80,16 +84,17 @@ fn dept() -> Table {
             budget,
         ],
         vec![
-            Constraint {
-                oid: Oid(16402),
-                name: "dept_pkey".into(),
-                kind: ConstraintKind::PrimaryKey { columns: vec![0], index: Oid(16401) },
-            },
-            Constraint {
-                oid: Oid(16404),
-                name: "dept_name_key".into(),
-                kind: ConstraintKind::Unique { columns: vec![1], index: Oid(16403) },
-            },
+            Constraint::new(Oid(16402), "dept_pkey".into(), primary_key(Oid(16401))),
+            Constraint::new(
+                Oid(16404),
+                "dept_name_key".into(),
+                ConstraintKind::Unique {
+                    columns: vec![1],
+                    index: Oid(16403),
+                    include: Vec::new(),
+                    nulls_not_distinct: false,
+                },
+            ),
         ],
     )
 }
@@ -105,27 +110,23 @@ fn emp() -> Table {
             column(5, "salary", PgType::Float8, false),
         ],
         vec![
-            Constraint {
-                oid: Oid(16412),
-                name: "emp_pkey".into(),
-                kind: ConstraintKind::PrimaryKey { columns: vec![0], index: Oid(16411) },
-            },
-            Constraint {
-                oid: Oid(16413),
-                name: "emp_dept_fk".into(),
-                kind: ConstraintKind::ForeignKey {
+            Constraint::new(Oid(16412), "emp_pkey".into(), primary_key(Oid(16411))),
+            Constraint::new(
+                Oid(16413),
+                "emp_dept_fk".into(),
+                ConstraintKind::ForeignKey {
                     columns: vec![1],
                     referenced: DEPT,
                     referenced_columns: vec![0],
                     on_update: ForeignKeyAction::NoAction,
                     on_delete: ForeignKeyAction::Cascade,
                 },
-            },
-            Constraint {
-                oid: Oid(16414),
-                name: "emp_salary_ck".into(),
-                kind: ConstraintKind::Check { condition: "salary >= 0".into() },
-            },
+            ),
+            Constraint::new(
+                Oid(16414),
+                "emp_salary_ck".into(),
+                ConstraintKind::Check { condition: "salary >= 0".into() },
+            ),
         ],
     )
 }
@@ -166,13 +167,22 @@ fn catalog() -> Catalog {
         name: name.to_owned(),
         owner: OWNER,
         comment: (oid == EMP).then(|| "employees".to_owned()),
+        persistence: Default::default(),
         kind,
     };
     let view = View {
         query: "SELECT id FROM emp".into(),
         columns: vec![column(1, "id", PgType::Int8, false)],
         search_path: vec!["public".into()],
-        depends_on: vec![EMP, Oid(1259)],
+        reads: [("emp", EMP), ("pg_class", Oid(1259))]
+            .into_iter()
+            .map(|(name, relation)| ViewRead {
+                schema: None,
+                name: name.into(),
+                relation,
+                columns: Vec::new(),
+            })
+            .collect(),
     };
     let mut relations = vec![
         relation(DEPT, PUBLIC_OID, "dept", RelationKind::Table(Arc::new(dept()))),
@@ -228,6 +238,7 @@ fn catalog() -> Catalog {
             relations.into_iter().map(|r| (r.oid, Arc::new(r))).collect::<BTreeMap<_, _>>(),
         ),
         names: Arc::new(names),
+        comments: Arc::default(),
         next_oid: 17000,
     }
 }

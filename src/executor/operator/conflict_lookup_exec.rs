@@ -17,7 +17,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
     SendableRecordBatchStream,
 };
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 
 use crate::catalog::Relation;
 use crate::executor::write::{ConflictSearch, WriteTarget};
@@ -131,11 +131,14 @@ impl ExecutionPlan for ConflictLookupExec {
         let schema = self.schema();
         let (relation, target, skips) =
             (Arc::clone(&self.relation), Arc::clone(&self.target), self.skips);
-        let mut search = ConflictSearch::new(self.arbiters.clone(), skips);
+        let search = ConflictSearch::new(self.arbiters.clone(), skips);
         let out = Arc::clone(&schema);
-        let batches = input.map(move |batch| {
+        let state = (input, search, target, relation, out);
+        let batches = stream::try_unfold(state, move |mut state| async move {
+            let (input, search, target, relation, out) = &mut state;
+            let Some(batch) = input.next().await else { return Ok(None) };
             let batch = batch?;
-            let found = target.conflicts(&relation, &mut search, &batch)?;
+            let found = target.conflicts(relation, search, &batch).await?;
             let kept = take_record_batch(&batch, &found.kept)?;
             let mut columns: Vec<ArrayRef> = kept.columns().to_vec();
             if !skips {
@@ -143,7 +146,8 @@ impl ExecutionPlan for ConflictLookupExec {
                 columns.push(Arc::new(found.row_ids));
             }
             let options = RecordBatchOptions::new().with_row_count(Some(kept.num_rows()));
-            Ok(RecordBatch::try_new_with_options(Arc::clone(&out), columns, &options)?)
+            let batch = RecordBatch::try_new_with_options(Arc::clone(out), columns, &options)?;
+            Ok(Some((batch, state)))
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }

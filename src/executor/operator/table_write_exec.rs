@@ -222,16 +222,20 @@ impl Collected {
     }
 
     /// Writes what was collected and gives what RETURNING sees.
-    fn write(self, relation: &Arc<Relation>, target: &dyn WriteTarget) -> Result<Vec<RecordBatch>> {
+    async fn write(
+        self,
+        relation: &Arc<Relation>,
+        target: &dyn WriteTarget,
+    ) -> Result<Vec<RecordBatch>> {
         let Self { deleted, updated, updates, inserts, output, conflicting: _ } = self;
         if !deleted.is_empty() {
-            target.delete(relation, &deleted)?;
+            target.delete(relation, &deleted).await?;
         }
         if !updated.is_empty() {
-            target.update(relation, &updated, updates)?;
+            target.update(relation, &updated, updates).await?;
         }
         if inserts.iter().any(|rows| rows.num_rows() > 0) {
-            target.insert(relation, inserts)?;
+            target.insert(relation, inserts).await?;
         }
         Ok(output)
     }
@@ -319,9 +323,9 @@ impl ExecutionPlan for TableWriteExec {
                 reservation.try_grow(batch.get_array_memory_size())?;
                 collected.take(&batch, &layout, &relation, target.as_ref())?;
             }
-            let output = collected.write(&relation, target.as_ref())?;
+            let output = collected.write(&relation, target.as_ref()).await?;
             if ends_statement {
-                target.finish()?;
+                target.finish().await?;
             }
             let output: Vec<Result<RecordBatch>> = output
                 .into_iter()

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use async_trait::async_trait;
 use datafusion::common::DFSchema;
 use parking_lot::Mutex;
 
@@ -26,16 +27,17 @@ use crate::storage::{
 };
 use crate::types::{Oid, RowId};
 
-use constraints::{Actions, Change};
+use constraints::{Change, admit_rows, rows_by_id};
 pub use constraints::{
     ConflictSearch, Conflicts, RowCheck, check_all, check_changed, check_key_is_unique,
     check_key_type, second_update,
 };
 
-/// Where a statement's writes go.
+/// Where a statement's writes go. Each waits for transactions that hold the same rows or keys.
 ///
 /// A statement may write in several steps (WITH, MERGE); foreign keys hold when it is done, so it ends with
 /// [`Self::finish`].
+#[async_trait]
 pub trait WriteTarget: Send + Sync {
     /// For each row, whether this statement writes it for the first time. It counts as written from then on.
     fn claim(&self, relation: &Relation, ids: &[RowId]) -> Vec<bool>;
@@ -44,9 +46,9 @@ pub trait WriteTarget: Send + Sync {
     ///
     /// # Errors
     /// See [`ConflictSearch`].
-    fn conflicts(
+    async fn conflicts(
         &self,
-        relation: &Relation,
+        relation: &Arc<Relation>,
         search: &mut ConflictSearch,
         rows: &RecordBatch,
     ) -> Result<Conflicts, PgError>;
@@ -55,13 +57,14 @@ pub trait WriteTarget: Send + Sync {
     ///
     /// # Errors
     /// `23…` for a violated constraint, `40001` for a conflict.
-    fn insert(&self, relation: &Arc<Relation>, rows: Vec<RecordBatch>) -> Result<(), PgError>;
+    async fn insert(&self, relation: &Arc<Relation>, rows: Vec<RecordBatch>)
+    -> Result<(), PgError>;
 
     /// Replaces rows by others, one for one.
     ///
     /// # Errors
     /// As [`Self::insert`].
-    fn update(
+    async fn update(
         &self,
         relation: &Arc<Relation>,
         ids: &[RowId],
@@ -72,13 +75,13 @@ pub trait WriteTarget: Send + Sync {
     ///
     /// # Errors
     /// As [`Self::insert`].
-    fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError>;
+    async fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError>;
 
     /// Does what foreign keys ask for after all writes of the statement.
     ///
     /// # Errors
     /// `23…` for a violated constraint.
-    fn finish(&self) -> Result<(), PgError>;
+    async fn finish(&self) -> Result<(), PgError>;
 }
 
 /// What a transaction did so far, and the view it has of all tables.
@@ -256,19 +259,100 @@ impl StatementWrites {
         Self { writes, catalog, check, done: Mutex::default() }
     }
 
+    /// All tables as the transaction sees them now.
+    fn view(&self) -> StoreSnapshot {
+        self.writes.lock().view().clone()
+    }
+
+    /// A table as the transaction sees it now.
+    fn version(&self, relation: &Relation) -> Result<Arc<TableVersion>, PgError> {
+        let writes = self.writes.lock();
+        let version = writes.view().table(relation.oid);
+        version.cloned().ok_or_else(|| StorageError::TableChanged.into())
+    }
+
+    /// Adds rows.
+    async fn insert_rows(
+        &self,
+        relation: &Arc<Relation>,
+        rows: Vec<RecordBatch>,
+    ) -> Result<Vec<Change>, PgError> {
+        let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
+        let rows: Vec<RecordBatch> = rows.into_iter().filter(|rows| rows.num_rows() > 0).collect();
+        let version = self.version(relation)?;
+        let mut changes = Vec::with_capacity(rows.len());
+        let mut steps = Vec::with_capacity(rows.len());
+        for rows in rows {
+            let first = version.take_ids(rows.num_rows() as u64);
+            steps.push(RowWrite::Insert { rows: rows.clone(), first });
+            changes.push(Change::inserted(relation, rows, first));
+        }
+        self.write(relation, steps, &changes)?;
+        Ok(changes)
+    }
+
+    /// Replaces rows; `rows` are in the order of `ids`, each of which is there.
+    async fn update_rows(
+        &self,
+        relation: &Arc<Relation>,
+        ids: &[RowId],
+        rows: Vec<RecordBatch>,
+    ) -> Result<Vec<Change>, PgError> {
+        let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let version = self.version(relation)?;
+        let new = arrow::compute::concat_batches(&version.schema, &rows)?;
+        let old = rows_by_id(&version, ids)?;
+        if old.num_rows() != ids.len() || new.num_rows() != ids.len() {
+            return Err(StorageError::WriteConflict.into());
+        }
+        let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+        order.sort_unstable_by_key(|at| ids[*at as usize]);
+        let sorted: Arc<[RowId]> = order.iter().map(|at| ids[*at as usize]).collect();
+        let rows = if order.is_sorted() {
+            new.clone()
+        } else {
+            arrow::compute::take_record_batch(&new, &arrow::array::UInt32Array::from(order))?
+        };
+        let changes = vec![Change::updated(relation, old, new)];
+        self.write(relation, vec![RowWrite::Update { rows, ids: sorted }], &changes)?;
+        Ok(changes)
+    }
+
+    /// Removes rows, each of which is there.
+    async fn delete_rows(
+        &self,
+        relation: &Arc<Relation>,
+        ids: &[RowId],
+    ) -> Result<Vec<Change>, PgError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let old = rows_by_id(&*self.version(relation)?, ids)?;
+        let changes = vec![Change::deleted(relation, old)];
+        self.write(relation, vec![RowWrite::Delete { ids: ids.into() }], &changes)?;
+        Ok(changes)
+    }
+
+    /// Writes to the transaction, and checks the keys of what came.
     fn write(
         &self,
-        write: impl FnOnce(&mut Actions<'_>) -> Result<Vec<Change>, PgError>,
+        relation: &Arc<Relation>,
+        steps: Vec<RowWrite>,
+        changes: &[Change],
     ) -> Result<(), PgError> {
-        let mut writes = self.writes.lock();
-        let mut actions =
-            Actions { catalog: &self.catalog, check: self.check.as_ref(), writes: &mut writes };
-        let changes = write(&mut actions)?;
-        self.done.lock().changes.extend(changes);
+        self.writes.lock().write(relation.oid, steps)?;
+        let version = self.version(relation)?;
+        for change in changes {
+            change.check_unique(&self.catalog, &version)?;
+        }
         Ok(())
     }
 }
 
+#[async_trait]
 impl WriteTarget for StatementWrites {
     fn claim(&self, relation: &Relation, ids: &[RowId]) -> Vec<bool> {
         let mut done = self.done.lock();
@@ -280,9 +364,9 @@ impl WriteTarget for StatementWrites {
             .collect()
     }
 
-    fn conflicts(
+    async fn conflicts(
         &self,
-        relation: &Relation,
+        relation: &Arc<Relation>,
         search: &mut ConflictSearch,
         rows: &RecordBatch,
     ) -> Result<Conflicts, PgError> {
@@ -290,28 +374,36 @@ impl WriteTarget for StatementWrites {
         search.search(&self.catalog, &store, relation, rows, self.check.as_ref())
     }
 
-    fn insert(&self, relation: &Arc<Relation>, rows: Vec<RecordBatch>) -> Result<(), PgError> {
-        self.write(|actions| actions.insert(relation, rows))
+    async fn insert(
+        &self,
+        relation: &Arc<Relation>,
+        rows: Vec<RecordBatch>,
+    ) -> Result<(), PgError> {
+        let changes = self.insert_rows(relation, rows).await?;
+        self.done.lock().changes.extend(changes);
+        Ok(())
     }
 
-    fn update(
+    async fn update(
         &self,
         relation: &Arc<Relation>,
         ids: &[RowId],
         rows: Vec<RecordBatch>,
     ) -> Result<(), PgError> {
-        self.write(|actions| actions.update(relation, ids, rows))
+        let changes = self.update_rows(relation, ids, rows).await?;
+        self.done.lock().changes.extend(changes);
+        Ok(())
     }
 
-    fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError> {
-        self.write(|actions| actions.delete(relation, ids))
+    async fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError> {
+        let changes = self.delete_rows(relation, ids).await?;
+        self.done.lock().changes.extend(changes);
+        Ok(())
     }
 
-    fn finish(&self) -> Result<(), PgError> {
+    async fn finish(&self) -> Result<(), PgError> {
         let changes = std::mem::take(&mut self.done.lock().changes);
-        let mut writes = self.writes.lock();
-        Actions { catalog: &self.catalog, check: self.check.as_ref(), writes: &mut writes }
-            .finish(changes)
+        self.foreign_keys(changes).await
     }
 }
 

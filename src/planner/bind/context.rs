@@ -1,12 +1,12 @@
 //! What binding a statement may look at: one catalog snapshot, the search path, functions, parameter types.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::config::ConfigOptions;
 use parking_lot::Mutex;
 
-use crate::catalog::{Catalog, QualifiedName, Relation};
+use crate::catalog::{Catalog, Column, QualifiedName, ReadColumn, Relation, ViewRead};
 use crate::error::{PgError, SqlState};
 use crate::functions::registry::SessionFunctions;
 use crate::types::Oid;
@@ -46,7 +46,7 @@ pub struct BindContext {
     /// Whether this is the server itself, setting up its system views.
     pub system: bool,
     /// Relations that names resolved to, if someone wants to know.
-    pub resolved: Option<Arc<Mutex<BTreeSet<Oid>>>>,
+    pub resolved: Option<Arc<Mutex<BTreeMap<QualifiedName, Oid>>>>,
     /// What the user may want to know of the statement.
     pub notices: Arc<Mutex<Vec<PgError>>>,
 }
@@ -60,7 +60,7 @@ impl BindContext {
         match self.catalog.resolve(name, &self.search_path) {
             Some(relation) => {
                 if let Some(resolved) = &self.resolved {
-                    resolved.lock().insert(relation.oid);
+                    resolved.lock().insert(name.clone(), relation.oid);
                 }
                 Ok(Arc::clone(relation))
             }
@@ -75,11 +75,24 @@ impl BindContext {
     }
 
     /// The relations names resolved to since [`Self::tracking`].
-    pub fn touched(&self) -> Vec<Oid> {
-        self.resolved
-            .as_ref()
-            .map(|resolved| resolved.lock().iter().copied().collect())
-            .unwrap_or_default()
+    pub fn touched(&self) -> Vec<ViewRead> {
+        let Some(resolved) = &self.resolved else { return Vec::new() };
+        let columns = |relation: &Relation| {
+            let read = |column: &Column| ReadColumn {
+                attnum: column.attnum,
+                name: column.name.clone(),
+                used: true,
+            };
+            relation.columns().iter().map(read).collect()
+        };
+        let resolved = resolved.lock();
+        let read = |(name, oid): (&QualifiedName, &Oid)| ViewRead {
+            schema: name.schema.clone(),
+            name: name.name.clone(),
+            relation: *oid,
+            columns: self.catalog.relation(*oid).map(|r| columns(r)).unwrap_or_default(),
+        };
+        resolved.iter().map(read).collect()
     }
 
     /// The context for the query of a view: same snapshot, the view's own search path.

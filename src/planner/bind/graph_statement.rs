@@ -77,7 +77,11 @@ fn bind_create(context: &BindContext, create: &CreatePropertyGraph) -> Result<Dd
 fn graph_of(relation: &Relation) -> Option<&Arc<PropertyGraph>> {
     match &relation.kind {
         RelationKind::PropertyGraph(graph) => Some(graph),
-        RelationKind::Table(_) | RelationKind::View(_) | RelationKind::System(_) => None,
+        RelationKind::Table(_)
+        | RelationKind::View(_)
+        | RelationKind::MaterializedView(_)
+        | RelationKind::Sequence(_)
+        | RelationKind::System(_) => None,
     }
 }
 

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{ColumnarValue, Expr};
 
 use super::{add_constraint, set_catalog, still_needed, version_of, with_writes};
 use crate::catalog::{
-    Catalog, Column, ColumnDefault, ConstraintKind, Relation, RelationKind, Table, View,
+    Catalog, Column, ColumnDefault, ConstraintKind, Relation, RelationKind, Table,
 };
 use crate::error::{PgError, SqlState};
 use crate::executor::write::{check_all, check_key_is_unique, table_plan_schema};
@@ -289,18 +289,11 @@ fn dependents(catalog: &Catalog, state: &Altered) -> Vec<Arc<Relation>> {
         .collect()
 }
 
-fn view_of(relation: &Relation) -> Option<&Arc<View>> {
-    match &relation.kind {
-        RelationKind::View(view) => Some(view),
-        RelationKind::Table(_) | RelationKind::System(_) | RelationKind::PropertyGraph(_) => None,
-    }
-}
-
 /// Views are kept as text, so what they name cannot change under them yet.
 fn refuse_views(catalog: &Catalog, state: &Altered, what: &str) -> Result<(), PgError> {
     let views: Vec<String> = dependents(catalog, state)
         .iter()
-        .filter(|dependent| view_of(dependent).is_some())
+        .filter(|dependent| dependent.view().is_some())
         .map(|dependent| format!("view {} depends on {what}", dependent.name))
         .collect();
     if views.is_empty() {
@@ -391,11 +384,20 @@ fn drop_column(
         .into_iter()
         .filter_map(|mut constraint| {
             constraint.kind = match constraint.kind {
-                ConstraintKind::PrimaryKey { columns, index } => {
-                    ConstraintKind::PrimaryKey { columns: without(&columns, at)?, index }
+                ConstraintKind::PrimaryKey { columns, index, include } => {
+                    ConstraintKind::PrimaryKey {
+                        columns: without(&columns, at)?,
+                        index,
+                        include: without(&include, at)?,
+                    }
                 }
-                ConstraintKind::Unique { columns, index } => {
-                    ConstraintKind::Unique { columns: without(&columns, at)?, index }
+                ConstraintKind::Unique { columns, index, include, nulls_not_distinct } => {
+                    ConstraintKind::Unique {
+                        columns: without(&columns, at)?,
+                        index,
+                        include: without(&include, at)?,
+                        nulls_not_distinct,
+                    }
                 }
                 ConstraintKind::Check { condition } if names(&condition, name) => return None,
                 ConstraintKind::Check { condition } => ConstraintKind::Check { condition },

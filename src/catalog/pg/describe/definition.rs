@@ -4,7 +4,7 @@ use super::super::derived_oid;
 use super::super::index_of::{IndexOf, index};
 use super::name::{qualified_relation_name, quote_identifier, relation_name};
 use crate::catalog::Catalog;
-use crate::catalog::object::{Constraint, ConstraintKind, ForeignKeyAction, RelationKind, Table};
+use crate::catalog::object::{Constraint, ConstraintKind, ForeignKeyAction, Table};
 use crate::types::Oid;
 
 /// How `pg_get_…def` functions write: as their argument `pretty` and the session's search path say.
@@ -134,17 +134,13 @@ pub fn index_column(catalog: &Catalog, oid: Oid, column: i32) -> Option<String> 
 
 /// `pg_get_viewdef`: the view's query as it was written, with a semicolon; `None` for other relations.
 pub fn view_definition(catalog: &Catalog, oid: Oid) -> Option<String> {
-    match &catalog.relation(oid)?.kind {
-        RelationKind::View(view) => {
-            Some(format!("{};", view.query.trim().trim_end_matches(';').trim_end()))
-        }
-        RelationKind::Table(_) | RelationKind::PropertyGraph(_) | RelationKind::System(_) => None,
-    }
+    let view = catalog.relation(oid)?.view()?;
+    Some(format!("{};", view.query.trim().trim_end_matches(';').trim_end()))
 }
 
 /// `pg_get_ruledef` of a view's rule; `None` if there is none.
 pub fn rule_definition(catalog: &Catalog, oid: Oid) -> Option<String> {
-    let views = catalog.relations.values().filter(|r| matches!(r.kind, RelationKind::View(_)));
+    let views = catalog.relations.values().filter(|relation| relation.view().is_some());
     let view = views.into_iter().find(|view| derived_oid::view_rule(view.oid) == oid)?;
     Some(format!(
         "CREATE RULE \"_RETURN\" AS\n    ON SELECT TO {} DO INSTEAD {}",

@@ -153,7 +153,10 @@ pub fn resolve_type(
     let name = text.trim_end().trim_end_matches("[]");
     if let Some(relation) = resolve_relation(catalog, name, search_path)? {
         let has_row_type = catalog.relation(relation).is_some_and(|relation| match relation.kind {
-            RelationKind::Table(_) | RelationKind::View(_) => true,
+            RelationKind::Table(_)
+            | RelationKind::View(_)
+            | RelationKind::MaterializedView(_)
+            | RelationKind::Sequence(_) => true,
             RelationKind::PropertyGraph(_) | RelationKind::System(_) => false,
         });
         if has_row_type {

@@ -8,16 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
-use arrow::compute::{cast, take, take_record_batch};
+use arrow::compute::{cast, take};
 
-use super::super::Writes;
-use super::RowCheck;
+use super::super::StatementWrites;
 use super::foreign::{ForeignKey, ForeignKeys, Reference, check_not_referred, check_references};
 use super::keys::{changed_keys, check_unique};
-use super::rows::{admit_rows, row_id, rows_by_id};
+use super::rows::{row_id, rows_by_id};
 use crate::catalog::{Catalog, ForeignKeyAction, Relation};
 use crate::error::PgError;
-use crate::storage::{EncodedKeys, RowWrite, StorageError, TableVersion};
+use crate::storage::{EncodedKeys, TableVersion};
 use crate::types::{Oid, RowId};
 
 /// Rows of one table that were written, row by row as they were and are now.
@@ -33,11 +32,51 @@ pub(in crate::executor::write) struct Change {
 }
 
 impl Change {
+    /// An INSERT of rows with ids from `first`.
+    pub(in crate::executor::write) fn inserted(
+        relation: &Arc<Relation>,
+        new: RecordBatch,
+        first: RowId,
+    ) -> Self {
+        let relation = Arc::clone(relation);
+        Self { relation, old: None, new: Some(new), first: Some(first) }
+    }
+
+    /// An UPDATE, row by row.
+    pub(in crate::executor::write) fn updated(
+        relation: &Arc<Relation>,
+        old: RecordBatch,
+        new: RecordBatch,
+    ) -> Self {
+        let relation = Arc::clone(relation);
+        Self { relation, old: Some(old), new: Some(new), first: None }
+    }
+
+    /// A DELETE.
+    pub(in crate::executor::write) fn deleted(relation: &Arc<Relation>, old: RecordBatch) -> Self {
+        Self { relation: Arc::clone(relation), old: Some(old), new: None, first: None }
+    }
+
     /// Whether it is an INSERT of the row with this id.
     pub(in crate::executor::write) fn has_inserted(&self, table: Oid, id: RowId) -> bool {
         let rows = self.new.as_ref().map_or(0, RecordBatch::num_rows) as u64;
         self.relation.oid == table
             && self.first.is_some_and(|first| (first.0..first.0 + rows).contains(&id.0))
+    }
+
+    /// Checks the keys of rows that came, or changed, in the table after it.
+    ///
+    /// # Errors
+    /// `23505` naming the first key that is there twice.
+    pub(in crate::executor::write) fn check_unique(
+        &self,
+        catalog: &Catalog,
+        version: &TableVersion,
+    ) -> Result<(), PgError> {
+        match &self.new {
+            Some(new) => check_unique(catalog, &self.relation, version, new, self.old.as_ref()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -52,101 +91,13 @@ enum Task {
     Child(Arc<Change>, Reference),
 }
 
-/// Writes to a transaction under the constraints of a catalog.
-pub(in crate::executor::write) struct Actions<'a> {
-    pub(in crate::executor::write) catalog: &'a Catalog,
-    pub(in crate::executor::write) check: &'a dyn RowCheck,
-    pub(in crate::executor::write) writes: &'a mut Writes,
-}
-
-impl Actions<'_> {
-    fn version(&self, relation: &Relation) -> Result<Arc<TableVersion>, PgError> {
-        let version = self.writes.view().table(relation.oid);
-        version.cloned().ok_or_else(|| StorageError::TableChanged.into())
-    }
-
-    /// Adds rows.
-    pub(in crate::executor::write) fn insert(
-        &mut self,
-        relation: &Arc<Relation>,
-        rows: Vec<RecordBatch>,
-    ) -> Result<Vec<Change>, PgError> {
-        let rows = admit_rows(self.catalog, relation, rows, self.check)?;
-        let rows: Vec<RecordBatch> = rows.into_iter().filter(|rows| rows.num_rows() > 0).collect();
-        let version = self.version(relation)?;
-        let firsts: Vec<RowId> =
-            rows.iter().map(|rows| version.take_ids(rows.num_rows() as u64)).collect();
-        let steps = rows
-            .iter()
-            .zip(&firsts)
-            .map(|(rows, first)| RowWrite::Insert { rows: rows.clone(), first: *first })
-            .collect();
-        self.writes.write(relation.oid, steps)?;
-        let version = self.version(relation)?;
-        for rows in &rows {
-            check_unique(self.catalog, relation, &version, rows, None)?;
-        }
-        let change = |(new, first)| Change {
-            relation: Arc::clone(relation),
-            old: None,
-            new: Some(new),
-            first: Some(first),
-        };
-        Ok(rows.into_iter().zip(firsts).map(change).collect())
-    }
-
-    /// Replaces rows; `rows` are in the order of `ids`, each of which is there.
-    pub(in crate::executor::write) fn update(
-        &mut self,
-        relation: &Arc<Relation>,
-        ids: &[RowId],
-        rows: Vec<RecordBatch>,
-    ) -> Result<Vec<Change>, PgError> {
-        let rows = admit_rows(self.catalog, relation, rows, self.check)?;
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let version = self.version(relation)?;
-        let new = arrow::compute::concat_batches(&version.schema, &rows)?;
-        let old = rows_by_id(&version, ids)?;
-        if old.num_rows() != ids.len() || new.num_rows() != ids.len() {
-            return Err(StorageError::WriteConflict.into());
-        }
-        let mut order: Vec<u32> = (0..ids.len() as u32).collect();
-        order.sort_unstable_by_key(|at| ids[*at as usize]);
-        let sorted: Arc<[RowId]> = order.iter().map(|at| ids[*at as usize]).collect();
-        let rows = if order.is_sorted() {
-            new.clone()
-        } else {
-            take_record_batch(&new, &UInt32Array::from(order))?
-        };
-        self.writes.write(relation.oid, vec![RowWrite::Update { rows, ids: sorted }])?;
-        check_unique(self.catalog, relation, &*self.version(relation)?, &new, Some(&old))?;
-        let relation = Arc::clone(relation);
-        Ok(vec![Change { relation, old: Some(old), new: Some(new), first: None }])
-    }
-
-    /// Removes rows, each of which is there.
-    pub(in crate::executor::write) fn delete(
-        &mut self,
-        relation: &Arc<Relation>,
-        ids: &[RowId],
-    ) -> Result<Vec<Change>, PgError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let old = rows_by_id(&*self.version(relation)?, ids)?;
-        self.writes.write(relation.oid, vec![RowWrite::Delete { ids: ids.into() }])?;
-        let relation = Arc::clone(relation);
-        Ok(vec![Change { relation, old: Some(old), new: None, first: None }])
-    }
-
+impl StatementWrites {
     /// Does what foreign keys ask for after these changes, and after those that come of it.
     ///
     /// # Errors
     /// `23…` naming the constraint that is violated.
-    pub(in crate::executor::write) fn finish(
-        &mut self,
+    pub(in crate::executor::write) async fn foreign_keys(
+        &self,
         changes: Vec<Change>,
     ) -> Result<(), PgError> {
         // A stack, not recursion: a chain of rows that refer to each other may be long.
@@ -155,7 +106,7 @@ impl Actions<'_> {
         while let Some(task) = tasks.pop() {
             match task {
                 Task::Parent(change, reference) => {
-                    let (changes, after) = self.act(&change, &reference)?;
+                    let (changes, after) = self.act(&change, &reference).await?;
                     if after {
                         tasks.push(Task::NotReferred(change, reference));
                     }
@@ -165,9 +116,7 @@ impl Actions<'_> {
                     let Some((old, rows)) = gone(&change, &reference)? else { continue };
                     self.check_not_referred(&change, &reference, old, &rows, true)?;
                 }
-                Task::Child(change, reference) => {
-                    self.check_child(&change, &reference)?
-                }
+                Task::Child(change, reference) => self.check_child(&change, &reference)?,
             }
         }
         Ok(())
@@ -179,7 +128,7 @@ impl Actions<'_> {
             let change = Arc::new(change);
             let mut own = Vec::new();
             if change.old.is_some() {
-                let parents = Reference::to_parent(self.catalog, change.relation.oid);
+                let parents = Reference::to_parent(&self.catalog, change.relation.oid);
                 own.extend(parents.into_iter().map(|key| Task::Parent(Arc::clone(&change), key)));
             }
             if change.new.is_some() {
@@ -196,7 +145,7 @@ impl Actions<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        check_references(self.catalog, self.writes.view(), reference, new, &rows)
+        check_references(&self.catalog, &self.view(), reference, new, &rows)
     }
 
     fn check_not_referred(
@@ -208,8 +157,8 @@ impl Actions<'_> {
         replaceable: bool,
     ) -> Result<(), PgError> {
         check_not_referred(
-            self.catalog,
-            self.writes.view(),
+            &self.catalog,
+            &self.view(),
             &change.relation,
             reference,
             old,
@@ -220,8 +169,8 @@ impl Actions<'_> {
 
     /// What a foreign key does about rows that went or have another key. The second part of the result tells whether
     /// rows may go on to refer to what is gone, and must be looked at once more.
-    fn act(
-        &mut self,
+    async fn act(
+        &self,
         change: &Change,
         reference: &Reference,
     ) -> Result<(Vec<Change>, bool), PgError> {
@@ -242,8 +191,8 @@ impl Actions<'_> {
                     return Ok((Vec::new(), false));
                 }
                 let changes =
-                    self.write_referring(change, reference, key, action, &found).map_err(
-                        |error| in_action(error, self.catalog, reference, key, change, action),
+                    self.write_referring(change, reference, key, action, &found).await.map_err(
+                        |error| in_action(error, &self.catalog, reference, key, change, action),
                     )?;
                 Ok((changes, action == ForeignKeyAction::SetDefault))
             }
@@ -259,8 +208,9 @@ impl Actions<'_> {
         rows: &[usize],
     ) -> Result<BTreeMap<RowId, u32>, PgError> {
         let mut found = BTreeMap::new();
+        let view = self.view();
         let (Some(table), Some(version)) =
-            (reference.child.table(), self.writes.view().table(reference.child.oid))
+            (reference.child.table(), view.table(reference.child.oid))
         else {
             return Ok(found);
         };
@@ -275,8 +225,8 @@ impl Actions<'_> {
         Ok(found)
     }
 
-    fn write_referring(
-        &mut self,
+    async fn write_referring(
+        &self,
         change: &Change,
         reference: &Reference,
         key: ForeignKey<'_>,
@@ -286,7 +236,7 @@ impl Actions<'_> {
         let child = &reference.child;
         let ids: Vec<RowId> = found.keys().copied().collect();
         if action == ForeignKeyAction::Cascade && change.new.is_none() {
-            return self.delete(child, &ids);
+            return self.delete_rows(child, &ids).await;
         }
         let rows = rows_by_id(&*self.version(child)?, &ids)?;
         let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
@@ -313,7 +263,7 @@ impl Actions<'_> {
         let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
         let schema = Arc::new(arrow::datatypes::Schema::new(schema));
         let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
-        self.update(child, &ids, vec![rows])
+        self.update_rows(child, &ids, vec![rows]).await
     }
 }
 

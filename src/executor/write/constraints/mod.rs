@@ -21,9 +21,10 @@ use arrow::array::{ArrayRef, RecordBatch};
 use crate::catalog::{Catalog, Relation};
 use crate::error::{PgError, SqlState};
 
-pub(super) use actions::{Actions, Change};
+pub(super) use actions::Change;
 pub use conflict::{ConflictSearch, Conflicts, second_update};
 pub use keys::{check_key_is_unique, check_key_type};
+pub(super) use rows::{admit_rows, rows_by_id};
 pub use whole::{check_all, check_changed};
 
 /// SQL that constraints are made of, which is not this room's business: the session evaluates it.

@@ -147,7 +147,10 @@ pub(super) fn value_text(values: &ArrayRef, ty: &PgType, row: usize) -> Option<S
 }
 
 /// The rows with these ids, in their order. Ids of rows that are not there are left out.
-pub(super) fn rows_by_id(version: &TableVersion, ids: &[RowId]) -> Result<RecordBatch, PgError> {
+pub(in crate::executor::write) fn rows_by_id(
+    version: &TableVersion,
+    ids: &[RowId],
+) -> Result<RecordBatch, PgError> {
     let positions: Vec<u64> = ids
         .iter()
         .filter_map(|id| version.find_row(*id))

@@ -666,11 +666,18 @@ fn stored(relation: &Relation, span: Span) -> Result<&Table, PgError> {
             "Use the table behind it, with properties that are expressions.",
         )
         .at(span.start as usize)),
-        RelationKind::PropertyGraph(_) | RelationKind::System(_) => Err(PgError::new(
-            SqlState::WRONG_OBJECT_TYPE,
-            format!("\"{}\" is not a table", relation.name),
+        RelationKind::MaterializedView(_) => Err(PgError::unsupported(
+            format!("materialized view \"{}\" cannot be an element table yet", relation.name),
+            "Use a table.",
         )
         .at(span.start as usize)),
+        RelationKind::PropertyGraph(_) | RelationKind::Sequence(_) | RelationKind::System(_) => {
+            Err(PgError::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("\"{}\" is not a table", relation.name),
+            )
+            .at(span.start as usize))
+        }
     }
 }
 

@@ -38,7 +38,7 @@ fn table(
         comment: None,
     });
     let constraints =
-        constraints.into_iter().map(|kind| Constraint { oid: Oid(1), name: "c".to_owned(), kind });
+        constraints.into_iter().map(|kind| Constraint::new(Oid(1), "c".to_owned(), kind));
     let table = Table::new(columns.collect(), constraints.collect());
     relation(oid, name, RelationKind::Table(Arc::new(table)))
 }
@@ -50,12 +50,13 @@ fn relation(oid: u32, name: &str, kind: RelationKind) -> Relation {
         name: name.to_owned(),
         owner: Oid(10),
         comment: None,
+        persistence: Default::default(),
         kind,
     }
 }
 
 fn primary_key(columns: &[usize]) -> ConstraintKind {
-    ConstraintKind::PrimaryKey { columns: columns.to_vec(), index: Oid(1) }
+    ConstraintKind::PrimaryKey { columns: columns.to_vec(), index: Oid(1), include: Vec::new() }
 }
 
 fn foreign_key(column: usize, referenced: u32) -> ConstraintKind {
@@ -85,6 +86,7 @@ fn of(relations: Vec<Relation>) -> Catalog {
         schemas: Arc::new(BTreeMap::from([(PUBLIC, public)])),
         relations: Arc::new(relations),
         names: Arc::new(names),
+        comments: Arc::default(),
         next_oid: 20_000,
     }
 }

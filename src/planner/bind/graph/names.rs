@@ -234,20 +234,26 @@ pub(crate) fn graph_named(
     };
     match &relation.kind {
         RelationKind::PropertyGraph(graph) => Ok(Arc::clone(graph)),
-        RelationKind::Table(_) | RelationKind::View(_) | RelationKind::System(_) => {
-            Err(PgError::new(
-                SqlState::WRONG_OBJECT_TYPE,
-                format!("\"{full}\" is not a property graph"),
-            )
-            .or_at(offset))
-        }
+        RelationKind::Table(_)
+        | RelationKind::View(_)
+        | RelationKind::MaterializedView(_)
+        | RelationKind::Sequence(_)
+        | RelationKind::System(_) => Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("\"{full}\" is not a property graph"),
+        )
+        .or_at(offset)),
     }
 }
 
 fn graphs(catalog: &Catalog) -> impl Iterator<Item = &Arc<PropertyGraph>> {
     catalog.relations.values().filter_map(|relation| match &relation.kind {
         RelationKind::PropertyGraph(graph) => Some(graph),
-        RelationKind::Table(_) | RelationKind::View(_) | RelationKind::System(_) => None,
+        RelationKind::Table(_)
+        | RelationKind::View(_)
+        | RelationKind::MaterializedView(_)
+        | RelationKind::Sequence(_)
+        | RelationKind::System(_) => None,
     })
 }
 
@@ -312,7 +318,11 @@ fn graphs_in(catalog: &Catalog, search_path: &[String]) -> Vec<Arc<PropertyGraph
         .filter(|relation| schemas.contains(&relation.schema))
         .filter_map(|relation| match &relation.kind {
             RelationKind::PropertyGraph(graph) => Some(Arc::clone(graph)),
-            RelationKind::Table(_) | RelationKind::View(_) | RelationKind::System(_) => None,
+            RelationKind::Table(_)
+            | RelationKind::View(_)
+            | RelationKind::MaterializedView(_)
+            | RelationKind::Sequence(_)
+            | RelationKind::System(_) => None,
         })
         .collect()
 }

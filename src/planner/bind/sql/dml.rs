@@ -191,6 +191,14 @@ pub fn target(
             format!("cannot change view \"{}\"", relation.name),
         )
         .hint("Views are not updatable; change the table behind it.")),
+        RelationKind::MaterializedView(_) => Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("cannot change materialized view \"{}\"", relation.name),
+        )),
+        RelationKind::Sequence(_) => Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("cannot change sequence \"{}\"", relation.name),
+        )),
         RelationKind::System(_) => Err(PgError::new(
             SqlState::INSUFFICIENT_PRIVILEGE,
             format!("permission denied: \"{}\" is a system catalog", relation.name),

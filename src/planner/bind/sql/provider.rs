@@ -83,7 +83,10 @@ impl ContextProvider for Provider<'_> {
             .detail("This operation is not supported for property graphs.")
             .hint("Query it with GRAPH_TABLE or Cypher.")
             .into()),
-            RelationKind::Table(_) | RelationKind::System(_) => {
+            RelationKind::Table(_)
+            | RelationKind::MaterializedView(_)
+            | RelationKind::Sequence(_)
+            | RelationKind::System(_) => {
                 let source = RelationSource::new(&relation, with_row_id)
                     .ok_or_else(|| DataFusionError::from(undefined_table(&name)))?;
                 Ok(Arc::new(source))

@@ -149,7 +149,7 @@ fn add_column(
         };
     }
     let fill = match &column.default {
-        None => None,
+        None | Some(ColumnDefault::Generated(_) | ColumnDefault::Identity { .. }) => None,
         Some(ColumnDefault::Expression(text)) => {
             let empty = DFSchema::empty();
             let expr =

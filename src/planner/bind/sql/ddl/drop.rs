@@ -66,6 +66,8 @@ fn check_kind(relation: &Relation, wanted: &str) -> Result<(), PgError> {
     let is = match &relation.kind {
         RelationKind::Table(_) => "TABLE",
         RelationKind::View(_) => "VIEW",
+        RelationKind::MaterializedView(_) => "MATERIALIZED VIEW",
+        RelationKind::Sequence(_) => "SEQUENCE",
         RelationKind::PropertyGraph(_) => "PROPERTY GRAPH",
         RelationKind::System(_) => {
             return Err(PgError::new(

@@ -59,7 +59,7 @@ pub(super) fn bind(
         query,
         columns,
         search_path: context.search_path.clone(),
-        depends_on: tracking.touched(),
+        reads: tracking.touched(),
     };
     Ok(DdlCommand::CreateView { schema, name: name.name, view, replaces })
 }

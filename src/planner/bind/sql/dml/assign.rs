@@ -197,7 +197,9 @@ pub(super) fn default_of(column: &Column) -> Result<SqlExpr, PgError> {
             .map_err(|error| {
                 PgError::internal(format!("default of \"{}\" cannot be read: {error}", column.name))
             }),
-        None => Ok(SqlExpr::value(Value::Null)),
+        Some(ColumnDefault::Generated(_) | ColumnDefault::Identity { .. }) | None => {
+            Ok(SqlExpr::value(Value::Null))
+        }
     }
 }
 

@@ -1,0 +1,64 @@
+//! SQL texts the catalog keeps: defaults, CHECK conditions, index expressions.
+//!
+//! A text names relations by number, as `'16405'::regclass`, so that renaming one changes no text. [`shown`] puts names
+//! back; [`relations_in`] tells what a text depends on.
+
+use crate::types::Oid;
+
+const SUFFIX: &str = "::regclass";
+
+/// Each `'number'::regclass` of a text: where it stands, and the number.
+fn references(text: &str) -> impl Iterator<Item = (std::ops::Range<usize>, Oid)> + '_ {
+    text.match_indices(SUFFIX).filter_map(|(at, suffix)| {
+        let before = text.get(..at)?.strip_suffix('\'')?;
+        let start = before.rfind('\'')?;
+        let oid = before.get(start + 1..)?.parse().ok()?;
+        Some((start..at + suffix.len(), Oid(oid)))
+    })
+}
+
+/// The relation of this number, as it stands in a stored text.
+pub fn reference(relation: Oid) -> String {
+    format!("'{}'{SUFFIX}", relation.0)
+}
+
+/// Relations that a stored text names, in order.
+pub fn relations_in(text: &str) -> Vec<Oid> {
+    references(text).map(|(_, oid)| oid).collect()
+}
+
+/// The text with names for numbers; a number without a name stays.
+pub fn shown(text: &str, name: impl Fn(Oid) -> Option<String>) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut from = 0;
+    for (place, oid) in references(text) {
+        result.push_str(text.get(from..place.start).unwrap_or(""));
+        match name(oid) {
+            Some(name) => {
+                result.push('\'');
+                result.push_str(&name.replace('\'', "''"));
+                result.push('\'');
+                result.push_str(SUFFIX);
+            }
+            None => result.push_str(text.get(place.clone()).unwrap_or("")),
+        }
+        from = place.end;
+    }
+    result.push_str(text.get(from..).unwrap_or(""));
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_become_names() {
+        let text = format!("nextval({}) + 'x'::regclass::oid", reference(Oid(16405)));
+        assert_eq!(relations_in(&text), [Oid(16405)]);
+        let name = |oid: Oid| (oid == Oid(16405)).then(|| "a.\"It's\"".to_owned());
+        assert_eq!(shown(&text, name), "nextval('a.\"It''s\"'::regclass) + 'x'::regclass::oid");
+        assert_eq!(shown(&text, |_| None), text);
+        assert_eq!(shown("'' = '5'", |_| None), "'' = '5'");
+    }
+}
