@@ -240,7 +240,7 @@ fn require_expression(expr: &Expr, needs: &mut Needs) {
 }
 
 /// What a change of the catalog touches.
-pub(super) fn require_ddl(command: &DdlCommand) -> Needs {
+pub fn require_ddl(command: &DdlCommand) -> Needs {
     let mut needs = Needs::default();
     match command {
         DdlCommand::CreateSchema { name: _, if_not_exists: _ }

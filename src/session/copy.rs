@@ -23,7 +23,6 @@ use super::session_impl::Session;
 use crate::access::admit;
 use crate::catalog::{ColumnDefault, Relation, Table};
 use crate::error::{PgError, SqlState};
-use crate::executor::WriteTarget;
 use crate::parser::{Body, Statement};
 use crate::planner::bind::bound::Bound;
 use crate::planner::bind::sql::{
@@ -251,6 +250,19 @@ fn table_of(
     Ok((relation, positions))
 }
 
+/// The same, locked for writing.
+async fn locked_table(
+    session: &mut Session,
+    source: &CopySource,
+) -> Result<(Arc<Relation>, Vec<usize>), PgError> {
+    loop {
+        let found = table_of(session, source)?;
+        if session.lock_to_insert(found.0.oid).await? {
+            return Ok(found);
+        }
+    }
+}
+
 fn positions(relation: &Relation, table: &Table, names: &[Ident]) -> Result<Vec<usize>, PgError> {
     if names.is_empty() {
         return Ok((0..table.columns.len()).collect());
@@ -327,7 +339,7 @@ async fn copy_in(
     source: &CopySource,
     said: Said,
 ) -> Result<Outcome, PgError> {
-    let (relation, columns) = table_of(session, source)?;
+    let (relation, columns) = locked_table(session, source).await?;
     admit_insert(session, &relation)?;
     let options = said.check(true)?;
     let binary = options.format == CopyFormat::Binary;
@@ -419,9 +431,7 @@ async fn write(
         Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
     };
     let batches = batches.into_iter().map(shape).collect::<Result<Vec<_>, _>>()?;
-    let target = session.write_target(transaction);
-    target.insert(relation, batches).await?;
-    target.finish().await
+    session.insert_rows(relation, batches).await
 }
 
 async fn copy_out(
@@ -446,20 +456,27 @@ async fn copy_out(
             crate::parser::stored::parse_query(&format!("SELECT {list} FROM {table_name}"))?
         }
     };
-    session.statement_snapshot()?;
-    let Some(transaction) = &session.transaction else {
-        return Err(PgError::internal("no transaction"));
+    let graph_tables = graph_tables.into();
+    let plan = loop {
+        session.statement_snapshot()?;
+        let Some(transaction) = &session.transaction else {
+            return Err(PgError::internal("no transaction"));
+        };
+        let context = session.bind_context(transaction, Default::default());
+        let plan = Bound::Plan(bind_query(&context, &query, &graph_tables)?);
+        if session.lock_bound(&plan).await? {
+            break plan;
+        }
     };
-    let context = session.bind_context(transaction, Default::default());
-    let plan = bind_query(&context, &query, &graph_tables.into())?;
-    let columns: Vec<CopyColumn> = plan
+    let Bound::Plan(query_plan) = &plan else {
+        return Err(PgError::internal("a query became something else"));
+    };
+    let columns: Vec<CopyColumn> = query_plan
         .columns
         .iter()
         .map(|column| CopyColumn { name: column.name.clone(), ty: column.ty.clone() })
         .collect();
-    let Executed::Rows(rows) =
-        Box::pin(pipeline::start(session, &Bound::Plan(plan), Vec::new())).await?
-    else {
+    let Executed::Rows(rows) = Box::pin(pipeline::start(session, &plan, Vec::new())).await? else {
         return Err(PgError::internal("a query gave no rows"));
     };
     let rows = super::statements::read(&Arc::new(parking_lot::Mutex::new(rows)), 0)?;
@@ -549,7 +566,7 @@ async fn copy_file(
             "relative path not allowed for COPY to file",
         ));
     }
-    let (relation, columns) = table_of(session, source)?;
+    let (relation, columns) = locked_table(session, source).await?;
     admit_insert(session, &relation)?;
     let batches = match said.format {
         FileFormat::Copy => {

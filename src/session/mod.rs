@@ -14,6 +14,7 @@ pub mod display;
 pub mod engine;
 mod facts;
 mod identity;
+mod locking;
 mod object_names;
 pub mod outcome;
 pub mod pipeline;

@@ -3,6 +3,7 @@
 //! [`run`] is the simple protocol's entry, [`prepare`] and [`execute`] the extended one's; all three meet in [`start`].
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -34,6 +35,9 @@ use crate::types::pg_type::PgType;
 
 /// Statements that read fewer rows than this from tables run on the connection's own thread.
 const INLINE_ROWS_MAX: usize = 20_000;
+/// How often a statement may run again because rows moved under it. Each round locks what it found, so that the next can
+/// only be needed because of others.
+const ROUNDS_MAX: usize = 1000;
 /// Batches that may wait between a compute thread and the connection.
 const QUEUED_BATCHES: usize = 2;
 
@@ -50,12 +54,17 @@ pub(super) async fn run(
     if let Some(outcome) = copy::run(session, statement).await? {
         return Ok(outcome);
     }
-    let bound = bind_statement(session, statement, Parameters::default())?;
-    if let Bound::Plan(plan) = &bound
-        && !plan.parameters.is_empty()
-    {
-        return Err(PgError::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
-    }
+    let bound = loop {
+        let bound = bind_statement(session, statement, Parameters::default())?;
+        if let Bound::Plan(plan) = &bound
+            && !plan.parameters.is_empty()
+        {
+            return Err(PgError::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
+        }
+        if session.lock_bound(&bound).await? {
+            break bound;
+        }
+    };
     match start(session, &bound, Vec::new()).await? {
         Executed::Rows(rows) => {
             let columns = Arc::clone(&rows.columns);
@@ -194,7 +203,12 @@ pub(super) async fn execute(
     if let Some(outcome) = copy::run(session, statement).await? {
         return Ok(Executed::Other(outcome));
     }
-    let bound = current_bound(session, prepared, statement)?;
+    let bound = loop {
+        let bound = current_bound(session, prepared, statement)?;
+        if session.lock_bound(&bound).await? {
+            break bound;
+        }
+    };
     start(session, &bound, values).await
 }
 
@@ -254,7 +268,36 @@ pub(super) async fn start(
     }
 }
 
+/// Runs a plan, again on a new snapshot for as long as rows it would lock or change moved under it.
+///
+/// What an earlier round wrote is taken back, and nothing of it has reached the client; its locks stay.
 async fn start_plan(
+    session: &mut Session,
+    bound: &BoundPlan,
+    values: Vec<ScalarAndMetadata>,
+) -> Result<Executed, PgError> {
+    let mut rounds = 0;
+    loop {
+        let Some(transaction) = &session.transaction else {
+            return Err(PgError::internal("no transaction"));
+        };
+        let stale = Arc::clone(&transaction.stale);
+        stale.store(false, Ordering::Relaxed);
+        let before = bound.kind.writes().then(|| transaction.writes.lock().clone());
+        match run_plan(session, bound, values.clone()).await {
+            Err(_) if stale.load(Ordering::Relaxed) && rounds < ROUNDS_MAX => {
+                rounds += 1;
+                if let (Some(transaction), Some(before)) = (&session.transaction, before) {
+                    *transaction.writes.lock() = before;
+                }
+                session.statement_snapshot()?;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn run_plan(
     session: &mut Session,
     bound: &BoundPlan,
     values: Vec<ScalarAndMetadata>,

@@ -137,6 +137,12 @@ pub const DEFINITIONS: &[Definition] = &[
     ),
     fixed("data_checksums", "off", "Shows whether data checksums are turned on for this cluster."),
     user(
+        "deadlock_timeout",
+        "1s",
+        Kind::Milliseconds,
+        "Sets the time to wait on a lock before checking for deadlock.",
+    ),
+    user(
         "default_table_access_method",
         "heap",
         Kind::Enum(&["heap"]),
@@ -203,8 +209,8 @@ pub const DEFINITIONS: &[Definition] = &[
     user(
         "lock_timeout",
         "0",
-        Kind::Int(0, 0),
-        "Only 0 is supported; no statement waits for a lock.",
+        Kind::Milliseconds,
+        "Sets the maximum allowed duration of any wait for a lock.",
     ),
     fixed("max_connections", "1000", "Sets the maximum number of concurrent connections."),
     fixed("max_identifier_length", "63", "Shows the maximum identifier length."),

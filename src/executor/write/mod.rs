@@ -11,8 +11,10 @@
 //! someone else changed first is a conflict (`40001`): [`RecentWrites`] tells.
 
 mod constraints;
+mod locking;
 
 use std::collections::{BTreeMap, HashSet};
+use std::slice;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -22,10 +24,14 @@ use parking_lot::Mutex;
 
 use crate::catalog::{Catalog, Relation};
 use crate::error::PgError;
+use crate::storage::recent::{Changes, TableChange};
 use crate::storage::{
-    RecentWrites, RowWrite, StorageError, StoreSnapshot, TableVersion, TableWrites,
+    RecentWrites, RowLock, RowWrite, StorageError, StoreSnapshot, TableVersion, TableWrites,
 };
 use crate::types::{Oid, RowId};
+use locking::Waiting;
+
+pub use locking::{Committed, StatementLocks, lock_error};
 
 use constraints::{Change, admit_rows, rows_by_id};
 pub use constraints::{
@@ -220,6 +226,22 @@ impl Writes {
         Ok((Self { working, tables }, moved && !self.tables.is_empty()))
     }
 
+    /// What a commit of these writes does, by table.
+    pub fn changes(&self) -> Changes {
+        let change = |work: &TableWork| match work {
+            TableWork::Rows { writes, .. } => {
+                let mut touched: Vec<RowId> = writes.touched().collect();
+                touched.sort_unstable();
+                touched.dedup();
+                TableChange { touched, inserted: writes.inserted(), whole: false }
+            }
+            TableWork::Whole { .. } | TableWork::Gone { .. } => {
+                TableChange { whole: true, ..TableChange::default() }
+            }
+        };
+        self.tables.iter().map(|(table, work)| (*table, change(work))).collect()
+    }
+
     /// The tables whose rows changed, with the rows that came.
     pub fn changed(&self) -> impl Iterator<Item = (Oid, &TableWrites)> {
         self.tables.iter().filter_map(|(table, work)| match work {
@@ -237,6 +259,7 @@ pub struct StatementWrites {
     writes: Arc<Mutex<Writes>>,
     catalog: Arc<Catalog>,
     check: Arc<dyn RowCheck>,
+    locks: StatementLocks,
     done: Mutex<Done>,
 }
 
@@ -250,13 +273,24 @@ struct Done {
 }
 
 impl StatementWrites {
-    /// Writes go to `writes`; constraints are those of `catalog`, CHECK conditions decided by `check`.
+    /// Writes go to `writes`; constraints are those of `catalog`, CHECK conditions decided by `check`; what is written is
+    /// locked first.
     pub fn new(
         writes: Arc<Mutex<Writes>>,
         catalog: Arc<Catalog>,
         check: Arc<dyn RowCheck>,
+        locks: StatementLocks,
     ) -> Self {
-        Self { writes, catalog, check, done: Mutex::default() }
+        Self { writes, catalog, check, locks, done: Mutex::default() }
+    }
+
+    /// Whether the statement has to run again on a new snapshot, as rows moved under it.
+    pub fn is_stale(&self) -> bool {
+        self.locks.is_stale()
+    }
+
+    fn waiting(&self) -> Waiting<'_> {
+        Waiting { locks: &self.locks, catalog: &self.catalog, writes: &self.writes }
     }
 
     /// All tables as the transaction sees them now.
@@ -279,6 +313,9 @@ impl StatementWrites {
     ) -> Result<Vec<Change>, PgError> {
         let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
         let rows: Vec<RecordBatch> = rows.into_iter().filter(|rows| rows.num_rows() > 0).collect();
+        let waiting = self.waiting();
+        waiting.unique_keys(relation, &rows, None).await?;
+        waiting.referenced_rows(relation, &rows, None).await?;
         let version = self.version(relation)?;
         let mut changes = Vec::with_capacity(rows.len());
         let mut steps = Vec::with_capacity(rows.len());
@@ -298,13 +335,18 @@ impl StatementWrites {
         ids: &[RowId],
         rows: Vec<RecordBatch>,
     ) -> Result<Vec<Change>, PgError> {
-        let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
-        if ids.is_empty() {
+        let Some(table) = relation.table().filter(|_| !ids.is_empty()) else {
             return Ok(Vec::new());
-        }
-        let version = self.version(relation)?;
-        let new = arrow::compute::concat_batches(&version.schema, &rows)?;
-        let old = rows_by_id(&version, ids)?;
+        };
+        let waiting = self.waiting();
+        let old = rows_by_id(&*self.version(relation)?, ids)?;
+        let lock = locking::update_lock(table, &old, &rows)?;
+        waiting.rows(relation, ids, lock).await?;
+        let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
+        waiting.unique_keys(relation, &rows, Some(&old)).await?;
+        waiting.referenced_rows(relation, &rows, Some(&old)).await?;
+        waiting.new_referring(relation, table, &old)?;
+        let new = arrow::compute::concat_batches(&table.schema, &rows)?;
         if old.num_rows() != ids.len() || new.num_rows() != ids.len() {
             return Err(StorageError::WriteConflict.into());
         }
@@ -327,10 +369,13 @@ impl StatementWrites {
         relation: &Arc<Relation>,
         ids: &[RowId],
     ) -> Result<Vec<Change>, PgError> {
-        if ids.is_empty() {
+        let Some(table) = relation.table().filter(|_| !ids.is_empty()) else {
             return Ok(Vec::new());
-        }
+        };
+        let waiting = self.waiting();
+        waiting.rows(relation, ids, RowLock::Update).await?;
         let old = rows_by_id(&*self.version(relation)?, ids)?;
+        waiting.new_referring(relation, table, &old)?;
         let changes = vec![Change::deleted(relation, old)];
         self.write(relation, vec![RowWrite::Delete { ids: ids.into() }], &changes)?;
         Ok(changes)
@@ -370,7 +415,10 @@ impl WriteTarget for StatementWrites {
         search: &mut ConflictSearch,
         rows: &RecordBatch,
     ) -> Result<Conflicts, PgError> {
-        let store = self.writes.lock().view().clone();
+        for (constraint, columns) in search.keys(relation) {
+            self.waiting().new_keys(relation, &columns, constraint, slice::from_ref(rows)).await?;
+        }
+        let store = self.view();
         search.search(&self.catalog, &store, relation, rows, self.check.as_ref())
     }
 

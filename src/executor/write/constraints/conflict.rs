@@ -52,6 +52,16 @@ impl ConflictSearch {
         Self { arbiters, skips, coming: Vec::new() }
     }
 
+    /// The keys that count, with their columns.
+    pub(in crate::executor::write) fn keys(&self, relation: &Relation) -> Vec<(Oid, Vec<usize>)> {
+        let keys = relation.table().into_iter().flat_map(|table| unique_keys(table));
+        keys.filter(|key| self.counts(key.oid)).map(|key| (key.oid, key.columns.to_vec())).collect()
+    }
+
+    fn counts(&self, key: Oid) -> bool {
+        self.arbiters.is_empty() || self.arbiters.contains(&key)
+    }
+
     /// Looks for a batch's rows in `store`. Rows are checked as INSERT checks them first.
     ///
     /// # Errors
@@ -73,9 +83,7 @@ impl ConflictSearch {
                 format!("relation \"{}\" does not exist", relation.name),
             ));
         };
-        let all = self.arbiters.is_empty();
-        let keys: Vec<_> =
-            unique_keys(table).filter(|key| all || self.arbiters.contains(&key.oid)).collect();
+        let keys: Vec<_> = unique_keys(table).filter(|key| self.counts(key.oid)).collect();
         let encoded = keys
             .iter()
             .map(|key| EncodedKeys::encode(&rows, key.columns))

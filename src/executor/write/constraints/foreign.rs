@@ -108,7 +108,7 @@ pub(super) enum Looked<'a> {
 }
 
 /// Keys of one table, to be looked up in another whose columns may be of other types.
-pub(super) struct ForeignKeys {
+pub(in crate::executor::write) struct ForeignKeys {
     keys: EncodedKeys,
     nulls: Option<NullBuffer>,
     /// Rows that the cast to the other type would change.
@@ -117,7 +117,7 @@ pub(super) struct ForeignKeys {
 
 impl ForeignKeys {
     /// `columns` of `batch` in the types of `like_columns` of `like`.
-    pub(super) fn new(
+    pub(in crate::executor::write) fn new(
         batch: &RecordBatch,
         columns: &[usize],
         like: &Table,
@@ -159,6 +159,14 @@ impl ForeignKeys {
             return Looked::Never;
         }
         self.keys.get(row).map_or(Looked::Never, Looked::Key)
+    }
+
+    /// The keys that may be found.
+    pub(in crate::executor::write) fn present(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.keys.len()).filter_map(|row| match self.get(row) {
+            Looked::Key(key) => Some(key),
+            Looked::Null | Looked::Never => None,
+        })
     }
 
     /// Live rows of `version` that have a row's key in `columns`, as positions.
