@@ -263,6 +263,7 @@ impl StatementWrites {
         let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
         let schema = Arc::new(arrow::datatypes::Schema::new(schema));
         let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
+        let rows = self.check.with_generated(child, rows)?;
         self.update_rows(child, &ids, vec![rows]).await
     }
 }

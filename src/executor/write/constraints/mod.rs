@@ -51,6 +51,16 @@ pub trait RowCheck: Send + Sync {
         column: usize,
         rows: usize,
     ) -> Result<ArrayRef, PgError>;
+
+    /// Rows of a table with their generated columns computed anew.
+    ///
+    /// # Errors
+    /// Whatever evaluating an expression raises.
+    fn with_generated(
+        &self,
+        relation: &Relation,
+        rows: RecordBatch,
+    ) -> Result<RecordBatch, PgError>;
 }
 
 /// An error about a table, with the fields that name it.

@@ -14,6 +14,9 @@ use sqlparser::ast::{
     Update, UpdateTableFromKind,
 };
 
+use super::column_value::{
+    Overriding, default_in_values, default_of, given_columns, is_default, with_generated,
+};
 use super::names::{fold, qualified_name};
 use super::provider::TARGET_SCHEMA;
 use super::query::{bind_expression, output_columns, plan_query, with_parameters};
@@ -26,7 +29,7 @@ use crate::planner::bind::context::BindContext;
 use crate::planner::node::{TableWrite, WriteKind};
 use crate::planner::source::ROW_ID;
 pub use assign::bind_default;
-use assign::{default_of, is_default, type_parameter};
+use assign::type_parameter;
 use returning::returning_plan;
 
 /// Binds INSERT.
@@ -47,6 +50,7 @@ pub fn bind_insert(
     };
     let (relation, table) = target(context, name)?;
     let columns = insert_columns(&relation, &table, &insert.columns)?;
+    let overriding = Overriding::of(insert.or.as_ref()).unwrap_or(Overriding::No);
     let alias = insert
         .table_alias
         .as_ref()
@@ -54,12 +58,16 @@ pub fn bind_insert(
     let returning = insert.returning.as_deref();
     let (plan, parameters) = with_parameters(context, |context| {
         let source = match &insert.source {
-            Some(query) => insert_source(context, query, &table, &columns, graphs)?,
+            Some(query) => insert_source(context, query, (&table, &columns), overriding, graphs)?,
             None => LogicalPlanBuilder::empty(true).build()?,
         };
         let width = insert.source.as_ref().map_or(0, |_| source.schema().fields().len());
         check_width(width, columns.len(), insert.columns.is_empty())?;
-        let rows = insert_rows(context, source, &table, &columns[..width])?;
+        let columns = &columns[..width];
+        let given = given_columns(&table, columns, insert.source.as_deref(), overriding)?;
+        let given: Vec<(usize, bool)> = columns.iter().copied().zip(given).collect();
+        let rows = insert_rows(context, source, &table, &given)?;
+        let rows = with_generated(context, rows, &table, 0)?;
         let write = match &insert.on {
             None => write(&relation, WriteKind::Insert, rows, 0, &alias)?,
             Some(on) => conflict::on_conflict(context, &relation, &alias, on, rows)?,
@@ -153,7 +161,7 @@ fn finish(
 }
 
 fn check_insert(insert: &Insert) -> Result<(), PgError> {
-    let foreign = insert.or.is_some()
+    let foreign = Overriding::of(insert.or.as_ref()).is_none()
         || insert.ignore
         || insert.overwrite
         || !insert.assignments.is_empty()
@@ -272,8 +280,8 @@ fn check_width(given: usize, wanted: usize, implicit: bool) -> Result<(), PgErro
 fn insert_source(
     context: &BindContext,
     query: &Query,
-    table: &Table,
-    columns: &[usize],
+    (table, columns): (&Table, &[usize]),
+    overriding: Overriding,
     graphs: &Arc<[GraphTable]>,
 ) -> Result<LogicalPlan, PgError> {
     let mut query = query.clone();
@@ -282,7 +290,7 @@ fn insert_source(
             for (expr, column) in row.content.iter_mut().zip(columns) {
                 let column = &table.columns[*column];
                 if is_default(expr) {
-                    *expr = default_of(column)?;
+                    *expr = default_in_values(column, overriding)?;
                 }
                 type_parameter(expr, column);
             }
@@ -297,12 +305,13 @@ fn insert_source(
     plan_query(context, &query, graphs)
 }
 
-/// Source rows as full rows of the table: given columns cast, the others by their defaults.
+/// Source rows as full rows of the table: given columns cast, the others by their defaults. `columns` are where the
+/// source's columns go, and whether their values count.
 fn insert_rows(
     context: &BindContext,
     source: LogicalPlan,
     table: &Table,
-    columns: &[usize],
+    columns: &[(usize, bool)],
 ) -> Result<LogicalPlan, PgError> {
     let schema = Arc::clone(source.schema());
     let empty = datafusion::common::DFSchema::empty();
@@ -312,7 +321,7 @@ fn insert_rows(
         .iter()
         .enumerate()
         .map(|(at, column)| {
-            let expr = match columns.iter().position(|given| *given == at) {
+            let expr = match columns.iter().position(|given| *given == (at, true)) {
                 Some(from) => {
                     let value = unknown_source(&source, from)
                         .unwrap_or_else(|| Expr::Column(given[from].clone()));
@@ -461,6 +470,7 @@ impl Target {
         }
         let plan = LogicalPlanBuilder::from(rows).project(exprs)?.build()?;
         let plan = decorrelate::decorrelate(plan)?;
+        let plan = with_generated(context, plan, &self.table, carried + 1)?;
         Ok((Rows { plan, carried }, values.into_iter().map(|(at, _)| at).collect()))
     }
 }

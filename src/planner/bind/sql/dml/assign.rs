@@ -3,14 +3,15 @@
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::Expr;
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Expr as SqlExpr, Ident, ObjectName, ObjectNamePart, Query,
-    Select, SelectItem, SetExpr, Value,
+    Assignment, AssignmentTarget, Expr as SqlExpr, ObjectName, ObjectNamePart, Query, Select,
+    SelectItem, SetExpr, Value,
 };
 
 use super::{ident_offset, undefined_column};
-use crate::catalog::{Column, ColumnDefault, Relation, Table};
+use crate::catalog::{Column, Relation, Table};
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::context::BindContext;
+use crate::planner::bind::sql::column_value::{check_assigned, default_of, is_default};
 use crate::planner::bind::sql::names::fold;
 use crate::planner::bind::sql::query::bind_expression;
 use crate::planner::bind::sql::{resolve, rewrite};
@@ -163,11 +164,6 @@ fn column_of_query(query: &Query, at: usize, wanted: usize) -> Result<SqlExpr, P
     Ok(crate::parser::stored::parse_expression(&text)?)
 }
 
-/// Whether an expression is the word DEFAULT.
-pub(super) fn is_default(expr: &SqlExpr) -> bool {
-    matches!(expr, SqlExpr::Identifier(Ident { value, quote_style: None, .. }) if value.eq_ignore_ascii_case("default"))
-}
-
 /// What is assigned to a column, over the columns of `schema`.
 pub(super) fn bind_value(
     context: &BindContext,
@@ -175,6 +171,7 @@ pub(super) fn bind_value(
     column: &Column,
     schema: &DFSchema,
 ) -> Result<Expr, PgError> {
+    check_assigned(column, value)?;
     let mut value = if is_default(value) { default_of(column)? } else { value.clone() };
     type_parameter(&mut value, column);
     let expr = bind_expression(context, &value, schema)?;
@@ -189,18 +186,6 @@ pub fn bind_default(context: &BindContext, column: &Column) -> Result<Expr, PgEr
     let empty = DFSchema::empty();
     let default = bind_expression(context, &default_of(column)?, &empty)?;
     cast_to_column(context, default, column, &empty)
-}
-
-pub(super) fn default_of(column: &Column) -> Result<SqlExpr, PgError> {
-    match &column.default {
-        Some(ColumnDefault::Expression(text)) => crate::parser::stored::parse_expression(text)
-            .map_err(|error| {
-                PgError::internal(format!("default of \"{}\" cannot be read: {error}", column.name))
-            }),
-        Some(ColumnDefault::Generated(_) | ColumnDefault::Identity { .. }) | None => {
-            Ok(SqlExpr::value(Value::Null))
-        }
-    }
 }
 
 /// `$1`, a quoted literal or NULL in the place of a column has the column's type.
