@@ -21,14 +21,17 @@ use super::engine::{Engine, now_us};
 use super::outcome::{Format, Outcome, OutputColumn};
 use super::session_impl::{ScriptPosition, Session};
 use super::shared::SessionShared;
-use super::statements::{CachedBound, PortalRows, Prepared, read};
+use super::statements::{CachedBound, PortalRows, Prepared, ShortCache, read};
 use super::{copy, define, utility};
 use crate::access::{Admitted, admit, admit_ddl};
 use crate::error::{PgError, SqlState};
+use crate::executor::short::ShortPlan;
+use crate::executor::write::StatementWrites;
 use crate::executor::{Statement as Execution, WriteTarget, physical};
 use crate::optimizer::optimize;
 use crate::parser::{Body, Statement};
 use crate::planner::bind::{Bound, BoundColumn, BoundPlan, Parameters, PlanKind, bind};
+use crate::storage::StoreSnapshot;
 use crate::types::input_column::InputColumn;
 use crate::types::pg_type::PgType;
 
@@ -142,7 +145,8 @@ pub(super) fn prepare_statement(
 fn cached(session: &Session, bound: Bound) -> CachedBound {
     let catalog_version =
         session.transaction.as_ref().map_or(0, |transaction| transaction.catalog.version);
-    CachedBound { bound, catalog_version, search_path: session.shared.search_path() }
+    let search_path = session.shared.search_path();
+    CachedBound { bound: Arc::new(bound), short: Arc::default(), catalog_version, search_path }
 }
 
 /// Whether binding is more than reading names: data definition and COPY are bound when they run.
@@ -194,8 +198,8 @@ pub(super) async fn execute(
     if let Some(outcome) = copy::run(session, statement).await? {
         return Ok(Executed::Other(outcome));
     }
-    let bound = current_bound(session, prepared, statement)?;
-    start(session, &bound, values).await
+    let (bound, short) = current_bound(session, prepared, statement)?;
+    start_cached(session, &bound, values, &short).await
 }
 
 /// The cached bound statement, bound again if names may stand for something else by now.
@@ -203,7 +207,7 @@ fn current_bound(
     session: &mut Session,
     prepared: &Prepared,
     statement: &Statement,
-) -> Result<Bound, PgError> {
+) -> Result<(Arc<Bound>, Arc<ShortCache>), PgError> {
     let version = session.statement_snapshot()?.catalog.version;
     let search_path = session.shared.search_path();
     let cached_bound = prepared.bound.lock().clone();
@@ -211,7 +215,7 @@ fn current_bound(
         && known.catalog_version == version
         && known.search_path == search_path
     {
-        return Ok(known.bound);
+        return Ok((known.bound, known.short));
     }
     let types = prepared.parameters.iter().cloned().map(Some).collect();
     let bound = bind_statement(session, statement, Parameters { types })?;
@@ -233,16 +237,29 @@ fn current_bound(
                 "cached plan must not change result type",
             ));
         }
-        *prepared.bound.lock() = Some(cached(session, bound.clone()));
     }
-    Ok(bound)
+    let renewed = cached(session, bound);
+    if is_plan(statement) {
+        *prepared.bound.lock() = Some(renewed.clone());
+    }
+    Ok((renewed.bound, renewed.short))
 }
 
-/// Runs a bound statement: the one place where plans are admitted.
+/// Runs a bound statement once.
 pub(super) async fn start(
     session: &mut Session,
     bound: &Bound,
     values: Vec<ScalarAndMetadata>,
+) -> Result<Executed, PgError> {
+    start_cached(session, bound, values, &ShortCache::default()).await
+}
+
+/// Runs a bound statement: the one place where plans are admitted.
+async fn start_cached(
+    session: &mut Session,
+    bound: &Bound,
+    values: Vec<ScalarAndMetadata>,
+    short: &ShortCache,
 ) -> Result<Executed, PgError> {
     match bound {
         Bound::Ddl(command) => {
@@ -250,8 +267,85 @@ pub(super) async fn start(
             let tag = define::run(session, command).await?;
             Ok(Executed::Other(Outcome::Command(tag)))
         }
-        Bound::Plan(plan) => start_plan(session, plan, values).await,
+        Bound::Plan(plan) => match short_plan(session, plan, short)? {
+            Some(short) => run_short(session, plan, &short, &values).await,
+            None => start_plan(session, plan, values).await,
+        },
     }
+}
+
+/// The short way of a plan for the current role, compiled at its first use.
+///
+/// What was admitted holds for the role it was admitted for, and for the catalog version that the cache belongs to: a
+/// `REVOKE` is a change of the catalog.
+fn short_plan(
+    session: &Session,
+    bound: &BoundPlan,
+    cache: &ShortCache,
+) -> Result<Option<Arc<ShortPlan>>, PgError> {
+    if matches!(bound.kind, PlanKind::Explain { .. }) {
+        return Ok(None);
+    }
+    let caller = &session.shared.caller;
+    if let Some((admitted_for, short)) = &*cache.lock()
+        && admitted_for == caller
+    {
+        return Ok(short.clone());
+    }
+    let short = match ShortPlan::may_exist(&bound.plan) {
+        true => {
+            let admitted = admit(bound.plan.clone(), caller)?;
+            ShortPlan::compile(session.engine.runtime.state(), &admitted).map(Arc::new)
+        }
+        false => None,
+    };
+    *cache.lock() = Some((caller.clone(), short.clone()));
+    Ok(short)
+}
+
+async fn run_short(
+    session: &mut Session,
+    bound: &BoundPlan,
+    short: &ShortPlan,
+    values: &[ScalarAndMetadata],
+) -> Result<Executed, PgError> {
+    let (store, target) = snapshot_and_target(session, short.writes(), true)?;
+    session.answers.set_store(&store);
+    let values: Vec<ScalarValue> = values.iter().map(|value| value.value.clone()).collect();
+    let context = session.engine.runtime.task_context();
+    let batches = short.run(&store, &values, target, context).await?;
+    let columns = output_columns(&bound.columns);
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    if !bound.kind.gives_rows() {
+        return Ok(Executed::Other(Outcome::Command(bound.kind.tag(rows as u64))));
+    }
+    let schema = Arc::clone(bound.plan.schema().inner());
+    let batches = futures::stream::iter(batches.into_iter().map(Ok)).boxed();
+    Ok(Executed::Rows(PortalRows::new(columns, schema, bound.kind, batches)))
+}
+
+/// The tables as the transaction sees them, and where a write goes.
+fn snapshot_and_target(
+    session: &Session,
+    writes: bool,
+    runs: bool,
+) -> Result<(StoreSnapshot, Option<Arc<dyn WriteTarget>>), PgError> {
+    let Some(transaction) = &session.transaction else {
+        return Err(PgError::internal("no transaction"));
+    };
+    if writes && runs && transaction.read_only {
+        return Err(PgError::new(
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            "cannot execute this statement in a read-only transaction",
+        ));
+    }
+    let target = writes.then(|| {
+        let checks = Arc::new(session.checks(transaction));
+        let catalog = Arc::clone(&transaction.catalog);
+        Arc::new(StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks))
+            as Arc<dyn WriteTarget>
+    });
+    Ok((transaction.writes.lock().view().clone(), target))
 }
 
 async fn start_plan(
@@ -336,18 +430,11 @@ fn execution(
     writes: bool,
     kind: PlanKind,
 ) -> Result<Arc<Execution>, PgError> {
+    let runs = !matches!(kind, PlanKind::Explain { analyze: false, .. });
+    let (store, target) = snapshot_and_target(session, writes, runs)?;
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
-    let runs = !matches!(kind, PlanKind::Explain { analyze: false, .. });
-    if writes && runs && transaction.read_only {
-        return Err(PgError::new(
-            SqlState::READ_ONLY_SQL_TRANSACTION,
-            "cannot execute this statement in a read-only transaction",
-        ));
-    }
-    let target = writes.then(|| session.write_target(transaction) as Arc<dyn WriteTarget>);
-    let store = transaction.writes.lock().view().clone();
     session.answers.set_tables(&store, session.prepared_and_cursors());
     Ok(Arc::new(Execution::new(
         Arc::clone(&transaction.catalog),

@@ -14,7 +14,7 @@ use super::object_names::ObjectNames;
 use super::outcome::{
     Completion, Format, Outcome, OutputColumn, StatementDescription, TransactionStatus,
 };
-use super::settings::{Settings, milliseconds};
+use super::settings::Settings;
 use super::shared::SessionShared;
 use super::statements::{Portal, Prepared, Progress, Statements};
 use super::transaction::{Isolation, Transaction};
@@ -53,6 +53,8 @@ pub struct Session {
     /// Whether this is the server itself, at its first start.
     pub(super) system: bool,
     reported: BTreeMap<&'static str, String>,
+    /// The settings that `reported` was compared with last.
+    reported_as: Option<Settings>,
     timer: Option<tokio::task::AbortHandle>,
 }
 
@@ -130,6 +132,7 @@ impl Session {
             copy: None,
             system: false,
             reported: BTreeMap::new(),
+            reported_as: None,
             timer: None,
         }
     }
@@ -193,6 +196,10 @@ impl Session {
     /// Reported settings that changed since the last call; all of them at the first.
     pub fn take_parameter_status(&mut self) -> Vec<(String, String)> {
         let settings = self.shared.settings.lock();
+        if self.reported_as.as_ref().is_some_and(|known| settings.unchanged_since(known)) {
+            return Vec::new();
+        }
+        self.reported_as = Some(settings.clone());
         let changed: Vec<(&'static str, String)> = settings
             .reported()
             .filter(|(name, value)| self.reported.get(name).is_none_or(|known| known != value))
@@ -463,8 +470,7 @@ impl Session {
     fn begin(&mut self, text: &str) -> CancellationToken {
         self.stop_timer();
         let token = self.shared.begin_statement(text);
-        let timeout =
-            milliseconds(self.shared.settings.lock().value("statement_timeout")).unwrap_or(0);
+        let timeout = self.shared.settings.lock().statement_timeout_ms();
         if timeout > 0 {
             let (shared, timed) = (Arc::clone(&self.shared), token.clone());
             let timer = tokio::spawn(async move {

@@ -10,7 +10,9 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use super::outcome::{Completion, OutputColumn, RowStream};
+use crate::access::Caller;
 use crate::error::{PgError, SqlState};
+use crate::executor::short::ShortPlan;
 use crate::parser::Statement;
 use crate::planner::bind::{Bound, PlanKind};
 use crate::types::pg_type::PgType;
@@ -41,10 +43,14 @@ pub(super) struct Prepared {
     pub(super) prepared_us: i64,
 }
 
+/// The short way of a plan, once it was asked for, and the role it was admitted for.
+pub(super) type ShortCache = parking_lot::Mutex<Option<(Caller, Option<Arc<ShortPlan>>)>>;
+
 /// A bound statement and the state of the catalog it was bound in.
 #[derive(Debug, Clone)]
 pub(super) struct CachedBound {
-    pub(super) bound: Bound,
+    pub(super) bound: Arc<Bound>,
+    pub(super) short: Arc<ShortCache>,
     pub(super) catalog_version: u64,
     pub(super) search_path: Vec<String>,
 }
