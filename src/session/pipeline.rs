@@ -18,10 +18,10 @@ use futures::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
 
 use super::engine::{Engine, now_us};
-use super::outcome::{Format, Outcome, OutputColumn};
+use super::outcome::{Format, Outcome, OutputColumn, RowStream};
 use super::session_impl::{ScriptPosition, Session};
 use super::shared::SessionShared;
-use super::statements::{CachedBound, PortalRows, Prepared, ShortCache, read};
+use super::statements::{CachedBound, PortalRows, Prepared, ReadyRows, Short, ShortCache, read};
 use super::{copy, define, utility};
 use crate::access::{Admitted, admit, admit_ddl};
 use crate::error::{PgError, SqlState};
@@ -59,11 +59,16 @@ pub(super) async fn run(
     {
         return Err(PgError::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
     }
-    match start(session, &bound, Vec::new()).await? {
+    match start_cached(session, &bound, Vec::new(), &ShortCache::default()).await? {
         Executed::Rows(rows) => {
             let columns = Arc::clone(&rows.columns);
             let rows = Arc::new(parking_lot::Mutex::new(rows));
             Ok(Outcome::Rows { columns, rows: read(&rows, 0)? })
+        }
+        Executed::Ready(ready) => {
+            let tag = ready.kind.tag(ready.batch.num_rows() as u64);
+            let rows = RowStream::ready(ready.schema, ready.batch, tag);
+            Ok(Outcome::Rows { columns: ready.columns, rows })
         }
         Executed::Other(outcome) => Ok(outcome),
     }
@@ -138,7 +143,7 @@ pub(super) fn prepare_statement(
         }
         prepared.bound = parking_lot::Mutex::new(Some(cached(session, bound)));
     }
-    prepared.statement = Some(statement);
+    prepared.statement = Some(Arc::new(statement));
     Ok(prepared)
 }
 
@@ -180,6 +185,8 @@ fn declared_types(oids: &[u32]) -> Result<Vec<Option<PgType>>, PgError> {
 pub(super) enum Executed {
     /// Rows, perhaps not computed yet.
     Rows(PortalRows),
+    /// A few rows that are here.
+    Ready(ReadyRows),
     /// Anything else.
     Other(Outcome),
 }
@@ -251,7 +258,10 @@ pub(super) async fn start(
     bound: &Bound,
     values: Vec<ScalarAndMetadata>,
 ) -> Result<Executed, PgError> {
-    start_cached(session, bound, values, &ShortCache::default()).await
+    match start_cached(session, bound, values, &ShortCache::default()).await? {
+        Executed::Ready(ready) => Ok(Executed::Rows(ready.into_rows())),
+        executed => Ok(executed),
+    }
 }
 
 /// Runs a bound statement: the one place where plans are admitted.
@@ -268,7 +278,7 @@ async fn start_cached(
             Ok(Executed::Other(Outcome::Command(tag)))
         }
         Bound::Plan(plan) => match short_plan(session, plan, short)? {
-            Some(short) => run_short(session, plan, &short, &values).await,
+            Some(short) => run_short(session, plan, short, values).await,
             None => start_plan(session, plan, values).await,
         },
     }
@@ -282,7 +292,7 @@ fn short_plan(
     session: &Session,
     bound: &BoundPlan,
     cache: &ShortCache,
-) -> Result<Option<Arc<ShortPlan>>, PgError> {
+) -> Result<Option<Short>, PgError> {
     if matches!(bound.kind, PlanKind::Explain { .. }) {
         return Ok(None);
     }
@@ -295,7 +305,8 @@ fn short_plan(
     let short = match ShortPlan::may_exist(&bound.plan) {
         true => {
             let admitted = admit(bound.plan.clone(), caller)?;
-            ShortPlan::compile(session.engine.runtime.state(), &admitted).map(Arc::new)
+            ShortPlan::compile(session.engine.runtime.state(), admitted)?
+                .map(|plan| Short { plan: Arc::new(plan), columns: output_columns(&bound.columns) })
         }
         false => None,
     };
@@ -306,22 +317,27 @@ fn short_plan(
 async fn run_short(
     session: &mut Session,
     bound: &BoundPlan,
-    short: &ShortPlan,
-    values: &[ScalarAndMetadata],
+    short: Short,
+    values: Vec<ScalarAndMetadata>,
 ) -> Result<Executed, PgError> {
+    let Short { plan: short, columns } = short;
     let (store, target) = snapshot_and_target(session, short.writes(), true)?;
     session.answers.set_store(&store);
-    let values: Vec<ScalarValue> = values.iter().map(|value| value.value.clone()).collect();
+    let values: Vec<ScalarValue> = values.into_iter().map(|value| value.value).collect();
     let context = session.engine.runtime.task_context();
     let batches = short.run(&store, &values, target, context).await?;
-    let columns = output_columns(&bound.columns);
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     if !bound.kind.gives_rows() {
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         return Ok(Executed::Other(Outcome::Command(bound.kind.tag(rows as u64))));
     }
     let schema = Arc::clone(bound.plan.schema().inner());
-    let batches = futures::stream::iter(batches.into_iter().map(Ok)).boxed();
-    Ok(Executed::Rows(PortalRows::new(columns, schema, bound.kind, batches)))
+    let mut batches = batches;
+    let batch = match batches.len() {
+        0 => RecordBatch::new_empty(Arc::clone(&schema)),
+        1 => batches.swap_remove(0),
+        _ => arrow::compute::concat_batches(batches[0].schema_ref(), &batches)?,
+    };
+    Ok(Executed::Ready(ReadyRows { columns, schema, kind: bound.kind, batch }))
 }
 
 /// The tables as the transaction sees them, and where a write goes.
@@ -354,7 +370,7 @@ async fn start_plan(
     values: Vec<ScalarAndMetadata>,
 ) -> Result<Executed, PgError> {
     let physical = physical_plan(session, bound, values).await?;
-    let token = session.shared.now().token;
+    let token = session.shared.token();
     let columns = output_columns(&bound.columns);
     let kind = bound.kind;
     if let PlanKind::Explain { analyze, .. } = kind {
@@ -633,7 +649,7 @@ pub(super) fn read_values(
             ),
         ));
     }
-    let settings = session.shared.settings.lock().input(session.shared.now().transaction_us);
+    let settings = session.shared.settings.lock().input(session.shared.transaction_us());
     let mut read = Vec::with_capacity(values.len());
     for (at, ((value, format), ty)) in
         values.iter().zip(formats).zip(&prepared.parameters).enumerate()

@@ -12,7 +12,7 @@ use super::facts::{SessionAnswers, SessionChecks};
 use super::identity::{Authenticated, LoginRequest};
 use super::object_names::ObjectNames;
 use super::outcome::{
-    Completion, Format, Outcome, OutputColumn, StatementDescription, TransactionStatus,
+    Completion, Format, Outcome, OutputColumn, RowStream, StatementDescription, TransactionStatus,
 };
 use super::settings::Settings;
 use super::shared::SessionShared;
@@ -227,7 +227,7 @@ impl Session {
 
     /// A token that cancels what runs now.
     pub fn cancel_token(&self) -> CancellationToken {
-        self.shared.now().token
+        self.shared.token()
     }
 
     /// Splits a query string.
@@ -350,13 +350,14 @@ impl Session {
     /// # Errors
     /// Whatever the statement raises. Call [`Self::fail`] then.
     pub async fn execute(&mut self, portal: &str, max_rows: usize) -> Result<Outcome, PgError> {
-        let text = self.statements.portal(portal)?.prepared.text.clone();
-        let token = self.begin(&text);
+        let prepared = Arc::clone(&self.statements.portal(portal)?.prepared);
+        let token = self.begin(&prepared.text);
         let shared = Arc::clone(&self.shared);
+        // A cancel is looked for where the statement waits; what is done at once is not slowed down by it.
         tokio::select! {
             biased;
-            () = token.cancelled() => Err(shared.canceled()),
             outcome = self.execute_inner(portal, max_rows) => outcome,
+            () = token.cancelled() => Err(shared.canceled()),
         }
     }
 
@@ -378,6 +379,23 @@ impl Session {
             pipeline::Executed::Rows(rows) => {
                 let rows = Arc::new(parking_lot::Mutex::new(rows));
                 let columns = Arc::clone(&rows.lock().columns);
+                let stream = statements::read(&rows, max_rows)?;
+                if let Ok(portal) = self.statements.portal(name) {
+                    portal.progress = Progress::Rows(rows);
+                }
+                Ok(Outcome::Rows { columns, rows: stream })
+            }
+            pipeline::Executed::Ready(ready) => {
+                let columns = Arc::clone(&ready.columns);
+                if max_rows == 0 {
+                    let tag = ready.kind.tag(ready.batch.num_rows() as u64);
+                    let rows = RowStream::ready(ready.schema, ready.batch, tag);
+                    if let Ok(portal) = self.statements.portal(name) {
+                        portal.progress = Progress::Done(ready.kind.tag(0));
+                    }
+                    return Ok(Outcome::Rows { columns, rows });
+                }
+                let rows = Arc::new(parking_lot::Mutex::new(ready.into_rows()));
                 let stream = statements::read(&rows, max_rows)?;
                 if let Ok(portal) = self.statements.portal(name) {
                     portal.progress = Progress::Rows(rows);
@@ -434,7 +452,10 @@ impl Session {
                 Ok(())
             }
             Some(transaction) => {
-                let result = transaction.commit(&self.database, &self.checks(&transaction));
+                let result = match transaction.changed_anything() {
+                    true => transaction.commit(&self.database, &self.checks(&transaction)),
+                    false => Ok(()),
+                };
                 self.after_transaction(result.is_ok());
                 result
             }
@@ -526,23 +547,19 @@ impl Session {
         let settings = self.shared.settings.lock();
         let isolation = match isolation {
             Some(isolation) => isolation,
-            None => utility::isolation(settings.value("default_transaction_isolation"))?,
+            None => utility::isolation(settings.transaction_defaults().0)?,
         };
-        let read_only =
-            read_only.unwrap_or(settings.value("default_transaction_read_only") == "on");
+        let read_only = read_only.unwrap_or(settings.transaction_defaults().1);
         drop(settings);
         let transaction = Transaction::begin(&self.database, isolation, read_only, explicit);
         self.shared.begin_transaction(self.engine.next_transaction());
         self.shared.undo.lock().before = Some(self.shared.settings.lock().clone());
         let mut settings = self.shared.settings.lock();
-        settings.initialize(
-            "transaction_isolation",
-            match isolation {
-                Isolation::ReadCommitted => "read committed",
-                Isolation::RepeatableRead => "repeatable read",
-            },
-        );
-        settings.initialize("transaction_read_only", if read_only { "on" } else { "off" });
+        let isolation = match isolation {
+            Isolation::ReadCommitted => "read committed",
+            Isolation::RepeatableRead => "repeatable read",
+        };
+        settings.transaction_is(isolation, read_only);
         drop(settings);
         self.transaction = Some(transaction);
         Ok(())
@@ -561,8 +578,7 @@ impl Session {
                 let _ = settings.set(&name, &value);
             }
         }
-        settings.initialize("transaction_isolation", "read committed");
-        settings.initialize("transaction_read_only", "off");
+        settings.transaction_is("read committed", false);
         drop(settings);
         self.shared.set_catalog(&self.database.latest().catalog);
     }

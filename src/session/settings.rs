@@ -303,6 +303,12 @@ struct Derived {
     statement_timeout_ms: u64,
     search_path: Vec<String>,
     output: OutputSettings,
+    /// With `now` at 0.
+    input: InputSettings,
+    transaction_isolation: String,
+    transaction_read_only: String,
+    default_transaction_isolation: String,
+    default_transaction_read_only: bool,
 }
 
 impl Default for Settings {
@@ -341,7 +347,20 @@ impl Settings {
                 },
                 extra_float_digits: self.value("extra_float_digits").parse().unwrap_or(1),
             };
+            let input = InputSettings {
+                timezone: output.timezone.clone(),
+                date_order,
+                interval_style: output.interval_style,
+                now: 0,
+            };
             Arc::new(Derived {
+                input,
+                transaction_isolation: self.value("transaction_isolation").to_owned(),
+                transaction_read_only: self.value("transaction_read_only").to_owned(),
+                default_transaction_isolation: self
+                    .value("default_transaction_isolation")
+                    .to_owned(),
+                default_transaction_read_only: self.value("default_transaction_read_only") == "on",
                 statement_timeout_ms: milliseconds(self.value("statement_timeout")).unwrap_or(0),
                 search_path: split_path(self.value("search_path")),
                 output,
@@ -357,6 +376,24 @@ impl Settings {
     /// Whether both have the same values because one is an unchanged copy of the other.
     pub fn unchanged_since(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.values, &other.values)
+    }
+
+    /// What a transaction is unless it says otherwise: its isolation level, and whether it is read-only.
+    pub fn transaction_defaults(&self) -> (&str, bool) {
+        let derived = self.derived();
+        (&derived.default_transaction_isolation, derived.default_transaction_read_only)
+    }
+
+    /// Shows what the current transaction is.
+    pub fn transaction_is(&mut self, isolation: &str, read_only: bool) {
+        let read_only = if read_only { "on" } else { "off" };
+        let derived = self.derived();
+        if derived.transaction_isolation != isolation {
+            self.initialize("transaction_isolation", isolation);
+        }
+        if self.derived().transaction_read_only != read_only {
+            self.initialize("transaction_read_only", read_only);
+        }
     }
 
     /// `statement_timeout`, 0 for none.
@@ -494,13 +531,7 @@ impl Settings {
 
     /// How values are read; `now` is the transaction's time in microseconds since 1970.
     pub fn input(&self, now: i64) -> InputSettings {
-        let (_, date_order) = self.date_style();
-        InputSettings {
-            timezone: self.timezone(),
-            date_order,
-            interval_style: self.interval_style(),
-            now,
-        }
+        InputSettings { now, ..self.derived().input.clone() }
     }
 }
 

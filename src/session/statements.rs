@@ -26,7 +26,7 @@ const PORTALS_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Prepared {
     /// `None` for an empty query string.
-    pub(super) statement: Option<Statement>,
+    pub(super) statement: Option<Arc<Statement>>,
     /// Types the client declared.
     pub(super) declared: Vec<Option<PgType>>,
     /// Parameter types as resolved.
@@ -44,7 +44,30 @@ pub(super) struct Prepared {
 }
 
 /// The short way of a plan, once it was asked for, and the role it was admitted for.
-pub(super) type ShortCache = parking_lot::Mutex<Option<(Caller, Option<Arc<ShortPlan>>)>>;
+pub(super) type ShortCache = parking_lot::Mutex<Option<(Caller, Option<Short>)>>;
+
+/// A compiled statement, and what its rows look like.
+#[derive(Debug, Clone)]
+pub(super) struct Short {
+    pub(super) plan: Arc<ShortPlan>,
+    pub(super) columns: Arc<[OutputColumn]>,
+}
+
+/// The rows of a statement that was run at once.
+pub(super) struct ReadyRows {
+    pub(super) columns: Arc<[OutputColumn]>,
+    pub(super) schema: SchemaRef,
+    pub(super) kind: PlanKind,
+    pub(super) batch: RecordBatch,
+}
+
+impl ReadyRows {
+    /// As rows that can be read in several executions.
+    pub(super) fn into_rows(self) -> PortalRows {
+        let batches = futures::stream::iter([Ok(self.batch)]).boxed();
+        PortalRows::new(self.columns, self.schema, self.kind, batches)
+    }
+}
 
 /// A bound statement and the state of the catalog it was bound in.
 #[derive(Debug, Clone)]

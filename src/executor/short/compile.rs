@@ -8,12 +8,15 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, ScalarValue, TableReference};
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, LogicalPlan, Operator, TableScan};
+use datafusion::optimizer::Optimizer;
+use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::physical_expr::PhysicalExpr;
 use parking_lot::Mutex;
 
-use super::{LookUp, Projection, ShortPlan, Step, Write};
+use super::{LookUp, Over, Projection, ShortPlan, Step, Write};
 use crate::access::Admitted;
 use crate::catalog::{ConstraintKind, Relation};
+use crate::error::PgError;
 use crate::planner::node::TableWrite;
 use crate::planner::source::RelationSource;
 
@@ -29,12 +32,25 @@ impl ShortPlan {
     /// The short way of a plan, if it has one.
     ///
     /// A plan that DataFusion would refuse has none: the long way says why.
-    pub fn compile(state: &SessionState, plan: &Admitted<LogicalPlan>) -> Option<Self> {
-        let plan = plan.get();
+    ///
+    /// # Errors
+    /// `XX000` if leaving out columns that are not needed widened what the plan touches.
+    pub fn compile(
+        state: &SessionState,
+        plan: Admitted<LogicalPlan>,
+    ) -> Result<Option<Self>, PgError> {
+        let needed = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
+        let plan = plan.rewritten(|plan| Ok(needed.optimize(plan, state, |_, _| {})?))?;
+        Ok(Self::of(state, plan.get()))
+    }
+
+    fn of(state: &SessionState, plan: &LogicalPlan) -> Option<Self> {
         let parameters = parameters_of(plan)?;
         let compiler = Compiler { state, parameters: parameter_schema(&parameters)? };
         let (rows, write) = compiler.statement(plan)?;
-        Some(Self { rows, write, parameters })
+        let parameter_schema = Arc::clone(compiler.parameters.inner());
+        let parameters = parameters.into_iter().map(|(place, _)| place).collect();
+        Some(Self { rows, write, parameters, parameter_schema })
     }
 }
 
@@ -217,8 +233,10 @@ impl Compiler<'_> {
 
     fn filter(&self, filter: &datafusion::logical_expr::Filter) -> Option<Step> {
         let input = Box::new(self.step(&filter.input)?);
-        let condition = self.expression(&filter.predicate, filter.input.schema())?;
-        Some(Step::Filter { input, condition })
+        let schema = filter.input.schema();
+        let condition = self.expression(&filter.predicate, schema)?;
+        let over = self.over(std::slice::from_ref(&filter.predicate), schema)?;
+        Some(Step::Filter { input, condition, over })
     }
 
     /// A scan under a condition that names a whole key; what else the condition says is checked on the row.
@@ -258,7 +276,8 @@ impl Compiler<'_> {
             None => Some(look_up),
             Some(rest) => {
                 let condition = self.expression(&rest, schema)?;
-                Some(Step::Filter { input: Box::new(look_up), condition })
+                let over = self.over(std::slice::from_ref(&rest), schema)?;
+                Some(Step::Filter { input: Box::new(look_up), condition, over })
             }
         }
     }
@@ -300,7 +319,19 @@ impl Compiler<'_> {
     ) -> Option<Projection> {
         let expressions =
             exprs.iter().map(|expr| self.expression(expr, input)).collect::<Option<Vec<_>>>()?;
-        Some(Projection { expressions, schema: Arc::clone(output.inner()) })
+        let over = self.over(exprs, input)?;
+        Some(Projection { expressions, over, schema: Arc::clone(output.inner()) })
+    }
+
+    fn over(&self, exprs: &[Expr], input: &DFSchema) -> Option<Over> {
+        let uses_parameters = |expr: &Expr| {
+            expr.exists(|expr| Ok(matches!(expr, Expr::Placeholder(_)))).unwrap_or(true)
+        };
+        if !exprs.iter().any(uses_parameters) {
+            return Some(Over::Rows);
+        }
+        let both = input.join(&self.parameters).ok()?;
+        Some(Over::RowsAndParameters(Arc::clone(both.inner())))
     }
 
     /// An expression over the columns of `schema` and, after them, the parameters.

@@ -18,7 +18,7 @@ mod run;
 
 use std::sync::Arc;
 
-use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
 
 use crate::planner::node::TableWrite;
@@ -30,7 +30,8 @@ pub struct ShortPlan {
     rows: Step,
     write: Option<Write>,
     /// `$1`, `$2`, … as far as the plan uses them; their place among the parameters, from 0.
-    parameters: Vec<(usize, FieldRef)>,
+    parameters: Vec<usize>,
+    parameter_schema: SchemaRef,
 }
 
 #[derive(Debug)]
@@ -46,7 +47,17 @@ struct Write {
 #[derive(Debug)]
 struct Projection {
     expressions: Vec<Arc<dyn PhysicalExpr>>,
+    over: Over,
     schema: SchemaRef,
+}
+
+/// What expressions are evaluated over.
+#[derive(Debug)]
+enum Over {
+    /// The rows alone.
+    Rows,
+    /// The rows with the parameters beside them.
+    RowsAndParameters(SchemaRef),
 }
 
 /// Gives a batch of rows.
@@ -59,7 +70,7 @@ enum Step {
     /// At most one row, by a key.
     LookUp(LookUp),
     /// Rows for which a condition is true.
-    Filter { input: Box<Step>, condition: Arc<dyn PhysicalExpr> },
+    Filter { input: Box<Step>, condition: Arc<dyn PhysicalExpr>, over: Over },
     /// Other columns.
     Project { input: Box<Step>, projection: Projection },
     /// No more than so many rows.

@@ -1,5 +1,6 @@
 //! Runs compiled statements.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
@@ -13,7 +14,7 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
 
-use super::{Projection, ShortPlan, Step, Write};
+use super::{Over, Projection, ShortPlan, Step, Write};
 use crate::error::{PgError, SqlState};
 use crate::executor::operator::TableWriteExec;
 use crate::executor::write::WriteTarget;
@@ -48,7 +49,7 @@ impl ShortPlan {
     /// The parameters that the plan uses, as one row.
     fn parameter_row(&self, values: &[ScalarValue]) -> Result<RecordBatch, PgError> {
         let mut columns = Vec::with_capacity(self.parameters.len());
-        for (place, field) in &self.parameters {
+        for (place, field) in self.parameters.iter().zip(self.parameter_schema.fields()) {
             let value = values.get(*place).ok_or_else(|| {
                 PgError::new(
                     SqlState::UNDEFINED_PARAMETER,
@@ -62,8 +63,7 @@ impl ShortPlan {
                 arrow::compute::cast(&value, field.data_type())?
             });
         }
-        let fields: Vec<_> = self.parameters.iter().map(|(_, field)| Arc::clone(field)).collect();
-        row_of(Arc::new(Schema::new(fields)), columns)
+        row_of(Arc::clone(&self.parameter_schema), columns)
     }
 }
 
@@ -72,25 +72,26 @@ fn row_of(schema: SchemaRef, columns: Vec<arrow::array::ArrayRef>) -> Result<Rec
     Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
 }
 
-/// The rows with the parameters beside them, which is what expressions were compiled over.
-fn beside(rows: &RecordBatch, parameters: &RecordBatch) -> Result<RecordBatch, PgError> {
-    if parameters.num_columns() == 0 {
-        return Ok(rows.clone());
+impl Over {
+    /// What expressions that were compiled over this see.
+    fn input<'a>(
+        &self,
+        rows: &'a RecordBatch,
+        parameters: &RecordBatch,
+    ) -> Result<Cow<'a, RecordBatch>, PgError> {
+        let Self::RowsAndParameters(schema) = self else { return Ok(Cow::Borrowed(rows)) };
+        let repeated;
+        let parameters = match rows.num_rows() {
+            1 => parameters,
+            count => {
+                repeated = take_record_batch(parameters, &UInt32Array::from(vec![0; count]))?;
+                &repeated
+            }
+        };
+        let columns = rows.columns().iter().chain(parameters.columns()).cloned().collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        Ok(Cow::Owned(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?))
     }
-    let parameters = match rows.num_rows() {
-        1 => parameters.clone(),
-        count => take_record_batch(parameters, &UInt32Array::from(vec![0; count]))?,
-    };
-    let fields: Vec<_> = rows
-        .schema_ref()
-        .fields()
-        .iter()
-        .chain(parameters.schema_ref().fields())
-        .cloned()
-        .collect();
-    let columns = rows.columns().iter().chain(parameters.columns()).cloned().collect();
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
 }
 
 impl Projection {
@@ -98,7 +99,7 @@ impl Projection {
         if rows.num_rows() == 0 {
             return Ok(RecordBatch::new_empty(Arc::clone(&self.schema)));
         }
-        let input = beside(rows, parameters)?;
+        let input = self.over.input(rows, parameters)?;
         let columns = self
             .expressions
             .iter()
@@ -128,13 +129,13 @@ impl Step {
                 Some(version) => Ok(look_up.run(version, parameters)?),
                 None => Err(PgError::internal("a table that is not there")),
             },
-            Self::Filter { input, condition } => {
+            Self::Filter { input, condition, over } => {
                 let rows = input.run(store, parameters)?;
                 if rows.num_rows() == 0 {
                     return Ok(rows);
                 }
-                let kept =
-                    condition.evaluate(&beside(&rows, parameters)?)?.into_array(rows.num_rows())?;
+                let kept = condition.evaluate(&*over.input(&rows, parameters)?)?;
+                let kept = kept.into_array(rows.num_rows())?;
                 Ok(filter_record_batch(&rows, &prep_null_mask_filter(kept.as_boolean()))?)
             }
             Self::Project { input, projection } => {
