@@ -7,9 +7,13 @@ use arrow::row::{RowConverter, SortField};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, ScalarValue, TableReference};
 use datafusion::execution::context::SessionState;
-use datafusion::logical_expr::{BinaryExpr, Cast, Expr, LogicalPlan, Operator, TableScan};
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{
+    BinaryExpr, Cast, Expr, LogicalPlan, Operator, TableScan, Volatility,
+};
 use datafusion::optimizer::Optimizer;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use parking_lot::Mutex;
 
@@ -22,6 +26,9 @@ use crate::planner::source::RelationSource;
 
 /// Rows of VALUES that are worth evaluating one by one.
 const VALUES_ROWS_MAX: usize = 32;
+/// Functions of DataFusion that are run as what its simplifier makes of them.
+const SIMPLIFIED_AWAY: [&str; 6] =
+    ["coalesce", "nvl2", "arrow_cast", "arrow_try_cast", "cast_to_type", "try_cast_to_type"];
 
 impl ShortPlan {
     /// Whether a plan could have a short way; cheap enough to ask of every plan.
@@ -345,7 +352,30 @@ impl Compiler<'_> {
             other => Ok(Transformed::no(other)),
         });
         let schema = schema.join(&self.parameters).ok()?;
-        self.state.create_physical_expr(expr.ok()?.data, &schema).ok()
+        let expr = self.simplified(expr.ok()?.data, &schema)?;
+        self.state.create_physical_expr(expr, &schema).ok()
+    }
+
+    /// Some functions exist only as what they are simplified to; others must not be replaced by their value of today.
+    fn simplified(&self, expr: Expr, schema: &DFSchema) -> Option<Expr> {
+        let of_the_moment = |expr: &Expr| match expr {
+            Expr::ScalarFunction(call) => call.func.signature().volatility != Volatility::Immutable,
+            _ => false,
+        };
+        if expr.exists(|expr| Ok(of_the_moment(expr))).ok()? {
+            let simplified_away = |expr: &Expr| match expr {
+                Expr::ScalarFunction(call) => SIMPLIFIED_AWAY.contains(&call.func.name()),
+                _ => false,
+            };
+            let unfit = expr.exists(|expr| Ok(simplified_away(expr))).ok()?;
+            return (!unfit).then_some(expr);
+        }
+        let context = SimplifyContext::builder()
+            .with_schema(Arc::new(schema.clone()))
+            .with_config_options(Arc::clone(self.state.config_options()))
+            .build();
+        let simplifier = ExprSimplifier::new(context);
+        simplifier.simplify(simplifier.coerce(expr, schema).ok()?).ok()
     }
 }
 

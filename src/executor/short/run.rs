@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::{
-    concat_batches, filter_record_batch, prep_null_mask_filter, take_record_batch,
-};
+use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::common::ScalarValue;
@@ -136,7 +134,7 @@ impl Step {
                 }
                 let kept = condition.evaluate(&*over.input(&rows, parameters)?)?;
                 let kept = kept.into_array(rows.num_rows())?;
-                Ok(filter_record_batch(&rows, &prep_null_mask_filter(kept.as_boolean()))?)
+                Ok(filter_record_batch(&rows, kept.as_boolean())?)
             }
             Self::Project { input, projection } => {
                 projection.run(&input.run(store, parameters)?, parameters)
