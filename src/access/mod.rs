@@ -8,4 +8,4 @@ pub mod login;
 mod require;
 
 pub use admitted::{Admitted, Caller, Touches, admit, admit_ddl};
-pub use require::{Need, Needs, Right, require};
+pub use require::{Need, Needs, Right, require, require_ddl};

@@ -214,7 +214,7 @@ fn require_expression(expr: &Expr, needs: &mut Needs) {
 }
 
 /// What a change of the catalog touches.
-pub(super) fn require_ddl(command: &DdlCommand) -> Needs {
+pub fn require_ddl(command: &DdlCommand) -> Needs {
     let mut needs = Needs::default();
     match command {
         DdlCommand::CreateSchema { name: _, if_not_exists: _ }
@@ -222,6 +222,15 @@ pub(super) fn require_ddl(command: &DdlCommand) -> Needs {
         DdlCommand::DropSchema { schemas, cascade: _ } => {
             for schema in schemas {
                 needs.add(*schema, Right::Own, Need::Whole);
+            }
+        }
+        DdlCommand::CreateSequence { schema, name: _, persistence: _, options: _ } => {
+            needs.add(*schema, Right::Create, Need::Whole);
+        }
+        DdlCommand::AlterSequence { relation, options } => {
+            needs.add(relation.oid, Right::Own, Need::Whole);
+            if let Some(Some(owner)) = options.owner {
+                needs.add(owner.table, Right::Own, Need::Whole);
             }
         }
         DdlCommand::CreateTable(table) => needs.add(table.schema, Right::Create, Need::Whole),
@@ -241,7 +250,7 @@ pub(super) fn require_ddl(command: &DdlCommand) -> Needs {
                 needs.add(*replaces, Right::Own, Need::Whole);
             }
         }
-        DdlCommand::Truncate { relations } => {
+        DdlCommand::Truncate { relations, restart: _, cascade: _ } => {
             for relation in relations {
                 needs.add(relation.oid, Right::Truncate, Need::Whole);
             }

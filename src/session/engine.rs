@@ -16,8 +16,8 @@ use crate::catalog::{
 use crate::error::{PgError, Severity, SqlState};
 use crate::executor::Runtime;
 use crate::executor::runtime::RuntimeOptions;
-use crate::executor::write::{RowCheck, Writes, check_changed};
-use crate::storage::{AdjacencyCache, RecentWrites, StoreSnapshot};
+use crate::executor::write::{Committed, RowCheck, Writes, check_changed};
+use crate::storage::{AdjacencyCache, LockTable, RecentWrites, Sequences, StoreSnapshot};
 use crate::types::{BackendPid, CommitNo, Oid, TenantId};
 
 /// OID of the role that owns the system (`BOOTSTRAP_SUPERUSERID`).
@@ -113,6 +113,19 @@ pub(super) struct DatabaseState {
     latest: RwLock<Latest>,
     commit: Mutex<()>,
     recent: RecentWrites,
+    /// Counters of its sequences; no transaction moves them back.
+    pub(super) sequences: Arc<Sequences>,
+    pub(super) locks: Arc<LockTable>,
+}
+
+impl Committed for DatabaseState {
+    fn latest(&self) -> StoreSnapshot {
+        self.latest.read().store.clone()
+    }
+
+    fn recent(&self) -> &RecentWrites {
+        &self.recent
+    }
 }
 
 /// The newest state, held: what is written after it is remembered for as long as this is not dropped.
@@ -138,6 +151,11 @@ pub(super) struct Latest {
 impl DatabaseState {
     pub(super) fn latest(&self) -> Latest {
         self.latest.read().clone()
+    }
+
+    /// Version of the newest catalog.
+    pub(super) fn catalog_version(&self) -> u64 {
+        self.latest.read().catalog.version
     }
 
     /// The newest state, for a transaction that will write over it.
@@ -203,11 +221,7 @@ impl DatabaseState {
         }
         let mut store = rebased.view().clone();
         store.commit = CommitNo(latest.store.commit.0 + 1);
-        let touched = writes
-            .changed()
-            .flat_map(|(table, changes)| changes.touched().map(move |row| (table, row)))
-            .collect();
-        self.recent.note(store.commit, latest.store.commit, touched);
+        self.recent.note(store.commit, latest.store.commit, writes.changes());
         *self.latest.write() = Latest { store, catalog };
         Ok(())
     }
@@ -230,6 +244,8 @@ impl Engine {
                 latest: RwLock::new(latest),
                 commit: Mutex::default(),
                 recent: RecentWrites::default(),
+                sequences: Arc::default(),
+                locks: Arc::default(),
             };
             databases.insert(database.name.clone(), Arc::new(state));
         }

@@ -3,6 +3,7 @@
 //! [`run`] is the simple protocol's entry, [`prepare`] and [`execute`] the extended one's; all three meet in [`start`].
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -18,6 +19,7 @@ use futures::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
 
 use super::engine::{Engine, now_us};
+use super::locking::BoundLocks;
 use super::outcome::{Format, Outcome, OutputColumn, RowStream};
 use super::session_impl::{ScriptPosition, Session};
 use super::shared::SessionShared;
@@ -26,7 +28,6 @@ use super::{copy, define, utility};
 use crate::access::{Admitted, admit, admit_ddl};
 use crate::error::{PgError, SqlState};
 use crate::executor::short::ShortPlan;
-use crate::executor::write::StatementWrites;
 use crate::executor::{Statement as Execution, WriteTarget, physical};
 use crate::optimizer::optimize;
 use crate::parser::{Body, Statement};
@@ -37,6 +38,9 @@ use crate::types::pg_type::PgType;
 
 /// Statements that read fewer rows than this from tables run on the connection's own thread.
 const INLINE_ROWS_MAX: usize = 20_000;
+/// How often a statement may run again because rows moved under it. Each round locks what it found, so that the next can
+/// only be needed because of others.
+const ROUNDS_MAX: usize = 1000;
 /// Batches that may wait between a compute thread and the connection.
 const QUEUED_BATCHES: usize = 2;
 
@@ -53,12 +57,17 @@ pub(super) async fn run(
     if let Some(outcome) = copy::run(session, statement).await? {
         return Ok(outcome);
     }
-    let bound = bind_statement(session, statement, Parameters::default())?;
-    if let Bound::Plan(plan) = &bound
-        && !plan.parameters.is_empty()
-    {
-        return Err(PgError::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
-    }
+    let bound = loop {
+        let bound = bind_statement(session, statement, Parameters::default())?;
+        if let Bound::Plan(plan) = &bound
+            && !plan.parameters.is_empty()
+        {
+            return Err(PgError::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
+        }
+        if session.lock_bound(&bound).await? {
+            break bound;
+        }
+    };
     match start_cached(session, &bound, Vec::new(), &ShortCache::default()).await? {
         Executed::Rows(rows) => {
             let columns = Arc::clone(&rows.columns);
@@ -141,17 +150,23 @@ pub(super) fn prepare_statement(
             prepared.parameters.clone_from(&plan.parameters);
             prepared.columns = plan.kind.gives_rows().then(|| output_columns(&plan.columns));
         }
-        prepared.bound = parking_lot::Mutex::new(Some(cached(session, bound)));
+        prepared.bound = parking_lot::Mutex::new(Some(cached(session, bound)?));
     }
     prepared.statement = Some(Arc::new(statement));
     Ok(prepared)
 }
 
-fn cached(session: &Session, bound: Bound) -> CachedBound {
-    let catalog_version =
-        session.transaction.as_ref().map_or(0, |transaction| transaction.catalog.version);
-    let search_path = session.shared.search_path();
-    CachedBound { bound: Arc::new(bound), short: Arc::default(), catalog_version, search_path }
+fn cached(session: &Session, bound: Bound) -> Result<CachedBound, PgError> {
+    let Some(transaction) = &session.transaction else {
+        return Err(PgError::internal("no transaction"));
+    };
+    Ok(CachedBound {
+        locks: Arc::new(BoundLocks::of(&bound, &transaction.catalog)?),
+        bound: Arc::new(bound),
+        short: Arc::default(),
+        catalog_version: transaction.catalog.version,
+        search_path: session.shared.search_path(),
+    })
 }
 
 /// Whether binding is more than reading names: data definition and COPY are bound when they run.
@@ -205,7 +220,12 @@ pub(super) async fn execute(
     if let Some(outcome) = copy::run(session, statement).await? {
         return Ok(Executed::Other(outcome));
     }
-    let (bound, short) = current_bound(session, prepared, statement)?;
+    let CachedBound { bound, short, .. } = loop {
+        let known = current_bound(session, prepared, statement)?;
+        if session.lock_all(&known.locks).await? {
+            break known;
+        }
+    };
     start_cached(session, &bound, values, &short).await
 }
 
@@ -214,7 +234,7 @@ fn current_bound(
     session: &mut Session,
     prepared: &Prepared,
     statement: &Statement,
-) -> Result<(Arc<Bound>, Arc<ShortCache>), PgError> {
+) -> Result<CachedBound, PgError> {
     let version = session.statement_snapshot()?.catalog.version;
     let search_path = session.shared.search_path();
     let cached_bound = prepared.bound.lock().clone();
@@ -222,7 +242,7 @@ fn current_bound(
         && known.catalog_version == version
         && known.search_path == search_path
     {
-        return Ok((known.bound, known.short));
+        return Ok(known);
     }
     let types = prepared.parameters.iter().cloned().map(Some).collect();
     let bound = bind_statement(session, statement, Parameters { types })?;
@@ -245,11 +265,11 @@ fn current_bound(
             ));
         }
     }
-    let renewed = cached(session, bound);
+    let renewed = cached(session, bound)?;
     if is_plan(statement) {
         *prepared.bound.lock() = Some(renewed.clone());
     }
-    Ok((renewed.bound, renewed.short))
+    Ok(renewed)
 }
 
 /// Runs a bound statement once.
@@ -277,10 +297,10 @@ async fn start_cached(
             let tag = define::run(session, command).await?;
             Ok(Executed::Other(Outcome::Command(tag)))
         }
-        Bound::Plan(plan) => match short_plan(session, plan, short)? {
-            Some(short) => run_short(session, plan, short, values).await,
-            None => start_plan(session, plan, values).await,
-        },
+        Bound::Plan(plan) => {
+            let short = short_plan(session, plan, short)?;
+            start_plan(session, plan, values, short).await
+        }
     }
 }
 
@@ -317,10 +337,9 @@ fn short_plan(
 async fn run_short(
     session: &mut Session,
     bound: &BoundPlan,
-    short: Short,
+    Short { plan: short, columns }: &Short,
     values: Vec<ScalarAndMetadata>,
 ) -> Result<Executed, PgError> {
-    let Short { plan: short, columns } = short;
     let (store, target) = snapshot_and_target(session, short.writes(), true)?;
     session.answers.set_store(&store);
     let values: Vec<ScalarValue> = values.into_iter().map(|value| value.value).collect();
@@ -337,6 +356,7 @@ async fn run_short(
         1 => batches.swap_remove(0),
         _ => arrow::compute::concat_batches(batches[0].schema_ref(), &batches)?,
     };
+    let columns = Arc::clone(columns);
     Ok(Executed::Ready(ReadyRows { columns, schema, kind: bound.kind, batch }))
 }
 
@@ -355,16 +375,45 @@ fn snapshot_and_target(
             "cannot execute this statement in a read-only transaction",
         ));
     }
-    let target = writes.then(|| {
-        let checks = Arc::new(session.checks(transaction));
-        let catalog = Arc::clone(&transaction.catalog);
-        Arc::new(StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks))
-            as Arc<dyn WriteTarget>
-    });
+    let target = writes.then(|| session.write_target(transaction) as Arc<dyn WriteTarget>);
     Ok((transaction.writes.lock().view().clone(), target))
 }
 
+/// Runs a plan, again on a new snapshot for as long as rows it would lock or change moved under it.
+///
+/// What an earlier round wrote is taken back, and nothing of it has reached the client; its locks stay.
 async fn start_plan(
+    session: &mut Session,
+    bound: &BoundPlan,
+    values: Vec<ScalarAndMetadata>,
+    short: Option<Short>,
+) -> Result<Executed, PgError> {
+    let mut rounds = 0;
+    loop {
+        let Some(transaction) = &session.transaction else {
+            return Err(PgError::internal("no transaction"));
+        };
+        let stale = Arc::clone(&transaction.stale);
+        stale.store(false, Ordering::Relaxed);
+        let before = bound.kind.writes().then(|| transaction.writes.lock().clone());
+        let result = match &short {
+            Some(short) => run_short(session, bound, short, values.clone()).await,
+            None => run_plan(session, bound, values.clone()).await,
+        };
+        match result {
+            Err(_) if stale.load(Ordering::Relaxed) && rounds < ROUNDS_MAX => {
+                rounds += 1;
+                if let (Some(transaction), Some(before)) = (&session.transaction, before) {
+                    *transaction.writes.lock() = before;
+                }
+                session.statement_snapshot()?;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn run_plan(
     session: &mut Session,
     bound: &BoundPlan,
     values: Vec<ScalarAndMetadata>,

@@ -25,6 +25,7 @@ use crate::executor::write::StatementWrites;
 use crate::functions::registry::{SessionFunctions, session_functions};
 use crate::parser::{self, QueryLanguage, Statement};
 use crate::planner::bind::{BindContext, Parameters};
+use crate::storage::LockOwner;
 use crate::types::{BackendPid, OutputSettings};
 
 /// Where a statement stands in its query string.
@@ -113,10 +114,16 @@ impl Session {
         caller: Caller,
         settings: Settings,
     ) -> Self {
-        let catalog = database.latest().catalog;
         let pid = engine.next_pid();
-        let shared =
-            SessionShared::new(engine, pid, request.user, caller, request.peer, settings, catalog);
+        let shared = SessionShared::new(
+            engine,
+            pid,
+            request.user,
+            caller,
+            request.peer,
+            settings,
+            &database,
+        );
         let shared = Arc::new(shared);
         engine.register(&shared);
         let answers = Arc::new(SessionAnswers::new(Arc::clone(&shared)));
@@ -551,8 +558,10 @@ impl Session {
         };
         let read_only = read_only.unwrap_or(settings.transaction_defaults().1);
         drop(settings);
-        let transaction = Transaction::begin(&self.database, isolation, read_only, explicit);
-        self.shared.begin_transaction(self.engine.next_transaction());
+        let number = self.engine.next_transaction();
+        let locks = LockOwner::new(&self.database.locks, self.shared.pid.0, number);
+        let transaction = Transaction::begin(&self.database, isolation, read_only, explicit, locks);
+        self.shared.begin_transaction(number);
         self.shared.undo.lock().before = Some(self.shared.settings.lock().clone());
         let mut settings = self.shared.settings.lock();
         let isolation = match isolation {
@@ -587,7 +596,8 @@ impl Session {
     pub(super) fn write_target(&self, transaction: &Transaction) -> Arc<StatementWrites> {
         let checks = Arc::new(self.checks(transaction));
         let catalog = Arc::clone(&transaction.catalog);
-        Arc::new(StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks))
+        let locks = self.statement_locks(transaction);
+        Arc::new(StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks, locks))
     }
 
     /// What decides CHECK conditions in a transaction.

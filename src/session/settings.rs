@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::error::{PgError, SqlState};
 use crate::types::{
@@ -138,6 +139,12 @@ pub const DEFINITIONS: &[Definition] = &[
     ),
     fixed("data_checksums", "off", "Shows whether data checksums are turned on for this cluster."),
     user(
+        "deadlock_timeout",
+        "1s",
+        Kind::Milliseconds,
+        "Sets the time to wait on a lock before checking for deadlock.",
+    ),
+    user(
         "default_table_access_method",
         "heap",
         Kind::Enum(&["heap"]),
@@ -204,8 +211,8 @@ pub const DEFINITIONS: &[Definition] = &[
     user(
         "lock_timeout",
         "0",
-        Kind::Int(0, 0),
-        "Only 0 is supported; no statement waits for a lock.",
+        Kind::Milliseconds,
+        "Sets the maximum allowed duration of any wait for a lock.",
     ),
     fixed("max_connections", "1000", "Sets the maximum number of concurrent connections."),
     fixed("max_identifier_length", "63", "Shows the maximum identifier length."),
@@ -301,6 +308,8 @@ type Values = Arc<BTreeMap<&'static str, String>>;
 #[derive(Debug)]
 struct Derived {
     statement_timeout_ms: u64,
+    lock_timeout: Duration,
+    deadlock_timeout: Duration,
     search_path: Vec<String>,
     output: OutputSettings,
     /// With `now` at 0.
@@ -361,6 +370,8 @@ impl Settings {
                     .value("default_transaction_isolation")
                     .to_owned(),
                 default_transaction_read_only: self.value("default_transaction_read_only") == "on",
+                lock_timeout: self.duration("lock_timeout"),
+                deadlock_timeout: self.duration("deadlock_timeout"),
                 statement_timeout_ms: milliseconds(self.value("statement_timeout")).unwrap_or(0),
                 search_path: split_path(self.value("search_path")),
                 output,
@@ -394,6 +405,16 @@ impl Settings {
         if self.derived().transaction_read_only != read_only {
             self.initialize("transaction_read_only", read_only);
         }
+    }
+
+    fn duration(&self, name: &str) -> Duration {
+        Duration::from_millis(milliseconds(self.value(name)).unwrap_or(0))
+    }
+
+    /// `lock_timeout` (0 for none) and `deadlock_timeout`.
+    pub fn lock_timeouts(&self) -> (Duration, Duration) {
+        let derived = self.derived();
+        (derived.lock_timeout, derived.deadlock_timeout)
     }
 
     /// `statement_timeout`, 0 for none.

@@ -9,6 +9,7 @@ use datafusion::common::metadata::ScalarAndMetadata;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
+use super::locking::BoundLocks;
 use super::outcome::{Completion, OutputColumn, RowStream};
 use crate::access::Caller;
 use crate::error::{PgError, SqlState};
@@ -74,6 +75,7 @@ impl ReadyRows {
 pub(super) struct CachedBound {
     pub(super) bound: Arc<Bound>,
     pub(super) short: Arc<ShortCache>,
+    pub(super) locks: Arc<BoundLocks>,
     pub(super) catalog_version: u64,
     pub(super) search_path: Vec<String>,
 }

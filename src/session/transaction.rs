@@ -1,6 +1,7 @@
 //! A session's transaction: the view it reads, what it wrote, what it would change in the catalog.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
@@ -8,6 +9,7 @@ use super::engine::{DatabaseState, HeldSnapshot};
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
 use crate::executor::write::{RowCheck, Writes};
+use crate::storage::LockOwner;
 
 /// How much of what others commit a transaction sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,16 @@ pub(super) struct Transaction {
     savepoints: Vec<Savepoint>,
     started: bool,
     held: Arc<HeldSnapshot>,
+    pub(super) locks: Arc<LockOwner>,
+    /// Set when a statement found that rows moved under it and has to run again.
+    pub(super) stale: Arc<AtomicBool>,
+}
+
+/// Whatever still runs for it, its locks go when it is over.
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        self.locks.release_all();
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -44,6 +56,8 @@ struct Savepoint {
     catalog_base: Option<u64>,
     /// What `writes` stand on.
     held: Arc<HeldSnapshot>,
+    /// Locks up to here were taken before it.
+    locks: usize,
 }
 
 impl Transaction {
@@ -53,6 +67,7 @@ impl Transaction {
         isolation: Isolation,
         read_only: bool,
         explicit: bool,
+        locks: LockOwner,
     ) -> Self {
         let held = database.hold();
         let latest = held.latest.clone();
@@ -67,6 +82,8 @@ impl Transaction {
             savepoints: Vec::new(),
             started: false,
             held: Arc::new(held),
+            locks: Arc::new(locks),
+            stale: Arc::default(),
         }
     }
 
@@ -94,6 +111,16 @@ impl Transaction {
     /// Whether it has anything to commit.
     pub(super) fn changed_anything(&self) -> bool {
         self.catalog_base.is_some() || !self.writes.lock().is_empty()
+    }
+
+    /// Whether its snapshot stays for all its statements.
+    pub(super) fn keeps_snapshot(&self) -> bool {
+        self.isolation != Isolation::ReadCommitted
+    }
+
+    /// Whether the definitions it sees are not the newest, nor its own.
+    pub(super) fn definitions_moved(&self, database: &DatabaseState) -> bool {
+        self.catalog_base.is_none() && self.catalog.version != database.catalog_version()
     }
 
     /// Whether a statement ran in it.
@@ -134,6 +161,7 @@ impl Transaction {
             catalog: Arc::clone(&self.catalog),
             catalog_base: self.catalog_base,
             held: Arc::clone(&self.held),
+            locks: self.locks.mark(),
         });
     }
 
@@ -155,6 +183,7 @@ impl Transaction {
         self.catalog = savepoint.catalog;
         self.catalog_base = savepoint.catalog_base;
         self.held = savepoint.held;
+        self.locks.release_after(savepoint.locks);
         self.failed = false;
         Ok(())
     }

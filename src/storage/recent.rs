@@ -1,6 +1,7 @@
 //! Which rows were written lately, so that a transaction on an older snapshot can tell that a row changed under it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -15,10 +16,26 @@ pub struct RecentWrites {
     inner: Mutex<Inner>,
 }
 
+/// What a commit did to a table.
+#[derive(Debug, Clone, Default)]
+pub struct TableChange {
+    /// Rows that were replaced or deleted, each once.
+    pub touched: Vec<RowId>,
+    /// Runs of rows that came: the first, and how many.
+    pub inserted: Vec<(RowId, u64)>,
+    /// The table was emptied, rewritten or dropped as a whole.
+    pub whole: bool,
+}
+
+/// What a commit did, by table.
+pub type Changes = Vec<(Oid, TableChange)>;
+
 #[derive(Debug, Default)]
 struct Inner {
     last: HashMap<RowKey, CommitNo>,
-    commits: VecDeque<(CommitNo, Vec<RowKey>)>,
+    /// The same of tables that changed as a whole.
+    whole: HashMap<Oid, CommitNo>,
+    commits: VecDeque<(CommitNo, Arc<Changes>)>,
     /// Snapshots in use, and by how many.
     held: BTreeMap<CommitNo, usize>,
 }
@@ -40,33 +57,61 @@ impl RecentWrites {
         }
     }
 
-    /// Notes what `commit`, which is about to be published after `published`, replaced or deleted.
-    pub fn note(&self, commit: CommitNo, published: CommitNo, rows: Vec<RowKey>) {
+    /// Notes what `commit`, which is about to be published after `published`, did.
+    pub fn note(&self, commit: CommitNo, published: CommitNo, changes: Changes) {
         let mut inner = self.inner.lock();
-        for row in &rows {
-            inner.last.insert(*row, commit);
+        for (table, change) in &changes {
+            for row in &change.touched {
+                inner.last.insert((*table, *row), commit);
+            }
+            if change.whole {
+                inner.whole.insert(*table, commit);
+            }
         }
-        inner.commits.push_back((commit, rows));
+        inner.commits.push_back((commit, Arc::new(changes)));
         inner.forget(published);
     }
 
     /// Whether a commit after `snapshot` replaced or deleted the row. The snapshot must be held.
     pub fn changed_after(&self, row: RowKey, snapshot: CommitNo) -> bool {
-        self.inner.lock().last.get(&row).is_some_and(|commit| *commit > snapshot)
+        self.inner.lock().changed_after(row, snapshot)
+    }
+
+    /// The first of these rows that a commit after `snapshot` replaced or deleted. The snapshot must be held.
+    pub fn first_changed(&self, table: Oid, rows: &[RowId], snapshot: CommitNo) -> Option<RowId> {
+        let inner = self.inner.lock();
+        rows.iter().copied().find(|row| inner.changed_after((table, *row), snapshot))
+    }
+
+    /// What was committed after `snapshot`, oldest first. The snapshot must be held.
+    pub fn changes_after(&self, snapshot: CommitNo) -> Vec<Arc<Changes>> {
+        let inner = self.inner.lock();
+        let from = inner.commits.partition_point(|(commit, _)| *commit <= snapshot);
+        inner.commits.range(from..).map(|(_, changes)| Arc::clone(changes)).collect()
     }
 }
 
 impl Inner {
+    fn changed_after(&self, row: RowKey, snapshot: CommitNo) -> bool {
+        let after = |commit: Option<&CommitNo>| commit.is_some_and(|commit| *commit > snapshot);
+        after(self.last.get(&row)) || after(self.whole.get(&row.0))
+    }
+
     /// Forgets commits that every snapshot in use, and every one to come, contains.
     fn forget(&mut self, published: CommitNo) {
         let oldest = self.held.keys().next().map_or(published, |held| published.min(*held));
         while let Some((commit, _)) = self.commits.front()
             && *commit <= oldest
         {
-            let Some((commit, rows)) = self.commits.pop_front() else { return };
-            for row in rows {
-                if self.last.get(&row) == Some(&commit) {
-                    self.last.remove(&row);
+            let Some((commit, changes)) = self.commits.pop_front() else { return };
+            for (table, change) in changes.iter() {
+                for row in &change.touched {
+                    if self.last.get(&(*table, *row)) == Some(&commit) {
+                        self.last.remove(&(*table, *row));
+                    }
+                }
+                if change.whole && self.whole.get(table) == Some(&commit) {
+                    self.whole.remove(table);
                 }
             }
         }
@@ -83,10 +128,16 @@ mod tests {
     fn remembers_for_as_long_as_a_snapshot_needs_it() {
         let recent = RecentWrites::default();
         recent.hold(CommitNo(5));
-        recent.note(CommitNo(6), CommitNo(5), vec![ROW]);
+        recent.note(
+            CommitNo(6),
+            CommitNo(5),
+            vec![(ROW.0, TableChange { touched: vec![ROW.1], ..TableChange::default() })],
+        );
         recent.note(CommitNo(7), CommitNo(6), vec![]);
         assert!(recent.changed_after(ROW, CommitNo(5)));
         assert!(!recent.changed_after(ROW, CommitNo(6)));
+        assert_eq!(recent.changes_after(CommitNo(5)).len(), 2);
+        assert_eq!(recent.changes_after(CommitNo(6)).len(), 1);
         recent.release(CommitNo(5));
         recent.note(CommitNo(8), CommitNo(7), vec![]);
         assert!(recent.inner.lock().last.is_empty());

@@ -92,6 +92,15 @@ impl TableWrites {
         })
     }
 
+    /// Runs of rows that came: the first, and how many.
+    pub fn inserted(&self) -> Vec<(RowId, u64)> {
+        let runs = self.steps.iter().filter_map(|step| match step {
+            RowWrite::Insert { rows, first } => Some((*first, rows.num_rows() as u64)),
+            RowWrite::Update { .. } | RowWrite::Delete { .. } => None,
+        });
+        runs.collect()
+    }
+
     /// Ids of the rows that came or were replaced; some may have been deleted later.
     pub fn written(&self) -> BTreeSet<RowId> {
         let mut ids = BTreeSet::new();

@@ -201,7 +201,7 @@ fn check_unique(
 }
 
 /// The key columns of a batch in the types of the columns they are looked up in.
-fn keys_as(
+pub(super) fn keys_as(
     batch: &RecordBatch,
     columns: &[usize],
     types: &Table,

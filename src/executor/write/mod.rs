@@ -11,6 +11,7 @@
 //! someone else changed first is a conflict (`40001`): [`RecentWrites`] tells.
 
 mod constraints;
+mod locking;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,10 +23,14 @@ use parking_lot::Mutex;
 
 use crate::catalog::{Catalog, Relation};
 use crate::error::PgError;
+use crate::storage::recent::{Changes, TableChange};
 use crate::storage::{
-    RecentWrites, RowWrite, StorageError, StoreSnapshot, TableVersion, TableWrites,
+    RecentWrites, RowLock, RowWrite, StorageError, StoreSnapshot, TableVersion, TableWrites,
 };
 use crate::types::{Oid, RowId};
+use locking::Waiting;
+
+pub use locking::{Committed, StatementLocks, lock_error};
 
 pub use constraints::{RowCheck, check_all, check_changed, check_key_is_unique, check_key_type};
 
@@ -193,6 +198,22 @@ impl Writes {
         Ok((Self { working, tables }, moved && !self.tables.is_empty()))
     }
 
+    /// What a commit of these writes does, by table.
+    pub fn changes(&self) -> Changes {
+        let change = |work: &TableWork| match work {
+            TableWork::Rows { writes, .. } => {
+                let mut touched: Vec<RowId> = writes.touched().collect();
+                touched.sort_unstable();
+                touched.dedup();
+                TableChange { touched, inserted: writes.inserted(), whole: false }
+            }
+            TableWork::Whole { .. } | TableWork::Gone { .. } => {
+                TableChange { whole: true, ..TableChange::default() }
+            }
+        };
+        self.tables.iter().map(|(table, work)| (*table, change(work))).collect()
+    }
+
     /// The tables whose rows changed, with the rows that came.
     pub fn changed(&self) -> impl Iterator<Item = (Oid, &TableWrites)> {
         self.tables.iter().filter_map(|(table, work)| match work {
@@ -207,16 +228,34 @@ pub struct StatementWrites {
     writes: Arc<Mutex<Writes>>,
     catalog: Arc<Catalog>,
     check: Arc<dyn RowCheck>,
+    locks: StatementLocks,
 }
 
 impl StatementWrites {
-    /// Writes go to `writes`; constraints are those of `catalog`, CHECK conditions decided by `check`.
+    /// Writes go to `writes`; constraints are those of `catalog`, CHECK conditions decided by `check`; what is written is
+    /// locked first.
     pub fn new(
         writes: Arc<Mutex<Writes>>,
         catalog: Arc<Catalog>,
         check: Arc<dyn RowCheck>,
+        locks: StatementLocks,
     ) -> Self {
-        Self { writes, catalog, check }
+        Self { writes, catalog, check, locks }
+    }
+
+    /// Whether the statement has to run again on a new snapshot, as rows moved under it.
+    pub fn is_stale(&self) -> bool {
+        self.locks.is_stale()
+    }
+
+    fn waiting(&self) -> Waiting<'_> {
+        Waiting { locks: &self.locks, catalog: &self.catalog, writes: &self.writes }
+    }
+
+    /// Rows as the transaction sees them now.
+    fn old_rows(&self, relation: &Relation, ids: &[RowId]) -> Result<Option<RecordBatch>, PgError> {
+        let view = self.writes.lock().view().clone();
+        constraints::rows_by_id(&view, relation.oid, ids)
     }
 
     fn write(
@@ -226,7 +265,6 @@ impl StatementWrites {
         touched: &[RowId],
         steps: impl FnOnce(&TableVersion, &[RecordBatch]) -> Result<Vec<RowWrite>, PgError>,
     ) -> Result<(), PgError> {
-        let rows = constraints::admit_rows(relation, rows, self.check.as_ref())?;
         let mut writes = self.writes.lock();
         let mut next = writes.clone();
         let old = constraints::rows_by_id(next.view(), relation.oid, touched)?;
@@ -248,6 +286,10 @@ impl WriteTarget for StatementWrites {
         relation: &Arc<Relation>,
         rows: Vec<RecordBatch>,
     ) -> Result<(), PgError> {
+        let rows = constraints::admit_rows(relation, rows, self.check.as_ref())?;
+        let waiting = self.waiting();
+        waiting.unique_keys(relation, &rows, None).await?;
+        waiting.referenced_rows(relation, &rows, None).await?;
         self.write(relation, rows, &[], |version, rows| {
             let filled = rows.iter().filter(|rows| rows.num_rows() > 0);
             Ok(filled
@@ -265,6 +307,18 @@ impl WriteTarget for StatementWrites {
         ids: &[RowId],
         rows: Vec<RecordBatch>,
     ) -> Result<(), PgError> {
+        let waiting = self.waiting();
+        let old = self.old_rows(relation, ids)?;
+        if let (Some(table), Some(old)) = (relation.table(), &old) {
+            let lock = locking::update_lock(table, old, &rows)?;
+            waiting.rows(relation, ids, lock).await?;
+        }
+        let rows = constraints::admit_rows(relation, rows, self.check.as_ref())?;
+        if let (Some(table), Some(old)) = (relation.table(), &old) {
+            waiting.unique_keys(relation, &rows, Some(old)).await?;
+            waiting.referenced_rows(relation, &rows, Some(old)).await?;
+            waiting.new_referring(relation, table, old)?;
+        }
         self.write(relation, rows, ids, |version, rows| {
             if ids.is_empty() {
                 return Ok(Vec::new());
@@ -280,6 +334,12 @@ impl WriteTarget for StatementWrites {
     }
 
     async fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError> {
+        let waiting = self.waiting();
+        waiting.rows(relation, ids, RowLock::Update).await?;
+        let old = self.old_rows(relation, ids)?;
+        if let (Some(table), Some(old)) = (relation.table(), &old) {
+            waiting.new_referring(relation, table, old)?;
+        }
         self.write(relation, Vec::new(), ids, |_, _| {
             let ids: Arc<[RowId]> = ids.into();
             Ok(if ids.is_empty() { Vec::new() } else { vec![RowWrite::Delete { ids }] })

@@ -1,0 +1,486 @@
+//! Waiting for other transactions: which rows and keys a write locks, and what it does if they moved meanwhile.
+//!
+//! A statement finds its rows on its snapshot and locks them afterwards. If a commit after the snapshot replaced or
+//! deleted one of them, READ COMMITTED runs the whole statement again on a new snapshot (it is *stale*), keeping its
+//! locks, so that fewer rows can move each time; the other levels fail with `40001`. Once all locks are held and nothing
+//! moved, what the statement writes cannot conflict any more.
+
+use std::collections::{BTreeSet, HashSet};
+use std::hash::Hasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::error::ArrowError;
+use parking_lot::Mutex;
+
+use super::{TableWork, Writes, constraints};
+use crate::catalog::{Catalog, ConstraintKind, Relation, Table};
+use crate::error::{PgError, SqlState};
+use crate::storage::locks::{
+    DeadlockStep, KEY_BITS, LockError, LockOwner, LockTarget, RowLock, TableLock, WaitLimits,
+    WhenHeld,
+};
+use crate::storage::{EncodedKeys, RecentWrites, StoreSnapshot, TableVersion};
+use crate::types::{CommitNo, Oid, RowId};
+
+/// What is committed, newer than any statement's snapshot.
+pub trait Committed: Send + Sync {
+    /// The newest state.
+    fn latest(&self) -> StoreSnapshot;
+    /// What was written lately.
+    fn recent(&self) -> &RecentWrites;
+}
+
+/// How a statement locks.
+#[derive(Clone)]
+pub struct StatementLocks {
+    /// Its transaction's locks.
+    pub owner: Arc<LockOwner>,
+    /// How long it waits.
+    pub limits: WaitLimits,
+    /// Whether its transaction keeps its snapshot, so that a row that moved is an error.
+    pub keeps_snapshot: bool,
+    /// Set when the statement must run again on a new snapshot.
+    pub stale: Arc<AtomicBool>,
+    /// The database.
+    pub committed: Arc<dyn Committed>,
+    /// The database's number, for messages.
+    pub database: Oid,
+}
+
+impl StatementLocks {
+    /// Locks rows found at `snapshot`. Gives those left out, which are none unless `when_held` says so.
+    ///
+    /// # Errors
+    /// `55P03`, `40P01`; `40001` if a row moved, and the statement is stale then if it may run again.
+    pub async fn lock_rows(
+        &self,
+        relation: &Relation,
+        rows: &[RowId],
+        lock: RowLock,
+        when_held: WhenHeld,
+        snapshot: CommitNo,
+    ) -> Result<Vec<RowId>, PgError> {
+        let skipped = self.hold_rows(relation, rows, lock, when_held).await?;
+        let changed =
+            |rows: &[RowId]| self.committed.recent().first_changed(relation.oid, rows, snapshot);
+        let moved = if skipped.is_empty() {
+            changed(rows)
+        } else {
+            let left_out: HashSet<RowId> = skipped.iter().copied().collect();
+            let rows: Vec<RowId> =
+                rows.iter().copied().filter(|row| !left_out.contains(row)).collect();
+            changed(&rows)
+        };
+        match moved {
+            Some(row) => Err(self.moved(relation.oid, Some(row))),
+            None => Ok(skipped),
+        }
+    }
+
+    /// Locks rows whether they moved or not.
+    async fn hold_rows(
+        &self,
+        relation: &Relation,
+        rows: &[RowId],
+        lock: RowLock,
+        when_held: WhenHeld,
+    ) -> Result<Vec<RowId>, PgError> {
+        let held = self.owner.lock_rows(relation.oid, rows, lock, when_held, self.limits).await;
+        held.map_err(|error| {
+            lock_error(error, self.database, || {
+                format!("could not obtain lock on row in relation \"{}\"", relation.name)
+            })
+        })
+    }
+
+    /// A row, or what a check looked at, is not as the snapshot has it.
+    pub fn moved(&self, table: Oid, row: Option<RowId>) -> PgError {
+        if !self.keeps_snapshot {
+            self.stale.store(true, Ordering::Relaxed);
+        }
+        let is_gone = row.is_some_and(|row| {
+            self.committed.latest().table(table).is_none_or(|version| {
+                version
+                    .find_row(row)
+                    .is_none_or(|(chunk, offset)| !version.chunks()[chunk].is_live(offset))
+            })
+        });
+        let what = if is_gone { "delete" } else { "update" };
+        PgError::new(
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            format!("could not serialize access due to concurrent {what}"),
+        )
+    }
+
+    /// Whether the statement has to run again.
+    pub fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::Relaxed)
+    }
+
+    async fn lock_keys(&self, constraint: Oid, mut hashes: Vec<u64>) -> Result<(), PgError> {
+        hashes.sort_unstable();
+        hashes.dedup();
+        let held = self.owner.lock_keys(constraint, &hashes, self.limits).await;
+        held.map_err(|error| lock_error(error, self.database, String::new))
+    }
+}
+
+/// An error of a lock in PostgreSQL's words; `unavailable` is said of one that was not waited for.
+pub fn lock_error(
+    error: LockError,
+    database: Oid,
+    unavailable: impl FnOnce() -> String,
+) -> PgError {
+    const LOCK_NOT_AVAILABLE: SqlState = SqlState("55P03");
+    match error {
+        LockError::NotAvailable => PgError::new(LOCK_NOT_AVAILABLE, unavailable()),
+        LockError::TimedOut => {
+            PgError::new(LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout")
+        }
+        LockError::Deadlock(steps) => {
+            let lines: Vec<String> =
+                steps.iter().map(|step| deadlock_line(step, database)).collect();
+            PgError::new(SqlState::T_R_DEADLOCK_DETECTED, "deadlock detected")
+                .detail(lines.join("\n"))
+                .hint("See server log for query details.")
+        }
+        LockError::Ended => PgError::internal("a lock was asked for after its transaction"),
+    }
+}
+
+fn deadlock_line(step: &DeadlockStep, database: Oid) -> String {
+    let exclusive = if step.mode == 0 { "ShareLock" } else { "ExclusiveLock" };
+    let waits = match step.target {
+        LockTarget::Row(..) | LockTarget::Key(..) => {
+            format!("ShareLock on transaction {}", step.blocking_transaction)
+        }
+        LockTarget::Table(table) => {
+            let mode = TableLock::ALL.get(usize::from(step.mode)).map_or("", |mode| mode.name());
+            format!("{mode} on relation {table} of database {database}")
+        }
+        LockTarget::Definitions => format!("ExclusiveLock on database {database}"),
+        LockTarget::Advisory(key) => {
+            let (class, object, kind) = key.parts();
+            format!("{exclusive} on advisory lock [{database},{class},{object},{kind}]")
+        }
+    };
+    format!("Process {} waits for {waits}; blocked by process {}.", step.session, step.blocked_by)
+}
+
+/// One statement's view of what it writes to.
+pub(super) struct Waiting<'a> {
+    pub(super) locks: &'a StatementLocks,
+    pub(super) catalog: &'a Catalog,
+    pub(super) writes: &'a Mutex<Writes>,
+}
+
+/// A table as the transaction sees it, and as it is committed now if that is another.
+struct TwoViews {
+    mine: Arc<TableVersion>,
+    newer: Option<Arc<TableVersion>>,
+}
+
+impl Waiting<'_> {
+    fn views(&self, table: Oid) -> Option<TwoViews> {
+        let (mine, base) = {
+            let writes = self.writes.lock();
+            (Arc::clone(writes.view().table(table)?), writes.base(table))
+        };
+        let latest = self.locks.committed.latest();
+        let newer = latest.table(table).filter(|latest| latest.stamp != base).cloned();
+        Some(TwoViews { mine, newer })
+    }
+
+    /// Rows that the transaction wrote itself.
+    fn own_rows(&self, table: Oid) -> HashSet<RowId> {
+        let writes = self.writes.lock();
+        match writes.tables.get(&table) {
+            Some(TableWork::Rows { writes, .. }) => {
+                writes.touched().chain(writes.written()).collect()
+            }
+            Some(TableWork::Whole { .. } | TableWork::Gone { .. }) | None => HashSet::new(),
+        }
+    }
+
+    /// Locks rows that are to be replaced or deleted.
+    pub(super) async fn rows(
+        &self,
+        relation: &Relation,
+        rows: &[RowId],
+        lock: RowLock,
+    ) -> Result<(), PgError> {
+        let snapshot = self.writes.lock().view().commit;
+        let mut rows = rows.to_vec();
+        rows.sort_unstable();
+        self.locks.lock_rows(relation, &rows, lock, WhenHeld::Wait, snapshot).await.map(|_| ())
+    }
+
+    /// Locks the keys of rows that come, so that whoever inserts one of them too waits, and waits for those who did or
+    /// who are deleting the row that has it.
+    pub(super) async fn new_keys(
+        &self,
+        relation: &Relation,
+        columns: &[usize],
+        constraint: Oid,
+        rows: &[RecordBatch],
+    ) -> Result<(), PgError> {
+        let mut keys = Vec::with_capacity(rows.len());
+        let mut hashes = Vec::new();
+        for batch in rows {
+            let encoded = EncodedKeys::encode(batch, columns)?;
+            hashes.extend((0..encoded.len()).filter_map(|row| encoded.get(row)).map(key_hash));
+            keys.push(encoded);
+        }
+        self.locks.lock_keys(constraint, hashes).await?;
+        loop {
+            let holders = self.holders_of(relation.oid, columns, &keys)?;
+            if holders.is_empty() {
+                return Ok(());
+            }
+            // Whoever is deleting one of them decides whether its key is free. It is not kept from anything afterwards.
+            let mark = self.locks.owner.mark();
+            let before = self.locks.committed.latest().commit;
+            let rows: Vec<RowId> = holders.into_iter().collect();
+            self.locks.hold_rows(relation, &rows, RowLock::KeyShare, WhenHeld::Wait).await?;
+            self.locks.owner.release_after(mark);
+            if self.locks.committed.latest().commit == before {
+                return Ok(());
+            }
+            // Somebody committed: perhaps the one that was waited for.
+            if self.holders_of(relation.oid, columns, &keys)? == rows.into_iter().collect() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The rows of others that have one of these keys.
+    fn holders_of(
+        &self,
+        table: Oid,
+        columns: &[usize],
+        keys: &[EncodedKeys],
+    ) -> Result<BTreeSet<RowId>, PgError> {
+        let mut holders = BTreeSet::new();
+        let Some(views) = self.views(table) else { return Ok(holders) };
+        let mut own = None;
+        for keys in keys {
+            for key in (0..keys.len()).filter_map(|row| keys.get(row)) {
+                let mut mine = rows_with(&views.mine, columns, key)?;
+                let mut newer = match &views.newer {
+                    Some(newer) => rows_with(newer, columns, key)?,
+                    None => mine.clone(),
+                };
+                if mine.is_empty() && newer.is_empty() {
+                    continue;
+                }
+                let own = own.get_or_insert_with(|| self.own_rows(table));
+                mine.retain(|row| !own.contains(row));
+                newer.retain(|row| !own.contains(row));
+                if mine != newer {
+                    return Err(self.locks.moved(table, mine.first().copied()));
+                }
+                holders.extend(mine);
+            }
+        }
+        Ok(holders)
+    }
+
+    /// Locks the keys that `new` brings, compared with the rows `old` it replaces (none are replaced by an INSERT).
+    pub(super) async fn unique_keys(
+        &self,
+        relation: &Relation,
+        new: &[RecordBatch],
+        old: Option<&RecordBatch>,
+    ) -> Result<(), PgError> {
+        let Some(table) = relation.table() else { return Ok(()) };
+        for constraint in &table.constraints {
+            let (ConstraintKind::PrimaryKey { columns, .. }
+            | ConstraintKind::Unique { columns, .. }) = &constraint.kind
+            else {
+                continue;
+            };
+            let changed = changed_rows(new, old, columns)?;
+            self.new_keys(relation, columns, constraint.oid, &changed).await?;
+        }
+        Ok(())
+    }
+
+    /// Locks the rows that new rows refer to, so that their keys stay.
+    pub(super) async fn referenced_rows(
+        &self,
+        relation: &Relation,
+        new: &[RecordBatch],
+        old: Option<&RecordBatch>,
+    ) -> Result<(), PgError> {
+        let Some(table) = relation.table() else { return Ok(()) };
+        for constraint in &table.constraints {
+            let ConstraintKind::ForeignKey { columns, referenced, referenced_columns, .. } =
+                &constraint.kind
+            else {
+                continue;
+            };
+            let Some(target) = self.catalog.relation(*referenced) else { continue };
+            let Some(target_table) = target.table() else { continue };
+            let mut keys = Vec::new();
+            for batch in changed_rows(new, old, columns)? {
+                let encoded =
+                    constraints::keys_as(&batch, columns, target_table, referenced_columns)?;
+                let present = (0..encoded.len()).filter_map(|row| encoded.get(row));
+                keys.extend(present.map(<[u8]>::to_vec));
+            }
+            keys.sort_unstable();
+            keys.dedup();
+            self.keep_referenced(target, referenced_columns, &keys).await?;
+        }
+        Ok(())
+    }
+
+    async fn keep_referenced(
+        &self,
+        target: &Relation,
+        columns: &[usize],
+        keys: &[Vec<u8>],
+    ) -> Result<(), PgError> {
+        let Some(views) = self.views(target.oid) else { return Ok(()) };
+        let mut rows = BTreeSet::new();
+        for key in keys {
+            let found = rows_with(&views.mine, columns, key)?;
+            if found.is_empty()
+                && !self.locks.keeps_snapshot
+                && let Some(newer) = &views.newer
+                && !rows_with(newer, columns, key)?.is_empty()
+            {
+                // It came after the snapshot; it counts for a statement that may look again.
+                return Err(self.locks.moved(target.oid, None));
+            }
+            rows.extend(found);
+        }
+        let rows: Vec<RowId> = rows.into_iter().collect();
+        self.locks.hold_rows(target, &rows, RowLock::KeyShare, WhenHeld::Wait).await?;
+        let Some(TwoViews { mine, newer: Some(newer) }) = self.views(target.oid) else {
+            return Ok(());
+        };
+        for key in keys {
+            let gone = rows_with(newer.as_ref(), columns, key)?.is_empty();
+            let Some(row) = rows_with(&mine, columns, key)?.first().copied().filter(|_| gone)
+            else {
+                continue;
+            };
+            if !self.own_rows(target.oid).contains(&row) {
+                return Err(self.locks.moved(target.oid, Some(row)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks again if rows that refer to `old`, whose keys go, came after the snapshot. The rows are locked.
+    pub(super) fn new_referring(
+        &self,
+        relation: &Relation,
+        table: &Table,
+        old: &RecordBatch,
+    ) -> Result<(), PgError> {
+        let own = self.catalog.relation(relation.oid).cloned();
+        for other in self.catalog.dependents(relation.oid).into_iter().chain(own) {
+            let Some(other_table) = other.table() else { continue };
+            for constraint in &other_table.constraints {
+                let ConstraintKind::ForeignKey { columns, referenced, referenced_columns, .. } =
+                    &constraint.kind
+                else {
+                    continue;
+                };
+                if *referenced != relation.oid || table.columns.is_empty() {
+                    continue;
+                }
+                let Some(TwoViews { mine, newer: Some(newer) }) = self.views(other.oid) else {
+                    continue;
+                };
+                let keys = constraints::keys_as(old, referenced_columns, other_table, columns)?;
+                for key in (0..keys.len()).filter_map(|row| keys.get(row)) {
+                    if !rows_with(&newer, columns, key)?.is_empty()
+                        && rows_with(&mine, columns, key)?.is_empty()
+                        && !self.locks.keeps_snapshot
+                    {
+                        return Err(self.locks.moved(other.oid, None));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How strongly rows are locked that become `new`: fully if a key changes.
+pub(super) fn update_lock(
+    table: &Table,
+    old: &RecordBatch,
+    new: &[RecordBatch],
+) -> Result<RowLock, PgError> {
+    for constraint in &table.constraints {
+        let (ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. }) =
+            &constraint.kind
+        else {
+            continue;
+        };
+        let before = constraints::keys_as(old, columns, table, columns)?;
+        let mut at = 0;
+        for batch in new {
+            let after = constraints::keys_as(batch, columns, table, columns)?;
+            if (0..after.len()).any(|row| after.get(row) != before.get(at + row)) {
+                return Ok(RowLock::Update);
+            }
+            at += after.len();
+        }
+    }
+    Ok(RowLock::NoKeyUpdate)
+}
+
+/// Those of the new rows whose values in `columns` are others than in the rows they replace.
+fn changed_rows(
+    new: &[RecordBatch],
+    old: Option<&RecordBatch>,
+    columns: &[usize],
+) -> Result<Vec<RecordBatch>, PgError> {
+    let Some(old) = old else { return Ok(new.to_vec()) };
+    let before = EncodedKeys::encode(old, columns)?;
+    let mut at = 0;
+    let mut changed = Vec::new();
+    for batch in new {
+        let after = EncodedKeys::encode(batch, columns)?;
+        let differs: Vec<bool> =
+            (0..after.len()).map(|row| after.get(row) != before.get(at + row)).collect();
+        at += after.len();
+        if differs.iter().any(|differs| *differs) {
+            changed.push(filter_record_batch(batch, &BooleanArray::from(differs))?);
+        }
+    }
+    Ok(changed)
+}
+
+/// Ids of the live rows with a key, ascending.
+fn rows_with(
+    version: &TableVersion,
+    columns: &[usize],
+    key: &[u8],
+) -> Result<Vec<RowId>, ArrowError> {
+    let mut rows: Vec<RowId> = version
+        .find_key(columns, key)?
+        .into_iter()
+        .map(|position| {
+            let (chunk, offset) = version.locate(position);
+            version.chunks()[chunk].row_id(offset)
+        })
+        .collect();
+    rows.sort_unstable();
+    Ok(rows)
+}
+
+/// The bits of a key's hash that tell keys apart.
+fn key_hash(key: &[u8]) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    hasher.write(key);
+    hasher.finish() & ((1 << KEY_BITS) - 1)
+}

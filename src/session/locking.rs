@@ -1,0 +1,279 @@
+//! Which tables a statement locks before it runs, and how long it waits for others.
+//!
+//! A statement is bound, then locks what it uses, then looks whether definitions moved before the locks were had; if so
+//! it is bound again. What changes definitions also locks the definitions of the whole database, last, so that two
+//! sessions that do take turns. Table locks come first: who waits for a table keeps nobody from changing another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arrow::array::RecordBatch;
+
+use super::session_impl::Session;
+use super::transaction::Transaction;
+use crate::access::{Needs, Right, require, require_ddl};
+use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::error::{PgError, SqlState};
+use crate::executor::WriteTarget;
+use crate::executor::write::{StatementLocks, lock_error};
+use crate::planner::bind::Bound;
+use crate::planner::bind::sql::ddl::{AlterStep, DdlCommand, NewConstraint, NewConstraintKind};
+use crate::storage::TableLock;
+use crate::storage::locks::{LockTarget, WaitLimits, WhenHeld};
+use crate::types::Oid;
+
+/// Tables, and the strongest mode each is locked in.
+type TableLocks = BTreeMap<Oid, TableLock>;
+
+/// What a bound statement locks before it runs.
+#[derive(Debug)]
+pub(super) struct BoundLocks {
+    tables: TableLocks,
+    /// Whether it changes definitions.
+    defines: bool,
+}
+
+impl BoundLocks {
+    /// The locks of a statement that was bound in `catalog`.
+    ///
+    /// # Errors
+    /// `XX000` where what the plan touches cannot be determined.
+    pub(super) fn of(bound: &Bound, catalog: &Catalog) -> Result<Self, PgError> {
+        let mut tables = TableLocks::new();
+        let defines = match bound {
+            Bound::Plan(plan) => {
+                add_needs(&require(&plan.plan)?, catalog, &mut tables);
+                false
+            }
+            Bound::Ddl(command) => {
+                ddl_locks(command, catalog, &mut tables)?;
+                !matches!(command, DdlCommand::Skip { .. } | DdlCommand::Truncate { .. })
+            }
+        };
+        Ok(Self { tables, defines })
+    }
+}
+
+impl Session {
+    /// How long this session's statements wait.
+    pub(super) fn wait_limits(&self) -> WaitLimits {
+        let settings = self.shared.settings.lock();
+        let (lock_timeout, deadlock_timeout) = settings.lock_timeouts();
+        WaitLimits {
+            lock_timeout: Some(lock_timeout).filter(|limit| !limit.is_zero()),
+            deadlock_timeout,
+        }
+    }
+
+    /// How a statement of a transaction locks rows and keys.
+    pub(super) fn statement_locks(&self, transaction: &Transaction) -> StatementLocks {
+        StatementLocks {
+            owner: Arc::clone(&transaction.locks),
+            limits: self.wait_limits(),
+            keeps_snapshot: transaction.keeps_snapshot(),
+            stale: Arc::clone(&transaction.stale),
+            committed: Arc::clone(&self.database) as _,
+            database: transaction.catalog.database.oid,
+        }
+    }
+
+    /// Locks what a bound statement uses; whether what it was bound to still stands. If not, it is to be bound again.
+    ///
+    /// # Errors
+    /// `55P03`, `40P01`; `40001` if definitions moved under a transaction that keeps its snapshot and would change them.
+    pub(super) async fn lock_bound(&mut self, bound: &Bound) -> Result<bool, PgError> {
+        let Some(transaction) = &self.transaction else {
+            return Err(PgError::internal("no transaction"));
+        };
+        let locks = BoundLocks::of(bound, &transaction.catalog)?;
+        self.lock_all(&locks).await
+    }
+
+    /// As [`Self::lock_bound`], for locks that are known.
+    ///
+    /// # Errors
+    /// As [`Self::lock_bound`].
+    pub(super) async fn lock_all(&mut self, locks: &BoundLocks) -> Result<bool, PgError> {
+        let Some(transaction) = &self.transaction else {
+            return Err(PgError::internal("no transaction"));
+        };
+        let catalog = Arc::clone(&transaction.catalog);
+        let defines = locks.defines;
+        let mut waited = false;
+        for (table, lock) in &locks.tables {
+            waited |= self.lock_table(&catalog, *table, *lock, WhenHeld::Wait).await?;
+        }
+        if defines {
+            waited |= self.lock_definitions().await?;
+        }
+        let Some(transaction) = &self.transaction else {
+            return Err(PgError::internal("no transaction"));
+        };
+        if transaction.definitions_moved(&self.database) {
+            if !transaction.keeps_snapshot() {
+                return Ok(false);
+            }
+            if defines {
+                return Err(PgError::new(
+                    SqlState::T_R_SERIALIZATION_FAILURE,
+                    "could not serialize access due to concurrent change of the catalog",
+                )
+                .hint("Run the transaction again."));
+            }
+        }
+        if waited {
+            // What was waited for is to be seen.
+            self.statement_snapshot()?;
+        }
+        Ok(true)
+    }
+
+    /// Locks a table that rows are copied into; whether what it was found as still stands.
+    ///
+    /// # Errors
+    /// `55P03`, `40P01`.
+    pub(super) async fn lock_to_insert(&mut self, table: Oid) -> Result<bool, PgError> {
+        let catalog = self.shared.now().catalog;
+        let waited =
+            self.lock_table(&catalog, table, TableLock::RowExclusive, WhenHeld::Wait).await?;
+        let Some(transaction) = &self.transaction else {
+            return Err(PgError::internal("no transaction"));
+        };
+        if !transaction.keeps_snapshot() && transaction.definitions_moved(&self.database) {
+            return Ok(false);
+        }
+        if waited {
+            self.statement_snapshot()?;
+        }
+        Ok(true)
+    }
+
+    /// Adds rows to a table, again on a new snapshot if keys or referenced rows moved meanwhile.
+    ///
+    /// # Errors
+    /// `23…`, `40001`, `55P03`, `40P01`.
+    pub(super) async fn insert_rows(
+        &mut self,
+        relation: &Arc<Relation>,
+        rows: Vec<RecordBatch>,
+    ) -> Result<(), PgError> {
+        loop {
+            let Some(transaction) = &self.transaction else {
+                return Err(PgError::internal("no transaction"));
+            };
+            transaction.stale.store(false, Ordering::Relaxed);
+            let target = self.write_target(transaction);
+            match target.insert(relation, rows.clone()).await {
+                Err(_) if target.is_stale() => self.statement_snapshot().map(|_| ())?,
+                result => return result,
+            }
+        }
+    }
+
+    /// Locks a table; whether it had to wait.
+    ///
+    /// # Errors
+    /// `55P03`, `40P01`.
+    pub(super) async fn lock_table(
+        &self,
+        catalog: &Catalog,
+        table: Oid,
+        lock: TableLock,
+        when_held: WhenHeld,
+    ) -> Result<bool, PgError> {
+        let Some(transaction) = &self.transaction else {
+            return Err(PgError::internal("no transaction"));
+        };
+        let limits = self.wait_limits();
+        let held = transaction.locks.lock_table(table, lock, when_held, limits).await;
+        held.map_err(|error| {
+            lock_error(error, catalog.database.oid, || {
+                let name = catalog.relation(table).map_or("", |relation| relation.name.as_str());
+                format!("could not obtain lock on relation \"{name}\"")
+            })
+        })
+    }
+
+    async fn lock_definitions(&self) -> Result<bool, PgError> {
+        let Some(transaction) = &self.transaction else {
+            return Err(PgError::internal("no transaction"));
+        };
+        let (locks, limits) = (&transaction.locks, self.wait_limits());
+        let held = locks.lock_target(LockTarget::Definitions, true, WhenHeld::Wait, limits).await;
+        held.map_err(|error| lock_error(error, transaction.catalog.database.oid, String::new))
+    }
+}
+
+fn add(locks: &mut TableLocks, catalog: &Catalog, object: Oid, lock: TableLock) {
+    // Schemas and system relations are not locked; the definitions are.
+    let is_lockable = catalog
+        .relation(object)
+        .is_some_and(|relation| !matches!(relation.kind, RelationKind::System(_)));
+    if is_lockable {
+        let slot = locks.entry(object).or_insert(lock);
+        *slot = (*slot).max(lock);
+    }
+}
+
+fn add_needs(needs: &Needs, catalog: &Catalog, locks: &mut TableLocks) {
+    for (object, right, _) in needs.iter() {
+        let lock = match right {
+            Right::Select => TableLock::AccessShare,
+            Right::Insert | Right::Update | Right::Delete => TableLock::RowExclusive,
+            Right::References => TableLock::ShareRowExclusive,
+            Right::Truncate | Right::Own => TableLock::AccessExclusive,
+            Right::Create => continue,
+        };
+        add(locks, catalog, object, lock);
+    }
+}
+
+/// What a change of definitions locks, the tables it changes by the way included.
+fn ddl_locks(
+    command: &DdlCommand,
+    catalog: &Catalog,
+    locks: &mut TableLocks,
+) -> Result<(), PgError> {
+    add_needs(&require_ddl(command), catalog, locks);
+    match command {
+        DdlCommand::CreateTable(table) => {
+            constraint_locks(&table.constraints, catalog, locks);
+            if let Some(rows) = &table.rows {
+                add_needs(&require(&rows.plan)?, catalog, locks);
+            }
+        }
+        DdlCommand::AlterTable { relation: _, steps } => {
+            for step in steps {
+                match step {
+                    AlterStep::AddConstraint(constraint) => {
+                        constraint_locks(std::slice::from_ref(constraint), catalog, locks);
+                    }
+                    AlterStep::AddColumn { column, .. } => {
+                        let constraints = &column.constraints;
+                        constraint_locks(constraints, catalog, locks);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        DdlCommand::DropSchema { schemas, .. } => {
+            for relation in catalog.relations.values() {
+                if schemas.contains(&relation.schema) {
+                    add(locks, catalog, relation.oid, TableLock::AccessExclusive);
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A table that a new foreign key refers to must not change while the key is made.
+fn constraint_locks(constraints: &[NewConstraint], catalog: &Catalog, locks: &mut TableLocks) {
+    for constraint in constraints {
+        if let NewConstraintKind::ForeignKey { referenced: Some(table), .. } = &constraint.kind {
+            add(locks, catalog, *table, TableLock::ShareRowExclusive);
+        }
+    }
+}
