@@ -188,6 +188,11 @@ impl SessionAnswers {
         *self.opened.lock() = opened;
     }
 
+    /// The rows the next statement sees.
+    pub(super) fn set_store(&self, store: &StoreSnapshot) {
+        *self.tables.lock() = store.clone();
+    }
+
     fn catalog_now(&self) -> Arc<Catalog> {
         self.shared.now().catalog
     }

@@ -1,11 +1,10 @@
 //! A hash index over key columns of one batch: encoded key to row offsets.
 
-use std::collections::HashMap;
-
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
+use datafusion::common::HashMap;
 
 use super::chunk::key_nulls;
 
