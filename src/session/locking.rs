@@ -163,9 +163,17 @@ impl Session {
                 return Err(PgError::internal("no transaction"));
             };
             transaction.stale.store(false, Ordering::Relaxed);
+            let before = transaction.writes.lock().clone();
             let target = self.write_target(transaction);
-            match target.insert(relation, rows.clone()).await {
-                Err(_) if target.is_stale() => self.statement_snapshot().map(|_| ())?,
+            let written = match target.insert(relation, rows.clone()).await {
+                Ok(()) => target.finish().await,
+                failed => failed,
+            };
+            match written {
+                Err(_) if target.is_stale() => {
+                    *transaction.writes.lock() = before;
+                    self.statement_snapshot().map(|_| ())?;
+                }
                 result => return result,
             }
         }
