@@ -21,7 +21,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
-use super::operator::{ApplyExec, ApplyExecParts, TableWriteExec};
+use super::operator::{ApplyExec, ApplyExecParts, ConflictLookupExec, TableWriteExec};
 use super::runtime::Runtime;
 use super::scan::StoredTable;
 use super::write::WriteTarget;
@@ -29,7 +29,7 @@ use crate::access::Admitted;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::graph::{ExpressionHook, GraphSnapshot};
-use crate::planner::node::{MatchPattern, TableWrite};
+use crate::planner::node::{ConflictLookup, MatchPattern, TableWrite};
 use crate::planner::source::RelationSource;
 use crate::storage::{AdjacencyCache, StoreSnapshot};
 use crate::types::Oid;
@@ -232,6 +232,15 @@ impl ExtensionPlanner for Extensions {
         if let Some(apply) = node.as_any().downcast_ref::<BoundApply>() {
             let input = Arc::clone(&physical_inputs[0]);
             return self.apply(planner, apply, input, state, context).await.map(Some);
+        }
+        if let Some(lookup) = node.as_any().downcast_ref::<ConflictLookup>() {
+            let Some(target) = &self.statement.target else {
+                return Err(DataFusionError::from(PgError::internal(
+                    "a write in a read-only statement",
+                )));
+            };
+            let input = Arc::clone(&physical_inputs[0]);
+            return Ok(Some(Arc::new(ConflictLookupExec::new(lookup, input, Arc::clone(target)))));
         }
         if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
             let graph = self.statement.graph(pattern.pattern.graph.oid)?;
