@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 use crate::catalog::PropertySource;
 use crate::error::PgError;
 use crate::planner::bind::sql::ddl::DdlCommand;
-use crate::planner::node::{GraphFunction, GraphFunctionKind, MatchPattern, TableWrite, WriteKind};
+use crate::planner::node::{GraphFunction, GraphFunctionKind, LockRows, MatchPattern, TableWrite, WriteKind};
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
 
@@ -26,6 +26,8 @@ pub enum Right {
     Update,
     /// Remove rows.
     Delete,
+    /// Lock rows; who may change or remove them may.
+    Lock,
     /// Empty the table.
     Truncate,
     /// Refer to it by a foreign key.
@@ -157,6 +159,12 @@ fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Re
             WriteKind::Delete => (Right::Delete, Need::Whole),
         };
         needs.add(write.relation.oid, right, need);
+        return Ok(());
+    }
+    if let Some(LockRows { tables, input: _, is_limited: _ }) = node.as_any().downcast_ref() {
+        for table in tables {
+            needs.add(table.relation.oid, Right::Lock, Need::Whole);
+        }
         return Ok(());
     }
     if let Some(node) = node.as_any().downcast_ref::<MatchPattern>() {

@@ -16,15 +16,15 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use parking_lot::Mutex;
 
-use super::operator::TableWriteExec;
+use super::operator::{LockRowsExec, TableWriteExec};
 use super::runtime::Runtime;
 use super::scan::StoredTable;
-use super::write::WriteTarget;
+use super::write::{StatementLocks, WriteTarget};
 use crate::access::Admitted;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::graph::{ExpressionHook, GraphSnapshot};
-use crate::planner::node::{MatchPattern, TableWrite};
+use crate::planner::node::{LockRows, MatchPattern, TableWrite};
 use crate::planner::source::RelationSource;
 use crate::storage::{AdjacencyCache, StoreSnapshot};
 use crate::types::Oid;
@@ -48,6 +48,8 @@ pub struct Statement {
     pub system: Arc<dyn SystemRows>,
     /// Where writes go; `None` in a read-only statement.
     pub target: Option<Arc<dyn WriteTarget>>,
+    /// How rows are locked.
+    pub locks: Arc<StatementLocks>,
     /// Adjacency built before.
     pub adjacency: Arc<AdjacencyCache>,
     /// Makes physical expressions of properties that are SQL.
@@ -62,10 +64,11 @@ impl Statement {
         store: StoreSnapshot,
         system: Arc<dyn SystemRows>,
         target: Option<Arc<dyn WriteTarget>>,
+        locks: Arc<StatementLocks>,
         adjacency: Arc<AdjacencyCache>,
         expressions: ExpressionHook,
     ) -> Self {
-        Self { catalog, store, system, target, adjacency, expressions, graphs: Mutex::default() }
+        Self { catalog, store, system, target, locks, adjacency, expressions, graphs: Mutex::default() }
     }
 
     /// The graph's tables and adjacency at this snapshot.
@@ -188,6 +191,11 @@ impl ExtensionPlanner for Extensions {
             };
             let input = Arc::clone(&physical_inputs[0]);
             return Ok(Some(Arc::new(TableWriteExec::new(write, input, Arc::clone(target)))));
+        }
+        if let Some(lock) = node.as_any().downcast_ref::<LockRows>() {
+            let input = Arc::clone(&physical_inputs[0]);
+            let (locks, snapshot) = (Arc::clone(&self.statement.locks), self.statement.store.commit);
+            return Ok(Some(Arc::new(LockRowsExec::new(lock, input, locks, snapshot))));
         }
         if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
             let graph = self.statement.graph(pattern.pattern.graph.oid)?;

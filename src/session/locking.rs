@@ -192,6 +192,7 @@ fn add_needs(needs: &Needs, catalog: &Catalog, locks: &mut TableLocks) {
         let lock = match right {
             Right::Select => TableLock::AccessShare,
             Right::Insert | Right::Update | Right::Delete => TableLock::RowExclusive,
+            Right::Lock => TableLock::RowShare,
             Right::References => TableLock::ShareRowExclusive,
             Right::Truncate | Right::Own => TableLock::AccessExclusive,
             Right::Create => continue,

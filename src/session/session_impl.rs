@@ -600,6 +600,7 @@ impl Session {
             user: self.shared.user.clone(),
             system: self.system,
             resolved: None,
+            locking: Arc::default(),
             notices: Arc::default(),
         }
     }

@@ -10,6 +10,7 @@
 pub mod ddl;
 mod decorrelate;
 mod dml;
+mod locking;
 mod names;
 mod provider;
 mod query;
@@ -20,6 +21,7 @@ mod rewrite;
 mod types;
 
 pub use dml::{bind_delete, bind_insert, bind_update, target as write_target};
+pub use locking::LockingQuery;
 pub use names::{fold, qualified_name};
 pub use query::{bind_explain, bind_expression, bind_query, plan_query};
 pub use resolve::assign as assign_expression;
