@@ -188,9 +188,11 @@ SELECT current_database() AS table_catalog, n.nspname AS table_schema, c.relname
        CAST(CASE WHEN a.attidentity IN ('a', 'd') THEN 'YES' ELSE 'NO' END AS varchar(3)) AS is_identity,
        CAST(CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END
             AS varchar) AS identity_generation,
-       CAST(NULL AS varchar) AS identity_start, CAST(NULL AS varchar) AS identity_increment,
-       CAST(NULL AS varchar) AS identity_maximum, CAST(NULL AS varchar) AS identity_minimum,
-       CAST('NO' AS varchar(3)) AS identity_cycle,
+       CAST(CAST(sq.seqstart AS text) AS varchar) AS identity_start,
+       CAST(CAST(sq.seqincrement AS text) AS varchar) AS identity_increment,
+       CAST(CAST(sq.seqmax AS text) AS varchar) AS identity_maximum,
+       CAST(CAST(sq.seqmin AS text) AS varchar) AS identity_minimum,
+       CAST(CASE WHEN sq.seqcycle THEN 'YES' ELSE 'NO' END AS varchar(3)) AS identity_cycle,
        CAST(CASE WHEN a.attgenerated = '' THEN 'NEVER' ELSE 'ALWAYS' END AS varchar) AS is_generated,
        CAST(CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(ad.adbin, ad.adrelid) END
             AS varchar) AS generation_expression,
@@ -201,6 +203,11 @@ JOIN pg_catalog.pg_namespace n ON c.relnamespace = n.oid
 JOIN pg_catalog.pg_type t ON a.atttypid = t.oid
 JOIN pg_catalog.pg_namespace nt ON t.typnamespace = nt.oid
 LEFT JOIN pg_catalog.pg_attrdef ad ON a.attrelid = ad.adrelid AND a.attnum = ad.adnum
+LEFT JOIN (SELECT de.refobjid, de.refobjsubid, se.seqstart, se.seqincrement, se.seqmax, se.seqmin, se.seqcycle
+           FROM pg_catalog.pg_depend de
+           JOIN pg_catalog.pg_sequence se ON de.objid = se.seqrelid
+           WHERE de.classid = 1259 AND de.deptype = 'i') sq
+    ON sq.refobjid = a.attrelid AND sq.refobjsubid = a.attnum
 LEFT JOIN (SELECT k.oid, k.collname, nk.nspname
            FROM pg_catalog.pg_collation k
            JOIN pg_catalog.pg_namespace nk ON k.collnamespace = nk.oid

@@ -232,6 +232,15 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
                 needs.add(*schema, Right::Own, Need::Whole);
             }
         }
+        DdlCommand::CreateSequence { schema, name: _, persistence: _, options: _ } => {
+            needs.add(*schema, Right::Create, Need::Whole);
+        }
+        DdlCommand::AlterSequence { relation, options } => {
+            needs.add(relation.oid, Right::Own, Need::Whole);
+            if let Some(Some(owner)) = options.owner {
+                needs.add(owner.table, Right::Own, Need::Whole);
+            }
+        }
         DdlCommand::CreateTable(table) => needs.add(table.schema, Right::Create, Need::Whole),
         DdlCommand::AlterTable { relation, steps: _ }
         | DdlCommand::AlterGraph { relation, graph: _ }
@@ -249,7 +258,7 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
                 needs.add(*replaces, Right::Own, Need::Whole);
             }
         }
-        DdlCommand::Truncate { relations } => {
+        DdlCommand::Truncate { relations, restart: _, cascade: _ } => {
             for relation in relations {
                 needs.add(relation.oid, Right::Truncate, Need::Whole);
             }

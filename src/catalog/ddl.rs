@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::catalog::object::{ConstraintKind, Relation, RelationKind, Schema};
+use crate::catalog::object::{ColumnDefault, ConstraintKind, Relation, RelationKind, Schema};
 use crate::catalog::snapshot::Catalog;
+use crate::catalog::stored_text;
 use crate::types::Oid;
 
 impl Catalog {
@@ -45,7 +46,37 @@ impl Catalog {
         self.version += 1;
     }
 
-    /// Relations that cannot be without this one: views over it, graphs with it, tables with a foreign key to it.
+    /// Whether a table, view, sequence or index of this schema has the name.
+    pub fn name_is_taken(&self, schema: Oid, name: &str) -> bool {
+        self.relation_in(schema, name).is_some() || self.index_named(schema, name).is_some()
+    }
+
+    /// The table with an index of this name, among them those behind constraints; and the index's OID.
+    pub fn index_named(&self, schema: Oid, name: &str) -> Option<(&Arc<Relation>, Oid)> {
+        self.relations.values().filter(|relation| relation.schema == schema).find_map(|relation| {
+            let table = relation.table()?;
+            let constraints = table
+                .constraints
+                .iter()
+                .filter_map(|constraint| Some((constraint.name.as_str(), constraint.index()?)));
+            let indexes = table.indexes.iter().map(|index| (index.name.as_str(), index.oid));
+            let found = constraints.chain(indexes).find(|(known, _)| *known == name);
+            found.map(|(_, oid)| (relation, oid))
+        })
+    }
+
+    /// Sequences that go with a column of a table, or with any of its columns.
+    pub fn sequences_of(&self, table: Oid, attnum: Option<i16>) -> Vec<Arc<Relation>> {
+        let is_owned = |relation: &&Arc<Relation>| {
+            relation.sequence().and_then(|sequence| sequence.owner).is_some_and(|owner| {
+                owner.table == table && attnum.is_none_or(|attnum| attnum == owner.attnum)
+            })
+        };
+        self.relations.values().filter(is_owned).cloned().collect()
+    }
+
+    /// Relations that cannot be without this one: views over it, graphs with it, tables with a foreign
+    /// key to it or a default that names it.
     pub fn dependents(&self, oid: Oid) -> Vec<Arc<Relation>> {
         self.relations
             .values()
@@ -60,10 +91,21 @@ fn depends_on(relation: &Relation, oid: Oid) -> bool {
         RelationKind::View(view) => view.reads(oid),
         RelationKind::MaterializedView(view) => view.view.reads(oid),
         RelationKind::Sequence(_) => false,
-        RelationKind::PropertyGraph(graph) => graph.elements().any(|element| element.relation == oid),
-        RelationKind::Table(table) => table.constraints.iter().any(|constraint| {
-            matches!(&constraint.kind, ConstraintKind::ForeignKey { referenced, .. } if *referenced == oid)
-        }),
+        RelationKind::PropertyGraph(graph) => {
+            graph.elements().any(|element| element.relation == oid)
+        }
+        RelationKind::Table(table) => {
+            let refers = table.constraints.iter().any(|constraint| {
+                matches!(&constraint.kind, ConstraintKind::ForeignKey { referenced, .. } if *referenced == oid)
+            });
+            refers
+                || table.columns.iter().any(|column| match &column.default {
+                    Some(ColumnDefault::Expression(text) | ColumnDefault::Generated(text)) => {
+                        stored_text::relations_in(text).contains(&oid)
+                    }
+                    Some(ColumnDefault::Identity { .. }) | None => false,
+                })
+        }
         RelationKind::System(_) => false,
     }
 }

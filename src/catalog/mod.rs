@@ -6,6 +6,7 @@ mod ddl;
 pub mod graph;
 pub mod object;
 pub mod pg;
+pub mod sequence_options;
 pub mod snapshot;
 pub mod stored_text;
 

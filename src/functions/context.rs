@@ -45,6 +45,31 @@ pub trait SessionContext: Send + Sync + Debug {
     /// # Errors
     /// `42501` where the caller may not.
     fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool, PgError>;
+    /// `nextval`, for `count` rows.
+    ///
+    /// # Errors
+    /// `2200H` at the sequence's end, `42809` for what is no sequence, `25006` in a read-only transaction.
+    fn sequence_next(&self, sequence: u32, count: usize) -> Result<Vec<i64>, PgError>;
+    /// `currval`
+    ///
+    /// # Errors
+    /// `55000` before the session's first `nextval`.
+    fn sequence_current(&self, sequence: u32) -> Result<i64, PgError>;
+    /// `lastval`
+    ///
+    /// # Errors
+    /// As [`Self::sequence_current`].
+    fn sequence_last(&self) -> Result<i64, PgError>;
+    /// `setval`
+    ///
+    /// # Errors
+    /// `22003` for a value outside the sequence's bounds; else as [`Self::sequence_next`].
+    fn sequence_set(&self, sequence: u32, value: i64, called: bool) -> Result<(), PgError>;
+    /// `pg_sequence_last_value`: `None` before the first `nextval` of anyone.
+    ///
+    /// # Errors
+    /// `42809` for what is no sequence.
+    fn sequence_last_value(&self, sequence: u32) -> Result<Option<i64>, PgError>;
     /// Fails with `57014` once the statement was canceled.
     ///
     /// # Errors

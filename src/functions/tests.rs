@@ -83,6 +83,21 @@ impl SessionContext for TestSession {
     fn signal_backend(&self, _: i32, _: bool) -> Result<bool, PgError> {
         Ok(false)
     }
+    fn sequence_next(&self, _: u32, _: usize) -> Result<Vec<i64>, PgError> {
+        Err(PgError::internal("no sequences here"))
+    }
+    fn sequence_current(&self, _: u32) -> Result<i64, PgError> {
+        Err(PgError::internal("no sequences here"))
+    }
+    fn sequence_last(&self) -> Result<i64, PgError> {
+        Err(PgError::internal("no sequences here"))
+    }
+    fn sequence_set(&self, _: u32, _: i64, _: bool) -> Result<(), PgError> {
+        Err(PgError::internal("no sequences here"))
+    }
+    fn sequence_last_value(&self, _: u32) -> Result<Option<i64>, PgError> {
+        Ok(None)
+    }
     fn check_cancel(&self) -> Result<(), PgError> {
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::cypher::CypherStatement;
 use super::pgq::{GraphTable, PropertyGraphDdl};
 use super::span::Span;
+use super::sql::definition::Definition;
 
 /// One statement of a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,8 @@ pub enum Utility {
     Move(Box<sqlparser::ast::Statement>),
     /// `SET CONSTRAINTS`; no names stand for `ALL`.
     SetConstraints { names: Vec<sqlparser::ast::ObjectName>, deferred: bool },
+    /// Data definition.
+    Definition(Box<Definition>),
     /// `CHECKPOINT`.
     Checkpoint,
     /// `VACUUM`; no tables stand for all.

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{EmptyRelation, Extension, LogicalPlan};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use futures::StreamExt;
 use sqlparser::ast::{
-    CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, Statement as Sql,
+    CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, ObjectName, Statement as Sql,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -21,12 +21,14 @@ use super::outcome::{Completion, CopyFraming, CopyIn, CopyOut, Outcome};
 use super::pipeline::{self, Executed};
 use super::session_impl::Session;
 use crate::access::admit;
-use crate::catalog::{ColumnDefault, Relation, Table};
+use crate::catalog::pg::describe::quote_identifier;
+use crate::catalog::{Column, ColumnDefault, Relation, Table};
 use crate::error::{PgError, SqlState};
 use crate::parser::{Body, Statement};
 use crate::planner::bind::bound::Bound;
+use crate::planner::bind::sql::column_value::default_of;
 use crate::planner::bind::sql::{
-    assign_expression, bind_expression, bind_query, fold, write_target,
+    assign_expression, bind_expression, bind_query, fold, qualified_name, write_target,
 };
 use crate::planner::node::{TableWrite, WriteKind};
 use crate::storage::fs::{FileSystem, LocalFileSystem};
@@ -264,8 +266,12 @@ async fn locked_table(
 }
 
 fn positions(relation: &Relation, table: &Table, names: &[Ident]) -> Result<Vec<usize>, PgError> {
+    let is_generated = |at: &usize| {
+        let column = table.columns.get(*at);
+        matches!(column.and_then(|c| c.default.as_ref()), Some(ColumnDefault::Generated(_)))
+    };
     if names.is_empty() {
-        return Ok((0..table.columns.len()).collect());
+        return Ok((0..table.columns.len()).filter(|at| !is_generated(at)).collect());
     }
     let mut positions = Vec::with_capacity(names.len());
     for name in names {
@@ -276,6 +282,13 @@ fn positions(relation: &Relation, table: &Table, names: &[Ident]) -> Result<Vec<
                 format!("column \"{name}\" of relation \"{}\" does not exist", relation.name),
             )
         })?;
+        if is_generated(&at) {
+            return Err(PgError::new(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                format!("column \"{name}\" is a generated column"),
+            )
+            .detail("Generated columns cannot be used in COPY."));
+        }
         if positions.contains(&at) {
             return Err(PgError::new(
                 SqlState::DUPLICATE_COLUMN,
@@ -392,14 +405,9 @@ async fn write(
     let mut defaults = Vec::with_capacity(table.columns.len());
     for (at, column) in table.columns.iter().enumerate() {
         defaults.push(match (&column.default, columns.contains(&at)) {
-            (Some(ColumnDefault::Generated(_) | ColumnDefault::Identity { .. }) | None, false)
-            | (_, true) => None,
-            (Some(ColumnDefault::Expression(text)), false) => {
-                let expr = bind_expression(
-                    &context,
-                    &crate::parser::stored::parse_expression(text)?,
-                    &empty,
-                )?;
+            (Some(ColumnDefault::Generated(_)) | None, false) | (_, true) => None,
+            (Some(ColumnDefault::Expression(_) | ColumnDefault::Identity { .. }), false) => {
+                let expr = bind_expression(&context, &default_of(column)?, &empty)?;
                 let expr = assign_expression(&context, expr, &column.ty, &empty)?;
                 Some(super::facts::physical_expression(&session.engine, &expr, &empty)?)
             }
@@ -428,10 +436,28 @@ async fn write(
         let fields: Vec<_> =
             table.columns.iter().map(|column| column.ty.field(&column.name, true)).collect();
         let schema = Arc::new(arrow::datatypes::Schema::new(fields));
-        Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+        let rows = RecordBatch::try_new_with_options(schema, arrays, &options)?;
+        super::generated::compute(&session.engine, &context, relation, rows)
     };
     let batches = batches.into_iter().map(shape).collect::<Result<Vec<_>, _>>()?;
     session.insert_rows(relation, batches).await
+}
+
+/// The columns that COPY TO writes where none are named: all but generated ones.
+fn stored_columns(session: &mut Session, name: &ObjectName) -> Result<String, PgError> {
+    session.statement_snapshot()?;
+    let Some(transaction) = &session.transaction else {
+        return Err(PgError::internal("no transaction"));
+    };
+    let context = session.bind_context(transaction, Default::default());
+    let relation = context.relation(&qualified_name(name)?)?;
+    let is_generated =
+        |column: &Column| matches!(column.default, Some(ColumnDefault::Generated(_)));
+    if !relation.columns().iter().any(is_generated) {
+        return Ok("*".to_owned());
+    }
+    let names = relation.columns().iter().filter(|column| !is_generated(column));
+    Ok(names.map(|column| quote_identifier(&column.name)).collect::<Vec<_>>().join(", "))
 }
 
 async fn copy_out(
@@ -449,7 +475,7 @@ async fn copy_out(
         CopySource::Query(query) => query.as_ref().clone(),
         CopySource::Table { table_name, columns } => {
             let list = if columns.is_empty() {
-                "*".to_owned()
+                stored_columns(session, table_name)?
             } else {
                 columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
             };

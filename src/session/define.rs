@@ -1,6 +1,10 @@
 //! Data definition: carrying out admitted commands inside the transaction.
 
 mod alter;
+mod drop;
+mod names;
+mod sequence;
+mod truncate;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -47,10 +51,17 @@ pub(super) async fn run(
             "CREATE SCHEMA"
         }
         DdlCommand::DropSchema { schemas, cascade } => {
-            for schema in schemas {
-                drop_schema(session, &mut catalog, schema, cascade)?;
-            }
+            drop::drop_schemas(session, &mut catalog, &schemas, cascade)?;
             "DROP SCHEMA"
+        }
+        DdlCommand::CreateSequence { schema, name, persistence, options } => {
+            let new = sequence::Create { schema, name, persistence, options };
+            sequence::create(session, &mut catalog, new)?;
+            "CREATE SEQUENCE"
+        }
+        DdlCommand::AlterSequence { relation, options } => {
+            sequence::alter(session, &mut catalog, &relation, &options)?;
+            "ALTER SEQUENCE"
         }
         DdlCommand::CreateTable(table) => {
             return create_table(session, catalog, *table).await;
@@ -66,7 +77,7 @@ pub(super) async fn run(
                 )));
             }
             let oids: BTreeSet<Oid> = relations.iter().map(|relation| relation.oid).collect();
-            drop_relations(session, &mut catalog, oids, cascade)?;
+            drop::drop_relations(session, &mut catalog, &oids, cascade)?;
             set_catalog(session, catalog);
             return Ok(format!("DROP {kind}"));
         }
@@ -93,8 +104,10 @@ pub(super) async fn run(
             });
             "CREATE VIEW"
         }
-        DdlCommand::Truncate { relations } => {
-            truncate(session, &catalog, &relations)?;
+        DdlCommand::Truncate { relations, restart, cascade } => {
+            if truncate::run(session, &mut catalog, &relations, restart, cascade)? {
+                set_catalog(session, catalog);
+            }
             return Ok("TRUNCATE TABLE".to_owned());
         }
         DdlCommand::CreateGraph { schema, mut graph, replaces } => {
@@ -161,7 +174,7 @@ async fn create_table(
 ) -> Result<String, PgError> {
     let owner = session.shared.caller.role;
     let oid = catalog.allocate();
-    let NewTable { schema, name, columns, constraints, rows } = new;
+    let NewTable { schema, name, columns, constraints, sequences, rows } = new;
     let mut table = Table::new(columns, Vec::new());
     let mut relation = Relation {
         oid,
@@ -172,6 +185,14 @@ async fn create_table(
         persistence: Persistence::Permanent,
         kind: RelationKind::Table(Arc::new(table.clone())),
     };
+    for new in &sequences {
+        let Some(column) = table.columns.iter_mut().find(|column| column.name == new.column) else {
+            continue;
+        };
+        let made =
+            sequence::create_for_column(session, &mut catalog, &relation, column.attnum, new)?;
+        column.default = Some(made.1);
+    }
     for constraint in constraints {
         add_constraint(&mut catalog, &relation, &mut table, constraint)?;
         relation.kind = RelationKind::Table(Arc::new(table.clone()));
@@ -401,187 +422,6 @@ fn foreign_key(
         on_delete: Default::default(),
     };
     Ok((format!("{}_fkey", key.columns.join("_")), kind))
-}
-
-/// `table t`, `view v`
-fn described(relation: &Relation) -> String {
-    let kind = match &relation.kind {
-        RelationKind::Table(_) | RelationKind::System(_) => "table",
-        RelationKind::View(_) => "view",
-        RelationKind::MaterializedView(_) => "materialized view",
-        RelationKind::Sequence(_) => "sequence",
-        RelationKind::PropertyGraph(_) => "property graph",
-    };
-    format!("{kind} {}", relation.name)
-}
-
-fn drop_schema(
-    session: &mut Session,
-    catalog: &mut Catalog,
-    schema: Oid,
-    cascade: bool,
-) -> Result<(), PgError> {
-    let inside: BTreeSet<Oid> = catalog
-        .relations
-        .values()
-        .filter(|relation| relation.schema == schema)
-        .map(|relation| relation.oid)
-        .collect();
-    let name = catalog.schemas.get(&schema).map_or_else(String::new, |schema| schema.name.clone());
-    if !inside.is_empty() && !cascade {
-        let objects: Vec<String> = inside
-            .iter()
-            .filter_map(|oid| catalog.relation(*oid))
-            .map(|relation| format!("{} depends on schema {name}", described(relation)))
-            .collect();
-        return Err(still_needed(&format!("schema {name}"), &objects));
-    }
-    drop_relations(session, catalog, inside, true)?;
-    catalog.remove_schema(schema);
-    Ok(())
-}
-
-fn still_needed(what: &str, objects: &[String]) -> PgError {
-    PgError::new(
-        SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
-        format!("cannot drop {what} because other objects depend on it"),
-    )
-    .detail(objects.join("\n"))
-    .hint("Use DROP ... CASCADE to drop the dependent objects too.")
-}
-
-/// Drops relations, and with `cascade` what depends on them: views and graphs go, foreign keys are removed.
-fn drop_relations(
-    session: &mut Session,
-    catalog: &mut Catalog,
-    mut going: BTreeSet<Oid>,
-    cascade: bool,
-) -> Result<(), PgError> {
-    let asked = going.clone();
-    let mut queue: Vec<Oid> = going.iter().copied().collect();
-    let mut keys: Vec<Arc<Relation>> = Vec::new();
-    let mut needed: Vec<String> = Vec::new();
-    while let Some(oid) = queue.pop() {
-        let Some(relation) = catalog.relation(oid).cloned() else { continue };
-        for dependent in catalog.dependents(oid) {
-            if going.contains(&dependent.oid) {
-                continue;
-            }
-            match &dependent.kind {
-                RelationKind::Table(table) => {
-                    for constraint in referring(table, oid) {
-                        needed.push(format!(
-                            "constraint {} on table {} depends on {}",
-                            constraint.name,
-                            dependent.name,
-                            described(&relation)
-                        ));
-                    }
-                    keys.push(dependent);
-                }
-                RelationKind::View(_)
-                | RelationKind::MaterializedView(_)
-                | RelationKind::Sequence(_)
-                | RelationKind::PropertyGraph(_)
-                | RelationKind::System(_) => {
-                    needed.push(format!(
-                        "{} depends on {}",
-                        described(&dependent),
-                        described(&relation)
-                    ));
-                    going.insert(dependent.oid);
-                    queue.push(dependent.oid);
-                }
-            }
-        }
-    }
-    if !needed.is_empty() && !cascade {
-        let first = asked.iter().find_map(|oid| catalog.relation(*oid));
-        return Err(still_needed(
-            &first.map(|relation| described(relation)).unwrap_or_default(),
-            &needed,
-        ));
-    }
-    if !needed.is_empty() {
-        session.shared.notify(match needed.as_slice() {
-            [one] => {
-                let what = one.split(" depends on ").next().unwrap_or(one);
-                PgError::notice(format!("drop cascades to {what}"))
-            }
-            many => PgError::notice(format!("drop cascades to {} other objects", many.len()))
-                .detail(
-                    many.iter()
-                        .map(|one| {
-                            format!(
-                                "drop cascades to {}",
-                                one.split(" depends on ").next().unwrap_or(one)
-                            )
-                        })
-                        .collect::<Vec<_>>()
-                        .join("\n"),
-                ),
-        });
-    }
-    for dependent in keys.iter().filter(|dependent| !going.contains(&dependent.oid)) {
-        remove_referring(catalog, dependent.oid, &going);
-    }
-    for oid in going {
-        let stored = catalog.relation(oid).is_some_and(|relation| relation.table().is_some());
-        catalog.remove_relation(oid);
-        if stored {
-            with_writes(session, |writes| writes.drop_table(oid));
-        }
-    }
-    Ok(())
-}
-
-fn referring(table: &Table, oid: Oid) -> impl Iterator<Item = &Constraint> {
-    table.constraints.iter().filter(move |constraint| {
-        matches!(&constraint.kind, ConstraintKind::ForeignKey { referenced, .. } if *referenced == oid)
-    })
-}
-
-fn remove_referring(catalog: &mut Catalog, table: Oid, going: &BTreeSet<Oid>) {
-    let Some(relation) = catalog.relation(table) else { return };
-    let Some(stored) = relation.table() else { return };
-    let mut stored = stored.as_ref().clone();
-    stored.constraints.retain(|constraint| {
-        !matches!(&constraint.kind, ConstraintKind::ForeignKey { referenced, .. } if going.contains(referenced))
-    });
-    let mut relation = relation.as_ref().clone();
-    relation.kind = RelationKind::Table(Arc::new(stored));
-    catalog.put_relation(relation);
-}
-
-fn truncate(
-    session: &mut Session,
-    catalog: &Catalog,
-    relations: &[Arc<Relation>],
-) -> Result<(), PgError> {
-    for relation in relations {
-        for dependent in catalog.dependents(relation.oid) {
-            let Some(table) = dependent.table() else { continue };
-            let named = relations.iter().any(|other| other.oid == dependent.oid);
-            if let (false, Some(constraint)) = (named, referring(table, relation.oid).next()) {
-                return Err(PgError::new(
-                    SqlState::FEATURE_NOT_SUPPORTED,
-                    "cannot truncate a table referenced in a foreign key constraint",
-                )
-                .detail(format!("Table \"{}\" references \"{}\".", dependent.name, relation.name))
-                .hint(format!(
-                    "Truncate table \"{}\" at the same time, or use TRUNCATE ... CASCADE.",
-                    dependent.name
-                ))
-                .constraint(&constraint.name));
-            }
-        }
-    }
-    for relation in relations {
-        let Some(table) = relation.table() else { continue };
-        let version = TableVersion::empty(relation.oid, Arc::clone(&table.schema));
-        with_writes(session, |writes| writes.put_table(version));
-    }
-    Ok(())
 }
 
 fn comment(

@@ -17,7 +17,7 @@ use crate::error::{PgError, Severity, SqlState};
 use crate::executor::Runtime;
 use crate::executor::runtime::RuntimeOptions;
 use crate::executor::write::{Committed, RowCheck, Writes, check_changed};
-use crate::storage::{AdjacencyCache, LockTable, RecentWrites, StoreSnapshot};
+use crate::storage::{AdjacencyCache, LockTable, RecentWrites, Sequences, StoreSnapshot};
 use crate::types::{BackendPid, CommitNo, Oid, TenantId};
 
 /// OID of the role that owns the system (`BOOTSTRAP_SUPERUSERID`).
@@ -113,6 +113,8 @@ pub(super) struct DatabaseState {
     latest: RwLock<Latest>,
     commit: Mutex<()>,
     recent: RecentWrites,
+    /// Counters of its sequences; no transaction moves them back.
+    pub(super) sequences: Arc<Sequences>,
     pub(super) locks: Arc<LockTable>,
 }
 
@@ -242,6 +244,7 @@ impl Engine {
                 latest: RwLock::new(latest),
                 commit: Mutex::default(),
                 recent: RecentWrites::default(),
+                sequences: Arc::default(),
                 locks: Arc::default(),
             };
             databases.insert(database.name.clone(), Arc::new(state));

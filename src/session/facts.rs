@@ -15,7 +15,7 @@ use super::session_impl::Session;
 use super::settings::{DEFINITIONS, Kind};
 use super::shared::SessionShared;
 use crate::catalog::pg::{self, describe};
-use crate::catalog::{Catalog, Relation};
+use crate::catalog::{Catalog, Relation, Sequence};
 use crate::error::{PgError, SqlState};
 use crate::executor::SystemRows;
 use crate::executor::graph::ExpressionHook;
@@ -170,6 +170,9 @@ impl SessionAnswers {
 impl SystemRows for SessionAnswers {
     fn rows(&self, relation: &Relation) -> Result<RecordBatch, PgError> {
         use crate::error::Report as _;
+        if relation.sequence().is_some() {
+            return self.shared.sequence_row(relation);
+        }
         pg::rows(relation.oid, &self.catalog_now(), self).map_err(|error| error.report())
     }
 }
@@ -261,6 +264,11 @@ impl pg::SessionFacts for SessionAnswers {
     fn byte_count(&self, relation: Oid) -> Option<u64> {
         let version = self.tables.lock().table(relation).cloned()?;
         Some(version.chunks().iter().map(|chunk| chunk.batch.get_array_memory_size() as u64).sum())
+    }
+
+    fn sequence_last_value(&self, sequence: &Sequence) -> Option<i64> {
+        let state = self.shared.counter_state(sequence);
+        state.called.then_some(state.value)
     }
 
     fn prepared_statements(&self) -> Vec<pg::PreparedStatement> {
@@ -378,6 +386,26 @@ impl SessionContext for SessionAnswers {
         Ok(true)
     }
 
+    fn sequence_next(&self, sequence: u32, count: usize) -> Result<Vec<i64>, PgError> {
+        self.shared.sequence_next(Oid(sequence), count)
+    }
+
+    fn sequence_current(&self, sequence: u32) -> Result<i64, PgError> {
+        self.shared.sequence_current(Oid(sequence))
+    }
+
+    fn sequence_last(&self) -> Result<i64, PgError> {
+        self.shared.sequence_last()
+    }
+
+    fn sequence_set(&self, sequence: u32, value: i64, called: bool) -> Result<(), PgError> {
+        self.shared.sequence_set(Oid(sequence), value, called)
+    }
+
+    fn sequence_last_value(&self, sequence: u32) -> Result<Option<i64>, PgError> {
+        self.shared.sequence_last_value(Oid(sequence))
+    }
+
     fn check_cancel(&self) -> Result<(), PgError> {
         if self.shared.now().token.is_cancelled() { Err(self.shared.canceled()) } else { Ok(()) }
     }
@@ -457,8 +485,11 @@ impl CatalogFacts for SessionAnswers {
     }
 
     fn expression(&self, text: &str, relation: u32) -> Option<String> {
-        let known = relation == 0 || self.catalog_now().relation(Oid(relation)).is_some();
-        known.then(|| text.to_owned())
+        let catalog = self.catalog_now();
+        let known = relation == 0 || catalog.relation(Oid(relation)).is_some();
+        let search_path = self.shared.search_path();
+        let name = |oid| describe::relation_name(&catalog, oid, &search_path);
+        known.then(|| crate::catalog::stored_text::shown(text, name))
     }
 
     fn function_definition(&self, _oid: u32) -> Option<String> {
@@ -498,16 +529,19 @@ impl CatalogFacts for SessionAnswers {
         let current_user = pg::SessionFacts::current_user(self);
         let asker = Asker { catalog: &catalog, search_path: &search_path, current_user };
         let oid = privilege_facts::relation(&asker, table)?;
-        let known = catalog
-            .relation(oid)
-            .is_some_and(|relation| relation.columns().iter().any(|known| known.name == column));
-        if !known {
+        let attnum = catalog.relation(oid).and_then(|relation| {
+            relation.columns().iter().find(|known| known.name == column).map(|known| known.attnum)
+        });
+        let Some(attnum) = attnum else {
             return Err(PgError::new(
                 SqlState::UNDEFINED_COLUMN,
                 format!("column \"{column}\" of relation \"{table}\" does not exist"),
             ));
-        }
-        Ok(None)
+        };
+        let owned = catalog.sequences_of(oid, Some(attnum));
+        Ok(owned
+            .first()
+            .and_then(|sequence| describe::qualified_relation_name(&catalog, sequence.oid)))
     }
 
     fn description(&self, oid: u32, class: &str, column: i32) -> Option<String> {

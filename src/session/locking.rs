@@ -221,7 +221,8 @@ fn ddl_locks(
                     AlterStep::AddConstraint(constraint) => {
                         constraint_locks(std::slice::from_ref(constraint), catalog, locks);
                     }
-                    AlterStep::AddColumn { constraints, .. } => {
+                    AlterStep::AddColumn { column, .. } => {
+                        let constraints = &column.constraints;
                         constraint_locks(constraints, catalog, locks);
                     }
                     _ => {}

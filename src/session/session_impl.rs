@@ -112,10 +112,16 @@ impl Session {
         caller: Caller,
         settings: Settings,
     ) -> Self {
-        let catalog = database.latest().catalog;
         let pid = engine.next_pid();
-        let shared =
-            SessionShared::new(engine, pid, request.user, caller, request.peer, settings, catalog);
+        let shared = SessionShared::new(
+            engine,
+            pid,
+            request.user,
+            caller,
+            request.peer,
+            settings,
+            &database,
+        );
         let shared = Arc::new(shared);
         engine.register(&shared);
         let answers = Arc::new(SessionAnswers::new(Arc::clone(&shared)));

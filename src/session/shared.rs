@@ -5,12 +5,14 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::engine::{Engine, now_us};
+use super::engine::{DatabaseState, Engine, now_us};
 use super::identity::Peer;
+use super::sequences::SequenceState;
 use super::settings::Settings;
 use crate::access::Caller;
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
+use crate::storage::Sequences;
 use crate::types::BackendPid;
 
 /// What a session shows of itself.
@@ -28,6 +30,10 @@ pub(super) struct SessionShared {
     /// Settings before the transaction, to take back if it fails; and before SET LOCAL.
     pub(super) undo: Mutex<Undo>,
     pub(super) notices: Mutex<Vec<PgError>>,
+    /// Counters of the database's sequences.
+    pub(super) sequences: Arc<Sequences>,
+    /// What this session knows of them.
+    pub(super) sequence_state: Mutex<SequenceState>,
     now: Mutex<Now>,
 }
 
@@ -62,7 +68,7 @@ impl SessionShared {
         caller: Caller,
         peer: Peer,
         settings: Settings,
-        catalog: Arc<Catalog>,
+        database: &DatabaseState,
     ) -> Self {
         let started_us = now_us();
         Self {
@@ -76,8 +82,10 @@ impl SessionShared {
             settings: Mutex::new(settings),
             undo: Mutex::default(),
             notices: Mutex::default(),
+            sequences: Arc::clone(&database.sequences),
+            sequence_state: Mutex::default(),
             now: Mutex::new(Now {
-                catalog,
+                catalog: database.latest().catalog,
                 token: CancellationToken::new(),
                 timed_out: false,
                 transaction_us: started_us,
@@ -88,6 +96,11 @@ impl SessionShared {
                 state_change_us: started_us,
             }),
         }
+    }
+
+    /// The catalog the session sees now.
+    pub(super) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.now.lock().catalog)
     }
 
     pub(super) fn now(&self) -> Now {

@@ -831,10 +831,14 @@ fn discard(session: &mut Session, what: &DiscardObject) -> Result<String, PgErro
             session.statements.close_all_portals();
             session.statements.close_all_prepared();
             session.shared.settings.lock().reset_all();
+            session.shared.sequence_state.lock().clear();
             Ok("DISCARD ALL".to_owned())
         }
         DiscardObject::PLANS => Ok("DISCARD PLANS".to_owned()),
-        DiscardObject::SEQUENCES => Ok("DISCARD SEQUENCES".to_owned()),
+        DiscardObject::SEQUENCES => {
+            session.shared.sequence_state.lock().clear();
+            Ok("DISCARD SEQUENCES".to_owned())
+        }
         DiscardObject::TEMP => Ok("DISCARD TEMP".to_owned()),
     }
 }

@@ -8,6 +8,7 @@ pub mod error;
 pub mod fs;
 pub mod locks;
 pub mod recent;
+pub mod sequences;
 pub mod snapshot;
 pub mod table;
 
@@ -15,5 +16,6 @@ pub use adjacency::{Adjacency, AdjacencyCache, Orientation};
 pub use error::StorageError;
 pub use locks::{LockOwner, LockTable, RowLock, TableLock};
 pub use recent::RecentWrites;
+pub use sequences::{CounterRecord, CounterState, SequenceLog, Sequences, Steps, Taken};
 pub use snapshot::{RowWrite, StoreSnapshot, TableWrites};
 pub use table::{Chunk, EncodedKeys, KeyIndex, RowIds, TableVersion};

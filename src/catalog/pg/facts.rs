@@ -1,5 +1,6 @@
 //! What the system catalog shows and only a session knows.
 
+use crate::catalog::object::Sequence;
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
@@ -21,6 +22,9 @@ pub trait SessionFacts {
 
     /// Bytes that a stored table takes, on the same condition (`pg_class.relpages`).
     fn byte_count(&self, relation: Oid) -> Option<u64>;
+
+    /// The last value of a sequence that anyone took; `None` if nobody did.
+    fn sequence_last_value(&self, sequence: &Sequence) -> Option<i64>;
 
     /// Named prepared statements of this session.
     fn prepared_statements(&self) -> Vec<PreparedStatement>;

@@ -38,6 +38,7 @@ mod pg_namespace;
 mod pg_prepared_statements;
 mod pg_propgraph;
 mod pg_rewrite;
+mod pg_sequence;
 mod pg_settings;
 mod pg_stat_activity;
 mod pg_timezone_names;

@@ -4,7 +4,7 @@ use super::batch::{Rows, Value, row};
 use super::index_of::indexes;
 use super::rows::{Source, SystemRowsError};
 use super::type_facts;
-use crate::catalog::object::Column;
+use crate::catalog::object::{Column, ColumnDefault};
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
@@ -31,6 +31,13 @@ fn push(
     column: &Column,
 ) -> Result<(), SystemRowsError> {
     let facts = type_facts::facts(&column.ty);
+    let (has_default, identity, generated) = match &column.default {
+        None => (false, "", ""),
+        Some(ColumnDefault::Expression(_)) => (true, "", ""),
+        Some(ColumnDefault::Generated(_)) => (true, "", "s"),
+        Some(ColumnDefault::Identity { always: true, .. }) => (false, "a", ""),
+        Some(ColumnDefault::Identity { always: false, .. }) => (false, "d", ""),
+    };
     row!(out,
         attrelid: relation,
         attname: column.name.as_str(),
@@ -46,10 +53,10 @@ fn push(
         attstorage: facts.storage,
         attcompression: "",
         attnotnull: column.not_null,
-        atthasdef: column.default.is_some(),
+        atthasdef: has_default,
         atthasmissing: false,
-        attidentity: "",
-        attgenerated: "",
+        attidentity: identity,
+        attgenerated: generated,
         attisdropped: false,
         attislocal: true,
         attinhcount: 0,

@@ -11,8 +11,10 @@ use super::describe::{
 };
 use super::index_of::{attnums, indexes_of};
 use super::rows::{Source, SystemRowsError};
-use crate::catalog::Catalog;
-use crate::catalog::object::{Constraint, ConstraintKind, Relation, RelationKind, Table};
+use crate::catalog::object::{
+    ColumnDefault, Constraint, ConstraintKind, Relation, RelationKind, Table,
+};
+use crate::catalog::{Catalog, stored_text};
 use crate::types::Oid;
 
 /// An object, or with a number one of its columns.
@@ -44,7 +46,14 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             // Pinned: nothing can drop what belongs to the system.
             RelationKind::System(_) => continue,
             RelationKind::Table(table) => table_rows(source.catalog, relation, table, out)?,
-            RelationKind::Sequence(_) => {}
+            RelationKind::Sequence(sequence) => {
+                if let Some(owner) = sequence.owner {
+                    let kind = if owner.identity { INTERNAL } else { AUTO };
+                    push(out, this, Object::column(owner.table, owner.attnum), kind)?;
+                }
+                push(out, this, Object::new(PG_NAMESPACE, relation.schema), NORMAL)?;
+                continue;
+            }
             RelationKind::MaterializedView(_) | RelationKind::View(_) => {
                 let Some(view) = relation.view() else { continue };
                 let rule = Object::new(PG_REWRITE, derived_oid::view_rule(relation.oid));
@@ -78,10 +87,23 @@ fn table_rows(
     table: &Table,
     out: &mut Rows,
 ) -> Result<(), SystemRowsError> {
-    for column in table.columns.iter().filter(|column| column.default.is_some()) {
+    for column in &table.columns {
+        let Some(ColumnDefault::Expression(text) | ColumnDefault::Generated(text)) =
+            &column.default
+        else {
+            continue;
+        };
         let default = derived_oid::column_default(relation.oid, column.attnum);
-        let column = Object::column(relation.oid, column.attnum);
-        push(out, Object::new(PG_ATTRDEF, default), column, AUTO)?;
+        let default = Object::new(PG_ATTRDEF, default);
+        push(out, default, Object::column(relation.oid, column.attnum), AUTO)?;
+        for named in stored_text::relations_in(text) {
+            push(out, default, Object::new(PG_CLASS, named), NORMAL)?;
+        }
+        if matches!(&column.default, Some(ColumnDefault::Generated(_))) {
+            for other in attnums(table, &columns_in_expression(table, text)) {
+                push(out, default, Object::column(relation.oid, other), NORMAL)?;
+            }
+        }
     }
     for index in indexes_of(relation) {
         let constraint = Object::new(PG_CONSTRAINT, index.constraint.oid);

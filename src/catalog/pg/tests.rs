@@ -58,6 +58,9 @@ impl SessionFacts for Facts {
             from_sql: false,
         }]
     }
+    fn sequence_last_value(&self, _: &crate::catalog::Sequence) -> Option<i64> {
+        None
+    }
     fn cursors(&self) -> Vec<Cursor> {
         Vec::new()
     }

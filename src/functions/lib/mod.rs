@@ -12,6 +12,7 @@ mod math;
 mod number_format;
 mod ordered_set;
 mod regex;
+mod sequence;
 mod series;
 pub(crate) mod sleep;
 mod string;
@@ -31,6 +32,7 @@ pub(crate) const FUNCTIONS: &[&[Def]] = &[
     math::FUNCTIONS,
     number_format::FUNCTIONS,
     regex::FUNCTIONS,
+    sequence::FUNCTIONS,
     series::FUNCTIONS,
     string::FUNCTIONS,
     system::DEFINITIONS,

@@ -2,11 +2,14 @@
 
 use std::any::TypeId;
 
+use sqlparser::ast::ColumnOption;
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 
-/// `sqlparser`'s PostgreSQL, changed in four places.
+use super::definition;
+
+/// `sqlparser`'s PostgreSQL, changed in five places.
 #[derive(Debug)]
 pub(super) struct GraphwireDialect;
 
@@ -34,6 +37,14 @@ impl Dialect for GraphwireDialect {
     /// `ON` ends a select list: `INSERT INTO t SELECT 1 ON CONFLICT DO NOTHING`.
     fn is_column_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
         *keyword != Keyword::ON && PostgreSqlDialect {}.is_column_alias(keyword, parser)
+    }
+
+    /// Options of an identity column come in any order.
+    fn parse_column_option(
+        &self,
+        parser: &mut Parser<'_>,
+    ) -> Result<Option<Result<Option<ColumnOption>, ParserError>>, ParserError> {
+        Ok(definition::identity(parser)?.map(|option| Ok(Some(option))))
     }
 
     fn dialect(&self) -> TypeId {

@@ -2,9 +2,11 @@
 //!
 //! * `place` is how places in the text survive in `sqlparser`'s tree.
 //! * `lexer`, `literal` and `operator` cut the text into tokens by PostgreSQL's rules.
+//! * `definition` reads data definition that `sqlparser` does not know.
 //! * `rewrite` puts what `sqlparser` lacks into forms it has; `utility` reads the rest.
 //! * `dialect`, `parse` and `join` run `sqlparser`, bound what it may build, and word its errors as PostgreSQL does.
 
+pub mod definition;
 mod dialect;
 mod join;
 mod lexer;

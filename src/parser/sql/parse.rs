@@ -77,6 +77,20 @@ pub(in crate::parser) fn expression(
     run(text, tokens, end, parse).map(|(result, _)| result)
 }
 
+/// What `parse` makes of a whole statement; tokens that are left over are an error.
+pub(super) fn whole<T>(
+    text: &str,
+    tokens: Vec<TokenWithSpan>,
+    end: Span,
+    parse: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
+) -> Result<T, ParseError> {
+    let (result, rest) = run(text, tokens, end, parse)?;
+    match rest.token {
+        Token::EOF => Ok(result),
+        _ => Err(unexpected(text, byte_span(rest.span).unwrap_or(end), None)),
+    }
+}
+
 /// Runs `parse`, and gives the token it stopped at too.
 fn run<T>(
     text: &str,

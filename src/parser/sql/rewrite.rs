@@ -69,6 +69,7 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
     if keyword(&tokens, 0) != Keyword::FETCH {
         foreign_keywords(&mut tokens);
     }
+    overriding(&mut tokens);
     operator_before_any(&mut tokens);
     function_alias(&mut tokens);
     super::locking::locking_clauses(&mut tokens);
@@ -222,6 +223,26 @@ fn user_as_role(tokens: &mut Vec<TokenWithSpan>) {
     if keyword(tokens, 0) == Keyword::CREATE && !says_login && tokens.len() > 2 {
         insert_word(tokens, tokens.len(), "LOGIN");
     }
+}
+
+/// `INSERT INTO t … OVERRIDING SYSTEM VALUE` is `INSERT OR ROLLBACK INTO t …`, and `USER` is `ABORT`: SQLite's words,
+/// which PostgreSQL refuses where they stand.
+fn overriding(tokens: &mut Vec<TokenWithSpan>) {
+    let Some(at) = (0..tokens.len()).find(|at| {
+        is_word(tokens, *at, "OVERRIDING")
+            && (is_word(tokens, at + 1, "SYSTEM") || is_word(tokens, at + 1, "USER"))
+            && is_word(tokens, at + 2, "VALUE")
+    }) else {
+        return;
+    };
+    let into = (1..at).rev().find(|index| {
+        keyword(tokens, *index) == Keyword::INTO && keyword(tokens, index - 1) == Keyword::INSERT
+    });
+    let Some(into) = into else { return };
+    let word = if is_word(tokens, at + 1, "SYSTEM") { "ROLLBACK" } else { "ABORT" };
+    tokens.drain(at..at + 3);
+    insert_word(tokens, into, word);
+    insert_word(tokens, into, "OR");
 }
 
 /// `OPERATOR(pg_catalog.=) ANY (…)` is `= ANY (…)`.

@@ -4,6 +4,7 @@ use sqlparser::ast::Ident;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::definition;
 use super::parse::{statement, unexpected};
 use super::place::byte_span;
 use crate::parser::error::ParseError;
@@ -48,6 +49,9 @@ pub(in crate::parser) fn utility(
     tokens: &[TokenWithSpan],
     end: Span,
 ) -> Result<Option<Utility>, ParseError> {
+    if let Some(definition) = definition::definition(text, tokens, end)? {
+        return Ok(Some(Utility::Definition(Box::new(definition))));
+    }
     let mut reader = Reader { text, tokens, position: 0, end };
     if reader.eat("MOVE") {
         return movement(text, tokens, end).map(Some);

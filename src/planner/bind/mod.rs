@@ -33,6 +33,9 @@ pub fn bind(context: &BindContext, statement: &Statement) -> Result<Bound, PgErr
             graph_statement::bind_graph_statement(context, ddl).map(Bound::Ddl)
         }
         Body::Cypher(query) => bind_cypher(context, query).map(Bound::Plan),
+        Body::Utility(Utility::Definition(definition)) => {
+            sql::ddl::bind_definition(context, definition, &statement.text).map(Bound::Ddl)
+        }
         Body::Utility(utility) => Err(unsupported_utility(utility)),
     }
 }
@@ -104,6 +107,7 @@ fn unsupported_utility(utility: &Utility) -> PgError {
         Utility::SetConstraints { .. } => {
             ("SET CONSTRAINTS", "Constraints are checked at the end of each statement.")
         }
+        Utility::Definition(_) => ("this statement", "See docs/compat.md."),
         Utility::Checkpoint => {
             ("CHECKPOINT", "Tables are in memory; there is nothing to write yet.")
         }

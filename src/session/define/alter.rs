@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::SchemaRef;
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{ColumnarValue, Expr};
+use datafusion::logical_expr::Expr;
 
-use super::{add_constraint, set_catalog, still_needed, version_of, with_writes};
-use crate::catalog::{
-    Catalog, Column, ColumnDefault, ConstraintKind, Relation, RelationKind, Table,
-};
+use super::drop::still_needed;
+use super::{add_constraint, sequence, set_catalog, version_of, with_writes};
+use crate::catalog::{Catalog, ColumnDefault, ConstraintKind, Relation, RelationKind, Table};
 use crate::error::{PgError, SqlState};
 use crate::executor::write::{check_all, check_key_is_unique, table_plan_schema};
-use crate::planner::bind::sql::ddl::AlterStep;
-use crate::session::facts::{evaluate_constant, physical_expression};
+use crate::planner::bind::sql::ddl::{AlterStep, NewColumn};
+use crate::session::facts::physical_expression;
 use crate::session::session_impl::Session;
 use crate::storage::TableVersion;
 
@@ -122,8 +120,9 @@ fn apply(
     step: AlterStep,
 ) -> Result<(), PgError> {
     match step {
-        AlterStep::AddColumn { column, fill, constraints } => {
-            add_column(session, state, column, fill)?;
+        AlterStep::AddColumn { column, fill } => {
+            let constraints = column.constraints.clone();
+            add_column(session, catalog, state, *column, fill)?;
             for constraint in constraints {
                 add_constraint(catalog, &state.relation, &mut state.table, constraint)?;
                 state.check = true;
@@ -243,41 +242,67 @@ fn refuse_nulls(state: &Altered, at: usize) -> Result<(), PgError> {
 
 fn add_column(
     session: &Session,
+    catalog: &mut Catalog,
     state: &mut Altered,
-    column: Column,
+    new: NewColumn,
     fill: Option<Expr>,
 ) -> Result<(), PgError> {
-    let attnum = state.table.next_attnum;
+    let mut column = new.column;
+    column.attnum = state.table.next_attnum;
     state.table.next_attnum += 1;
     let ty = column.ty.arrow();
-    let value = match fill {
-        Some(fill) => evaluate_constant(&session.engine, fill)?,
-        None => ScalarValue::try_from(&ty)?,
+    let values: Box<dyn FnMut(&RecordBatch) -> Result<ArrayRef, PgError>> = match &new.sequence {
+        Some(new) => {
+            let (sequence, default) =
+                sequence::create_for_column(session, catalog, &state.relation, column.attnum, new)?;
+            column.default = Some(default);
+            let shared = Arc::clone(&session.shared);
+            let ty = ty.clone();
+            Box::new(move |batch| {
+                let Some(counting) = sequence.sequence() else {
+                    return Err(PgError::internal("not a sequence"));
+                };
+                let values = shared.next_values(&sequence, counting, batch.num_rows())?;
+                Ok(arrow::compute::cast(&Int64Array::from(values), &ty)?)
+            })
+        }
+        None => match fill {
+            Some(fill) => {
+                let schema = table_plan_schema(&state.relation)?;
+                let fill = physical_expression(&session.engine, &fill, &schema)?;
+                let plan = Arc::new(schema.as_arrow().clone());
+                Box::new(move |batch| {
+                    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                    let columns = batch.columns().to_vec();
+                    let input =
+                        RecordBatch::try_new_with_options(Arc::clone(&plan), columns, &options)?;
+                    Ok(fill.evaluate(&input)?.into_array(batch.num_rows())?)
+                })
+            }
+            None => {
+                let ty = ty.clone();
+                Box::new(move |batch| Ok(new_null_array(&ty, batch.num_rows())))
+            }
+        },
     };
-    if column.not_null
-        && value.is_null()
-        && state.version.as_ref().is_some_and(|version| version.live_rows() > 0)
-    {
-        return Err(PgError::new(
-            SqlState::NOT_NULL_VIOLATION,
-            format!(
-                "column \"{}\" of relation \"{}\" contains null values",
-                column.name, state.relation.name
-            ),
-        ));
-    }
     let not_null = column.not_null;
-    state.table.columns.push(Column { attnum, ..column });
+    let name = column.name.clone();
+    // NOT NULL is checked when the values are known.
+    column.not_null = false;
+    state.table.columns.push(column);
+    let mut values = values;
     state.reshape(|batch| {
         let mut columns = batch.columns().to_vec();
-        let rows = batch.num_rows();
-        columns.push(match &value {
-            // Rows that are deleted need some value too.
-            value if value.is_null() && !not_null => new_null_array(&ty, rows),
-            value => ColumnarValue::Scalar(value.clone()).into_array(rows)?,
-        });
+        columns.push(values(batch)?);
         Ok(columns)
-    })
+    })?;
+    if !not_null {
+        return Ok(());
+    }
+    let at = state.position(&name)?;
+    refuse_nulls(state, at)?;
+    state.table.columns[at].not_null = true;
+    state.reshape(|batch| Ok(batch.columns().to_vec()))
 }
 
 /// A table's views and graphs know its columns by name and position.
@@ -377,7 +402,10 @@ fn drop_column(
         }
         shift_references(catalog, other, state.relation.oid, at);
     }
-    state.table.columns.remove(at);
+    let gone = state.table.columns.remove(at);
+    for sequence in catalog.sequences_of(state.relation.oid, Some(gone.attnum)) {
+        catalog.remove_relation(sequence.oid);
+    }
     let own = state.relation.oid;
     let constraints = std::mem::take(&mut state.table.constraints);
     state.table.constraints = constraints

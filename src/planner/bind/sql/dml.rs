@@ -10,11 +10,15 @@ use sqlparser::ast::{
     TableWithJoins, Update, UpdateTableFromKind,
 };
 
+use super::column_value::{
+    Overriding, check_assigned, default_in_values, default_of, given_columns, is_default,
+    with_generated,
+};
 use super::names::{fold, qualified_name};
 use super::provider::TARGET_SCHEMA;
 use super::query::{bind_expression, output_columns, plan_query, with_parameters};
 use super::{resolve, rewrite};
-use crate::catalog::{Column, ColumnDefault, Relation, RelationKind, Table};
+use crate::catalog::{Column, Relation, RelationKind, Table};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
 use crate::planner::bind::bound::{BoundPlan, PlanKind};
@@ -40,6 +44,7 @@ pub fn bind_insert(
     };
     let (relation, table) = target(context, name)?;
     let columns = insert_columns(&relation, &table, &insert.columns)?;
+    let overriding = Overriding::of(insert.or.as_ref()).unwrap_or(Overriding::No);
     let alias = insert
         .table_alias
         .as_ref()
@@ -47,12 +52,16 @@ pub fn bind_insert(
     let returning = insert.returning.as_deref();
     let (plan, parameters) = with_parameters(context, |context| {
         let source = match &insert.source {
-            Some(query) => insert_source(context, query, &table, &columns, graphs)?,
+            Some(query) => insert_source(context, query, (&table, &columns), overriding, graphs)?,
             None => LogicalPlanBuilder::empty(true).build()?,
         };
         let width = insert.source.as_ref().map_or(0, |_| source.schema().fields().len());
         check_width(width, columns.len(), insert.columns.is_empty())?;
-        let rows = insert_rows(context, source, &table, &columns[..width])?;
+        let columns = &columns[..width];
+        let given = given_columns(&table, columns, insert.source.as_deref(), overriding)?;
+        let given: Vec<(usize, bool)> = columns.iter().copied().zip(given).collect();
+        let rows = insert_rows(context, source, &table, &given)?;
+        let rows = with_generated(context, rows, &table, 0)?;
         let write = write(&relation, WriteKind::Insert, rows, 0, &alias)?;
         returning_plan(context, write, returning, &alias)
     })?;
@@ -149,7 +158,7 @@ fn check_insert(insert: &Insert) -> Result<(), PgError> {
             "Use INSERT … SELECT … WHERE NOT EXISTS; see docs/compat.md.",
         ));
     }
-    let foreign = insert.or.is_some()
+    let foreign = Overriding::of(insert.or.as_ref()).is_none()
         || insert.ignore
         || insert.overwrite
         || !insert.assignments.is_empty()
@@ -264,24 +273,12 @@ fn check_width(given: usize, wanted: usize, implicit: bool) -> Result<(), PgErro
     Ok(())
 }
 
-fn default_of(column: &Column) -> Result<SqlExpr, PgError> {
-    match &column.default {
-        Some(ColumnDefault::Expression(text)) => crate::parser::stored::parse_expression(text)
-            .map_err(|error| {
-                PgError::internal(format!("default of \"{}\" cannot be read: {error}", column.name))
-            }),
-        Some(ColumnDefault::Generated(_) | ColumnDefault::Identity { .. }) | None => {
-            Ok(SqlExpr::value(sqlparser::ast::Value::Null))
-        }
-    }
-}
-
 /// The query of an INSERT, its parameters typed by the columns they go to and DEFAULT filled in.
 fn insert_source(
     context: &BindContext,
     query: &Query,
-    table: &Table,
-    columns: &[usize],
+    (table, columns): (&Table, &[usize]),
+    overriding: Overriding,
     graphs: &Arc<[GraphTable]>,
 ) -> Result<LogicalPlan, PgError> {
     let mut query = query.clone();
@@ -289,9 +286,8 @@ fn insert_source(
         for row in &mut values.rows {
             for (expr, column) in row.content.iter_mut().zip(columns) {
                 let column = &table.columns[*column];
-                if matches!(expr, SqlExpr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
-                {
-                    *expr = default_of(column)?;
+                if is_default(expr) {
+                    *expr = default_in_values(column, overriding)?;
                 }
                 type_parameter(expr, column);
             }
@@ -328,12 +324,13 @@ fn type_parameter(expr: &mut SqlExpr, column: &Column) {
     }
 }
 
-/// Source rows as full rows of the table: given columns cast, the others by their defaults.
+/// Source rows as full rows of the table: given columns cast, the others by their defaults. `columns` are where the
+/// source's columns go, and whether their values count.
 fn insert_rows(
     context: &BindContext,
     source: LogicalPlan,
     table: &Table,
-    columns: &[usize],
+    columns: &[(usize, bool)],
 ) -> Result<LogicalPlan, PgError> {
     let schema = Arc::clone(source.schema());
     let empty = datafusion::common::DFSchema::empty();
@@ -343,7 +340,7 @@ fn insert_rows(
         .iter()
         .enumerate()
         .map(|(at, column)| {
-            let expr = match columns.iter().position(|given| *given == at) {
+            let expr = match columns.iter().position(|given| *given == (at, true)) {
                 Some(from) => {
                     let value = unknown_source(&source, from)
                         .unwrap_or_else(|| Expr::Column(given[from].clone()));
@@ -585,17 +582,19 @@ impl Target {
                 None => Expr::Column(old),
                 Some((_, value)) => {
                     let mut value = value.clone();
-                    if matches!(&value, SqlExpr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
-                    {
+                    check_assigned(column, &value)?;
+                    if is_default(&value) {
                         value = default_of(column)?;
                     }
                     type_parameter(&mut value, column);
                     let expr = bind_expression(context, &value, &schema)?;
-                    assign(context, expr, column, &schema)?.alias_qualified(Some(self.alias.as_str()), &column.name)
+                    assign(context, expr, column, &schema)?
+                        .alias_qualified(Some(self.alias.as_str()), &column.name)
                 }
             });
         }
         let plan = LogicalPlanBuilder::from(rows).project(exprs)?.build()?;
+        let plan = with_generated(context, plan, &self.table, carried + 1)?;
         Ok((Rows { plan, carried }, values.into_iter().map(|(at, _)| at).collect()))
     }
 

@@ -7,6 +7,7 @@
 //!             forms, refusals
 //! ```
 
+pub(crate) mod column_value;
 pub mod ddl;
 mod decorrelate;
 mod dml;
@@ -18,6 +19,7 @@ mod recursive;
 mod relations;
 mod resolve;
 mod rewrite;
+pub mod stored;
 mod types;
 
 pub use dml::{bind_delete, bind_insert, bind_update, target as write_target};

@@ -7,14 +7,15 @@ use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, DropBehavior, Owner, RenameTableNameKind,
 };
 
-use super::create_table::{check_condition, column, constraint};
-use super::{AlterStep, DdlCommand, NewConstraintKind, column_of, skipping};
+use super::create_table::{check_condition, check_default, column, constraint};
+use super::{AlterStep, DdlCommand, NewConstraintKind, column_of, generated, skipping};
 use crate::catalog::{Column, ColumnDefault, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
 use crate::planner::bind::sql::query::bind_expression;
 use crate::planner::bind::sql::resolve;
+use crate::planner::bind::sql::stored::stored_expression;
 use crate::planner::bind::sql::types::sql_type;
 
 pub(super) fn bind(context: &BindContext, alter: &AlterTable) -> Result<DdlCommand, PgError> {
@@ -140,7 +141,8 @@ fn add_column(
     if_not_exists: bool,
     definition: &sqlparser::ast::ColumnDef,
 ) -> Result<Option<AlterStep>, PgError> {
-    let (column, constraints) = column(context, definition, Some(&relation.name))?;
+    let new = column(context, definition, &relation.name, relation.schema)?;
+    let column = &new.column;
     if relation.columns().iter().any(|other| other.name == column.name) {
         return if if_not_exists {
             Ok(None)
@@ -148,16 +150,18 @@ fn add_column(
             Err(duplicate_column(relation, &column.name))
         };
     }
+    let columns: Vec<Column> = relation.columns().iter().chain([column]).cloned().collect();
+    generated::check(context, &relation.name, &columns)?;
     let fill = match &column.default {
-        None | Some(ColumnDefault::Generated(_) | ColumnDefault::Identity { .. }) => None,
-        Some(ColumnDefault::Expression(text)) => {
-            let empty = DFSchema::empty();
-            let expr =
-                bind_expression(context, &crate::parser::stored::parse_expression(text)?, &empty)?;
-            Some(resolve::assign(context, expr, &column.ty, &empty)?)
+        None | Some(ColumnDefault::Identity { .. }) => None,
+        Some(ColumnDefault::Expression(text) | ColumnDefault::Generated(text)) => {
+            let schema = table_schema(relation)?;
+            let expr = crate::parser::stored::parse_expression(text)?;
+            let expr = bind_expression(context, &expr, &schema)?;
+            Some(resolve::assign(context, expr, &column.ty, &schema)?)
         }
     };
-    Ok(Some(AlterStep::AddColumn { column, fill, constraints }))
+    Ok(Some(AlterStep::AddColumn { column: Box::new(new), fill }))
 }
 
 fn alter_column(
@@ -173,10 +177,9 @@ fn alter_column(
         AlterColumnOperation::DropNotNull => AlterStep::SetNotNull { name, not_null: false },
         AlterColumnOperation::DropDefault => AlterStep::SetDefault { name, default: None },
         AlterColumnOperation::SetDefault { value } => {
-            let empty = DFSchema::empty();
-            let expr = bind_expression(context, value, &empty)?;
-            resolve::assign(context, expr, &column.ty, &empty)?;
-            AlterStep::SetDefault { name, default: Some(value.to_string()) }
+            check_default(context, value, column)?;
+            let text = stored_expression(context, value, None)?;
+            AlterStep::SetDefault { name, default: Some(text) }
         }
         AlterColumnOperation::SetDataType { data_type, using, .. } => {
             let ty = sql_type(data_type)?;

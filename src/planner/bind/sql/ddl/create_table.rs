@@ -8,7 +8,8 @@ use sqlparser::ast::{
     TableConstraint,
 };
 
-use super::{DdlCommand, NewTable, creation_schema, existing, skipping};
+use super::sequence::{self, NewSequence};
+use super::{DdlCommand, NewTable, creation_schema, existing, generated, skipping};
 use crate::catalog::{Column, ColumnDefault, ConstraintKind, ForeignKeyAction, Table};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
@@ -16,9 +17,21 @@ use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
 use crate::planner::bind::sql::query::{bind_expression, bind_query};
 use crate::planner::bind::sql::resolve;
+use crate::planner::bind::sql::stored::stored_expression;
 use crate::planner::bind::sql::types::sql_type;
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
+
+/// A column to be made, with what was written on it.
+#[derive(Debug, Clone)]
+pub struct NewColumn {
+    /// The column; an identity's or SERIAL's default is set when its sequence is made.
+    pub column: Column,
+    /// Its constraints.
+    pub constraints: Vec<NewConstraint>,
+    /// Its sequence, if it is SERIAL or an identity column.
+    pub sequence: Option<NewSequence>,
+}
 
 /// A constraint to be made; columns by name, as the table may not exist yet.
 #[derive(Debug, Clone)]
@@ -81,6 +94,7 @@ pub(super) fn bind(
         name: name.name,
         columns: Vec::new(),
         constraints: Vec::new(),
+        sequences: Vec::new(),
         rows: None,
     };
     if let Some(query) = &create.query {
@@ -90,7 +104,8 @@ pub(super) fn bind(
         return Ok(DdlCommand::CreateTable(Box::new(table)));
     }
     for definition in &create.columns {
-        let (column, constraints) = column(context, definition, Some(&table.name))?;
+        let NewColumn { column, constraints, sequence } =
+            column(context, definition, &table.name, schema)?;
         if table.columns.iter().any(|other| other.name == column.name) {
             return Err(PgError::new(
                 SqlState::DUPLICATE_COLUMN,
@@ -99,7 +114,9 @@ pub(super) fn bind(
         }
         table.columns.push(Column { attnum: table.columns.len() as i16 + 1, ..column });
         table.constraints.extend(constraints);
+        table.sequences.extend(sequence);
     }
+    generated::check(context, &table.name, &table.columns)?;
     for definition in &create.constraints {
         table.constraints.push(constraint(context, definition, Some(&table.name))?);
     }
@@ -179,86 +196,156 @@ fn check_options(create: &CreateTable) -> Result<(), PgError> {
     Ok(())
 }
 
-/// A column definition, with the constraints written on it.
+/// A column definition of `table`, which is in `schema`, with what is written on it.
 pub(super) fn column(
     context: &BindContext,
     definition: &ColumnDef,
-    table: Option<&str>,
-) -> Result<(Column, Vec<NewConstraint>), PgError> {
+    table: &str,
+    schema: Oid,
+) -> Result<NewColumn, PgError> {
     let name = fold(&definition.name);
-    let type_text = definition.data_type.to_string().to_lowercase();
-    if matches!(
-        type_text.as_str(),
-        "serial" | "bigserial" | "smallserial" | "serial4" | "serial8" | "serial2"
-    ) {
-        return Err(PgError::unsupported(
-            format!("type {type_text} is not supported yet"),
-            "Sequences come with transactions; give the key a value, see docs/compat.md.",
-        ));
+    let serial = sequence::serial_type(&definition.data_type.to_string());
+    let ty = match &serial {
+        Some(ty) => ty.clone(),
+        None => sql_type(&definition.data_type)?,
+    };
+    let column = Column { attnum: 0, name, ty, not_null: false, default: None, comment: None };
+    let mut new = NewColumn { column, constraints: Vec::new(), sequence: None };
+    if serial.is_some() {
+        new.column.not_null = true;
+        new.sequence = Some(sequence::of_serial(&new.column));
     }
-    let ty = sql_type(&definition.data_type)?;
-    let mut column =
-        Column { attnum: 0, name: name.clone(), ty, not_null: false, default: None, comment: None };
-    let mut constraints = Vec::new();
+    let mut said_null = None;
     for option in &definition.options {
         let given = option.name.as_ref().map(fold);
-        match &option.option {
-            ColumnOption::Null => {}
-            ColumnOption::NotNull => column.not_null = true,
-            ColumnOption::Default(expr) => {
-                check_default(context, expr, &column)?;
-                column.default = Some(ColumnDefault::Expression(expr.to_string()));
+        if let ColumnOption::Null | ColumnOption::NotNull = &option.option {
+            let not_null = matches!(&option.option, ColumnOption::NotNull);
+            if said_null.replace(not_null).is_some_and(|before| before != not_null)
+                || (!not_null && new.sequence.is_some())
+            {
+                return Err(conflict("conflicting NULL/NOT NULL declarations", &new, table));
             }
-            ColumnOption::PrimaryKey(key) => {
-                refuse_characteristics(key.characteristics.is_some())?;
-                column.not_null = true;
-                let kind = NewConstraintKind::PrimaryKey(vec![name.clone()]);
-                constraints.push(NewConstraint { name: given, kind });
+            new.column.not_null |= not_null;
+            continue;
+        }
+        column_option(context, &mut new, &option.option, given, (table, schema))?;
+    }
+    if said_null == Some(false) && new.column.not_null {
+        return Err(conflict("conflicting NULL/NOT NULL declarations", &new, table));
+    }
+    Ok(new)
+}
+
+fn conflict(what: &str, new: &NewColumn, table: &str) -> PgError {
+    PgError::new(
+        SqlState::SYNTAX_ERROR,
+        format!("{what} for column \"{}\" of table \"{table}\"", new.column.name),
+    )
+}
+
+/// One option of a column; constraints get the name `given`, if there is one.
+fn column_option(
+    context: &BindContext,
+    new: &mut NewColumn,
+    option: &ColumnOption,
+    given: Option<String>,
+    (table, schema): (&str, Oid),
+) -> Result<(), PgError> {
+    let name = new.column.name.clone();
+    match option {
+        ColumnOption::Null | ColumnOption::NotNull => {}
+        ColumnOption::Default(expr) => {
+            refuse_second_value(new, table, "default")?;
+            check_default(context, expr, &new.column)?;
+            let text = stored_expression(context, expr, None)?;
+            new.column.default = Some(ColumnDefault::Expression(text));
+        }
+        ColumnOption::PrimaryKey(key) => {
+            refuse_characteristics(key.characteristics.is_some())?;
+            new.column.not_null = true;
+            let kind = NewConstraintKind::PrimaryKey(vec![name]);
+            new.constraints.push(NewConstraint { name: given, kind });
+        }
+        ColumnOption::Unique(key) => {
+            refuse_characteristics(key.characteristics.is_some())?;
+            refuse_nulls(key.nulls_distinct)?;
+            let kind = NewConstraintKind::Unique(vec![name]);
+            new.constraints.push(NewConstraint { name: given, kind });
+        }
+        ColumnOption::Check(check) => {
+            let condition = stored_expression(context, &check.expr, Some(table))?;
+            let kind = NewConstraintKind::Check { condition, column: Some(name) };
+            let name = given.or(check.name.as_ref().map(fold));
+            new.constraints.push(NewConstraint { name, kind });
+        }
+        ColumnOption::ForeignKey(key) => {
+            let mut foreign = foreign_key(context, key, Some(table))?;
+            if let NewConstraintKind::ForeignKey { columns, .. } = &mut foreign {
+                *columns = vec![name];
             }
-            ColumnOption::Unique(key) => {
-                refuse_characteristics(key.characteristics.is_some())?;
-                refuse_nulls(key.nulls_distinct)?;
-                let kind = NewConstraintKind::Unique(vec![name.clone()]);
-                constraints.push(NewConstraint { name: given, kind });
-            }
-            ColumnOption::Check(check) => {
-                let condition = check.expr.to_string();
-                let kind = NewConstraintKind::Check { condition, column: Some(name.clone()) };
-                constraints
-                    .push(NewConstraint { name: given.or(check.name.as_ref().map(fold)), kind });
-            }
-            ColumnOption::ForeignKey(key) => {
-                let mut foreign = foreign_key(context, key, table)?;
-                if let NewConstraintKind::ForeignKey { columns, .. } = &mut foreign {
-                    *columns = vec![name.clone()];
-                }
-                constraints.push(NewConstraint { name: given, kind: foreign });
-            }
-            ColumnOption::Generated { .. } | ColumnOption::Identity(_) => {
-                return Err(PgError::unsupported(
-                    "generated columns are not supported yet",
-                    "Use a view, or compute the value in the statement.",
-                ));
-            }
-            ColumnOption::Collation(name) => {
-                return Err(PgError::unsupported(
-                    format!("COLLATE {name} on a column is not supported"),
-                    "Text is compared byte by byte, as collation \"C\" does.",
-                ));
-            }
-            other => {
-                return Err(PgError::new(
-                    SqlState::SYNTAX_ERROR,
-                    format!("syntax error at or near \"{other}\""),
-                ));
-            }
+            new.constraints.push(NewConstraint { name: given, kind: foreign });
+        }
+        ColumnOption::Generated { generation_expr: Some(expr), .. } => {
+            refuse_second_value(new, table, "generation expression")?;
+            let text = stored_expression(context, expr, Some(table))?;
+            new.column.default = Some(ColumnDefault::Generated(text));
+        }
+        ColumnOption::Generated { generated_as, sequence_options, .. } => {
+            refuse_second_value(new, table, "identity")?;
+            let options = sequence::from_column(sequence_options.as_deref().unwrap_or_default());
+            let (options, _) = sequence::bind_options(context, &options, schema)?;
+            let always = sequence::is_always(generated_as);
+            new.sequence = Some(sequence::of_identity(&new.column, always, options)?);
+            new.column.not_null = true;
+        }
+        ColumnOption::Collation(name) => {
+            return Err(PgError::unsupported(
+                format!("COLLATE {name} on a column is not supported"),
+                "Text is compared byte by byte, as collation \"C\" does.",
+            ));
+        }
+        other => {
+            return Err(PgError::new(
+                SqlState::SYNTAX_ERROR,
+                format!("syntax error at or near \"{other}\""),
+            ));
         }
     }
-    Ok((column, constraints))
+    Ok(())
+}
+
+/// A column gets its value in one way.
+fn refuse_second_value(new: &NewColumn, table: &str, second: &str) -> Result<(), PgError> {
+    let first = match (&new.column.default, &new.sequence) {
+        (Some(ColumnDefault::Generated(_)), _) => "generation expression",
+        (Some(ColumnDefault::Expression(_)), _) => "default",
+        (_, Some(NewSequence { identity: Some(_), .. })) => "identity",
+        (Some(ColumnDefault::Identity { .. }) | None, Some(_)) => "default",
+        (Some(ColumnDefault::Identity { .. }) | None, None) => return Ok(()),
+    };
+    let what = match (first, second) {
+        ("default", "default") => "multiple default values specified".to_owned(),
+        ("identity", "identity") => "multiple identity specifications".to_owned(),
+        ("generation expression", "generation expression") => {
+            "multiple generation clauses specified".to_owned()
+        }
+        (first, second) => {
+            // PostgreSQL names them in this order, whichever was written first.
+            let order = ["default", "identity", "generation expression"];
+            let mut both = [first, second];
+            both.sort_by_key(|what| order.iter().position(|known| known == what));
+            format!("both {} and {} specified", both[0], both[1])
+        }
+    };
+    Err(conflict(&what, new, table))
 }
 
 /// A default must be readable as the column's type and may name no column.
-fn check_default(context: &BindContext, expr: &Expr, column: &Column) -> Result<(), PgError> {
+pub(super) fn check_default(
+    context: &BindContext,
+    expr: &Expr,
+    column: &Column,
+) -> Result<(), PgError> {
     let empty = DFSchema::empty();
     let bound = bind_expression(context, expr, &empty).map_err(|error| {
         if error.code() == SqlState::UNDEFINED_COLUMN {
@@ -344,7 +431,10 @@ pub(super) fn constraint(
             }
             (
                 check.name.as_ref(),
-                NewConstraintKind::Check { condition: check.expr.to_string(), column: None },
+                NewConstraintKind::Check {
+                    condition: stored_expression(context, &check.expr, table)?,
+                    column: None,
+                },
             )
         }
         TableConstraint::ForeignKey(key) => (key.name.as_ref(), foreign_key(context, key, table)?),

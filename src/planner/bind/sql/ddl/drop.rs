@@ -133,22 +133,12 @@ pub(super) fn bind_truncate(
     if truncate.partitions.is_some() || truncate.on_cluster.is_some() || truncate.if_exists {
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in TRUNCATE"));
     }
-    if matches!(truncate.identity, Some(TruncateIdentityOption::Restart)) {
-        return Err(PgError::unsupported(
-            "TRUNCATE … RESTART IDENTITY is not supported yet",
-            "Leave it out.",
-        ));
-    }
-    if matches!(truncate.cascade, Some(CascadeOption::Cascade)) {
-        return Err(PgError::unsupported(
-            "TRUNCATE … CASCADE is not supported yet",
-            "Name the referring tables in the same TRUNCATE.",
-        ));
-    }
+    let restart = matches!(truncate.identity, Some(TruncateIdentityOption::Restart));
+    let cascade = matches!(truncate.cascade, Some(CascadeOption::Cascade));
     let relations = truncate
         .table_names
         .iter()
         .map(|name| target(context, &name.name).map(|(relation, _)| relation))
         .collect::<Result<_, _>>()?;
-    Ok(DdlCommand::Truncate { relations })
+    Ok(DdlCommand::Truncate { relations, restart, cascade })
 }

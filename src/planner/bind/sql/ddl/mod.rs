@@ -5,6 +5,8 @@
 mod alter_table;
 mod create_table;
 mod drop;
+mod generated;
+mod sequence;
 mod view;
 
 use std::sync::Arc;
@@ -12,14 +14,17 @@ use std::sync::Arc;
 use datafusion::logical_expr::Expr;
 use sqlparser::ast::{Ident, ObjectName, ObjectType, SchemaName, Statement};
 
-pub use create_table::{NewConstraint, NewConstraintKind};
+pub use create_table::{NewColumn, NewConstraint, NewConstraintKind};
+pub use sequence::NewSequence;
 
 pub(crate) use drop::drop_relations;
 
 use super::names::{fold, qualified_name};
-use crate::catalog::{Column, PropertyGraph, QualifiedName, Relation, View};
+use crate::catalog::sequence_options::SequenceOptions;
+use crate::catalog::{Column, Persistence, PropertyGraph, QualifiedName, Relation, View};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
+use crate::parser::sql::definition::Definition;
 use crate::planner::bind::bound::BoundPlan;
 use crate::planner::bind::context::BindContext;
 use crate::types::Oid;
@@ -40,6 +45,24 @@ pub enum DdlCommand {
         schemas: Vec<Oid>,
         /// Drop what is in them too.
         cascade: bool,
+    },
+    /// `CREATE SEQUENCE`.
+    CreateSequence {
+        /// Where it goes.
+        schema: Oid,
+        /// Its name.
+        name: String,
+        /// How long it lives.
+        persistence: Persistence,
+        /// What was said of it.
+        options: SequenceOptions,
+    },
+    /// `ALTER SEQUENCE` with options.
+    AlterSequence {
+        /// The sequence.
+        relation: Arc<Relation>,
+        /// What changes.
+        options: SequenceOptions,
     },
     /// `CREATE TABLE`, also `… AS`.
     CreateTable(Box<NewTable>),
@@ -76,6 +99,10 @@ pub enum DdlCommand {
     Truncate {
         /// The tables.
         relations: Vec<Arc<Relation>>,
+        /// RESTART IDENTITY: the sequences of their columns begin again.
+        restart: bool,
+        /// Empty the tables that refer to them too.
+        cascade: bool,
     },
     /// `CREATE [OR REPLACE] PROPERTY GRAPH`.
     CreateGraph {
@@ -122,6 +149,8 @@ pub struct NewTable {
     pub columns: Vec<Column>,
     /// Its constraints.
     pub constraints: Vec<NewConstraint>,
+    /// Sequences of its SERIAL and identity columns.
+    pub sequences: Vec<NewSequence>,
     /// `CREATE TABLE … AS`: the rows, columns in the table's order.
     pub rows: Option<BoundPlan>,
 }
@@ -131,12 +160,10 @@ pub struct NewTable {
 pub enum AlterStep {
     /// `ADD COLUMN`; existing rows get `fill`.
     AddColumn {
-        /// The column (its `attnum` is given when it is made).
-        column: Column,
-        /// Value for existing rows: an expression over no columns.
+        /// The column (its `attnum` is given when it is made), its constraints and its sequence.
+        column: Box<NewColumn>,
+        /// Value for existing rows: an expression over the table's columns before.
         fill: Option<Expr>,
-        /// Constraints written with it.
-        constraints: Vec<NewConstraint>,
     },
     /// `DROP COLUMN`.
     DropColumn {
@@ -208,6 +235,44 @@ pub enum AlterStep {
         /// The role.
         role: Oid,
     },
+}
+
+/// Binds a statement of our own syntax tree.
+///
+/// # Errors
+/// As PostgreSQL's; `0A000` for what is not carried out.
+pub fn bind_definition(
+    context: &BindContext,
+    definition: &Definition,
+    _text: &str,
+) -> Result<DdlCommand, PgError> {
+    match definition {
+        Definition::CreateSequence { temporary, if_not_exists, name, options } => {
+            sequence::create(context, *temporary, *if_not_exists, name, options)
+        }
+        Definition::AlterSequence { if_exists, name, options } => {
+            sequence::alter(context, *if_exists, name, options)
+        }
+        Definition::AlterObject { kind, .. } => Err(PgError::unsupported(
+            format!("this form of ALTER {} is not supported yet", kind.words()),
+            "See docs/compat.md.",
+        )),
+    }
+}
+
+/// Where a new object goes, and how long it lives.
+pub(super) fn place(
+    context: &BindContext,
+    name: &QualifiedName,
+    temporary: bool,
+) -> Result<(Oid, Persistence), PgError> {
+    if temporary {
+        return Err(PgError::unsupported(
+            "temporary objects are not supported yet",
+            "Leave out TEMPORARY.",
+        ));
+    }
+    Ok((creation_schema(context, name)?, Persistence::Permanent))
 }
 
 /// Binds a data-definition statement; `None` if it is not one.
@@ -332,7 +397,7 @@ fn comment_on(
     text: Option<String>,
 ) -> Result<DdlCommand, PgError> {
     match kind {
-        "TABLE" | "VIEW" => {
+        "TABLE" | "VIEW" | "SEQUENCE" => {
             let relation = context.relation(&qualified_name(name)?)?;
             Ok(DdlCommand::Comment { relation, column: None, text })
         }
@@ -375,6 +440,7 @@ fn drop_kind(object: ObjectType) -> Option<&'static str> {
     match object {
         ObjectType::Table => Some("TABLE"),
         ObjectType::View => Some("VIEW"),
+        ObjectType::Sequence => Some("SEQUENCE"),
         _ => None,
     }
 }

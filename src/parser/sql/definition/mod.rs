@@ -1,0 +1,71 @@
+//! Data definition that `sqlparser` does not know, or not in full: its syntax tree, and how it is read.
+//!
+//! Types, names and expressions inside are `sqlparser`'s. Reading order: [`ast`], then one file for each kind.
+
+pub mod ast;
+mod sequence;
+
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+pub use ast::{Definition, SequenceOption};
+pub(super) use sequence::identity;
+
+use super::parse::whole;
+use crate::parser::error::ParseError;
+use crate::parser::span::Span;
+
+/// Reads the rest of a statement whose first words are known.
+type Read = fn(&mut Parser<'_>, temporary: bool) -> Result<Definition, ParserError>;
+
+/// The statement, if it is one of these.
+pub(super) fn definition(
+    text: &str,
+    tokens: &[TokenWithSpan],
+    end: Span,
+) -> Result<Option<Definition>, ParseError> {
+    let Some((read, skip, temporary)) = reader(tokens) else { return Ok(None) };
+    let rest = tokens.get(skip..).unwrap_or_default().to_vec();
+    whole(text, rest, end, |parser| read(parser, temporary)).map(Some)
+}
+
+/// What reads the statement, how many tokens it begins with, and whether TEMPORARY is among them.
+fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize, bool)> {
+    let word = |at: usize| match tokens.get(at).map(|token| &token.token) {
+        Some(Token::Word(word)) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
+        _ => String::new(),
+    };
+    let first = word(0);
+    let temporary = first == "CREATE" && matches!(word(1).as_str(), "TEMP" | "TEMPORARY");
+    let at = 1 + usize::from(temporary);
+    match (first.as_str(), word(at).as_str()) {
+        ("CREATE", "SEQUENCE") => Some((sequence::create, at + 1, temporary)),
+        ("ALTER", "SEQUENCE") => Some((sequence::alter, at + 1, false)),
+        _ => None,
+    }
+}
+
+/// `IF EXISTS`
+fn if_exists(parser: &mut Parser<'_>) -> bool {
+    parser.parse_keywords(&[Keyword::IF, Keyword::EXISTS])
+}
+
+/// `IF NOT EXISTS`
+fn if_not_exists(parser: &mut Parser<'_>) -> bool {
+    parser.parse_keywords(&[Keyword::IF, Keyword::NOT, Keyword::EXISTS])
+}
+
+/// Takes a word that `sqlparser` may not know as a keyword.
+fn eat(parser: &mut Parser<'_>, expected: &str) -> bool {
+    let found = is_word(&parser.peek_token_ref().token, expected);
+    if found {
+        parser.next_token();
+    }
+    found
+}
+
+fn is_word(token: &Token, expected: &str) -> bool {
+    matches!(token, Token::Word(word)
+        if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
+}
