@@ -11,7 +11,9 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 use crate::catalog::PropertySource;
 use crate::error::PgError;
 use crate::planner::bind::sql::ddl::DdlCommand;
-use crate::planner::node::{GraphFunction, GraphFunctionKind, LockRows, MatchPattern, TableWrite, WriteKind};
+use crate::planner::node::{
+    GraphFunction, GraphFunctionKind, LockRows, MatchPattern, TableWrite, WriteKind,
+};
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
 

@@ -68,7 +68,16 @@ impl Statement {
         adjacency: Arc<AdjacencyCache>,
         expressions: ExpressionHook,
     ) -> Self {
-        Self { catalog, store, system, target, locks, adjacency, expressions, graphs: Mutex::default() }
+        Self {
+            catalog,
+            store,
+            system,
+            target,
+            locks,
+            adjacency,
+            expressions,
+            graphs: Mutex::default(),
+        }
     }
 
     /// The graph's tables and adjacency at this snapshot.
@@ -194,7 +203,8 @@ impl ExtensionPlanner for Extensions {
         }
         if let Some(lock) = node.as_any().downcast_ref::<LockRows>() {
             let input = Arc::clone(&physical_inputs[0]);
-            let (locks, snapshot) = (Arc::clone(&self.statement.locks), self.statement.store.commit);
+            let (locks, snapshot) =
+                (Arc::clone(&self.statement.locks), self.statement.store.commit);
             return Ok(Some(Arc::new(LockRowsExec::new(lock, input, locks, snapshot))));
         }
         if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {

@@ -380,7 +380,8 @@ fn has_node<T: 'static>(plan: &LogicalPlan) -> Result<bool, PgError> {
     use datafusion::common::tree_node::TreeNodeRecursion;
     let mut found = false;
     plan.apply_with_subqueries(|node| {
-        found |= matches!(node, LogicalPlan::Extension(extension) if extension.node.as_any().is::<T>());
+        found |=
+            matches!(node, LogicalPlan::Extension(extension) if extension.node.as_any().is::<T>());
         Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
     Ok(found)

@@ -45,12 +45,7 @@ fn strength(tokens: &[TokenWithSpan], index: usize) -> Option<(&'static str, usi
 }
 
 /// Rewrites the clause at an index; where to go on.
-fn clause(
-    tokens: &mut Vec<TokenWithSpan>,
-    start: usize,
-    strength: &str,
-    length: usize,
-) -> usize {
+fn clause(tokens: &mut Vec<TokenWithSpan>, start: usize, strength: &str, length: usize) -> usize {
     let span = tokens[start].span;
     let token = |token| TokenWithSpan::new(token, span);
     let mut names = Vec::new();

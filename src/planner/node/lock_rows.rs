@@ -64,9 +64,8 @@ type Compared<'a> = (bool, Vec<(u32, usize, LockStrength, LockWait)>, &'a Logica
 
 impl LockRows {
     fn compared(&self) -> Compared<'_> {
-        let table = |table: &LockedTable| {
-            (table.relation.oid.0, table.column, table.strength, table.wait)
-        };
+        let table =
+            |table: &LockedTable| (table.relation.oid.0, table.column, table.strength, table.wait);
         (self.is_limited, self.tables.iter().map(table).collect(), &self.input)
     }
 }

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder};
 use sqlparser::ast::{
-XX, JoinOperator, LockClause, NonBlock, ObjectName,
-    Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableFunctionArgs,
-    TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut,
+    Distinct, Expr as SqlExpr, Function, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator,
+    LockClause, NonBlock, ObjectName, Query, SelectItem, SetExpr, TableAlias, TableFactor,
+    TableWithJoins, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::names::{fold, qualified_name};
@@ -56,11 +56,7 @@ struct Clause {
 impl Clause {
     /// The clause as the parser left it: see `parser::sql::locking`.
     fn read(clause: &LockClause) -> Result<Self, PgError> {
-        let mut names = clause
-            .of
-            .iter()
-            .flat_map(|of| &of.0)
-            .filter_map(|part| part.as_ident());
+        let mut names = clause.of.iter().flat_map(|of| &of.0).filter_map(|part| part.as_ident());
         let strength = match names.next().map(|ident| ident.value.as_str()) {
             Some("key share") => LockStrength::KeyShare,
             Some("share") => LockStrength::Share,
@@ -200,8 +196,7 @@ pub(super) fn plan(
             marker.mark(from, false)?;
         }
         for (at, (name, ..)) in marker.tables.iter().enumerate() {
-            let row_id =
-                vec![Ident::with_quote('"', name), Ident::with_quote('"', ROW_ID)];
+            let row_id = vec![Ident::with_quote('"', name), Ident::with_quote('"', ROW_ID)];
             select.projection.push(SelectItem::ExprWithAlias {
                 expr: SqlExpr::CompoundIdentifier(row_id),
                 alias: Ident::with_quote('"', format!("{HIDDEN}{at}")),
@@ -374,9 +369,7 @@ impl Marker<'_> {
                 if nullable {
                     return Err(PgError::new(
                         SqlState::FEATURE_NOT_SUPPORTED,
-                        format!(
-                            "{words} cannot be applied to the nullable side of an outer join"
-                        ),
+                        format!("{words} cannot be applied to the nullable side of an outer join"),
                     ));
                 }
                 *name = with_row_ids(self.context, &relation);

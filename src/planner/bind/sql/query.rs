@@ -45,7 +45,11 @@ pub fn plan_query(
     let mut query = query.clone();
     let locking = super::locking::cut(&mut query)?;
     if !locking.is_empty() {
-        let context = BindContext { locking: locking.into(), ..context.clone() };
+        // A query that locks stands in another one; its order is that of its locks and its result.
+        let mut options = context.options.as_ref().clone();
+        options.sql_parser.enable_subquery_sort_elimination = false;
+        let context =
+            BindContext { locking: locking.into(), options: Arc::new(options), ..context.clone() };
         return plan_cut(&context, query, graph_tables);
     }
     plan_cut(context, query, graph_tables)
