@@ -8,6 +8,7 @@ pub mod operator;
 pub mod physical;
 pub mod runtime;
 pub mod scan;
+pub mod short;
 pub mod write;
 
 pub use physical::{Statement, SystemRows};

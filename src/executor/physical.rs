@@ -16,7 +16,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use parking_lot::Mutex;
 
-use super::operator::{LockRowsExec, TableWriteExec};
+use super::operator::{ConflictLookupExec, LockRowsExec, TableWriteExec};
 use super::runtime::Runtime;
 use super::scan::StoredTable;
 use super::write::{StatementLocks, WriteTarget};
@@ -24,7 +24,7 @@ use crate::access::Admitted;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::graph::{ExpressionHook, GraphSnapshot};
-use crate::planner::node::{LockRows, MatchPattern, TableWrite};
+use crate::planner::node::{ConflictLookup, LockRows, MatchPattern, TableWrite};
 use crate::planner::source::RelationSource;
 use crate::storage::{AdjacencyCache, StoreSnapshot};
 use crate::types::Oid;
@@ -206,6 +206,15 @@ impl ExtensionPlanner for Extensions {
             let (locks, snapshot) =
                 (Arc::clone(&self.statement.locks), self.statement.store.commit);
             return Ok(Some(Arc::new(LockRowsExec::new(lock, input, locks, snapshot))));
+        }
+        if let Some(lookup) = node.as_any().downcast_ref::<ConflictLookup>() {
+            let Some(target) = &self.statement.target else {
+                return Err(DataFusionError::from(PgError::internal(
+                    "a write in a read-only statement",
+                )));
+            };
+            let input = Arc::clone(&physical_inputs[0]);
+            return Ok(Some(Arc::new(ConflictLookupExec::new(lookup, input, Arc::clone(target)))));
         }
         if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
             let graph = self.statement.graph(pattern.pattern.graph.oid)?;

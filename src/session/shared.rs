@@ -1,7 +1,6 @@
 //! The part of a session that others look at: functions while a statement runs, other sessions, the cancel key.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +9,7 @@ use super::advisory::SessionLocks;
 use super::engine::{DatabaseState, Engine, now_us};
 use super::identity::Peer;
 use super::sequences::SequenceState;
-use super::settings::{Settings, milliseconds};
+use super::settings::Settings;
 use crate::access::Caller;
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
@@ -112,6 +111,16 @@ impl SessionShared {
         self.now.lock().clone()
     }
 
+    /// What cancels the statement that runs.
+    pub(super) fn token(&self) -> CancellationToken {
+        self.now.lock().token.clone()
+    }
+
+    /// When the transaction began, microseconds since 1970.
+    pub(super) fn transaction_us(&self) -> i64 {
+        self.now.lock().transaction_us
+    }
+
     /// Notes that a statement begins; its fresh cancel token.
     pub(super) fn begin_statement(&self, query: &str) -> CancellationToken {
         let mut now = self.now.lock();
@@ -167,11 +176,10 @@ impl SessionShared {
 
     /// How long statements of this session wait for others.
     pub(super) fn wait_limits(&self) -> WaitLimits {
-        let settings = self.settings.lock();
-        let limit = |name| milliseconds(settings.value(name)).map(Duration::from_millis);
+        let (lock_timeout, deadlock_timeout) = self.settings.lock().lock_timeouts();
         WaitLimits {
-            lock_timeout: limit("lock_timeout").filter(|limit| !limit.is_zero()),
-            deadlock_timeout: limit("deadlock_timeout").unwrap_or(Duration::from_secs(1)),
+            lock_timeout: Some(lock_timeout).filter(|limit| !limit.is_zero()),
+            deadlock_timeout,
         }
     }
 

@@ -8,6 +8,7 @@
 mod append;
 mod arrange;
 mod checks;
+mod conflict_lookup_exec;
 mod distances;
 mod distinct_ends;
 mod edge_filter;
@@ -32,6 +33,7 @@ mod walk;
 
 pub use arrange::Arrange;
 pub use checks::{Checks, PatternFilter};
+pub use conflict_lookup_exec::ConflictLookupExec;
 pub use distinct_ends::DistinctEnds;
 pub use edge_filter::EdgePredicate;
 pub use ends_of_edge::EndsOfEdge;

@@ -1,12 +1,14 @@
 //! Logical nodes and functions that DataFusion lacks.
 
+mod conflict_lookup;
 mod graph_function;
 mod lock_rows;
 mod match_pattern;
 mod pattern_column;
 mod table_write;
 
+pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
 pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
 pub use match_pattern::{MatchPattern, path_type};
-pub use table_write::{TableWrite, WriteKind};
+pub use table_write::{EachRow, RowAction, TableWrite, WriteKind};

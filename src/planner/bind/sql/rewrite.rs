@@ -429,7 +429,7 @@ fn lone_expression(query: &mut Query) -> Option<&mut Expr> {
 }
 
 /// Whether an expression calls an aggregate, outside its own subqueries.
-fn aggregates(expr: &Expr) -> bool {
+pub(super) fn aggregates(expr: &Expr) -> bool {
     use sqlparser::ast::{Visit, Visitor};
     struct Finder {
         queries: usize,
