@@ -1,5 +1,6 @@
 //! Logical nodes and functions that DataFusion lacks.
 
+mod apply;
 mod conflict_lookup;
 mod graph_function;
 mod lock_rows;
@@ -7,6 +8,7 @@ mod match_pattern;
 mod pattern_column;
 mod table_write;
 
+pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
 pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
