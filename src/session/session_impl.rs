@@ -604,7 +604,9 @@ impl Session {
             cypher_iso_temporals: settings.value("cypher_temporal_output") == "iso",
             view_depth: 0,
             user: self.shared.user.clone(),
+            role: self.shared.caller.role,
             system: self.system,
+            view: None,
             resolved: None,
             notices: Arc::default(),
         }
