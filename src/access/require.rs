@@ -11,7 +11,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 use crate::catalog::PropertySource;
 use crate::error::PgError;
 use crate::planner::bind::sql::ddl::{DdlCommand, ObjectChange};
-use crate::planner::node::{GraphFunction, GraphFunctionKind, MatchPattern, TableWrite, WriteKind};
+use crate::planner::node::{
+    Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, MatchPattern, TableWrite,
+    WriteKind,
+};
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
 
@@ -151,19 +154,47 @@ fn require_node(node: &LogicalPlan, needs: &mut Needs) -> Result<(), PgError> {
 
 fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Result<(), PgError> {
     if let Some(write) = node.as_any().downcast_ref::<TableWrite>() {
-        let (right, need) = match &write.kind {
-            WriteKind::Insert => (Right::Insert, Need::Whole),
-            WriteKind::Update { assigned } => (Right::Update, Need::Columns(assigned.clone())),
-            WriteKind::Delete => (Right::Delete, Need::Whole),
-        };
-        needs.add(write.relation.oid, right, need);
+        require_write(write, needs);
+        return Ok(());
+    }
+    if let Some(lookup) = node.as_any().downcast_ref::<ConflictLookup>() {
+        let ConflictLookup { relation, arbiters: _, reads, skips: _, input: _, .. } = lookup;
+        if !reads.is_empty() {
+            needs.add(relation.oid, Right::Select, Need::Columns(reads.clone()));
+        }
         return Ok(());
     }
     if let Some(node) = node.as_any().downcast_ref::<MatchPattern>() {
         require_pattern(node, needs);
         return Ok(());
     }
+    if node.as_any().is::<Apply>() {
+        // Both its plans are inputs, which the walk reaches.
+        return Ok(());
+    }
     Err(PgError::internal(format!("what node {} touches is not known", node.name())))
+}
+
+fn require_write(write: &TableWrite, needs: &mut Needs) {
+    let table = write.relation.oid;
+    match &write.kind {
+        WriteKind::Insert => needs.add(table, Right::Insert, Need::Whole),
+        WriteKind::Update { assigned } => {
+            needs.add(table, Right::Update, Need::Columns(assigned.clone()));
+        }
+        WriteKind::Delete => needs.add(table, Right::Delete, Need::Whole),
+        WriteKind::Each(EachRow { on_conflict: _, inserts, assigned, deletes }) => {
+            if *inserts {
+                needs.add(table, Right::Insert, Need::Whole);
+            }
+            if !assigned.is_empty() {
+                needs.add(table, Right::Update, Need::Columns(assigned.clone()));
+            }
+            if *deletes {
+                needs.add(table, Right::Delete, Need::Whole);
+            }
+        }
+    }
 }
 
 fn require_pattern(node: &MatchPattern, needs: &mut Needs) {

@@ -239,7 +239,9 @@ async fn create_table(
         .relation(oid)
         .cloned()
         .ok_or_else(|| PgError::internal(format!("table \"{relation_name}\" was not made")))?;
-    session.write_target(transaction).insert(&relation, batches).await?;
+    let target = session.write_target(transaction);
+    target.insert(&relation, batches).await?;
+    target.finish().await?;
     Ok(format!("SELECT {count}"))
 }
 

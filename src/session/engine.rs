@@ -355,7 +355,8 @@ impl Engine {
 
 /// Microseconds since 1970-01-01 UTC.
 pub(super) fn now_us() -> i64 {
-    chrono::Utc::now().timestamp_micros()
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since_1970.map_or(0, |time| i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn first_cluster(verifier: Option<String>) -> Cluster {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::Schema;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::Expr;
@@ -24,7 +24,7 @@ use crate::functions::context::{
     CatalogFacts, ObjectKind, ObjectName, RegKind, SessionContext, SizeKind,
 };
 use crate::planner::bind::BindContext;
-use crate::planner::bind::sql::bind_expression;
+use crate::planner::bind::sql::{bind_default, bind_expression};
 use crate::storage::StoreSnapshot;
 use crate::types::Oid;
 
@@ -87,6 +87,32 @@ impl RowCheck for SessionChecks {
             use arrow::array::Array as _;
             !result.is_null(*row) && !result.value(*row)
         }))
+    }
+
+    fn default_values(
+        &self,
+        relation: &Relation,
+        column: usize,
+        rows: usize,
+    ) -> Result<ArrayRef, PgError> {
+        let Some(column) = relation.columns().get(column) else {
+            return Err(PgError::internal("a default of a column that is not there"));
+        };
+        let empty = DFSchema::empty();
+        let expr = bind_default(&self.context, column)?;
+        let physical = physical_expression(&self.engine, &expr, &empty)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let input =
+            RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
+        Ok(physical.evaluate(&input)?.into_array(rows)?)
+    }
+
+    fn with_generated(
+        &self,
+        relation: &Relation,
+        rows: RecordBatch,
+    ) -> Result<RecordBatch, PgError> {
+        super::generated::compute(&self.engine, &self.context, relation, rows)
     }
 }
 
@@ -160,6 +186,11 @@ impl SessionAnswers {
     pub(super) fn set_tables(&self, store: &StoreSnapshot, opened: Opened) {
         *self.tables.lock() = store.clone();
         *self.opened.lock() = opened;
+    }
+
+    /// The rows the next statement sees.
+    pub(super) fn set_store(&self, store: &StoreSnapshot) {
+        *self.tables.lock() = store.clone();
     }
 
     fn catalog_now(&self) -> Arc<Catalog> {

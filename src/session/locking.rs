@@ -7,12 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use arrow::array::RecordBatch;
 
 use super::session_impl::Session;
-use super::settings::milliseconds;
 use super::transaction::Transaction;
 use crate::access::{Needs, Right, require, require_ddl};
 use crate::catalog::{Catalog, Relation, RelationKind};
@@ -28,14 +26,43 @@ use crate::types::Oid;
 /// Tables, and the strongest mode each is locked in.
 type TableLocks = BTreeMap<Oid, TableLock>;
 
+/// What a bound statement locks before it runs.
+#[derive(Debug)]
+pub(super) struct BoundLocks {
+    tables: TableLocks,
+    /// Whether it changes definitions.
+    defines: bool,
+}
+
+impl BoundLocks {
+    /// The locks of a statement that was bound in `catalog`.
+    ///
+    /// # Errors
+    /// `XX000` where what the plan touches cannot be determined.
+    pub(super) fn of(bound: &Bound, catalog: &Catalog) -> Result<Self, PgError> {
+        let mut tables = TableLocks::new();
+        let defines = match bound {
+            Bound::Plan(plan) => {
+                add_needs(&require(&plan.plan)?, catalog, &mut tables);
+                false
+            }
+            Bound::Ddl(command) => {
+                ddl_locks(command, catalog, &mut tables)?;
+                !matches!(command, DdlCommand::Skip { .. } | DdlCommand::Truncate { .. })
+            }
+        };
+        Ok(Self { tables, defines })
+    }
+}
+
 impl Session {
     /// How long this session's statements wait.
     pub(super) fn wait_limits(&self) -> WaitLimits {
         let settings = self.shared.settings.lock();
-        let limit = |name| milliseconds(settings.value(name)).map(Duration::from_millis);
+        let (lock_timeout, deadlock_timeout) = settings.lock_timeouts();
         WaitLimits {
-            lock_timeout: limit("lock_timeout").filter(|limit| !limit.is_zero()),
-            deadlock_timeout: limit("deadlock_timeout").unwrap_or(Duration::from_secs(1)),
+            lock_timeout: Some(lock_timeout).filter(|limit| !limit.is_zero()),
+            deadlock_timeout,
         }
     }
 
@@ -59,21 +86,23 @@ impl Session {
         let Some(transaction) = &self.transaction else {
             return Err(PgError::internal("no transaction"));
         };
-        let catalog = Arc::clone(&transaction.catalog);
-        let mut wanted = TableLocks::new();
-        let defines = match bound {
-            Bound::Plan(plan) => {
-                add_needs(&require(&plan.plan)?, &catalog, &mut wanted);
-                false
-            }
-            Bound::Ddl(command) => {
-                ddl_locks(command, &catalog, &mut wanted)?;
-                !matches!(command, DdlCommand::Skip { .. } | DdlCommand::Truncate { .. })
-            }
+        let locks = BoundLocks::of(bound, &transaction.catalog)?;
+        self.lock_all(&locks).await
+    }
+
+    /// As [`Self::lock_bound`], for locks that are known.
+    ///
+    /// # Errors
+    /// As [`Self::lock_bound`].
+    pub(super) async fn lock_all(&mut self, locks: &BoundLocks) -> Result<bool, PgError> {
+        let Some(transaction) = &self.transaction else {
+            return Err(PgError::internal("no transaction"));
         };
+        let catalog = Arc::clone(&transaction.catalog);
+        let defines = locks.defines;
         let mut waited = false;
-        for (table, lock) in wanted {
-            waited |= self.lock_table(&catalog, table, lock, WhenHeld::Wait).await?;
+        for (table, lock) in &locks.tables {
+            waited |= self.lock_table(&catalog, *table, *lock, WhenHeld::Wait).await?;
         }
         if defines {
             waited |= self.lock_definitions().await?;
@@ -134,9 +163,17 @@ impl Session {
                 return Err(PgError::internal("no transaction"));
             };
             transaction.stale.store(false, Ordering::Relaxed);
+            let before = transaction.writes.lock().clone();
             let target = self.write_target(transaction);
-            match target.insert(relation, rows.clone()).await {
-                Err(_) if target.is_stale() => self.statement_snapshot().map(|_| ())?,
+            let written = match target.insert(relation, rows.clone()).await {
+                Ok(()) => target.finish().await,
+                failed => failed,
+            };
+            match written {
+                Err(_) if target.is_stale() => {
+                    *transaction.writes.lock() = before;
+                    self.statement_snapshot().map(|_| ())?;
+                }
                 result => return result,
             }
         }

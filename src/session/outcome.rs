@@ -57,8 +57,18 @@ pub enum Completion {
 /// Batches of a result. Dropping it cancels the statement.
 pub struct RowStream {
     schema: SchemaRef,
-    batches: BoxStream<'static, Result<RecordBatch, PgError>>,
-    completion: Arc<dyn Fn() -> Completion + Send + Sync>,
+    source: RowSource,
+}
+
+enum RowSource {
+    Stream {
+        batches: BoxStream<'static, Result<RecordBatch, PgError>>,
+        completion: Arc<dyn Fn() -> Completion + Send + Sync>,
+    },
+    Ready {
+        batch: Option<RecordBatch>,
+        tag: String,
+    },
 }
 
 impl RowStream {
@@ -68,7 +78,12 @@ impl RowStream {
         batches: BoxStream<'static, Result<RecordBatch, PgError>>,
         completion: Arc<dyn Fn() -> Completion + Send + Sync>,
     ) -> Self {
-        Self { schema, batches, completion }
+        Self { schema, source: RowSource::Stream { batches, completion } }
+    }
+
+    /// Rows that are here.
+    pub(super) fn ready(schema: SchemaRef, batch: RecordBatch, tag: String) -> Self {
+        Self { schema, source: RowSource::Ready { batch: Some(batch), tag } }
     }
 
     /// Schema of every batch.
@@ -78,7 +93,10 @@ impl RowStream {
 
     /// How it ended; call when the stream has given `None`.
     pub fn completion(&self) -> Completion {
-        (self.completion)()
+        match &self.source {
+            RowSource::Stream { completion, .. } => completion(),
+            RowSource::Ready { tag, .. } => Completion::Complete(tag.clone()),
+        }
     }
 }
 
@@ -86,7 +104,10 @@ impl Stream for RowStream {
     type Item = Result<RecordBatch, PgError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.batches.as_mut().poll_next(cx)
+        match &mut self.source {
+            RowSource::Stream { batches, .. } => batches.as_mut().poll_next(cx),
+            RowSource::Ready { batch, .. } => Poll::Ready(batch.take().map(Ok)),
+        }
     }
 }
 

@@ -19,17 +19,20 @@ use futures::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
 
 use super::engine::{Engine, now_us};
-use super::outcome::{Format, Outcome, OutputColumn};
+use super::locking::BoundLocks;
+use super::outcome::{Format, Outcome, OutputColumn, RowStream};
 use super::session_impl::{ScriptPosition, Session};
 use super::shared::SessionShared;
-use super::statements::{CachedBound, PortalRows, Prepared, read};
+use super::statements::{CachedBound, PortalRows, Prepared, ReadyRows, Short, ShortCache, read};
 use super::{copy, define, utility};
 use crate::access::{Admitted, admit, admit_ddl};
 use crate::error::{PgError, SqlState};
+use crate::executor::short::ShortPlan;
 use crate::executor::{Statement as Execution, WriteTarget, physical};
 use crate::optimizer::optimize;
 use crate::parser::{Body, Statement};
 use crate::planner::bind::{Bound, BoundColumn, BoundPlan, Parameters, PlanKind, bind};
+use crate::storage::StoreSnapshot;
 use crate::types::input_column::InputColumn;
 use crate::types::pg_type::PgType;
 
@@ -65,11 +68,16 @@ pub(super) async fn run(
             break bound;
         }
     };
-    match start(session, &bound, Vec::new()).await? {
+    match start_cached(session, &bound, Vec::new(), &ShortCache::default()).await? {
         Executed::Rows(rows) => {
             let columns = Arc::clone(&rows.columns);
             let rows = Arc::new(parking_lot::Mutex::new(rows));
             Ok(Outcome::Rows { columns, rows: read(&rows, 0)? })
+        }
+        Executed::Ready(ready) => {
+            let tag = ready.kind.tag(ready.batch.num_rows() as u64);
+            let rows = RowStream::ready(ready.schema, ready.batch, tag);
+            Ok(Outcome::Rows { columns: ready.columns, rows })
         }
         Executed::Other(outcome) => Ok(outcome),
     }
@@ -142,16 +150,23 @@ pub(super) fn prepare_statement(
             prepared.parameters.clone_from(&plan.parameters);
             prepared.columns = plan.kind.gives_rows().then(|| output_columns(&plan.columns));
         }
-        prepared.bound = parking_lot::Mutex::new(Some(cached(session, bound)));
+        prepared.bound = parking_lot::Mutex::new(Some(cached(session, bound)?));
     }
-    prepared.statement = Some(statement);
+    prepared.statement = Some(Arc::new(statement));
     Ok(prepared)
 }
 
-fn cached(session: &Session, bound: Bound) -> CachedBound {
-    let catalog_version =
-        session.transaction.as_ref().map_or(0, |transaction| transaction.catalog.version);
-    CachedBound { bound, catalog_version, search_path: session.shared.search_path() }
+fn cached(session: &Session, bound: Bound) -> Result<CachedBound, PgError> {
+    let Some(transaction) = &session.transaction else {
+        return Err(PgError::internal("no transaction"));
+    };
+    Ok(CachedBound {
+        locks: Arc::new(BoundLocks::of(&bound, &transaction.catalog)?),
+        bound: Arc::new(bound),
+        short: Arc::default(),
+        catalog_version: transaction.catalog.version,
+        search_path: session.shared.search_path(),
+    })
 }
 
 /// Whether binding is more than reading names: data definition and COPY are bound when they run.
@@ -185,6 +200,8 @@ fn declared_types(oids: &[u32]) -> Result<Vec<Option<PgType>>, PgError> {
 pub(super) enum Executed {
     /// Rows, perhaps not computed yet.
     Rows(PortalRows),
+    /// A few rows that are here.
+    Ready(ReadyRows),
     /// Anything else.
     Other(Outcome),
 }
@@ -203,13 +220,13 @@ pub(super) async fn execute(
     if let Some(outcome) = copy::run(session, statement).await? {
         return Ok(Executed::Other(outcome));
     }
-    let bound = loop {
-        let bound = current_bound(session, prepared, statement)?;
-        if session.lock_bound(&bound).await? {
-            break bound;
+    let CachedBound { bound, short, .. } = loop {
+        let known = current_bound(session, prepared, statement)?;
+        if session.lock_all(&known.locks).await? {
+            break known;
         }
     };
-    start(session, &bound, values).await
+    start_cached(session, &bound, values, &short).await
 }
 
 /// The cached bound statement, bound again if names may stand for something else by now.
@@ -217,7 +234,7 @@ fn current_bound(
     session: &mut Session,
     prepared: &Prepared,
     statement: &Statement,
-) -> Result<Bound, PgError> {
+) -> Result<CachedBound, PgError> {
     let version = session.statement_snapshot()?.catalog.version;
     let search_path = session.shared.search_path();
     let cached_bound = prepared.bound.lock().clone();
@@ -225,7 +242,7 @@ fn current_bound(
         && known.catalog_version == version
         && known.search_path == search_path
     {
-        return Ok(known.bound);
+        return Ok(known);
     }
     let types = prepared.parameters.iter().cloned().map(Some).collect();
     let bound = bind_statement(session, statement, Parameters { types })?;
@@ -247,16 +264,32 @@ fn current_bound(
                 "cached plan must not change result type",
             ));
         }
-        *prepared.bound.lock() = Some(cached(session, bound.clone()));
     }
-    Ok(bound)
+    let renewed = cached(session, bound)?;
+    if is_plan(statement) {
+        *prepared.bound.lock() = Some(renewed.clone());
+    }
+    Ok(renewed)
 }
 
-/// Runs a bound statement: the one place where plans are admitted.
+/// Runs a bound statement once.
 pub(super) async fn start(
     session: &mut Session,
     bound: &Bound,
     values: Vec<ScalarAndMetadata>,
+) -> Result<Executed, PgError> {
+    match start_cached(session, bound, values, &ShortCache::default()).await? {
+        Executed::Ready(ready) => Ok(Executed::Rows(ready.into_rows())),
+        executed => Ok(executed),
+    }
+}
+
+/// Runs a bound statement: the one place where plans are admitted.
+async fn start_cached(
+    session: &mut Session,
+    bound: &Bound,
+    values: Vec<ScalarAndMetadata>,
+    short: &ShortCache,
 ) -> Result<Executed, PgError> {
     match bound {
         Bound::Ddl(command) => {
@@ -264,8 +297,86 @@ pub(super) async fn start(
             let tag = define::run(session, command).await?;
             Ok(Executed::Other(Outcome::Command(tag)))
         }
-        Bound::Plan(plan) => start_plan(session, plan, values).await,
+        Bound::Plan(plan) => {
+            let short = short_plan(session, plan, short)?;
+            start_plan(session, plan, values, short).await
+        }
     }
+}
+
+/// The short way of a plan for the current role, compiled at its first use.
+///
+/// What was admitted holds for the role it was admitted for, and for the catalog version that the cache belongs to: a
+/// `REVOKE` is a change of the catalog.
+fn short_plan(
+    session: &Session,
+    bound: &BoundPlan,
+    cache: &ShortCache,
+) -> Result<Option<Short>, PgError> {
+    if matches!(bound.kind, PlanKind::Explain { .. }) {
+        return Ok(None);
+    }
+    let caller = &session.shared.caller;
+    if let Some((admitted_for, short)) = &*cache.lock()
+        && admitted_for == caller
+    {
+        return Ok(short.clone());
+    }
+    let short = match ShortPlan::may_exist(&bound.plan) {
+        true => {
+            let admitted = admit(bound.plan.clone(), caller)?;
+            ShortPlan::compile(session.engine.runtime.state(), admitted)?
+                .map(|plan| Short { plan: Arc::new(plan), columns: output_columns(&bound.columns) })
+        }
+        false => None,
+    };
+    *cache.lock() = Some((caller.clone(), short.clone()));
+    Ok(short)
+}
+
+async fn run_short(
+    session: &mut Session,
+    bound: &BoundPlan,
+    Short { plan: short, columns }: &Short,
+    values: Vec<ScalarAndMetadata>,
+) -> Result<Executed, PgError> {
+    let (store, target) = snapshot_and_target(session, short.writes(), true)?;
+    session.answers.set_store(&store);
+    let values: Vec<ScalarValue> = values.into_iter().map(|value| value.value).collect();
+    let context = session.engine.runtime.task_context();
+    let batches = short.run(&store, &values, target, context).await?;
+    if !bound.kind.gives_rows() {
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        return Ok(Executed::Other(Outcome::Command(bound.kind.tag(rows as u64))));
+    }
+    let schema = Arc::clone(bound.plan.schema().inner());
+    let mut batches = batches;
+    let batch = match batches.len() {
+        0 => RecordBatch::new_empty(Arc::clone(&schema)),
+        1 => batches.swap_remove(0),
+        _ => arrow::compute::concat_batches(batches[0].schema_ref(), &batches)?,
+    };
+    let columns = Arc::clone(columns);
+    Ok(Executed::Ready(ReadyRows { columns, schema, kind: bound.kind, batch }))
+}
+
+/// The tables as the transaction sees them, and where a write goes.
+fn snapshot_and_target(
+    session: &Session,
+    writes: bool,
+    runs: bool,
+) -> Result<(StoreSnapshot, Option<Arc<dyn WriteTarget>>), PgError> {
+    let Some(transaction) = &session.transaction else {
+        return Err(PgError::internal("no transaction"));
+    };
+    if writes && runs && transaction.read_only {
+        return Err(PgError::new(
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            "cannot execute this statement in a read-only transaction",
+        ));
+    }
+    let target = writes.then(|| session.write_target(transaction) as Arc<dyn WriteTarget>);
+    Ok((transaction.writes.lock().view().clone(), target))
 }
 
 /// Runs a plan, again on a new snapshot for as long as rows it would lock or change moved under it.
@@ -275,6 +386,7 @@ async fn start_plan(
     session: &mut Session,
     bound: &BoundPlan,
     values: Vec<ScalarAndMetadata>,
+    short: Option<Short>,
 ) -> Result<Executed, PgError> {
     let mut rounds = 0;
     loop {
@@ -284,7 +396,11 @@ async fn start_plan(
         let stale = Arc::clone(&transaction.stale);
         stale.store(false, Ordering::Relaxed);
         let before = bound.kind.writes().then(|| transaction.writes.lock().clone());
-        match run_plan(session, bound, values.clone()).await {
+        let result = match &short {
+            Some(short) => run_short(session, bound, short, values.clone()).await,
+            None => run_plan(session, bound, values.clone()).await,
+        };
+        match result {
             Err(_) if stale.load(Ordering::Relaxed) && rounds < ROUNDS_MAX => {
                 rounds += 1;
                 if let (Some(transaction), Some(before)) = (&session.transaction, before) {
@@ -303,7 +419,7 @@ async fn run_plan(
     values: Vec<ScalarAndMetadata>,
 ) -> Result<Executed, PgError> {
     let physical = physical_plan(session, bound, values).await?;
-    let token = session.shared.now().token;
+    let token = session.shared.token();
     let columns = output_columns(&bound.columns);
     let kind = bound.kind;
     if let PlanKind::Explain { analyze, .. } = kind {
@@ -351,7 +467,8 @@ async fn physical_plan(
         bound.plan.clone().with_param_values(ParamValues::List(values))?
     };
     let admitted: Admitted<LogicalPlan> = admit(plan, &session.shared.caller)?;
-    let optimized = optimize(session.engine.runtime.state(), admitted)?;
+    let options = session.shared.settings.lock().optimizer();
+    let optimized = optimize(session.engine.runtime.state(), admitted, options)?;
     let execution = execution(session, writes_rows(optimized.get())?, bound.kind)?;
     let text = match bound.kind {
         PlanKind::Explain { verbose: true, .. } => {
@@ -379,18 +496,11 @@ fn execution(
     writes: bool,
     kind: PlanKind,
 ) -> Result<Arc<Execution>, PgError> {
+    let runs = !matches!(kind, PlanKind::Explain { analyze: false, .. });
+    let (store, target) = snapshot_and_target(session, writes, runs)?;
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
-    let runs = !matches!(kind, PlanKind::Explain { analyze: false, .. });
-    if writes && runs && transaction.read_only {
-        return Err(PgError::new(
-            SqlState::READ_ONLY_SQL_TRANSACTION,
-            "cannot execute this statement in a read-only transaction",
-        ));
-    }
-    let target = writes.then(|| session.write_target(transaction) as Arc<dyn WriteTarget>);
-    let store = transaction.writes.lock().view().clone();
     session.answers.set_tables(&store, session.prepared_and_cursors());
     Ok(Arc::new(Execution::new(
         Arc::clone(&transaction.catalog),
@@ -589,7 +699,7 @@ pub(super) fn read_values(
             ),
         ));
     }
-    let settings = session.shared.settings.lock().input(session.shared.now().transaction_us);
+    let settings = session.shared.settings.lock().input(session.shared.transaction_us());
     let mut read = Vec::with_capacity(values.len());
     for (at, ((value, format), ty)) in
         values.iter().zip(formats).zip(&prepared.parameters).enumerate()

@@ -12,9 +12,9 @@ use super::facts::{SessionAnswers, SessionChecks};
 use super::identity::{Authenticated, LoginRequest};
 use super::object_names::ObjectNames;
 use super::outcome::{
-    Completion, Format, Outcome, OutputColumn, StatementDescription, TransactionStatus,
+    Completion, Format, Outcome, OutputColumn, RowStream, StatementDescription, TransactionStatus,
 };
-use super::settings::{Settings, milliseconds};
+use super::settings::Settings;
 use super::shared::SessionShared;
 use super::statements::{Portal, Prepared, Progress, Statements};
 use super::transaction::{Isolation, Transaction};
@@ -54,6 +54,8 @@ pub struct Session {
     /// Whether this is the server itself, at its first start.
     pub(super) system: bool,
     reported: BTreeMap<&'static str, String>,
+    /// The settings that `reported` was compared with last.
+    reported_as: Option<Settings>,
     timer: Option<tokio::task::AbortHandle>,
 }
 
@@ -137,6 +139,7 @@ impl Session {
             copy: None,
             system: false,
             reported: BTreeMap::new(),
+            reported_as: None,
             timer: None,
         }
     }
@@ -200,6 +203,10 @@ impl Session {
     /// Reported settings that changed since the last call; all of them at the first.
     pub fn take_parameter_status(&mut self) -> Vec<(String, String)> {
         let settings = self.shared.settings.lock();
+        if self.reported_as.as_ref().is_some_and(|known| settings.unchanged_since(known)) {
+            return Vec::new();
+        }
+        self.reported_as = Some(settings.clone());
         let changed: Vec<(&'static str, String)> = settings
             .reported()
             .filter(|(name, value)| self.reported.get(name).is_none_or(|known| known != value))
@@ -227,7 +234,7 @@ impl Session {
 
     /// A token that cancels what runs now.
     pub fn cancel_token(&self) -> CancellationToken {
-        self.shared.now().token
+        self.shared.token()
     }
 
     /// Splits a query string.
@@ -350,13 +357,14 @@ impl Session {
     /// # Errors
     /// Whatever the statement raises. Call [`Self::fail`] then.
     pub async fn execute(&mut self, portal: &str, max_rows: usize) -> Result<Outcome, PgError> {
-        let text = self.statements.portal(portal)?.prepared.text.clone();
-        let token = self.begin(&text);
+        let prepared = Arc::clone(&self.statements.portal(portal)?.prepared);
+        let token = self.begin(&prepared.text);
         let shared = Arc::clone(&self.shared);
+        // A cancel is looked for where the statement waits; what is done at once is not slowed down by it.
         tokio::select! {
             biased;
-            () = token.cancelled() => Err(shared.canceled()),
             outcome = self.execute_inner(portal, max_rows) => outcome,
+            () = token.cancelled() => Err(shared.canceled()),
         }
     }
 
@@ -378,6 +386,23 @@ impl Session {
             pipeline::Executed::Rows(rows) => {
                 let rows = Arc::new(parking_lot::Mutex::new(rows));
                 let columns = Arc::clone(&rows.lock().columns);
+                let stream = statements::read(&rows, max_rows)?;
+                if let Ok(portal) = self.statements.portal(name) {
+                    portal.progress = Progress::Rows(rows);
+                }
+                Ok(Outcome::Rows { columns, rows: stream })
+            }
+            pipeline::Executed::Ready(ready) => {
+                let columns = Arc::clone(&ready.columns);
+                if max_rows == 0 {
+                    let tag = ready.kind.tag(ready.batch.num_rows() as u64);
+                    let rows = RowStream::ready(ready.schema, ready.batch, tag);
+                    if let Ok(portal) = self.statements.portal(name) {
+                        portal.progress = Progress::Done(ready.kind.tag(0));
+                    }
+                    return Ok(Outcome::Rows { columns, rows });
+                }
+                let rows = Arc::new(parking_lot::Mutex::new(ready.into_rows()));
                 let stream = statements::read(&rows, max_rows)?;
                 if let Ok(portal) = self.statements.portal(name) {
                     portal.progress = Progress::Rows(rows);
@@ -434,7 +459,10 @@ impl Session {
                 Ok(())
             }
             Some(transaction) => {
-                let result = transaction.commit(&self.database, &self.checks(&transaction));
+                let result = match transaction.changed_anything() {
+                    true => transaction.commit(&self.database, &self.checks(&transaction)),
+                    false => Ok(()),
+                };
                 self.after_transaction(result.is_ok());
                 result
             }
@@ -470,8 +498,7 @@ impl Session {
     fn begin(&mut self, text: &str) -> CancellationToken {
         self.stop_timer();
         let token = self.shared.begin_statement(text);
-        let timeout =
-            milliseconds(self.shared.settings.lock().value("statement_timeout")).unwrap_or(0);
+        let timeout = self.shared.settings.lock().statement_timeout_ms();
         if timeout > 0 {
             let (shared, timed) = (Arc::clone(&self.shared), token.clone());
             let timer = tokio::spawn(async move {
@@ -527,10 +554,9 @@ impl Session {
         let settings = self.shared.settings.lock();
         let isolation = match isolation {
             Some(isolation) => isolation,
-            None => utility::isolation(settings.value("default_transaction_isolation"))?,
+            None => utility::isolation(settings.transaction_defaults().0)?,
         };
-        let read_only =
-            read_only.unwrap_or(settings.value("default_transaction_read_only") == "on");
+        let read_only = read_only.unwrap_or(settings.transaction_defaults().1);
         drop(settings);
         let number = self.engine.next_transaction();
         let locks = LockOwner::new(&self.database.locks, self.shared.pid.0, number);
@@ -538,14 +564,11 @@ impl Session {
         self.shared.begin_transaction(number);
         self.shared.undo.lock().before = Some(self.shared.settings.lock().clone());
         let mut settings = self.shared.settings.lock();
-        settings.initialize(
-            "transaction_isolation",
-            match isolation {
-                Isolation::ReadCommitted => "read committed",
-                Isolation::RepeatableRead => "repeatable read",
-            },
-        );
-        settings.initialize("transaction_read_only", if read_only { "on" } else { "off" });
+        let isolation = match isolation {
+            Isolation::ReadCommitted => "read committed",
+            Isolation::RepeatableRead => "repeatable read",
+        };
+        settings.transaction_is(isolation, read_only);
         drop(settings);
         self.transaction = Some(transaction);
         Ok(())
@@ -564,8 +587,7 @@ impl Session {
                 let _ = settings.set(&name, &value);
             }
         }
-        settings.initialize("transaction_isolation", "read committed");
-        settings.initialize("transaction_read_only", "off");
+        settings.transaction_is("read committed", false);
         drop(settings);
         self.shared.set_catalog(&self.database.latest().catalog);
     }

@@ -4,8 +4,11 @@
 //! its description.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::error::{PgError, SqlState};
+use crate::optimizer::OptimizerOptions;
 use crate::types::{
     ByteaOutput, DateOrder, DateStyle, InputSettings, IntervalStyle, OutputSettings, TimeZone,
 };
@@ -167,6 +170,12 @@ pub const DEFINITIONS: &[Definition] = &[
         "Sets the default read-only status of new transactions.",
     ),
     user(
+        "enable_decorrelation",
+        "on",
+        Kind::Bool,
+        "Turns correlated subqueries into joins where they can be; else each runs for every distinct outer row.",
+    ),
+    user(
         "extra_float_digits",
         "1",
         Kind::Int(-15, 3),
@@ -288,22 +297,46 @@ pub fn definition(name: &str) -> Option<&'static Definition> {
 }
 
 /// The values of one session. Values set with SET LOCAL or in a transaction that fails are taken back.
+///
+/// Cheap to clone, as each transaction keeps those it began with.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    values: BTreeMap<&'static str, String>,
+    values: Values,
     /// What RESET goes back to: the defaults, and what the client said when it connected.
-    resets: BTreeMap<&'static str, String>,
+    resets: Values,
     /// Names with a dot, which are free.
-    custom: BTreeMap<String, String>,
+    custom: Arc<BTreeMap<String, String>>,
+    derived: OnceLock<Arc<Derived>>,
+}
+
+type Values = Arc<BTreeMap<&'static str, String>>;
+
+/// What every statement asks for, read once after each change.
+#[derive(Debug)]
+struct Derived {
+    statement_timeout_ms: u64,
+    lock_timeout: Duration,
+    deadlock_timeout: Duration,
+    search_path: Vec<String>,
+    output: OutputSettings,
+    /// With `now` at 0.
+    input: InputSettings,
+    transaction_isolation: String,
+    transaction_read_only: String,
+    default_transaction_isolation: String,
+    default_transaction_read_only: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        let values: BTreeMap<_, _> = DEFINITIONS
-            .iter()
-            .map(|definition| (definition.name, definition.default.to_owned()))
-            .collect();
-        Self { resets: values.clone(), values, custom: BTreeMap::new() }
+        let values: Values = Arc::new(
+            DEFINITIONS
+                .iter()
+                .map(|definition| (definition.name, definition.default.to_owned()))
+                .collect(),
+        );
+        let resets = Arc::clone(&values);
+        Self { values, resets, custom: Arc::default(), derived: OnceLock::new() }
     }
 }
 
@@ -314,6 +347,86 @@ impl Settings {
             Some(definition) => self.values.get(definition.name).map(String::as_str),
             None => self.custom.get(&name.to_lowercase()).map(String::as_str),
         }
+    }
+
+    fn derived(&self) -> &Derived {
+        self.derived.get_or_init(|| {
+            let (date_style, date_order) = self.date_style();
+            let output = OutputSettings {
+                timezone: self.timezone(),
+                date_style,
+                date_order,
+                interval_style: self.interval_style(),
+                bytea_output: match self.value("bytea_output") {
+                    "escape" => ByteaOutput::Escape,
+                    _ => ByteaOutput::Hex,
+                },
+                extra_float_digits: self.value("extra_float_digits").parse().unwrap_or(1),
+            };
+            let input = InputSettings {
+                timezone: output.timezone.clone(),
+                date_order,
+                interval_style: output.interval_style,
+                now: 0,
+            };
+            Arc::new(Derived {
+                input,
+                transaction_isolation: self.value("transaction_isolation").to_owned(),
+                transaction_read_only: self.value("transaction_read_only").to_owned(),
+                default_transaction_isolation: self
+                    .value("default_transaction_isolation")
+                    .to_owned(),
+                default_transaction_read_only: self.value("default_transaction_read_only") == "on",
+                lock_timeout: self.duration("lock_timeout"),
+                deadlock_timeout: self.duration("deadlock_timeout"),
+                statement_timeout_ms: milliseconds(self.value("statement_timeout")).unwrap_or(0),
+                search_path: split_path(self.value("search_path")),
+                output,
+            })
+        })
+    }
+
+    fn put(&mut self, name: &'static str, value: String) {
+        Arc::make_mut(&mut self.values).insert(name, value);
+        self.derived = OnceLock::new();
+    }
+
+    /// Whether both have the same values because one is an unchanged copy of the other.
+    pub fn unchanged_since(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.values, &other.values)
+    }
+
+    /// What a transaction is unless it says otherwise: its isolation level, and whether it is read-only.
+    pub fn transaction_defaults(&self) -> (&str, bool) {
+        let derived = self.derived();
+        (&derived.default_transaction_isolation, derived.default_transaction_read_only)
+    }
+
+    /// Shows what the current transaction is.
+    pub fn transaction_is(&mut self, isolation: &str, read_only: bool) {
+        let read_only = if read_only { "on" } else { "off" };
+        let derived = self.derived();
+        if derived.transaction_isolation != isolation {
+            self.initialize("transaction_isolation", isolation);
+        }
+        if self.derived().transaction_read_only != read_only {
+            self.initialize("transaction_read_only", read_only);
+        }
+    }
+
+    fn duration(&self, name: &str) -> Duration {
+        Duration::from_millis(milliseconds(self.value(name)).unwrap_or(0))
+    }
+
+    /// `lock_timeout` (0 for none) and `deadlock_timeout`.
+    pub fn lock_timeouts(&self) -> (Duration, Duration) {
+        let derived = self.derived();
+        (derived.lock_timeout, derived.deadlock_timeout)
+    }
+
+    /// `statement_timeout`, 0 for none.
+    pub fn statement_timeout_ms(&self) -> u64 {
+        self.derived().statement_timeout_ms
     }
 
     /// The value of a setting that is defined here; empty if it is not.
@@ -328,7 +441,7 @@ impl Settings {
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), PgError> {
         let Some(definition) = definition(name) else {
             if name.contains('.') && !name.to_lowercase().starts_with("datafusion.") {
-                self.custom.insert(name.to_lowercase(), value.to_owned());
+                Arc::make_mut(&mut self.custom).insert(name.to_lowercase(), value.to_owned());
                 return Ok(());
             }
             return Err(unknown(name));
@@ -341,14 +454,17 @@ impl Settings {
         }
         let value =
             check(definition, value, self.values.get(definition.name).map_or("", String::as_str))?;
-        self.values.insert(definition.name, value);
+        self.put(definition.name, value);
         Ok(())
     }
 
     /// Sets what only the server sets (`is_superuser`, `session_authorization`), or what a client said at the start.
     pub fn initialize(&mut self, name: &'static str, value: &str) {
-        self.values.insert(name, value.to_owned());
-        self.resets.insert(name, value.to_owned());
+        if self.values.get(name).is_some_and(|known| known == value) {
+            return;
+        }
+        self.put(name, value.to_owned());
+        Arc::make_mut(&mut self.resets).insert(name, value.to_owned());
     }
 
     /// A startup parameter: like SET, and RESET goes back to it.
@@ -359,7 +475,7 @@ impl Settings {
         self.set(name, value)?;
         if let Some(definition) = definition(name) {
             let value = self.values.get(definition.name).cloned().unwrap_or_default();
-            self.resets.insert(definition.name, value);
+            Arc::make_mut(&mut self.resets).insert(definition.name, value);
         }
         Ok(())
     }
@@ -372,18 +488,21 @@ impl Settings {
         match definition(name) {
             Some(definition) => {
                 let value = self.resets.get(definition.name).cloned().unwrap_or_default();
-                self.values.insert(definition.name, value);
+                self.put(definition.name, value);
                 Ok(())
             }
-            None if self.custom.remove(&name.to_lowercase()).is_some() => Ok(()),
+            None if Arc::make_mut(&mut self.custom).remove(&name.to_lowercase()).is_some() => {
+                Ok(())
+            }
             None => Err(unknown(name)),
         }
     }
 
     /// RESET ALL.
     pub fn reset_all(&mut self) {
-        self.values = self.resets.clone();
-        self.custom.clear();
+        self.values = Arc::clone(&self.resets);
+        self.custom = Arc::default();
+        self.derived = OnceLock::new();
     }
 
     /// Reported settings and their values.
@@ -408,9 +527,10 @@ impl Settings {
 
     /// Schemas of `search_path`, `"$user"` as `user`.
     pub fn search_path(&self, user: &str) -> Vec<String> {
-        split_path(self.value("search_path"))
-            .into_iter()
-            .map(|schema| if schema == "$user" { user.to_owned() } else { schema })
+        self.derived()
+            .search_path
+            .iter()
+            .map(|schema| if schema == "$user" { user } else { schema }.to_owned())
             .collect()
     }
 
@@ -434,29 +554,17 @@ impl Settings {
 
     /// How values are written.
     pub fn output(&self) -> OutputSettings {
-        let (date_style, date_order) = self.date_style();
-        OutputSettings {
-            timezone: self.timezone(),
-            date_style,
-            date_order,
-            interval_style: self.interval_style(),
-            bytea_output: match self.value("bytea_output") {
-                "escape" => ByteaOutput::Escape,
-                _ => ByteaOutput::Hex,
-            },
-            extra_float_digits: self.value("extra_float_digits").parse().unwrap_or(1),
-        }
+        self.derived().output.clone()
+    }
+
+    /// What the session decides about the optimizer.
+    pub fn optimizer(&self) -> OptimizerOptions {
+        OptimizerOptions { decorrelate: self.value("enable_decorrelation") == "on" }
     }
 
     /// How values are read; `now` is the transaction's time in microseconds since 1970.
     pub fn input(&self, now: i64) -> InputSettings {
-        let (_, date_order) = self.date_style();
-        InputSettings {
-            timezone: self.timezone(),
-            date_order,
-            interval_style: self.interval_style(),
-            now,
-        }
+        InputSettings { now, ..self.derived().input.clone() }
     }
 }
 

@@ -107,6 +107,16 @@ impl SessionShared {
         self.now.lock().clone()
     }
 
+    /// What cancels the statement that runs.
+    pub(super) fn token(&self) -> CancellationToken {
+        self.now.lock().token.clone()
+    }
+
+    /// When the transaction began, microseconds since 1970.
+    pub(super) fn transaction_us(&self) -> i64 {
+        self.now.lock().transaction_us
+    }
+
     /// Notes that a statement begins; its fresh cancel token.
     pub(super) fn begin_statement(&self, query: &str) -> CancellationToken {
         let mut now = self.now.lock();

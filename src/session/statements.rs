@@ -9,8 +9,11 @@ use datafusion::common::metadata::ScalarAndMetadata;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
+use super::locking::BoundLocks;
 use super::outcome::{Completion, OutputColumn, RowStream};
+use crate::access::Caller;
 use crate::error::{PgError, SqlState};
+use crate::executor::short::ShortPlan;
 use crate::parser::Statement;
 use crate::planner::bind::{Bound, PlanKind};
 use crate::types::pg_type::PgType;
@@ -24,7 +27,7 @@ const PORTALS_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Prepared {
     /// `None` for an empty query string.
-    pub(super) statement: Option<Statement>,
+    pub(super) statement: Option<Arc<Statement>>,
     /// Types the client declared.
     pub(super) declared: Vec<Option<PgType>>,
     /// Parameter types as resolved.
@@ -41,10 +44,38 @@ pub(super) struct Prepared {
     pub(super) prepared_us: i64,
 }
 
+/// The short way of a plan, once it was asked for, and the role it was admitted for.
+pub(super) type ShortCache = parking_lot::Mutex<Option<(Caller, Option<Short>)>>;
+
+/// A compiled statement, and what its rows look like.
+#[derive(Debug, Clone)]
+pub(super) struct Short {
+    pub(super) plan: Arc<ShortPlan>,
+    pub(super) columns: Arc<[OutputColumn]>,
+}
+
+/// The rows of a statement that was run at once.
+pub(super) struct ReadyRows {
+    pub(super) columns: Arc<[OutputColumn]>,
+    pub(super) schema: SchemaRef,
+    pub(super) kind: PlanKind,
+    pub(super) batch: RecordBatch,
+}
+
+impl ReadyRows {
+    /// As rows that can be read in several executions.
+    pub(super) fn into_rows(self) -> PortalRows {
+        let batches = futures::stream::iter([Ok(self.batch)]).boxed();
+        PortalRows::new(self.columns, self.schema, self.kind, batches)
+    }
+}
+
 /// A bound statement and the state of the catalog it was bound in.
 #[derive(Debug, Clone)]
 pub(super) struct CachedBound {
-    pub(super) bound: Bound,
+    pub(super) bound: Arc<Bound>,
+    pub(super) short: Arc<ShortCache>,
+    pub(super) locks: Arc<BoundLocks>,
     pub(super) catalog_version: u64,
     pub(super) search_path: Vec<String>,
 }

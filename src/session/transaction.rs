@@ -92,10 +92,11 @@ impl Transaction {
     /// # Errors
     /// `40001` if another transaction changed the same rows.
     pub(super) fn snapshot(&mut self, database: &Arc<DatabaseState>) -> Result<(), PgError> {
-        if self.isolation == Isolation::RepeatableRead && self.started {
+        let first = !std::mem::replace(&mut self.started, true);
+        // A transaction around one statement has just begun.
+        if (first && !self.explicit) || (!first && self.isolation == Isolation::RepeatableRead) {
             return Ok(());
         }
-        self.started = true;
         let held = database.hold();
         let mut writes = self.writes.lock();
         *writes = database.rebase(&writes, &held.latest.store)?;
@@ -105,6 +106,11 @@ impl Transaction {
         }
         self.held = Arc::new(held);
         Ok(())
+    }
+
+    /// Whether it has anything to commit.
+    pub(super) fn changed_anything(&self) -> bool {
+        self.catalog_base.is_some() || !self.writes.lock().is_empty()
     }
 
     /// Whether its snapshot stays for all its statements.

@@ -628,6 +628,7 @@ async fn execute(
     let Some(statement) = prepared.statement.clone() else { return Ok(Outcome::Empty) };
     match Box::pin(pipeline::execute(session, &prepared, &statement, values)).await? {
         pipeline::Executed::Rows(rows) => Ok(all_rows(rows)?),
+        pipeline::Executed::Ready(ready) => Ok(all_rows(ready.into_rows())?),
         pipeline::Executed::Other(outcome) => Ok(outcome),
     }
 }
@@ -760,8 +761,12 @@ async fn fetch(
     let fresh = matches!(portal.progress, Progress::Fresh);
     if fresh && let Some(statement) = prepared.statement.clone() {
         let executed = Box::pin(pipeline::execute(session, &prepared, &statement, values)).await?;
-        let pipeline::Executed::Rows(mut rows) = executed else {
-            return Err(PgError::internal("a cursor's query gave no rows"));
+        let mut rows = match executed {
+            pipeline::Executed::Rows(rows) => rows,
+            pipeline::Executed::Ready(ready) => ready.into_rows(),
+            pipeline::Executed::Other(_) => {
+                return Err(PgError::internal("a cursor's query gave no rows"));
+            }
         };
         rows.kind = PlanKind::Select;
         session.statements.portal(name)?.progress =

@@ -6,8 +6,10 @@
 //! (adjacency lists of a step), `edge_filter` (conditions on edges while walking), `append` (building output batches).
 
 mod append;
+mod apply_exec;
 mod arrange;
 mod checks;
+mod conflict_lookup_exec;
 mod distances;
 mod distinct_ends;
 mod edge_filter;
@@ -29,8 +31,10 @@ mod var_expand;
 mod vertex_scan_exec;
 mod walk;
 
+pub use apply_exec::{ApplyExec, ApplyExecParts};
 pub use arrange::Arrange;
 pub use checks::{Checks, PatternFilter};
+pub use conflict_lookup_exec::ConflictLookupExec;
 pub use distinct_ends::DistinctEnds;
 pub use edge_filter::EdgePredicate;
 pub use ends_of_edge::EndsOfEdge;

@@ -1,10 +1,12 @@
 //! Writes the rows of its input to a table.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{SchemaRef, UInt64Type};
+use arrow::array::{AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Int8Type, SchemaRef, UInt64Type};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
@@ -20,9 +22,9 @@ use datafusion::physical_plan::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::catalog::Relation;
-use crate::error::PgError;
-use crate::executor::write::WriteTarget;
-use crate::planner::node::{TableWrite, WriteKind};
+use crate::error::{PgError, SqlState};
+use crate::executor::write::{WriteTarget, second_update};
+use crate::planner::node::{EachRow, RowAction, TableWrite, WriteKind};
 use crate::types::RowId;
 
 /// Reads all of its input, writes it, and gives the affected rows.
@@ -32,6 +34,7 @@ pub struct TableWriteExec {
     relation: Arc<Relation>,
     kind: WriteKind,
     carried: usize,
+    ends_statement: bool,
     input: Arc<dyn ExecutionPlan>,
     target: Arc<dyn WriteTarget>,
     properties: Arc<PlanProperties>,
@@ -55,6 +58,7 @@ impl TableWriteExec {
             relation: Arc::clone(&node.relation),
             kind: node.kind.clone(),
             carried: node.carried,
+            ends_statement: node.ends_statement,
             input,
             target,
             properties,
@@ -70,40 +74,65 @@ impl fmt::Debug for TableWriteExec {
 
 impl DisplayAs for TableWriteExec {
     fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = match &self.kind {
-            WriteKind::Insert => "Insert on",
-            WriteKind::Update { .. } => "Update on",
-            WriteKind::Delete => "Delete on",
+        write!(f, "TableWriteExec: {} {}", self.kind.verb(), self.relation.name)
+    }
+}
+
+/// Where things are in the columns of an input batch.
+struct Layout {
+    kind: WriteKind,
+    carried: usize,
+    width: usize,
+    /// The table's columns, all nullable, as NOT NULL is the target's check.
+    table_schema: SchemaRef,
+    /// As what RETURNING sees, all nullable.
+    output_schema: SchemaRef,
+}
+
+impl Layout {
+    fn row_ids<'a>(&self, batch: &'a RecordBatch) -> Option<&'a UInt64Array> {
+        let at = match self.kind {
+            WriteKind::Insert => return None,
+            WriteKind::Update { .. } | WriteKind::Delete => self.carried,
+            WriteKind::Each(_) => self.carried + 1,
         };
-        write!(f, "TableWriteExec: {verb} {}", self.relation.name)
+        Some(batch.column(at).as_primitive::<UInt64Type>())
+    }
+
+    fn project(
+        &self,
+        batch: &RecordBatch,
+        schema: &SchemaRef,
+        columns: impl Iterator<Item = usize>,
+    ) -> Result<RecordBatch> {
+        let count = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let columns = columns.map(|at| batch.column(at).clone()).collect();
+        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &count)?)
+    }
+
+    /// The table's columns.
+    fn rows(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let first = self.carried + self.kind.leading();
+        self.project(batch, &self.table_schema, first..self.width)
+    }
+
+    /// The carried columns and the table's.
+    fn output(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let first = self.carried + self.kind.leading();
+        self.project(batch, &self.output_schema, (0..self.carried).chain(first..self.width))
     }
 }
 
-/// Splits an input batch into carried columns, row ids and table columns.
-struct Split {
-    carried: Vec<usize>,
-    row_id: Option<usize>,
-    table: Vec<usize>,
-}
-
-impl Split {
-    fn new(kind: &WriteKind, carried: usize, width: usize) -> Self {
-        let with_row_id = !matches!(kind, WriteKind::Insert);
-        let first = carried + usize::from(with_row_id);
-        Self {
-            carried: (0..carried).collect(),
-            row_id: with_row_id.then_some(carried),
-            table: (first..width).collect(),
-        }
-    }
-}
-
-/// Rows of the input as the target takes them, and the batches RETURNING sees.
+/// What the input asks for, and the batches RETURNING sees.
 #[derive(Default)]
 struct Collected {
-    rows: Vec<RecordBatch>,
-    ids: Vec<RowId>,
+    deleted: Vec<RowId>,
+    updated: Vec<RowId>,
+    updates: Vec<RecordBatch>,
+    inserts: Vec<RecordBatch>,
     output: Vec<RecordBatch>,
+    /// What `updated` holds, where a row that is left alone may not be among it.
+    conflicting: HashSet<RowId>,
 }
 
 impl Collected {
@@ -111,48 +140,110 @@ impl Collected {
     fn take(
         &mut self,
         batch: &RecordBatch,
-        split: &Split,
-        seen: &mut std::collections::HashSet<u64>,
-        schemas: (&SchemaRef, &SchemaRef),
+        layout: &Layout,
+        relation: &Relation,
+        target: &dyn WriteTarget,
     ) -> Result<()> {
-        let mut batch = batch.clone();
-        if let Some(row_id) = split.row_id {
-            let ids = batch.column(row_id).as_primitive::<UInt64Type>();
-            let first: Vec<bool> = ids.values().iter().map(|id| seen.insert(*id)).collect();
-            if first.iter().any(|first| !first) {
-                batch = arrow::compute::filter_record_batch(&batch, &first.into())?;
-            }
-            self.ids.extend(
-                batch
-                    .column(row_id)
-                    .as_primitive::<UInt64Type>()
-                    .values()
-                    .iter()
-                    .copied()
-                    .map(RowId),
-            );
+        if let WriteKind::Each(each) = &layout.kind {
+            return self.take_each(batch, layout, each, relation, target);
         }
-        let (table_schema, output_schema) = schemas;
-        let count = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let columns = split.table.iter().map(|at| batch.column(*at).clone()).collect();
-        self.rows.push(RecordBatch::try_new_with_options(
-            Arc::clone(table_schema),
-            columns,
-            &count,
-        )?);
-        let columns = split
-            .carried
-            .iter()
-            .chain(&split.table)
-            .map(|at| batch.column(*at).clone())
-            .collect::<Vec<_>>();
-        self.output.push(RecordBatch::try_new_with_options(
-            Arc::clone(output_schema),
-            columns,
-            &count,
-        )?);
+        let mut batch = batch.clone();
+        if let Some(ids) = layout.row_ids(&batch) {
+            let ids: Vec<RowId> = ids.values().iter().copied().map(RowId).collect();
+            let first = target.claim(relation, &ids);
+            let claimed = ids.iter().zip(&first).filter(|(_, first)| **first).map(|(id, _)| *id);
+            match layout.kind {
+                WriteKind::Delete => self.deleted.extend(claimed),
+                _ => self.updated.extend(claimed),
+            }
+            if first.iter().any(|first| !first) {
+                batch = filter_record_batch(&batch, &first.into())?;
+            }
+        }
+        match layout.kind {
+            WriteKind::Insert => self.inserts.push(layout.rows(&batch)?),
+            WriteKind::Update { .. } => self.updates.push(layout.rows(&batch)?),
+            WriteKind::Delete | WriteKind::Each(_) => {}
+        }
+        self.output.push(layout.output(&batch)?);
         Ok(())
     }
+
+    /// Takes a batch that says for each row what is done about it.
+    fn take_each(
+        &mut self,
+        batch: &RecordBatch,
+        layout: &Layout,
+        each: &EachRow,
+        relation: &Relation,
+        target: &dyn WriteTarget,
+    ) -> Result<()> {
+        let actions = batch.column(layout.carried).as_primitive::<Int8Type>();
+        let actions: Vec<RowAction> = actions.iter().map(RowAction::of).collect();
+        let ids: Vec<Option<RowId>> = match layout.row_ids(batch) {
+            Some(ids) => ids.iter().map(|id| id.map(RowId)).collect(),
+            None => vec![None; actions.len()],
+        };
+        for (action, id) in actions.iter().zip(&ids) {
+            match (action, id) {
+                (RowAction::Update | RowAction::Delete, Some(id)) => {
+                    if target.claim(relation, &[*id]) != [true] {
+                        let error = if each.on_conflict { second_update() } else { second_merge() };
+                        return Err(error.into());
+                    }
+                    let claimed = match action {
+                        RowAction::Delete => &mut self.deleted,
+                        _ => &mut self.updated,
+                    };
+                    claimed.push(*id);
+                    if each.on_conflict {
+                        self.conflicting.insert(*id);
+                    }
+                }
+                // A row whose WHERE is not true is not updated, but nor may it have been before.
+                (RowAction::Nothing, Some(id)) if each.on_conflict => {
+                    if self.conflicting.contains(id) {
+                        return Err(second_update().into());
+                    }
+                }
+                _ => {}
+            }
+        }
+        let only = |wanted: &[RowAction]| -> Result<RecordBatch> {
+            let mask: BooleanArray =
+                actions.iter().map(|action| Some(wanted.contains(action))).collect();
+            Ok(filter_record_batch(batch, &mask)?)
+        };
+        self.inserts.push(layout.rows(&only(&[RowAction::Insert])?)?);
+        self.updates.push(layout.rows(&only(&[RowAction::Update])?)?);
+        let done = only(&[RowAction::Insert, RowAction::Update, RowAction::Delete])?;
+        self.output.push(layout.output(&done)?);
+        Ok(())
+    }
+
+    /// Writes what was collected and gives what RETURNING sees.
+    async fn write(
+        self,
+        relation: &Arc<Relation>,
+        target: &dyn WriteTarget,
+    ) -> Result<Vec<RecordBatch>> {
+        let Self { deleted, updated, updates, inserts, output, conflicting: _ } = self;
+        if !deleted.is_empty() {
+            target.delete(relation, &deleted).await?;
+        }
+        if !updated.is_empty() {
+            target.update(relation, &updated, updates).await?;
+        }
+        if inserts.iter().any(|rows| rows.num_rows() > 0) {
+            target.insert(relation, inserts).await?;
+        }
+        Ok(output)
+    }
+}
+
+fn second_merge() -> PgError {
+    PgError::new(SqlState::CARDINALITY_VIOLATION, "MERGE command cannot affect row a second time")
+        .hint("Ensure that not more than one source row matches any one target row.")
 }
 
 /// The schema rows arrive in: the table's columns, all nullable, as NOT NULL is the target's check.
@@ -195,6 +286,7 @@ impl ExecutionPlan for TableWriteExec {
             relation: Arc::clone(&self.relation),
             kind: self.kind.clone(),
             carried: self.carried,
+            ends_statement: self.ends_statement,
             input,
             target: Arc::clone(&self.target),
             properties: Arc::clone(&self.properties),
@@ -207,38 +299,38 @@ impl ExecutionPlan for TableWriteExec {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let mut input = self.input.execute(0, Arc::clone(&context))?;
-        let split = Split::new(&self.kind, self.carried, self.input.schema().fields().len());
-        let (kind, relation, target) =
-            (self.kind.clone(), Arc::clone(&self.relation), Arc::clone(&self.target));
+        let (relation, target) = (Arc::clone(&self.relation), Arc::clone(&self.target));
         let schema = self.schema();
-        let output_schema = arriving(&schema);
-        let declared = relation.table().map(|table| Arc::clone(&table.schema));
+        let declared = relation.table().map(|table| arriving(&table.schema));
+        let Some(table_schema) = declared else {
+            let error = PgError::internal("a write to something that is not a table");
+            return Err(DataFusionError::from(error));
+        };
+        let layout = Layout {
+            kind: self.kind.clone(),
+            carried: self.carried,
+            width: self.input.schema().fields().len(),
+            table_schema,
+            output_schema: arriving(&schema),
+        };
+        let ends_statement = self.ends_statement;
         let reservation = MemoryConsumer::new("TableWriteExec").register(context.memory_pool());
         let result_schema = Arc::clone(&schema);
         let work = async move {
-            let Some(declared) = declared else {
-                let error = PgError::internal("a write to something that is not a table");
-                return Err(DataFusionError::from(error));
-            };
-            let table_schema = arriving(&declared);
             let mut collected = Collected::default();
-            let mut seen = std::collections::HashSet::new();
             while let Some(batch) = input.next().await {
                 let batch = batch?;
                 reservation.try_grow(batch.get_array_memory_size())?;
-                collected.take(&batch, &split, &mut seen, (&table_schema, &output_schema))?;
+                collected.take(&batch, &layout, &relation, target.as_ref())?;
             }
-            let Collected { rows, ids, output } = collected;
-            match kind {
-                WriteKind::Insert => target.insert(&relation, rows).await?,
-                WriteKind::Update { .. } => target.update(&relation, &ids, rows).await?,
-                WriteKind::Delete => target.delete(&relation, &ids).await?,
+            let output = collected.write(&relation, target.as_ref()).await?;
+            if ends_statement {
+                target.finish().await?;
             }
             let output: Vec<Result<RecordBatch>> = output
                 .into_iter()
                 .map(|batch| {
-                    let count = arrow::array::RecordBatchOptions::new()
-                        .with_row_count(Some(batch.num_rows()));
+                    let count = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
                     let columns = batch.columns().to_vec();
                     Ok(RecordBatch::try_new_with_options(
                         Arc::clone(&result_schema),
@@ -248,7 +340,7 @@ impl ExecutionPlan for TableWriteExec {
                 })
                 .collect();
             drop(reservation);
-            Ok(stream::iter(output))
+            Ok::<_, DataFusionError>(stream::iter(output))
         };
         let rows = stream::once(work).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))

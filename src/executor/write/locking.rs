@@ -15,7 +15,8 @@ use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use parking_lot::Mutex;
 
-use super::{TableWork, Writes, constraints};
+use super::constraints::ForeignKeys;
+use super::{TableWork, Writes};
 use crate::catalog::{Catalog, ConstraintKind, Relation, Table};
 use crate::error::{PgError, SqlState};
 use crate::storage::locks::{
@@ -326,10 +327,8 @@ impl Waiting<'_> {
             let Some(target_table) = target.table() else { continue };
             let mut keys = Vec::new();
             for batch in changed_rows(new, old, columns)? {
-                let encoded =
-                    constraints::keys_as(&batch, columns, target_table, referenced_columns)?;
-                let present = (0..encoded.len()).filter_map(|row| encoded.get(row));
-                keys.extend(present.map(<[u8]>::to_vec));
+                let encoded = ForeignKeys::new(&batch, columns, target_table, referenced_columns)?;
+                keys.extend(encoded.present().map(<[u8]>::to_vec));
             }
             keys.sort_unstable();
             keys.dedup();
@@ -398,8 +397,8 @@ impl Waiting<'_> {
                 let Some(TwoViews { mine, newer: Some(newer) }) = self.views(other.oid) else {
                     continue;
                 };
-                let keys = constraints::keys_as(old, referenced_columns, other_table, columns)?;
-                for key in (0..keys.len()).filter_map(|row| keys.get(row)) {
+                let keys = ForeignKeys::new(old, referenced_columns, other_table, columns)?;
+                for key in keys.present() {
                     if !rows_with(&newer, columns, key)?.is_empty()
                         && rows_with(&mine, columns, key)?.is_empty()
                         && !self.locks.keeps_snapshot
@@ -425,10 +424,10 @@ pub(super) fn update_lock(
         else {
             continue;
         };
-        let before = constraints::keys_as(old, columns, table, columns)?;
+        let before = EncodedKeys::encode(old, columns)?;
         let mut at = 0;
         for batch in new {
-            let after = constraints::keys_as(batch, columns, table, columns)?;
+            let after = EncodedKeys::encode(batch, columns)?;
             if (0..after.len()).any(|row| after.get(row) != before.get(at + row)) {
                 return Ok(RowLock::Update);
             }

@@ -13,7 +13,8 @@
 mod constraints;
 mod locking;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::slice;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -32,11 +33,32 @@ use locking::Waiting;
 
 pub use locking::{Committed, StatementLocks, lock_error};
 
-pub use constraints::{RowCheck, check_all, check_changed, check_key_is_unique, check_key_type};
+use constraints::{Change, admit_rows, rows_by_id};
+pub use constraints::{
+    ConflictSearch, Conflicts, RowCheck, check_all, check_changed, check_key_is_unique,
+    check_key_type, second_update,
+};
 
 /// Where a statement's writes go. Each waits for transactions that hold the same rows or keys.
+///
+/// A statement may write in several steps (WITH, MERGE); foreign keys hold when it is done, so it ends with
+/// [`Self::finish`].
 #[async_trait]
 pub trait WriteTarget: Send + Sync {
+    /// For each row, whether this statement writes it for the first time. It counts as written from then on.
+    fn claim(&self, relation: &Relation, ids: &[RowId]) -> Vec<bool>;
+
+    /// Looks for rows that new ones would conflict with.
+    ///
+    /// # Errors
+    /// See [`ConflictSearch`].
+    async fn conflicts(
+        &self,
+        relation: &Arc<Relation>,
+        search: &mut ConflictSearch,
+        rows: &RecordBatch,
+    ) -> Result<Conflicts, PgError>;
+
     /// Adds rows.
     ///
     /// # Errors
@@ -60,6 +82,12 @@ pub trait WriteTarget: Send + Sync {
     /// # Errors
     /// As [`Self::insert`].
     async fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError>;
+
+    /// Does what foreign keys ask for after all writes of the statement.
+    ///
+    /// # Errors
+    /// `23…` for a violated constraint.
+    async fn finish(&self) -> Result<(), PgError>;
 }
 
 /// What a transaction did so far, and the view it has of all tables.
@@ -224,11 +252,24 @@ impl Writes {
 }
 
 /// The target of one statement: a transaction's writes and the constraints in force.
+///
+/// What a statement wrote before it failed stays in the transaction's writes: they are dropped with the transaction, or
+/// by ROLLBACK TO SAVEPOINT.
 pub struct StatementWrites {
     writes: Arc<Mutex<Writes>>,
     catalog: Arc<Catalog>,
     check: Arc<dyn RowCheck>,
     locks: StatementLocks,
+    done: Mutex<Done>,
+}
+
+/// What a statement wrote so far.
+#[derive(Debug, Default)]
+struct Done {
+    /// Rows that were there and that it wrote.
+    claimed: HashSet<(Oid, RowId)>,
+    /// What foreign keys have not seen yet.
+    changes: Vec<Change>,
 }
 
 impl StatementWrites {
@@ -240,7 +281,7 @@ impl StatementWrites {
         check: Arc<dyn RowCheck>,
         locks: StatementLocks,
     ) -> Self {
-        Self { writes, catalog, check, locks }
+        Self { writes, catalog, check, locks, done: Mutex::default() }
     }
 
     /// Whether the statement has to run again on a new snapshot, as rows moved under it.
@@ -252,53 +293,143 @@ impl StatementWrites {
         Waiting { locks: &self.locks, catalog: &self.catalog, writes: &self.writes }
     }
 
-    /// Rows as the transaction sees them now.
-    fn old_rows(&self, relation: &Relation, ids: &[RowId]) -> Result<Option<RecordBatch>, PgError> {
-        let view = self.writes.lock().view().clone();
-        constraints::rows_by_id(&view, relation.oid, ids)
+    /// All tables as the transaction sees them now.
+    fn view(&self) -> StoreSnapshot {
+        self.writes.lock().view().clone()
     }
 
-    fn write(
+    /// A table as the transaction sees it now.
+    fn version(&self, relation: &Relation) -> Result<Arc<TableVersion>, PgError> {
+        let writes = self.writes.lock();
+        let version = writes.view().table(relation.oid);
+        version.cloned().ok_or_else(|| StorageError::TableChanged.into())
+    }
+
+    /// Adds rows.
+    async fn insert_rows(
         &self,
         relation: &Arc<Relation>,
         rows: Vec<RecordBatch>,
-        touched: &[RowId],
-        steps: impl FnOnce(&TableVersion, &[RecordBatch]) -> Result<Vec<RowWrite>, PgError>,
-    ) -> Result<(), PgError> {
-        let mut writes = self.writes.lock();
-        let mut next = writes.clone();
-        let old = constraints::rows_by_id(next.view(), relation.oid, touched)?;
-        let Some(version) = next.view().table(relation.oid) else {
-            return Err(StorageError::TableChanged.into());
+    ) -> Result<Vec<Change>, PgError> {
+        let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
+        let rows: Vec<RecordBatch> = rows.into_iter().filter(|rows| rows.num_rows() > 0).collect();
+        let waiting = self.waiting();
+        waiting.unique_keys(relation, &rows, None).await?;
+        waiting.referenced_rows(relation, &rows, None).await?;
+        let version = self.version(relation)?;
+        let mut changes = Vec::with_capacity(rows.len());
+        let mut steps = Vec::with_capacity(rows.len());
+        for rows in rows {
+            let first = version.take_ids(rows.num_rows() as u64);
+            steps.push(RowWrite::Insert { rows: rows.clone(), first });
+            changes.push(Change::inserted(relation, rows, first));
+        }
+        self.write(relation, steps, &changes)?;
+        Ok(changes)
+    }
+
+    /// Replaces rows; `rows` are in the order of `ids`, each of which is there.
+    async fn update_rows(
+        &self,
+        relation: &Arc<Relation>,
+        ids: &[RowId],
+        rows: Vec<RecordBatch>,
+    ) -> Result<Vec<Change>, PgError> {
+        let Some(table) = relation.table().filter(|_| !ids.is_empty()) else {
+            return Ok(Vec::new());
         };
-        let steps = steps(version, &rows)?;
-        next.write(relation.oid, steps)?;
-        constraints::check_keys(&self.catalog, next.view(), relation, &rows, old.as_ref())?;
-        *writes = next;
+        let waiting = self.waiting();
+        let old = rows_by_id(&*self.version(relation)?, ids)?;
+        let lock = locking::update_lock(table, &old, &rows)?;
+        waiting.rows(relation, ids, lock).await?;
+        let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
+        waiting.unique_keys(relation, &rows, Some(&old)).await?;
+        waiting.referenced_rows(relation, &rows, Some(&old)).await?;
+        waiting.new_referring(relation, table, &old)?;
+        let new = arrow::compute::concat_batches(&table.schema, &rows)?;
+        if old.num_rows() != ids.len() || new.num_rows() != ids.len() {
+            return Err(StorageError::WriteConflict.into());
+        }
+        let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+        order.sort_unstable_by_key(|at| ids[*at as usize]);
+        let sorted: Arc<[RowId]> = order.iter().map(|at| ids[*at as usize]).collect();
+        let rows = if order.is_sorted() {
+            new.clone()
+        } else {
+            arrow::compute::take_record_batch(&new, &arrow::array::UInt32Array::from(order))?
+        };
+        let changes = vec![Change::updated(relation, old, new)];
+        self.write(relation, vec![RowWrite::Update { rows, ids: sorted }], &changes)?;
+        Ok(changes)
+    }
+
+    /// Removes rows, each of which is there.
+    async fn delete_rows(
+        &self,
+        relation: &Arc<Relation>,
+        ids: &[RowId],
+    ) -> Result<Vec<Change>, PgError> {
+        let Some(table) = relation.table().filter(|_| !ids.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let waiting = self.waiting();
+        waiting.rows(relation, ids, RowLock::Update).await?;
+        let old = rows_by_id(&*self.version(relation)?, ids)?;
+        waiting.new_referring(relation, table, &old)?;
+        let changes = vec![Change::deleted(relation, old)];
+        self.write(relation, vec![RowWrite::Delete { ids: ids.into() }], &changes)?;
+        Ok(changes)
+    }
+
+    /// Writes to the transaction, and checks the keys of what came.
+    fn write(
+        &self,
+        relation: &Arc<Relation>,
+        steps: Vec<RowWrite>,
+        changes: &[Change],
+    ) -> Result<(), PgError> {
+        self.writes.lock().write(relation.oid, steps)?;
+        let version = self.version(relation)?;
+        for change in changes {
+            change.check_unique(&self.catalog, &version)?;
+        }
         Ok(())
     }
 }
 
 #[async_trait]
 impl WriteTarget for StatementWrites {
+    fn claim(&self, relation: &Relation, ids: &[RowId]) -> Vec<bool> {
+        let mut done = self.done.lock();
+        let inserted = |done: &Done, id: RowId| {
+            done.changes.iter().any(|change| change.has_inserted(relation.oid, id))
+        };
+        ids.iter()
+            .map(|id| !inserted(&done, *id) && done.claimed.insert((relation.oid, *id)))
+            .collect()
+    }
+
+    async fn conflicts(
+        &self,
+        relation: &Arc<Relation>,
+        search: &mut ConflictSearch,
+        rows: &RecordBatch,
+    ) -> Result<Conflicts, PgError> {
+        for (constraint, columns) in search.keys(relation) {
+            self.waiting().new_keys(relation, &columns, constraint, slice::from_ref(rows)).await?;
+        }
+        let store = self.view();
+        search.search(&self.catalog, &store, relation, rows, self.check.as_ref())
+    }
+
     async fn insert(
         &self,
         relation: &Arc<Relation>,
         rows: Vec<RecordBatch>,
     ) -> Result<(), PgError> {
-        let rows = constraints::admit_rows(relation, rows, self.check.as_ref())?;
-        let waiting = self.waiting();
-        waiting.unique_keys(relation, &rows, None).await?;
-        waiting.referenced_rows(relation, &rows, None).await?;
-        self.write(relation, rows, &[], |version, rows| {
-            let filled = rows.iter().filter(|rows| rows.num_rows() > 0);
-            Ok(filled
-                .map(|rows| RowWrite::Insert {
-                    rows: rows.clone(),
-                    first: version.take_ids(rows.num_rows() as u64),
-                })
-                .collect())
-        })
+        let changes = self.insert_rows(relation, rows).await?;
+        self.done.lock().changes.extend(changes);
+        Ok(())
     }
 
     async fn update(
@@ -307,43 +438,20 @@ impl WriteTarget for StatementWrites {
         ids: &[RowId],
         rows: Vec<RecordBatch>,
     ) -> Result<(), PgError> {
-        let waiting = self.waiting();
-        let old = self.old_rows(relation, ids)?;
-        if let (Some(table), Some(old)) = (relation.table(), &old) {
-            let lock = locking::update_lock(table, old, &rows)?;
-            waiting.rows(relation, ids, lock).await?;
-        }
-        let rows = constraints::admit_rows(relation, rows, self.check.as_ref())?;
-        if let (Some(table), Some(old)) = (relation.table(), &old) {
-            waiting.unique_keys(relation, &rows, Some(old)).await?;
-            waiting.referenced_rows(relation, &rows, Some(old)).await?;
-            waiting.new_referring(relation, table, old)?;
-        }
-        self.write(relation, rows, ids, |version, rows| {
-            if ids.is_empty() {
-                return Ok(Vec::new());
-            }
-            let rows = arrow::compute::concat_batches(&version.schema, rows)?;
-            let mut order: Vec<u32> = (0..ids.len() as u32).collect();
-            order.sort_unstable_by_key(|at| ids[*at as usize]);
-            let ids = order.iter().map(|at| ids[*at as usize]).collect();
-            let order = arrow::array::UInt32Array::from(order);
-            let rows = arrow::compute::take_record_batch(&rows, &order)?;
-            Ok(vec![RowWrite::Update { rows, ids }])
-        })
+        let changes = self.update_rows(relation, ids, rows).await?;
+        self.done.lock().changes.extend(changes);
+        Ok(())
     }
 
     async fn delete(&self, relation: &Arc<Relation>, ids: &[RowId]) -> Result<(), PgError> {
-        let waiting = self.waiting();
-        waiting.rows(relation, ids, RowLock::Update).await?;
-        let old = self.old_rows(relation, ids)?;
-        if let (Some(table), Some(old)) = (relation.table(), &old) {
-            waiting.new_referring(relation, table, old)?;
-        }
-        self.write(relation, Vec::new(), ids, |_, _| {
-            let ids: Arc<[RowId]> = ids.into();
-            Ok(if ids.is_empty() { Vec::new() } else { vec![RowWrite::Delete { ids }] })
-        })
+        let changes = self.delete_rows(relation, ids).await?;
+        self.done.lock().changes.extend(changes);
+        Ok(())
+    }
+
+    async fn finish(&self) -> Result<(), PgError> {
+        let changes = std::mem::take(&mut self.done.lock().changes);
+        self.foreign_keys(changes).await
     }
 }
 

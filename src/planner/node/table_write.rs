@@ -1,4 +1,4 @@
-//! The logical node for INSERT, UPDATE and DELETE.
+//! The logical node for INSERT, UPDATE, DELETE and MERGE.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -22,6 +22,79 @@ pub enum WriteKind {
     },
     /// Input is `carried` columns, the row id, then the old row in the table's order.
     Delete,
+    /// Input is `carried` columns, a [`RowAction`], the row id (null for a new row), then the row in the table's order:
+    /// the new one, or the old one where it goes.
+    Each(EachRow),
+}
+
+/// What a statement may do that says for each row what is done.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EachRow {
+    /// INSERT … ON CONFLICT DO UPDATE, rather than MERGE.
+    pub on_conflict: bool,
+    /// Whether it may add rows.
+    pub inserts: bool,
+    /// Columns it may assign.
+    pub assigned: Vec<usize>,
+    /// Whether it may remove rows.
+    pub deletes: bool,
+}
+
+/// What is done about one row of the input of [`WriteKind::Each`]: an Int8 column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowAction {
+    /// The row is left alone.
+    Nothing,
+    /// It is added.
+    Insert,
+    /// It replaces the one with the row id.
+    Update,
+    /// The one with the row id is removed.
+    Delete,
+}
+
+impl RowAction {
+    /// The value in the column.
+    pub fn code(self) -> i8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Insert => 1,
+            Self::Update => 2,
+            Self::Delete => 3,
+        }
+    }
+
+    /// The action of a value; null and what is unknown are nothing.
+    pub fn of(code: Option<i8>) -> Self {
+        match code {
+            Some(1) => Self::Insert,
+            Some(2) => Self::Update,
+            Some(3) => Self::Delete,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+impl WriteKind {
+    /// The words EXPLAIN has for it.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Insert => "Insert on",
+            Self::Update { .. } => "Update on",
+            Self::Delete => "Delete on",
+            Self::Each(each) if each.on_conflict => "Insert or update on",
+            Self::Each(_) => "Merge on",
+        }
+    }
+
+    /// How many columns stand between the carried ones and the table's.
+    pub fn leading(&self) -> usize {
+        match self {
+            Self::Insert => 0,
+            Self::Update { .. } | Self::Delete => 1,
+            Self::Each(_) => 2,
+        }
+    }
 }
 
 /// Writes the rows of its input to a table and gives each affected row.
@@ -31,7 +104,8 @@ pub enum WriteKind {
 /// output  carried columns, the table's columns under the target's name: the new row (INSERT, UPDATE) or the old (DELETE)
 /// ```
 ///
-/// All input is read before anything is written, so a statement never sees its own changes.
+/// All input is read before anything is written, so a statement never sees its own changes. A row id that comes twice is
+/// written once, the first time; in [`WriteKind::Each`] the second is an error (`21000`).
 #[derive(Debug, Clone)]
 pub struct TableWrite {
     /// The target.
@@ -42,6 +116,8 @@ pub struct TableWrite {
     pub input: Arc<LogicalPlan>,
     /// How many leading input columns are carried through.
     pub carried: usize,
+    /// Whether the statement is done with it, so that foreign keys must hold; not so inside WITH.
+    pub ends_statement: bool,
     schema: DFSchemaRef,
 }
 
@@ -65,7 +141,7 @@ impl TableWrite {
             fields.push((Some(name.clone()), field));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-        Ok(Self { relation, kind, input, carried, schema })
+        Ok(Self { relation, kind, input, carried, ends_statement: true, schema })
     }
 }
 
@@ -75,6 +151,7 @@ impl PartialEq for TableWrite {
             && self.kind == other.kind
             && self.input == other.input
             && self.carried == other.carried
+            && self.ends_statement == other.ends_statement
     }
 }
 
@@ -113,12 +190,7 @@ impl UserDefinedLogicalNodeCore for TableWrite {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = match &self.kind {
-            WriteKind::Insert => "Insert on",
-            WriteKind::Update { .. } => "Update on",
-            WriteKind::Delete => "Delete on",
-        };
-        write!(f, "{verb} {}", self.relation.name)
+        write!(f, "{} {}", self.kind.verb(), self.relation.name)
     }
 
     fn with_exprs_and_inputs(

@@ -26,8 +26,8 @@ pub(crate) struct RowEncoder {
 
 impl RowEncoder {
     /// An encoder for results of these columns. A change of the settings does not reach it.
-    pub(crate) fn new(columns: &[(PgType, Format)], settings: &OutputSettings) -> Self {
-        Self { columns: columns.to_vec(), settings: settings.clone(), buffer: Vec::new() }
+    pub(crate) fn new(columns: Vec<(PgType, Format)>, settings: OutputSettings) -> Self {
+        Self { columns, settings, buffer: Vec::new() }
     }
 
     /// Appends a DataRow message for each of `rows` to `out`.
@@ -102,8 +102,8 @@ mod tests {
     }
 
     fn encoded(format: Format, rows: Range<usize>) -> Vec<u8> {
-        let columns = [(PgType::Int4, format), (PgType::Text, format)];
-        let mut encoder = RowEncoder::new(&columns, &OutputSettings::default());
+        let columns = vec![(PgType::Int4, format), (PgType::Text, format)];
+        let mut encoder = RowEncoder::new(columns, OutputSettings::default());
         let mut out = BytesMut::new();
         encoder.encode(&batch(), rows, &mut out).unwrap();
         out.to_vec()
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_batch_of_another_shape_is_refused() {
         let mut encoder =
-            RowEncoder::new(&[(PgType::Int4, Format::Text)], &OutputSettings::default());
+            RowEncoder::new(vec![(PgType::Int4, Format::Text)], OutputSettings::default());
         let error = encoder.encode(&batch(), 0..1, &mut BytesMut::new()).unwrap_err();
         assert_eq!(error.sqlstate, "XX000");
     }

@@ -35,7 +35,7 @@ pub(super) async fn send(
         .collect();
     let names = connection.session.object_names();
     let named = take_named(&mut shapes);
-    let mut encoder = RowEncoder::new(&shapes, &connection.session.output_settings());
+    let mut encoder = RowEncoder::new(shapes, connection.session.output_settings());
     let cancel = connection.session.cancel_token();
     let mut slice_rows = FIRST_SLICE_ROWS;
     while let Some(batch) = connection.wire.watch(rows.next()).await.ok_or(Halt::Gone)? {

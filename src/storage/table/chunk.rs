@@ -31,8 +31,8 @@ impl RowIds {
     }
 }
 
-/// Key columns and the index over them.
-type KeyedIndex = (Vec<usize>, Arc<KeyIndex>);
+/// Key columns, whether keys with nulls are in it, and the index over them.
+type KeyedIndex = (Vec<usize>, bool, Arc<KeyIndex>);
 
 /// Rows of a table: a batch, their ids, and which of them are deleted.
 #[derive(Debug)]
@@ -134,13 +134,23 @@ impl Chunk {
 
     /// The hash index of these key columns, built at first use and kept with the batch.
     pub fn key_index(&self, columns: &[usize]) -> Result<Arc<KeyIndex>, ArrowError> {
-        if let Some((_, index)) = self.indexes.lock().iter().find(|(key, _)| key == columns) {
+        self.index(columns, false)
+    }
+
+    /// As [`Self::key_index`], with the keys that have nulls.
+    pub fn key_index_with_nulls(&self, columns: &[usize]) -> Result<Arc<KeyIndex>, ArrowError> {
+        self.index(columns, true)
+    }
+
+    fn index(&self, columns: &[usize], with_nulls: bool) -> Result<Arc<KeyIndex>, ArrowError> {
+        let is_it = |(key, nulls, _): &&KeyedIndex| key == columns && *nulls == with_nulls;
+        if let Some((_, _, index)) = self.indexes.lock().iter().find(is_it) {
             return Ok(Arc::clone(index));
         }
-        let index = Arc::new(KeyIndex::build(&self.batch, columns)?);
+        let index = Arc::new(KeyIndex::build(&self.batch, columns, with_nulls)?);
         let mut indexes = self.indexes.lock();
-        if !indexes.iter().any(|(key, _)| key == columns) {
-            indexes.push((columns.to_vec(), Arc::clone(&index)));
+        if !indexes.iter().any(|known| is_it(&known)) {
+            indexes.push((columns.to_vec(), with_nulls, Arc::clone(&index)));
         }
         Ok(index)
     }

@@ -1,15 +1,15 @@
 //! A hash index over key columns of one batch: encoded key to row offsets.
 
-use std::collections::HashMap;
-
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
+use datafusion::common::HashMap;
 
 use super::chunk::key_nulls;
 
-/// Finds rows of a batch by the value of some columns. Rows with a null in the key are not in it.
+/// Finds rows of a batch by the value of some columns. Rows with a null in the key are not in it, unless it was built
+/// with them.
 pub struct KeyIndex {
     converter: RowConverter,
     offsets: HashMap<Box<[u8]>, Vec<u32>>,
@@ -44,6 +44,11 @@ impl EncodedKeys {
         Some(self.rows.row(row).data())
     }
 
+    /// The key of a row, nulls among it: equal keys have equal bytes, and null equals null.
+    pub fn encoded(&self, row: usize) -> &[u8] {
+        self.rows.row(row).data()
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.num_rows()
@@ -65,12 +70,17 @@ fn converter(schema: &SchemaRef, columns: &[usize]) -> Result<RowConverter, Arro
 }
 
 impl KeyIndex {
-    /// Indexes `columns` of `batch`. Time and memory are linear in its rows.
-    pub fn build(batch: &RecordBatch, columns: &[usize]) -> Result<Self, ArrowError> {
+    /// Indexes `columns` of `batch`; keys with a null in them only `with_nulls`. Time and memory are linear in its rows.
+    pub fn build(
+        batch: &RecordBatch,
+        columns: &[usize],
+        with_nulls: bool,
+    ) -> Result<Self, ArrowError> {
         let keys = EncodedKeys::encode(batch, columns)?;
         let mut offsets: HashMap<Box<[u8]>, Vec<u32>> = HashMap::with_capacity(keys.len());
         for row in 0..keys.len() {
-            let Some(key) = keys.get(row) else { continue };
+            let key = if with_nulls { Some(keys.encoded(row)) } else { keys.get(row) };
+            let Some(key) = key else { continue };
             match offsets.get_mut(key) {
                 Some(rows) => rows.push(row as u32),
                 None => {

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
 use super::chunk::{Chunk, RowIds};
-use super::key_index::EncodedKeys;
+use super::key_index::{EncodedKeys, KeyIndex};
 use crate::types::{Oid, RowId};
 
 /// Chunks below this are merged with their neighbors when the tail grows.
@@ -179,11 +179,27 @@ impl TableVersion {
 
     /// Live rows whose key columns equal the given encoded key (see [`EncodedKeys`]), as positions.
     pub fn find_key(&self, columns: &[usize], key: &[u8]) -> Result<Vec<u64>, ArrowError> {
+        self.find_in(key, |chunk| chunk.key_index(columns))
+    }
+
+    /// As [`Self::find_key`] for a key with nulls, each equal to another null (see [`EncodedKeys::encoded`]).
+    pub fn find_key_with_nulls(
+        &self,
+        columns: &[usize],
+        key: &[u8],
+    ) -> Result<Vec<u64>, ArrowError> {
+        self.find_in(key, |chunk| chunk.key_index_with_nulls(columns))
+    }
+
+    fn find_in(
+        &self,
+        key: &[u8],
+        index: impl Fn(&Chunk) -> Result<Arc<KeyIndex>, ArrowError>,
+    ) -> Result<Vec<u64>, ArrowError> {
         let mut found = Vec::new();
         for (chunk, start) in self.chunks.iter().zip(&self.starts) {
-            let index = chunk.key_index(columns)?;
             found.extend(
-                index
+                index(chunk)?
                     .find(key)
                     .iter()
                     .filter(|offset| chunk.is_live(**offset as usize))

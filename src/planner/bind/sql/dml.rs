@@ -1,30 +1,36 @@
 //! INSERT, UPDATE and DELETE: a query that computes the rows, and a [`TableWrite`] above it.
 
+mod assign;
+mod conflict;
+mod returning;
+
 use std::sync::Arc;
 
 use datafusion::common::{Column as PlanColumn, TableReference};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder};
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, Expr as SqlExpr, FromTable, Ident, Insert, ObjectName,
-    ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableObject,
-    TableWithJoins, Update, UpdateTableFromKind,
+    Assignment, Delete, Expr as SqlExpr, FromTable, Ident, Insert, ObjectName, ObjectNamePart,
+    Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableObject, TableWithJoins,
+    Update, UpdateTableFromKind,
 };
 
 use super::column_value::{
-    Overriding, check_assigned, default_in_values, default_of, given_columns, is_default,
-    with_generated,
+    Overriding, default_in_values, default_of, given_columns, is_default, with_generated,
 };
 use super::names::{fold, qualified_name};
 use super::provider::TARGET_SCHEMA;
 use super::query::{bind_expression, output_columns, plan_query, with_parameters};
 use super::{resolve, rewrite};
-use crate::catalog::{Column, Relation, RelationKind, Table};
+use crate::catalog::{Relation, RelationKind, Table};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
 use crate::planner::bind::bound::{BoundPlan, PlanKind};
 use crate::planner::bind::context::BindContext;
 use crate::planner::node::{TableWrite, WriteKind};
 use crate::planner::source::ROW_ID;
+pub use assign::bind_default;
+use assign::type_parameter;
+use returning::returning_plan;
 
 /// Binds INSERT.
 ///
@@ -62,7 +68,10 @@ pub fn bind_insert(
         let given: Vec<(usize, bool)> = columns.iter().copied().zip(given).collect();
         let rows = insert_rows(context, source, &table, &given)?;
         let rows = with_generated(context, rows, &table, 0)?;
-        let write = write(&relation, WriteKind::Insert, rows, 0, &alias)?;
+        let write = match &insert.on {
+            None => write(&relation, WriteKind::Insert, rows, 0, &alias)?,
+            Some(on) => conflict::on_conflict(context, &relation, &alias, on, rows)?,
+        };
         returning_plan(context, write, returning, &alias)
     })?;
     finish(plan, PlanKind::Insert { returning: returning.is_some() }, parameters)
@@ -152,12 +161,6 @@ fn finish(
 }
 
 fn check_insert(insert: &Insert) -> Result<(), PgError> {
-    if insert.on.is_some() {
-        return Err(PgError::unsupported(
-            "INSERT … ON CONFLICT is not supported yet",
-            "Use INSERT … SELECT … WHERE NOT EXISTS; see docs/compat.md.",
-        ));
-    }
     let foreign = Overriding::of(insert.or.as_ref()).is_none()
         || insert.ignore
         || insert.overwrite
@@ -302,28 +305,6 @@ fn insert_source(
     plan_query(context, &query, graphs)
 }
 
-/// `$1`, a quoted literal or NULL in the place of a column has the column's type.
-fn type_parameter(expr: &mut SqlExpr, column: &Column) {
-    use sqlparser::ast::Value as V;
-    let is_untyped = matches!(expr, SqlExpr::Value(value) if matches!(
-        value.value,
-        V::Placeholder(_) | V::SingleQuotedString(_) | V::EscapedStringLiteral(_) | V::DollarQuotedString(_) | V::Null
-    ));
-    if is_untyped
-        && let Ok(data_type) =
-            crate::parser::stored::parse_type(&column.ty.without_modifier().name())
-    {
-        let inner = std::mem::replace(expr, SqlExpr::value(sqlparser::ast::Value::Null));
-        *expr = SqlExpr::Cast {
-            kind: sqlparser::ast::CastKind::DoubleColon,
-            expr: Box::new(inner),
-            data_type,
-            array: false,
-            format: None,
-        };
-    }
-}
-
 /// Source rows as full rows of the table: given columns cast, the others by their defaults. `columns` are where the
 /// source's columns go, and whether their values count.
 fn insert_rows(
@@ -344,11 +325,11 @@ fn insert_rows(
                 Some(from) => {
                     let value = unknown_source(&source, from)
                         .unwrap_or_else(|| Expr::Column(given[from].clone()));
-                    assign(context, value, column, &schema)?
+                    assign::cast_to_column(context, value, column, &schema)?
                 }
                 None => {
                     let default = bind_expression(context, &default_of(column)?, &empty)?;
-                    assign(context, default, column, &empty)?
+                    assign::cast_to_column(context, default, column, &empty)?
                 }
             };
             Ok(expr.alias(column.name.clone()))
@@ -370,32 +351,6 @@ fn unknown_source(source: &LogicalPlan, at: usize) -> Option<Expr> {
     resolve::is_unknown(expr).then(|| expr.clone().unalias())
 }
 
-fn assign(
-    context: &BindContext,
-    expr: Expr,
-    column: &Column,
-    schema: &datafusion::common::DFSchema,
-) -> Result<Expr, PgError> {
-    resolve::assign(context, expr, &column.ty, schema).map_err(|error| {
-        if error.code() == SqlState::CANNOT_COERCE {
-            let from = error.fields().message.to_string();
-            let from =
-                from.strip_prefix("cannot cast type ").and_then(|rest| rest.split(" to ").next());
-            return PgError::new(
-                SqlState::DATATYPE_MISMATCH,
-                format!(
-                    "column \"{}\" is of type {} but expression is of type {}",
-                    column.name,
-                    column.ty.without_modifier().name(),
-                    from.unwrap_or("another type")
-                ),
-            )
-            .hint("You will need to rewrite or cast the expression.");
-        }
-        error
-    })
-}
-
 fn write(
     relation: &Arc<Relation>,
     kind: WriteKind,
@@ -406,54 +361,6 @@ fn write(
     let name = TableReference::bare(alias);
     let node = TableWrite::try_new(Arc::clone(relation), kind, Arc::new(input), carried, &name)?;
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
-}
-
-/// The RETURNING list over the written rows; without one, the rows as they are (they are only counted).
-fn returning_plan(
-    context: &BindContext,
-    write: LogicalPlan,
-    returning: Option<&[SelectItem]>,
-    alias: &str,
-) -> Result<LogicalPlan, PgError> {
-    let Some(items) = returning else { return Ok(write) };
-    let mut items = items.to_vec();
-    rewrite::name_returning(&mut items);
-    let schema = Arc::clone(write.schema());
-    let mut exprs = Vec::new();
-    for item in &items {
-        match item {
-            SelectItem::UnnamedExpr(expr) => exprs.push(bind_expression(context, expr, &schema)?),
-            SelectItem::ExprWithAlias { expr, alias } => {
-                exprs.push(bind_expression(context, expr, &schema)?.alias(fold(alias)));
-            }
-            SelectItem::Wildcard(_) => exprs.extend(schema.columns().into_iter().map(Expr::Column)),
-            SelectItem::QualifiedWildcard(kind, _) => {
-                let name = kind.to_string();
-                let name = name.trim_end_matches(".*").trim_matches('"');
-                let of: Vec<_> = schema
-                    .columns()
-                    .into_iter()
-                    .filter(|column| {
-                        column.relation.as_ref().is_some_and(|relation| relation.table() == name)
-                    })
-                    .collect();
-                if of.is_empty() {
-                    return Err(PgError::new(
-                        SqlState::UNDEFINED_TABLE,
-                        format!("missing FROM-clause entry for table \"{name}\""),
-                    ));
-                }
-                exprs.extend(of.into_iter().map(Expr::Column));
-            }
-            SelectItem::ExprWithAliases { .. } => {
-                return Err(PgError::new(
-                    SqlState::SYNTAX_ERROR,
-                    format!("RETURNING of \"{alias}\" has several names"),
-                ));
-            }
-        }
-    }
-    Ok(LogicalPlanBuilder::from(write).project(exprs)?.build()?)
 }
 
 /// The target of UPDATE or DELETE.
@@ -548,30 +455,7 @@ impl Target {
         rows: LogicalPlan,
         assignments: &[Assignment],
     ) -> Result<(Rows, Vec<usize>), PgError> {
-        let mut values: Vec<(usize, SqlExpr)> = Vec::new();
-        for assignment in assignments {
-            let names = match &assignment.target {
-                AssignmentTarget::ColumnName(name) => vec![name],
-                AssignmentTarget::Tuple(names) => names.iter().collect(),
-            };
-            let given = match (&assignment.target, &assignment.value) {
-                (AssignmentTarget::ColumnName(_), value) => vec![value.clone()],
-                (AssignmentTarget::Tuple(_), SqlExpr::Tuple(values))
-                    if values.len() == names.len() =>
-                {
-                    values.clone()
-                }
-                (AssignmentTarget::Tuple(_), _) => {
-                    return Err(PgError::unsupported(
-                        "assignment of a row from a sub-select is not supported",
-                        "Assign the columns one by one.",
-                    ));
-                }
-            };
-            for (name, value) in names.into_iter().zip(given) {
-                values.push((self.assigned(name, &values)?, value));
-            }
-        }
+        let values = assign::assignments(&self.relation, &self.table, assignments)?;
         let schema = Arc::clone(rows.schema());
         let (others, row_id, table) = self.split(&rows);
         let carried = others.len();
@@ -580,43 +464,13 @@ impl Target {
             let column = &self.table.columns[at];
             exprs.push(match values.iter().find(|(assigned, _)| *assigned == at) {
                 None => Expr::Column(old),
-                Some((_, value)) => {
-                    let mut value = value.clone();
-                    check_assigned(column, &value)?;
-                    if is_default(&value) {
-                        value = default_of(column)?;
-                    }
-                    type_parameter(&mut value, column);
-                    let expr = bind_expression(context, &value, &schema)?;
-                    assign(context, expr, column, &schema)?
-                        .alias_qualified(Some(self.alias.as_str()), &column.name)
-                }
+                Some((_, value)) => assign::bind_value(context, value, column, &schema)?
+                    .alias_qualified(Some(self.alias.as_str()), &column.name),
             });
         }
         let plan = LogicalPlanBuilder::from(rows).project(exprs)?.build()?;
         let plan = with_generated(context, plan, &self.table, carried + 1)?;
         Ok((Rows { plan, carried }, values.into_iter().map(|(at, _)| at).collect()))
-    }
-
-    fn assigned(&self, name: &ObjectName, before: &[(usize, SqlExpr)]) -> Result<usize, PgError> {
-        let Some(ident) = name.0.last().and_then(ObjectNamePart::as_ident) else {
-            return Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                format!("improper column name: {name}"),
-            ));
-        };
-        let at = self
-            .table
-            .position(&fold(ident))
-            .ok_or_else(|| undefined_column(&self.relation, ident))?;
-        if before.iter().any(|(other, _)| *other == at) {
-            return Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                format!("multiple assignments to same column \"{}\"", fold(ident)),
-            )
-            .or_at(ident_offset(ident)));
-        }
-        Ok(at)
     }
 }
 

@@ -9,7 +9,6 @@
 
 pub(crate) mod column_value;
 pub mod ddl;
-mod decorrelate;
 mod dml;
 mod names;
 mod provider;
@@ -21,7 +20,7 @@ mod rewrite;
 pub mod stored;
 mod types;
 
-pub use dml::{bind_delete, bind_insert, bind_update, target as write_target};
+pub use dml::{bind_default, bind_delete, bind_insert, bind_update, target as write_target};
 pub use names::{fold, qualified_name};
 pub use query::{bind_explain, bind_expression, bind_query, plan_query};
 pub use resolve::assign as assign_expression;

@@ -524,14 +524,6 @@ fn foreign_key(
     {
         return Err(PgError::unsupported(format!("{kind} is not supported"), "Use MATCH SIMPLE."));
     }
-    for unsupported in [action(key.on_update.as_ref()), action(key.on_delete.as_ref())] {
-        if !matches!(unsupported, ForeignKeyAction::NoAction | ForeignKeyAction::Restrict) {
-            return Err(PgError::unsupported(
-                "ON DELETE and ON UPDATE actions other than NO ACTION and RESTRICT are not supported yet",
-                "Delete or change the referring rows first; see docs/compat.md.",
-            ));
-        }
-    }
     let name = qualified_name(&key.foreign_table)?;
     let own = name.schema.is_none() && Some(name.name.as_str()) == table;
     let names = |idents: &[Ident]| idents.iter().map(fold).collect::<Vec<_>>();

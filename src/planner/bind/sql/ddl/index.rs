@@ -294,6 +294,7 @@ fn operator_class(
         own if own.strip_suffix("_ops").is_some_and(|of| of == ty.without_modifier().typname()) => {
             return Ok(None);
         }
+        other if is_class(other) => false,
         _ => {
             return Err(PgError::new(
                 SqlState::UNDEFINED_OBJECT,

@@ -1,0 +1,328 @@
+//! Writes rows, and at the end of the statement does what foreign keys ask for.
+//!
+//! PostgreSQL queues one event for each row and key and works them off in order; what an action writes comes before
+//! the next event. Here an event is one key and all rows of a write, so an action costs one write, not one for each
+//! row. The order of keys is the same: those that refer to the table first, then its own, each by age.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
+use arrow::compute::{cast, take};
+
+use super::super::StatementWrites;
+use super::foreign::{ForeignKey, ForeignKeys, Reference, check_not_referred, check_references};
+use super::keys::{changed_keys, check_unique};
+use super::rows::{row_id, rows_by_id};
+use crate::catalog::{Catalog, ForeignKeyAction, Relation};
+use crate::error::PgError;
+use crate::storage::{EncodedKeys, TableVersion};
+use crate::types::{Oid, RowId};
+
+/// Rows of one table that were written, row by row as they were and are now.
+#[derive(Debug, Clone)]
+pub(in crate::executor::write) struct Change {
+    relation: Arc<Relation>,
+    /// Not for an INSERT.
+    old: Option<RecordBatch>,
+    /// Not for a DELETE.
+    new: Option<RecordBatch>,
+    /// Of an INSERT, the id of its first row; the others follow it.
+    first: Option<RowId>,
+}
+
+impl Change {
+    /// An INSERT of rows with ids from `first`.
+    pub(in crate::executor::write) fn inserted(
+        relation: &Arc<Relation>,
+        new: RecordBatch,
+        first: RowId,
+    ) -> Self {
+        let relation = Arc::clone(relation);
+        Self { relation, old: None, new: Some(new), first: Some(first) }
+    }
+
+    /// An UPDATE, row by row.
+    pub(in crate::executor::write) fn updated(
+        relation: &Arc<Relation>,
+        old: RecordBatch,
+        new: RecordBatch,
+    ) -> Self {
+        let relation = Arc::clone(relation);
+        Self { relation, old: Some(old), new: Some(new), first: None }
+    }
+
+    /// A DELETE.
+    pub(in crate::executor::write) fn deleted(relation: &Arc<Relation>, old: RecordBatch) -> Self {
+        Self { relation: Arc::clone(relation), old: Some(old), new: None, first: None }
+    }
+
+    /// Whether it is an INSERT of the row with this id.
+    pub(in crate::executor::write) fn has_inserted(&self, table: Oid, id: RowId) -> bool {
+        let rows = self.new.as_ref().map_or(0, RecordBatch::num_rows) as u64;
+        self.relation.oid == table
+            && self.first.is_some_and(|first| (first.0..first.0 + rows).contains(&id.0))
+    }
+
+    /// Checks the keys of rows that came, or changed, in the table after it.
+    ///
+    /// # Errors
+    /// `23505` naming the first key that is there twice.
+    pub(in crate::executor::write) fn check_unique(
+        &self,
+        catalog: &Catalog,
+        version: &TableVersion,
+    ) -> Result<(), PgError> {
+        match &self.new {
+            Some(new) => check_unique(catalog, &self.relation, version, new, self.old.as_ref()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One key to be looked after, for one change.
+#[derive(Debug)]
+enum Task {
+    /// Rows that were referred to went, or changed.
+    Parent(Arc<Change>, Reference),
+    /// As [`Self::Parent`] after its action was done: nothing may refer to them now.
+    NotReferred(Arc<Change>, Reference),
+    /// Rows that refer came, or changed.
+    Child(Arc<Change>, Reference),
+}
+
+impl StatementWrites {
+    /// Does what foreign keys ask for after these changes, and after those that come of it.
+    ///
+    /// # Errors
+    /// `23…` naming the constraint that is violated.
+    pub(in crate::executor::write) async fn foreign_keys(
+        &self,
+        changes: Vec<Change>,
+    ) -> Result<(), PgError> {
+        // A stack, not recursion: a chain of rows that refer to each other may be long.
+        let mut tasks = Vec::new();
+        self.push(&mut tasks, changes);
+        while let Some(task) = tasks.pop() {
+            match task {
+                Task::Parent(change, reference) => {
+                    let (changes, after) = self.act(&change, &reference).await?;
+                    if after {
+                        tasks.push(Task::NotReferred(change, reference));
+                    }
+                    self.push(&mut tasks, changes);
+                }
+                Task::NotReferred(change, reference) => {
+                    let Some((old, rows)) = gone(&change, &reference)? else { continue };
+                    self.check_not_referred(&change, &reference, old, &rows, true)?;
+                }
+                Task::Child(change, reference) => self.check_child(&change, &reference)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Tasks for changes, the first on top.
+    fn push(&self, tasks: &mut Vec<Task>, changes: Vec<Change>) {
+        for change in changes.into_iter().rev() {
+            let change = Arc::new(change);
+            let mut own = Vec::new();
+            if change.old.is_some() {
+                let parents = Reference::to_parent(&self.catalog, change.relation.oid);
+                own.extend(parents.into_iter().map(|key| Task::Parent(Arc::clone(&change), key)));
+            }
+            if change.new.is_some() {
+                let keys = Reference::of_child(&change.relation).into_iter();
+                own.extend(keys.map(|key| Task::Child(Arc::clone(&change), key)));
+            }
+            tasks.extend(own.into_iter().rev());
+        }
+    }
+
+    fn check_child(&self, change: &Change, reference: &Reference) -> Result<(), PgError> {
+        let (Some(new), Some(key)) = (&change.new, reference.key()) else { return Ok(()) };
+        let rows = changed_keys(new, change.old.as_ref(), key.columns)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        check_references(&self.catalog, &self.view(), reference, new, &rows)
+    }
+
+    fn check_not_referred(
+        &self,
+        change: &Change,
+        reference: &Reference,
+        old: &RecordBatch,
+        rows: &[usize],
+        replaceable: bool,
+    ) -> Result<(), PgError> {
+        check_not_referred(
+            &self.catalog,
+            &self.view(),
+            &change.relation,
+            reference,
+            old,
+            rows,
+            replaceable,
+        )
+    }
+
+    /// What a foreign key does about rows that went or have another key. The second part of the result tells whether
+    /// rows may go on to refer to what is gone, and must be looked at once more.
+    async fn act(
+        &self,
+        change: &Change,
+        reference: &Reference,
+    ) -> Result<(Vec<Change>, bool), PgError> {
+        let Some(key) = reference.key() else { return Ok((Vec::new(), false)) };
+        let Some((old, rows)) = gone(change, reference)? else { return Ok((Vec::new(), false)) };
+        let action = if change.new.is_some() { key.on_update } else { key.on_delete };
+        match action {
+            ForeignKeyAction::NoAction | ForeignKeyAction::Restrict => {
+                let replaceable = action == ForeignKeyAction::NoAction;
+                self.check_not_referred(change, reference, old, &rows, replaceable)?;
+                Ok((Vec::new(), false))
+            }
+            ForeignKeyAction::Cascade
+            | ForeignKeyAction::SetNull
+            | ForeignKeyAction::SetDefault => {
+                let found = self.referring(reference, key, old, &rows)?;
+                if found.is_empty() {
+                    return Ok((Vec::new(), false));
+                }
+                let changes =
+                    self.write_referring(change, reference, key, action, &found).await.map_err(
+                        |error| in_action(error, &self.catalog, reference, key, change, action),
+                    )?;
+                Ok((changes, action == ForeignKeyAction::SetDefault))
+            }
+        }
+    }
+
+    /// Rows that refer to some rows of `old`, each with the row of `old` it refers to.
+    fn referring(
+        &self,
+        reference: &Reference,
+        key: ForeignKey<'_>,
+        old: &RecordBatch,
+        rows: &[usize],
+    ) -> Result<BTreeMap<RowId, u32>, PgError> {
+        let mut found = BTreeMap::new();
+        let view = self.view();
+        let (Some(table), Some(version)) =
+            (reference.child.table(), view.table(reference.child.oid))
+        else {
+            return Ok(found);
+        };
+        let keys = ForeignKeys::new(old, key.referenced_columns, table, key.columns)?;
+        for row in rows {
+            for position in keys.find(*row, version, key.columns)? {
+                if let Some(id) = row_id(version, position) {
+                    found.insert(id, *row as u32);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn write_referring(
+        &self,
+        change: &Change,
+        reference: &Reference,
+        key: ForeignKey<'_>,
+        action: ForeignKeyAction,
+        found: &BTreeMap<RowId, u32>,
+    ) -> Result<Vec<Change>, PgError> {
+        let child = &reference.child;
+        let ids: Vec<RowId> = found.keys().copied().collect();
+        if action == ForeignKeyAction::Cascade && change.new.is_none() {
+            return self.delete_rows(child, &ids).await;
+        }
+        let rows = rows_by_id(&*self.version(child)?, &ids)?;
+        let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
+        for (column, referenced) in key.columns.iter().zip(key.referenced_columns) {
+            let Some(slot) = columns.get_mut(*column) else { continue };
+            *slot = match (action, &change.new) {
+                (ForeignKeyAction::Cascade, Some(new)) => {
+                    let from = UInt32Array::from_iter_values(found.values().copied());
+                    cast(&take(new.column(*referenced), &from, None)?, slot.data_type())?
+                }
+                (ForeignKeyAction::SetDefault, _) => {
+                    let values = self.check.default_values(child, *column, ids.len())?;
+                    cast(&values, slot.data_type())?
+                }
+                _ => new_null_array(slot.data_type(), ids.len()),
+            };
+        }
+        let schema: Vec<_> = rows
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.as_ref().clone().with_nullable(true))
+            .collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
+        let schema = Arc::new(arrow::datatypes::Schema::new(schema));
+        let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
+        let rows = self.check.with_generated(child, rows)?;
+        self.update_rows(child, &ids, vec![rows]).await
+    }
+}
+
+/// Rows of a change that are not there any more under the key that `reference` refers by.
+fn gone<'a>(
+    change: &'a Change,
+    reference: &Reference,
+) -> Result<Option<(&'a RecordBatch, Vec<usize>)>, PgError> {
+    let (Some(old), Some(key)) = (&change.old, reference.key()) else { return Ok(None) };
+    let mut rows = match &change.new {
+        Some(new) => changed_keys(new, Some(old), key.referenced_columns)?,
+        None => (0..old.num_rows()).collect(),
+    };
+    let keys = EncodedKeys::encode(old, key.referenced_columns)?;
+    rows.retain(|row| keys.get(*row).is_some());
+    Ok((!rows.is_empty()).then_some((old, rows)))
+}
+
+/// An error of an action, with the statement that PostgreSQL would run for it.
+fn in_action(
+    error: PgError,
+    catalog: &Catalog,
+    reference: &Reference,
+    key: ForeignKey<'_>,
+    change: &Change,
+    action: ForeignKeyAction,
+) -> PgError {
+    let child = &reference.child;
+    let schema = catalog.schemas.get(&child.schema).map_or("", |schema| schema.name.as_str());
+    let always_quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let table = format!("{}.{}", always_quoted(schema), always_quoted(&child.name));
+    let names: Vec<String> = key
+        .columns
+        .iter()
+        .filter_map(|column| child.columns().get(*column))
+        .map(|column| always_quoted(&column.name))
+        .collect();
+    let is_delete = action == ForeignKeyAction::Cascade && change.new.is_none();
+    let (verb, first) = match action {
+        _ if is_delete => ("DELETE FROM ONLY".to_owned(), 1),
+        ForeignKeyAction::Cascade => ("UPDATE ONLY".to_owned(), names.len() + 1),
+        _ => ("UPDATE ONLY".to_owned(), 1),
+    };
+    let assignments: Vec<String> = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| match action {
+            ForeignKeyAction::Cascade => format!("{name} = ${}", at + 1),
+            ForeignKeyAction::SetDefault => format!("{name} = DEFAULT"),
+            _ => format!("{name} = NULL"),
+        })
+        .collect();
+    let set = if is_delete { String::new() } else { format!(" SET {}", assignments.join(", ")) };
+    let conditions: Vec<String> = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| format!("${} OPERATOR(pg_catalog.=) {name}", first + at))
+        .collect();
+    let text = format!("{verb} {table}{set} WHERE {}", conditions.join(" AND "));
+    error.context(format!("SQL statement \"{text}\""))
+}

@@ -1,0 +1,155 @@
+//! INSERT … ON CONFLICT: which rows that come have the key of a row that is there.
+
+use std::collections::HashSet;
+
+use arrow::array::{RecordBatch, UInt32Array, UInt64Array};
+
+use super::keys::unique_keys;
+use super::rows::{admit_rows, row_id};
+use super::{RowCheck, violation};
+use crate::catalog::{Catalog, Relation};
+use crate::error::{PgError, SqlState};
+use crate::storage::{EncodedKeys, StoreSnapshot};
+use crate::types::Oid;
+
+/// The message of `21000` where INSERT … ON CONFLICT DO UPDATE would write a row twice.
+///
+/// # Errors
+/// Itself.
+pub fn second_update() -> PgError {
+    PgError::new(
+        SqlState::CARDINALITY_VIOLATION,
+        "ON CONFLICT DO UPDATE command cannot affect row a second time",
+    )
+    .hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.")
+}
+
+/// A search over all batches of one INSERT.
+#[derive(Debug)]
+pub struct ConflictSearch {
+    /// The keys that count: constraints by OID; all keys of the table if there are none.
+    arbiters: Vec<Oid>,
+    /// Whether rows that conflict are left out (DO NOTHING), or found their counterpart (DO UPDATE).
+    skips: bool,
+    /// For each key: those of rows that are to be inserted.
+    coming: Vec<HashSet<Box<[u8]>>>,
+}
+
+/// What came of a batch.
+#[derive(Debug)]
+pub struct Conflicts {
+    /// Rows of the batch that go on.
+    pub kept: UInt32Array,
+    /// For each of them, the id of the row it conflicts with.
+    pub row_ids: UInt64Array,
+    /// For each of them, that row; all null where there is none.
+    pub existing: RecordBatch,
+}
+
+impl ConflictSearch {
+    /// A search by some keys.
+    pub fn new(arbiters: Vec<Oid>, skips: bool) -> Self {
+        Self { arbiters, skips, coming: Vec::new() }
+    }
+
+    /// The keys that count, with their columns.
+    pub(in crate::executor::write) fn keys(&self, relation: &Relation) -> Vec<(Oid, Vec<usize>)> {
+        let keys = relation.table().into_iter().flat_map(|table| unique_keys(table));
+        keys.filter(|key| self.counts(key.oid)).map(|key| (key.oid, key.columns.to_vec())).collect()
+    }
+
+    fn counts(&self, key: Oid) -> bool {
+        self.arbiters.is_empty() || self.arbiters.contains(&key)
+    }
+
+    /// Looks for a batch's rows in `store`. Rows are checked as INSERT checks them first.
+    ///
+    /// # Errors
+    /// `23502`, `23514`; `21000` for two rows that come with the same key, where the second would update the first.
+    pub(in crate::executor::write) fn search(
+        &mut self,
+        catalog: &Catalog,
+        store: &StoreSnapshot,
+        relation: &Relation,
+        rows: &RecordBatch,
+        check: &dyn RowCheck,
+    ) -> Result<Conflicts, PgError> {
+        let rows = admit_rows(catalog, relation, vec![rows.clone()], check)?.remove(0);
+        let (Some(table), Some(version)) = (relation.table(), store.table(relation.oid)) else {
+            return Err(violation(
+                catalog,
+                relation,
+                SqlState::UNDEFINED_TABLE,
+                format!("relation \"{}\" does not exist", relation.name),
+            ));
+        };
+        let keys: Vec<_> = unique_keys(table).filter(|key| self.counts(key.oid)).collect();
+        let encoded = keys
+            .iter()
+            .map(|key| EncodedKeys::encode(&rows, key.columns))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.coming.resize_with(keys.len(), HashSet::new);
+        let (mut kept, mut found) = (Vec::new(), Vec::new());
+        for row in 0..rows.num_rows() {
+            let mut conflict = None;
+            for (key, encoded) in keys.iter().zip(&encoded) {
+                conflict = key.find(version, encoded, row)?.first().copied();
+                if conflict.is_some() {
+                    break;
+                }
+            }
+            let counts = |at: usize| encoded[at].get(row).is_some() || keys[at].nulls_not_distinct;
+            let repeats = conflict.is_none()
+                && (0..keys.len())
+                    .any(|at| counts(at) && self.coming[at].contains(encoded[at].encoded(row)));
+            match (self.skips, conflict.is_some() || repeats) {
+                (true, true) => continue,
+                (false, true) if repeats => return Err(second_update()),
+                (false, true) => {}
+                (_, false) => {
+                    for at in (0..keys.len()).filter(|at| counts(*at)) {
+                        self.coming[at].insert(encoded[at].encoded(row).into());
+                    }
+                }
+            }
+            kept.push(row as u32);
+            found.push(conflict);
+        }
+        let positions: Vec<u64> = found.iter().copied().flatten().collect();
+        let mut next = 0u32;
+        let places: UInt32Array = found
+            .iter()
+            .map(|position| {
+                position.map(|_| {
+                    next += 1;
+                    next - 1
+                })
+            })
+            .collect();
+        let existing = nullable(&version.rows_at(&positions)?)?;
+        Ok(Conflicts {
+            kept: kept.into(),
+            row_ids: found
+                .iter()
+                .map(|position| position.and_then(|at| row_id(version, at)).map(|id| id.0))
+                .collect(),
+            existing: arrow::compute::take_record_batch(&existing, &places)?,
+        })
+    }
+}
+
+/// The same rows, of columns that may be null.
+fn nullable(rows: &RecordBatch) -> Result<RecordBatch, PgError> {
+    let fields: Vec<_> = rows
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect();
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    Ok(RecordBatch::try_new_with_options(
+        std::sync::Arc::new(arrow::datatypes::Schema::new(fields)),
+        rows.columns().to_vec(),
+        &options,
+    )?)
+}

@@ -1,0 +1,187 @@
+//! PRIMARY KEY and UNIQUE.
+
+use arrow::array::RecordBatch;
+
+use super::rows::value_text;
+use super::violation;
+use crate::catalog::{Catalog, Constraint, ConstraintKind, Relation, Table};
+use crate::error::{PgError, SqlState};
+use crate::storage::{EncodedKeys, TableVersion};
+use crate::types::Oid;
+use crate::types::pg_type::PgType;
+
+/// A key that no two rows of a table may share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UniqueKey<'a> {
+    /// Of the constraint.
+    pub(super) oid: Oid,
+    /// Of the constraint and its index.
+    pub(super) name: &'a str,
+    /// Positions in the table.
+    pub(super) columns: &'a [usize],
+    /// Whether null counts as a value.
+    pub(super) nulls_not_distinct: bool,
+}
+
+/// The keys of a table, in the order of their making.
+pub(super) fn unique_keys(table: &Table) -> impl Iterator<Item = UniqueKey<'_>> {
+    table.constraints.iter().filter_map(unique_key)
+}
+
+fn unique_key(constraint: &Constraint) -> Option<UniqueKey<'_>> {
+    let columns = match &constraint.kind {
+        ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. } => {
+            columns
+        }
+        ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => return None,
+    };
+    Some(UniqueKey {
+        oid: constraint.oid,
+        name: &constraint.name,
+        columns,
+        nulls_not_distinct: false,
+    })
+}
+
+impl UniqueKey<'_> {
+    /// Live rows of `version` with the key of a row, as positions; none for a key that is equal to no other.
+    pub(super) fn find(
+        &self,
+        version: &TableVersion,
+        keys: &EncodedKeys,
+        row: usize,
+    ) -> Result<Vec<u64>, PgError> {
+        Ok(match (keys.get(row), self.nulls_not_distinct) {
+            (Some(key), _) => version.find_key(self.columns, key)?,
+            (None, true) => version.find_key_with_nulls(self.columns, keys.encoded(row))?,
+            (None, false) => Vec::new(),
+        })
+    }
+}
+
+/// `Key (a, b)=(1, x)`
+pub(super) fn key_text(
+    table: &Table,
+    columns: &[usize],
+    batch: &RecordBatch,
+    row: usize,
+) -> String {
+    let column_names: Vec<&str> = columns
+        .iter()
+        .filter_map(|column| table.columns.get(*column))
+        .map(|column| column.name.as_str())
+        .collect();
+    let values: Vec<String> = columns
+        .iter()
+        .filter_map(|column| Some((batch.columns().get(*column)?, table.columns.get(*column)?)))
+        .map(|(values, column)| {
+            value_text(values, &column.ty, row).unwrap_or_else(|| "null".to_owned())
+        })
+        .collect();
+    format!("Key ({})=({})", column_names.join(", "), values.join(", "))
+}
+
+/// Rows of an UPDATE whose key is not what it was; all rows of an INSERT.
+pub(super) fn changed_keys(
+    new: &RecordBatch,
+    old: Option<&RecordBatch>,
+    columns: &[usize],
+) -> Result<Vec<usize>, PgError> {
+    let rows = 0..new.num_rows();
+    let Some(old) = old else { return Ok(rows.collect()) };
+    let unchanged = columns.iter().all(|column| {
+        let (old, new) = (old.columns().get(*column), new.columns().get(*column));
+        matches!((old, new), (Some(old), Some(new)) if std::sync::Arc::ptr_eq(old, new))
+    });
+    if unchanged {
+        return Ok(Vec::new());
+    }
+    let (old, new) = (EncodedKeys::encode(old, columns)?, EncodedKeys::encode(new, columns)?);
+    Ok(rows.filter(|row| old.encoded(*row) != new.encoded(*row)).collect())
+}
+
+/// Checks the keys of rows that were written to `version`.
+///
+/// # Errors
+/// `23505` naming the first key that is there twice.
+pub(super) fn check_unique(
+    catalog: &Catalog,
+    relation: &Relation,
+    version: &TableVersion,
+    new: &RecordBatch,
+    old: Option<&RecordBatch>,
+) -> Result<(), PgError> {
+    let Some(table) = relation.table() else { return Ok(()) };
+    for key in unique_keys(table) {
+        let rows = changed_keys(new, old, key.columns)?;
+        if !rows.is_empty() {
+            check_key(catalog, relation, key, version, new, rows)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks one key of some rows.
+fn check_key(
+    catalog: &Catalog,
+    relation: &Relation,
+    key: UniqueKey<'_>,
+    version: &TableVersion,
+    batch: &RecordBatch,
+    rows: Vec<usize>,
+) -> Result<(), PgError> {
+    let Some(table) = relation.table() else { return Ok(()) };
+    let keys = EncodedKeys::encode(batch, key.columns)?;
+    for row in rows {
+        if key.find(version, &keys, row)?.len() > 1 {
+            let message =
+                format!("duplicate key value violates unique constraint \"{}\"", key.name);
+            return Err(violation(catalog, relation, SqlState::UNIQUE_VIOLATION, message)
+                .detail(format!("{} already exists.", key_text(table, key.columns, batch, row)))
+                .constraint(key.name));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that no two rows have the same key.
+///
+/// # Errors
+/// `23505` `could not create unique index`.
+pub fn check_key_is_unique(
+    relation: &Relation,
+    name: &str,
+    columns: &[usize],
+    version: &TableVersion,
+) -> Result<(), PgError> {
+    let Some(table) = relation.table() else { return Ok(()) };
+    for batch in version.live_batches()? {
+        let keys = EncodedKeys::encode(&batch, columns)?;
+        for row in 0..keys.len() {
+            let Some(key) = keys.get(row) else { continue };
+            if version.find_key(columns, key)?.len() > 1 {
+                return Err(PgError::new(
+                    SqlState::UNIQUE_VIOLATION,
+                    format!("could not create unique index \"{name}\""),
+                )
+                .detail(format!("{} is duplicated.", key_text(table, columns, &batch, row))));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Only types with an order can be keys.
+///
+/// # Errors
+/// `42704` as PostgreSQL says of a type without an operator class.
+pub fn check_key_type(ty: &PgType) -> Result<(), PgError> {
+    if crate::storage::KeyIndex::supports(&ty.arrow()) && *ty != PgType::Json {
+        return Ok(());
+    }
+    Err(PgError::new(
+        SqlState::UNDEFINED_OBJECT,
+        format!("data type {} has no default operator class for access method \"btree\"", ty.name()),
+    )
+    .hint("You must specify an operator class for the index or define a default operator class for the data type."))
+}

@@ -1,0 +1,171 @@
+//! What each row must satisfy by itself: NOT NULL and CHECK.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+
+use super::{RowCheck, violation};
+use crate::catalog::{Catalog, ConstraintKind, Relation, Table};
+use crate::error::{PgError, SqlState};
+use crate::storage::TableVersion;
+use crate::types::cast::to_text_array;
+use crate::types::pg_type::PgType;
+use crate::types::{OutputSettings, RowId};
+
+/// Rows as the table stores them, after NOT NULL and CHECK.
+///
+/// # Errors
+/// `23502` and `23514`, naming the first row that fails.
+pub(in crate::executor::write) fn admit_rows(
+    catalog: &Catalog,
+    relation: &Relation,
+    rows: Vec<RecordBatch>,
+    check: &dyn RowCheck,
+) -> Result<Vec<RecordBatch>, PgError> {
+    let Some(table) = relation.table() else {
+        return Err(PgError::internal(format!("\"{}\" is not a table", relation.name)));
+    };
+    rows.into_iter()
+        .map(|batch| {
+            check_not_null(catalog, relation, table, &batch)?;
+            check_conditions(catalog, relation, table, &batch, check)?;
+            as_stored(table, &batch)
+        })
+        .collect()
+}
+
+fn check_not_null(
+    catalog: &Catalog,
+    relation: &Relation,
+    table: &Table,
+    batch: &RecordBatch,
+) -> Result<(), PgError> {
+    for (column, values) in table.columns.iter().zip(batch.columns()) {
+        if !column.not_null {
+            continue;
+        }
+        let Some(nulls) = values.logical_nulls().filter(|nulls| nulls.null_count() > 0) else {
+            continue;
+        };
+        let row = (0..values.len()).find(|row| nulls.is_null(*row)).unwrap_or(0);
+        let message = format!(
+            "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+            column.name, relation.name
+        );
+        return Err(violation(catalog, relation, SqlState::NOT_NULL_VIOLATION, message)
+            .detail(failing_row(table, batch, row))
+            .column(&column.name));
+    }
+    Ok(())
+}
+
+/// CHECK constraints, in the order of their names, as PostgreSQL tries them.
+fn check_conditions(
+    catalog: &Catalog,
+    relation: &Relation,
+    table: &Table,
+    batch: &RecordBatch,
+    check: &dyn RowCheck,
+) -> Result<(), PgError> {
+    if batch.num_rows() == 0 {
+        return Ok(());
+    }
+    let mut checks: Vec<(&str, &str)> = table
+        .constraints
+        .iter()
+        .filter_map(|constraint| match &constraint.kind {
+            ConstraintKind::Check { condition } => {
+                Some((constraint.name.as_str(), condition.as_str()))
+            }
+            ConstraintKind::PrimaryKey { .. }
+            | ConstraintKind::Unique { .. }
+            | ConstraintKind::ForeignKey { .. } => None,
+        })
+        .collect();
+    checks.sort_unstable();
+    for (name, condition) in checks {
+        let Some(row) = check.first_violation(relation, condition, batch)? else { continue };
+        let message = format!(
+            "new row for relation \"{}\" violates check constraint \"{name}\"",
+            relation.name
+        );
+        return Err(violation(catalog, relation, SqlState::CHECK_VIOLATION, message)
+            .detail(failing_row(table, batch, row))
+            .constraint(name));
+    }
+    Ok(())
+}
+
+fn as_stored(table: &Table, batch: &RecordBatch) -> Result<RecordBatch, PgError> {
+    let columns = table
+        .schema
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, values)| {
+            if values.data_type() == field.data_type() {
+                Ok(values.clone())
+            } else {
+                cast(values, field.data_type())
+            }
+        })
+        .collect::<Result<Vec<ArrayRef>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(&table.schema), columns, &options)?)
+}
+
+/// `Failing row contains (1, null, x).`
+fn failing_row(table: &Table, batch: &RecordBatch, row: usize) -> String {
+    let values: Vec<String> = table
+        .columns
+        .iter()
+        .zip(batch.columns())
+        .map(|(column, values)| {
+            value_text(values, &column.ty, row).map_or_else(|| "null".to_owned(), shortened)
+        })
+        .collect();
+    format!("Failing row contains ({}).", values.join(", "))
+}
+
+/// PostgreSQL shows 64 bytes of each value.
+fn shortened(mut text: String) -> String {
+    const BYTES_MAX: usize = 64;
+    if text.len() > BYTES_MAX {
+        let end = (0..=BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
+}
+
+/// One value as text; `None` if it is null.
+pub(super) fn value_text(values: &ArrayRef, ty: &PgType, row: usize) -> Option<String> {
+    let one = cast(&values.slice(row, 1), &ty.arrow()).ok()?;
+    let text = to_text_array(&one, ty, &OutputSettings::default()).ok()?;
+    (!text.is_null(0)).then(|| text.value(0).to_owned())
+}
+
+/// The rows with these ids, in their order. Ids of rows that are not there are left out.
+pub(in crate::executor::write) fn rows_by_id(
+    version: &TableVersion,
+    ids: &[RowId],
+) -> Result<RecordBatch, PgError> {
+    let positions: Vec<u64> = ids
+        .iter()
+        .filter_map(|id| version.find_row(*id))
+        .map(|place| position(version, place))
+        .collect();
+    Ok(version.rows_at(&positions)?)
+}
+
+/// Chunk and offset as a position.
+pub(super) fn position(version: &TableVersion, (chunk, offset): (usize, usize)) -> u64 {
+    version.chunk_starts().get(chunk).copied().unwrap_or(0) + offset as u64
+}
+
+/// The id of the row at a position.
+pub(super) fn row_id(version: &TableVersion, position: u64) -> Option<RowId> {
+    let (chunk, offset) = version.locate(position);
+    version.chunks().get(chunk).map(|chunk| chunk.row_id(offset))
+}

@@ -1,0 +1,83 @@
+//! Checks of all rows of a table, and of all that a transaction wrote.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::super::Writes;
+use super::RowCheck;
+use super::foreign::{Reference, check_not_referred, check_references};
+use super::keys::check_unique;
+use super::rows::{admit_rows, position, rows_by_id};
+use crate::catalog::{Catalog, Relation};
+use crate::error::PgError;
+use crate::storage::StoreSnapshot;
+use crate::types::RowId;
+
+/// Checks all constraints for all rows of a table: `ALTER TABLE … ADD CONSTRAINT`, `SET NOT NULL`.
+///
+/// # Errors
+/// `23…` naming the constraint.
+pub fn check_all(
+    catalog: &Catalog,
+    store: &StoreSnapshot,
+    relation: &Relation,
+    check: &dyn RowCheck,
+) -> Result<(), PgError> {
+    let Some(version) = store.table(relation.oid) else { return Ok(()) };
+    let batches = admit_rows(catalog, relation, version.live_batches()?, check)?;
+    check_keys(catalog, store, &Arc::new(relation.clone()), &batches)
+}
+
+/// Checks keys and references of rows that are in the store.
+fn check_keys(
+    catalog: &Catalog,
+    store: &StoreSnapshot,
+    relation: &Arc<Relation>,
+    batches: &[RecordBatch],
+) -> Result<(), PgError> {
+    let Some(version) = store.table(relation.oid) else { return Ok(()) };
+    let references = Reference::of_child(relation);
+    for batch in batches.iter().filter(|batch| batch.num_rows() > 0) {
+        check_unique(catalog, relation, version, batch, None)?;
+        let rows: Vec<usize> = (0..batch.num_rows()).collect();
+        for reference in &references {
+            check_references(catalog, store, reference, batch, &rows)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks everything a transaction wrote again, over what others committed meanwhile.
+///
+/// # Errors
+/// `23…` naming the constraint.
+pub fn check_changed(
+    catalog: &Catalog,
+    before: &StoreSnapshot,
+    writes: &Writes,
+    check: &dyn RowCheck,
+) -> Result<(), PgError> {
+    for (table, changes) in writes.changed() {
+        let Some(relation) = catalog.relation(table) else { continue };
+        let Some(version) = writes.view().table(table) else { continue };
+        // Only rows that are still there: a transaction may have deleted what it inserted.
+        let live: Vec<u64> = changes
+            .written()
+            .into_iter()
+            .filter_map(|id| version.find_row(id))
+            .filter(|(chunk, offset)| version.chunks()[*chunk].is_live(*offset))
+            .map(|place| position(version, place))
+            .collect();
+        let rows = admit_rows(catalog, relation, vec![version.rows_at(&live)?], check)?;
+        check_keys(catalog, writes.view(), relation, &rows)?;
+        let Some(before) = before.table(table) else { continue };
+        let touched: Vec<RowId> = changes.touched().collect();
+        let old = rows_by_id(before, &touched)?;
+        let rows: Vec<usize> = (0..old.num_rows()).collect();
+        for reference in Reference::to_parent(catalog, table) {
+            check_not_referred(catalog, writes.view(), relation, &reference, &old, &rows, true)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! INSERT … ON CONFLICT.
+//!
+//! ```text
+//! DO NOTHING   TableWrite(insert)          DO UPDATE   TableWrite(each)
+//!                ConflictLookup                          Projection   action, row id, the row
+//!                  rows                                    Projection   action: insert, or update where WHERE is true
+//!                                                            ConflictLookup   excluded.*, target.*, row id
+//!                                                              rows
+//! ```
+
+use std::sync::Arc;
+
+use datafusion::common::{Column as PlanColumn, DFSchema, TableReference};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, lit, when};
+use sqlparser::ast::{
+    ConflictTarget, DoUpdate, Expr as SqlExpr, Ident, ObjectName, ObjectNamePart, OnConflictAction,
+    OnInsert,
+};
+
+use super::{assign, ident_offset, write};
+use crate::catalog::{Constraint, ConstraintKind, Relation, Table};
+use crate::error::{PgError, SqlState};
+use crate::planner::bind::context::BindContext;
+use crate::planner::bind::sql::column_value::with_generated;
+use crate::planner::bind::sql::names::fold;
+use crate::planner::bind::sql::query::{bind_expression, type_of};
+use crate::planner::node::{ConflictLookup, EXCLUDED, EachRow, RowAction, WriteKind};
+use crate::planner::source::ROW_ID;
+use crate::types::Oid;
+use crate::types::pg_type::PgType;
+
+/// Name of the column that says what is done about a row.
+pub(super) const ACTION: &str = "graphwire.action";
+
+/// The write of `rows` (the table's columns) that makes way for rows that are there.
+///
+/// # Errors
+/// As PostgreSQL's: `42P10` where no key is meant, `55000` for a deferrable one.
+pub(super) fn on_conflict(
+    context: &BindContext,
+    relation: &Arc<Relation>,
+    alias: &str,
+    on: &OnInsert,
+    rows: LogicalPlan,
+) -> Result<LogicalPlan, PgError> {
+    let OnInsert::OnConflict(on) = on else {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error at or near \"DUPLICATE\""));
+    };
+    let Some(table) = relation.table() else {
+        return Err(PgError::internal("ON CONFLICT on something that is not a table"));
+    };
+    let target = on.conflict_target.as_ref();
+    let arbiters = match target {
+        Some(target) => arbiters(context, relation, table, target)?,
+        None => all_keys(context, relation, table)?,
+    };
+    match &on.action {
+        OnConflictAction::DoNothing => {
+            let mut node =
+                ConflictLookup::skipping(Arc::clone(relation), arbiters.oids, Arc::new(rows));
+            node.reads = arbiters.columns;
+            write(relation, WriteKind::Insert, extension(node), 0, alias)
+        }
+        OnConflictAction::DoUpdate(_) if target.is_none() => Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            "ON CONFLICT DO UPDATE requires inference specification or constraint name",
+        )
+        .hint("For example, ON CONFLICT (column_name).")),
+        OnConflictAction::DoUpdate(update) => {
+            do_update(context, relation, table, alias, arbiters, update, rows)
+        }
+    }
+}
+
+fn extension(node: ConflictLookup) -> LogicalPlan {
+    LogicalPlan::Extension(Extension { node: Arc::new(node) })
+}
+
+/// Keys that count for a conflict.
+struct Arbiters {
+    /// None at all means all.
+    oids: Vec<Oid>,
+    /// Their columns, sorted.
+    columns: Vec<usize>,
+}
+
+/// The key of a constraint that has one.
+fn key_columns(constraint: &Constraint) -> Option<&[usize]> {
+    match &constraint.kind {
+        ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. } => {
+            Some(columns)
+        }
+        ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => None,
+    }
+}
+
+fn all_keys(
+    _context: &BindContext,
+    _relation: &Relation,
+    _table: &Table,
+) -> Result<Arbiters, PgError> {
+    Ok(Arbiters { oids: Vec::new(), columns: Vec::new() })
+}
+
+/// The keys that a conflict target means.
+fn arbiters(
+    _context: &BindContext,
+    relation: &Relation,
+    table: &Table,
+    target: &ConflictTarget,
+) -> Result<Arbiters, PgError> {
+    match target {
+        ConflictTarget::Columns(names) => inferred(table, names),
+        ConflictTarget::OnConstraint(name) => named(relation, table, name),
+    }
+}
+
+/// Keys over exactly these columns, in any order.
+fn inferred(table: &Table, names: &[Ident]) -> Result<Arbiters, PgError> {
+    let mut wanted = Vec::with_capacity(names.len());
+    for name in names {
+        let at = table.position(&fold(name)).ok_or_else(|| {
+            PgError::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{}\" does not exist", fold(name)),
+            )
+            .or_at(ident_offset(name))
+        })?;
+        wanted.push(at);
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    let same = |columns: &[usize]| {
+        let mut columns = columns.to_vec();
+        columns.sort_unstable();
+        columns.dedup();
+        columns == wanted
+    };
+    let oids: Vec<Oid> = table
+        .constraints
+        .iter()
+        .filter(|constraint| key_columns(constraint).is_some_and(same))
+        .map(|constraint| constraint.oid)
+        .collect();
+    if oids.is_empty() {
+        return Err(PgError::new(
+            SqlState::INVALID_COLUMN_REFERENCE,
+            "there is no unique or exclusion constraint matching the ON CONFLICT specification",
+        ));
+    }
+    Ok(Arbiters { oids, columns: wanted })
+}
+
+/// The key of the constraint with this name.
+fn named(relation: &Relation, table: &Table, name: &ObjectName) -> Result<Arbiters, PgError> {
+    let ident = name.0.last().and_then(ObjectNamePart::as_ident);
+    let wanted = ident.map(fold).unwrap_or_default();
+    let Some(constraint) = table.constraints.iter().find(|constraint| constraint.name == wanted)
+    else {
+        return Err(PgError::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!("constraint \"{wanted}\" for table \"{}\" does not exist", relation.name),
+        ));
+    };
+    let Some(columns) = key_columns(constraint) else {
+        return Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            "constraint in ON CONFLICT clause has no associated index",
+        ));
+    };
+    let mut columns = columns.to_vec();
+    columns.sort_unstable();
+    Ok(Arbiters { oids: vec![constraint.oid], columns })
+}
+
+fn do_update(
+    context: &BindContext,
+    relation: &Arc<Relation>,
+    table: &Table,
+    alias: &str,
+    arbiters: Arbiters,
+    update: &DoUpdate,
+    rows: LogicalPlan,
+) -> Result<LogicalPlan, PgError> {
+    let name = TableReference::bare(alias);
+    let mut node =
+        ConflictLookup::joining(Arc::clone(relation), arbiters.oids, Arc::new(rows), &name)?;
+    let values = assign::assignments(relation, table, &update.assignments)?;
+    let schema = Arc::clone(datafusion::logical_expr::UserDefinedLogicalNodeCore::schema(&node));
+    let row_id = || Expr::Column(PlanColumn::from_name(ROW_ID));
+    let updates = match &update.selection {
+        Some(selection) => condition(context, selection, &schema)?,
+        None => lit(true),
+    };
+    let action = when(row_id().is_null(), lit(RowAction::Insert.code()))
+        .when(updates, lit(RowAction::Update.code()))
+        .otherwise(lit(RowAction::Nothing.code()))?
+        .alias(ACTION);
+    let is_update =
+        || Expr::Column(PlanColumn::from_name(ACTION)).eq(lit(RowAction::Update.code()));
+    let mut exprs = vec![Expr::Column(PlanColumn::from_name(ACTION)), row_id()];
+    let excluded = TableReference::bare(EXCLUDED);
+    for (at, column) in table.columns.iter().enumerate() {
+        let of = |table: &TableReference| {
+            Expr::Column(PlanColumn::new(Some(table.clone()), &column.name))
+        };
+        let assigned = values.iter().find(|(assigned, _)| *assigned == at);
+        let value = match assigned {
+            Some((_, value)) => assign::bind_value(context, value, column, &schema)?,
+            None => of(&name),
+        };
+        let value = when(is_update(), value).otherwise(of(&excluded))?;
+        exprs.push(value.alias_qualified(Some(alias), &column.name));
+    }
+    node.reads = arbiters.columns;
+    node.reads.extend(columns_of(&exprs, &action, &name, table));
+    node.reads.sort_unstable();
+    node.reads.dedup();
+    let all: Vec<Expr> = schema.columns().into_iter().map(Expr::Column).collect();
+    let with_action = all.into_iter().chain([action]);
+    let plan = LogicalPlanBuilder::from(extension(node)).project(with_action)?.build()?;
+    let plan = LogicalPlanBuilder::from(plan).project(exprs)?.build()?;
+    let plan = with_generated(context, plan, table, 2)?;
+    let assigned = values.into_iter().map(|(at, _)| at).collect();
+    let each = EachRow { on_conflict: true, inserts: true, assigned, deletes: false };
+    write(relation, WriteKind::Each(each), plan, 0, alias)
+}
+
+/// Columns of the target that the statement's own expressions read; a column that only keeps its value is not read.
+fn columns_of(exprs: &[Expr], action: &Expr, name: &TableReference, table: &Table) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut collect = |expr: &Expr, own: Option<&str>| {
+        for column in expr.column_refs() {
+            if column.relation.as_ref() == Some(name) && Some(column.name.as_str()) != own {
+                found.extend(table.position(&column.name));
+            }
+        }
+    };
+    collect(action, None);
+    for (expr, column) in exprs.iter().skip(2).zip(&table.columns) {
+        collect(expr, Some(&column.name));
+    }
+    found
+}
+
+/// A condition, which must be boolean.
+pub(super) fn condition(
+    context: &BindContext,
+    condition: &SqlExpr,
+    schema: &DFSchema,
+) -> Result<Expr, PgError> {
+    let expr = bind_expression(context, condition, schema)?;
+    let ty = type_of(&expr, schema)?;
+    if !matches!(ty, PgType::Bool | PgType::Unknown) {
+        return Err(PgError::new(
+            SqlState::DATATYPE_MISMATCH,
+            format!("argument of WHERE must be type boolean, not type {}", ty.name()),
+        ));
+    }
+    Ok(expr)
+}
