@@ -16,6 +16,7 @@ pub mod engine;
 mod facts;
 mod generated;
 mod identity;
+mod index_keys;
 mod locking;
 mod object_names;
 pub mod outcome;

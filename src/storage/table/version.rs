@@ -211,6 +211,8 @@ impl TableVersion {
 
     /// The same rows under another schema: columns are taken from `map` in its order, `None` being a new all-null or
     /// constant column given by `fill`.
+    ///
+    /// Deleted rows are left out: they may hold values that `reshape` would refuse.
     pub fn reshape(
         &self,
         schema: SchemaRef,
@@ -220,8 +222,16 @@ impl TableVersion {
             .chunks
             .iter()
             .map(|chunk| {
-                let batch = reshape(&chunk.batch)?;
-                Ok(Arc::new(Chunk::with_rows(batch, chunk.rows.clone(), chunk.deleted.clone())))
+                if chunk.deleted.is_none() {
+                    let batch = reshape(&chunk.batch)?;
+                    return Ok(Arc::new(Chunk::with_rows(batch, chunk.rows.clone(), None)));
+                }
+                let ids: Vec<RowId> = (0..chunk.len())
+                    .filter(|offset| chunk.is_live(*offset))
+                    .map(|offset| chunk.row_id(offset))
+                    .collect();
+                let batch = reshape(&chunk.live_batch(&chunk.batch)?)?;
+                Ok(Arc::new(Chunk::with_rows(batch, RowIds::of(&ids), None)))
             })
             .collect::<Result<_, ArrowError>>()?;
         Ok(Self::of(self.table, schema, chunks, Arc::clone(&self.next_row)))
