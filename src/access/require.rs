@@ -12,8 +12,8 @@ use crate::catalog::PropertySource;
 use crate::error::PgError;
 use crate::planner::bind::sql::ddl::DdlCommand;
 use crate::planner::node::{
-    Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, MatchPattern, TableWrite,
-    WriteKind,
+    Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, LockRows, MatchPattern,
+    TableWrite, WriteKind,
 };
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
@@ -29,6 +29,8 @@ pub enum Right {
     Update,
     /// Remove rows.
     Delete,
+    /// Lock rows; who may change or remove them may.
+    Lock,
     /// Empty the table.
     Truncate,
     /// Refer to it by a foreign key.
@@ -161,6 +163,12 @@ fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Re
         let ConflictLookup { relation, arbiters: _, reads, skips: _, input: _, .. } = lookup;
         if !reads.is_empty() {
             needs.add(relation.oid, Right::Select, Need::Columns(reads.clone()));
+        }
+        return Ok(());
+    }
+    if let Some(LockRows { tables, input: _, is_limited: _ }) = node.as_any().downcast_ref() {
+        for table in tables {
+            needs.add(table.relation.oid, Right::Lock, Need::Whole);
         }
         return Ok(());
     }

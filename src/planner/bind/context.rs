@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use crate::catalog::{Catalog, Column, QualifiedName, ReadColumn, Relation, ViewRead};
 use crate::error::{PgError, SqlState};
 use crate::functions::registry::SessionFunctions;
+use crate::planner::bind::sql::LockingQuery;
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
@@ -47,6 +48,8 @@ pub struct BindContext {
     pub system: bool,
     /// Relations that names resolved to, if someone wants to know.
     pub resolved: Option<Arc<Mutex<BTreeMap<QualifiedName, Oid>>>>,
+    /// Queries of this statement that lock rows, cut out of it.
+    pub locking: Arc<[LockingQuery]>,
     /// What the user may want to know of the statement.
     pub notices: Arc<Mutex<Vec<PgError>>>,
 }
