@@ -311,7 +311,7 @@ fn add_constraint(
                 },
             )
         }
-        NewConstraintKind::Unique(names) => {
+        NewConstraintKind::Unique { columns: names, nulls_not_distinct } => {
             let columns = positions(relation, table, &names)?;
             for column in &columns {
                 check_key_type(&table.columns[*column].ty)?;
@@ -322,7 +322,7 @@ fn add_constraint(
                     columns,
                     index: catalog.allocate(),
                     include: Vec::new(),
-                    nulls_not_distinct: false,
+                    nulls_not_distinct,
                 },
             )
         }
@@ -337,7 +337,10 @@ fn add_constraint(
             referenced_columns,
             on_update,
             on_delete,
+            delete_columns,
+            match_full,
         } => {
+            let delete_columns = positions(relation, table, &delete_columns)?;
             let (suffix, kind) = foreign_key(
                 catalog,
                 relation,
@@ -348,6 +351,15 @@ fn add_constraint(
             else {
                 return Err(PgError::internal("a foreign key became something else"));
             };
+            if let Some(outside) = delete_columns.iter().find(|at| !columns.contains(at)) {
+                return Err(PgError::new(
+                    SqlState::INVALID_COLUMN_REFERENCE,
+                    format!(
+                        "column \"{}\" referenced in ON DELETE SET action must be part of foreign key",
+                        table.columns[*outside].name
+                    ),
+                ));
+            }
             (
                 suffix,
                 ConstraintKind::ForeignKey {
@@ -356,6 +368,8 @@ fn add_constraint(
                     referenced_columns,
                     on_update,
                     on_delete,
+                    delete_columns,
+                    match_full,
                 },
             )
         }
@@ -364,7 +378,8 @@ fn add_constraint(
         free_name(catalog, relation.schema, table, &format!("{}_{suffix}", relation.name))
     });
     let oid = catalog.allocate();
-    table.constraints.push(Constraint::new(oid, name, kind));
+    let timing = new.timing;
+    table.constraints.push(Constraint { timing, ..Constraint::new(oid, name, kind) });
     Ok(())
 }
 
@@ -422,6 +437,8 @@ fn foreign_key(
         referenced_columns,
         on_update: Default::default(),
         on_delete: Default::default(),
+        delete_columns: Vec::new(),
+        match_full: false,
     };
     Ok((format!("{}_fkey", key.columns.join("_")), kind))
 }

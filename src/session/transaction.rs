@@ -150,6 +150,7 @@ impl Transaction {
         if writes.is_empty() && catalog.is_none() {
             return Ok(());
         }
+        writes.check_deferred(&self.catalog)?;
         database.commit(&writes, catalog, check)
     }
 

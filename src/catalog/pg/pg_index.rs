@@ -4,6 +4,7 @@ use super::batch::{Rows, Value, row};
 use super::index_of::{attnums, indexes};
 use super::rows::{Source, SystemRowsError};
 use super::type_facts;
+use crate::catalog::object::{ConstraintKind, ConstraintTiming};
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     for index in indexes(source.catalog) {
@@ -14,10 +15,13 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             indnatts: columns,
             indnkeyatts: columns,
             indisunique: true,
-            indnullsnotdistinct: false,
+            indnullsnotdistinct: matches!(
+                index.constraint.kind,
+                ConstraintKind::Unique { nulls_not_distinct: true, .. }
+            ),
             indisprimary: index.primary,
             indisexclusion: false,
-            indimmediate: true,
+            indimmediate: index.constraint.timing == ConstraintTiming::NotDeferrable,
             indisclustered: false,
             indisvalid: true,
             indcheckxmin: false,

@@ -62,7 +62,10 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
         Keyword::BEGIN | Keyword::START | Keyword::SET => not_deferrable(&mut tokens),
         Keyword::ABORT => put_word(&mut tokens, 0, "ROLLBACK"),
         Keyword::TABLE => table_query(&mut tokens),
-        Keyword::CREATE | Keyword::ALTER | Keyword::DROP => user_as_role(&mut tokens),
+        Keyword::CREATE | Keyword::ALTER | Keyword::DROP => {
+            user_as_role(&mut tokens);
+            set_columns(&mut tokens);
+        }
         _ => {}
     }
     // `FETCH PRIOR` needs its word.
@@ -222,6 +225,61 @@ fn user_as_role(tokens: &mut Vec<TokenWithSpan>) {
     if keyword(tokens, 0) == Keyword::CREATE && !says_login && tokens.len() > 2 {
         insert_word(tokens, tokens.len(), "LOGIN");
     }
+}
+
+/// Stands before each column in the name that carries those of `ON DELETE SET NULL (…)`; no name has it.
+pub const SET_COLUMNS: char = '\u{1}';
+
+/// `FOREIGN KEY (…) REFERENCES … ON DELETE SET NULL (a, b)`: the columns go into the name that MySQL has behind `KEY`.
+fn set_columns(tokens: &mut Vec<TokenWithSpan>) {
+    let mut index = 4;
+    while index < tokens.len() {
+        let is_list = tokens[index].token == Token::LParen
+            && matches!(keyword(tokens, index - 1), Keyword::NULL | Keyword::DEFAULT)
+            && keyword(tokens, index - 2) == Keyword::SET
+            && keyword(tokens, index - 3) == Keyword::DELETE
+            && keyword(tokens, index - 4) == Keyword::ON;
+        if is_list && let Some((key, end, names)) = foreign_key_of(tokens, index) {
+            let span = tokens[key].span;
+            tokens.drain(index..=end);
+            let token = Token::make_word(&names, Some('"'));
+            tokens.insert(key + 1, TokenWithSpan::new(token, span));
+        }
+        index += 1;
+    }
+}
+
+/// For a list of columns that opens at an index: where the `KEY` of its `FOREIGN KEY` is, where the list ends, and the
+/// columns.
+fn foreign_key_of(tokens: &[TokenWithSpan], open: usize) -> Option<(usize, usize, String)> {
+    let references =
+        (0..open).rev().find(|index| keyword(tokens, *index) == Keyword::REFERENCES)?;
+    let key = (1..references).rev().find(|index| keyword(tokens, *index) == Keyword::KEY)?;
+    let is_own = keyword(tokens, key - 1) == Keyword::FOREIGN
+        && tokens.get(key + 1).is_some_and(|token| token.token == Token::LParen)
+        && tokens.get(references - 1).is_some_and(|token| token.token == Token::RParen)
+        && (key + 2..references - 1).all(|index| {
+            matches!(
+                tokens.get(index).map(|token| &token.token),
+                Some(Token::Word(_) | Token::Comma)
+            )
+        });
+    let mut names = String::new();
+    for (index, token) in tokens.iter().enumerate().skip(open + 1) {
+        match &token.token {
+            Token::Word(word) => {
+                names.push(SET_COLUMNS);
+                match word.quote_style {
+                    Some(_) => names.push_str(&word.value),
+                    None => names.push_str(&word.value.to_lowercase()),
+                }
+            }
+            Token::Comma => {}
+            Token::RParen if is_own && !names.is_empty() => return Some((key, index, names)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// `INSERT INTO t … OVERRIDING SYSTEM VALUE` is `INSERT OR ROLLBACK INTO t …`, and `USER` is `ABORT`: SQLite's words,

@@ -104,9 +104,7 @@ fn explain_options(
 fn unsupported_utility(utility: &Utility) -> PgError {
     let (name, hint) = match utility {
         Utility::Move(_) => ("MOVE", "FETCH the rows and leave them."),
-        Utility::SetConstraints { .. } => {
-            ("SET CONSTRAINTS", "Constraints are checked at the end of each statement.")
-        }
+        Utility::SetConstraints { .. } => ("SET CONSTRAINTS here", "Run it by itself."),
         Utility::Definition(_) => ("this statement", "See docs/compat.md."),
         Utility::Checkpoint => {
             ("CHECKPOINT", "Tables are in memory; there is nothing to write yet.")

@@ -435,6 +435,8 @@ fn drop_column(
                     referenced_columns,
                     on_update,
                     on_delete,
+                    delete_columns,
+                    match_full,
                 } => ConstraintKind::ForeignKey {
                     columns: without(&columns, at)?,
                     referenced_columns: if referenced == own {
@@ -445,6 +447,8 @@ fn drop_column(
                     referenced,
                     on_update,
                     on_delete,
+                    delete_columns: without(&delete_columns, at).unwrap_or_default(),
+                    match_full,
                 },
             };
             Some(constraint)

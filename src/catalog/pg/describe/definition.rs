@@ -4,7 +4,9 @@ use super::super::derived_oid;
 use super::super::index_of::{IndexOf, index};
 use super::name::{qualified_relation_name, quote_identifier, relation_name};
 use crate::catalog::Catalog;
-use crate::catalog::object::{Constraint, ConstraintKind, ForeignKeyAction, Table};
+use crate::catalog::object::{
+    Constraint, ConstraintKind, ConstraintTiming, ForeignKeyAction, Table,
+};
 use crate::types::Oid;
 
 /// How `pg_get_…def` functions write: as their argument `pretty` and the session's search path say.
@@ -31,12 +33,18 @@ fn definition_of(
     constraint: &Constraint,
     style: Style<'_>,
 ) -> String {
-    match &constraint.kind {
+    let timing = match constraint.timing {
+        ConstraintTiming::NotDeferrable => "",
+        ConstraintTiming::InitiallyImmediate => " DEFERRABLE",
+        ConstraintTiming::InitiallyDeferred => " DEFERRABLE INITIALLY DEFERRED",
+    };
+    let demand = match &constraint.kind {
         ConstraintKind::PrimaryKey { columns, .. } => {
             format!("PRIMARY KEY ({})", column_list(Some(table), columns))
         }
-        ConstraintKind::Unique { columns, .. } => {
-            format!("UNIQUE ({})", column_list(Some(table), columns))
+        ConstraintKind::Unique { columns, nulls_not_distinct, .. } => {
+            let nulls = if *nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" };
+            format!("UNIQUE{nulls} ({})", column_list(Some(table), columns))
         }
         ConstraintKind::Check { condition } => {
             let condition = parenthesized(condition);
@@ -48,19 +56,28 @@ fn definition_of(
             referenced_columns,
             on_update,
             on_delete,
+            delete_columns,
+            match_full,
         } => {
             let target = catalog.relation(*referenced).and_then(|relation| relation.table());
             format!(
-                "FOREIGN KEY ({}) REFERENCES {}({}){}{}",
+                "FOREIGN KEY ({}) REFERENCES {}({}){}{}{}{}",
                 column_list(Some(table), columns),
                 relation_name(catalog, *referenced, style.search_path)
                     .unwrap_or_else(|| referenced.to_string()),
                 column_list(target.map(AsRef::as_ref), referenced_columns),
+                if *match_full { " MATCH FULL" } else { "" },
                 action_clause("UPDATE", *on_update),
                 action_clause("DELETE", *on_delete),
+                if delete_columns.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", column_list(Some(table), delete_columns))
+                },
             )
         }
-    }
+    };
+    format!("{demand}{timing}")
 }
 
 /// The condition in parentheses, once.

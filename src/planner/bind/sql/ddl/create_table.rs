@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use datafusion::common::DFSchema;
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, CreateTable, Expr, Ident, IndexColumn, ReferentialAction,
+    ColumnDef, ColumnOption, ConstraintCharacteristics, ConstraintReferenceMatchKind, CreateTable,
+    DeferrableInitial, Expr, Ident, IndexColumn, NullsDistinctOption, ReferentialAction,
     TableConstraint,
 };
 
 use super::sequence::{self, NewSequence};
 use super::{DdlCommand, NewTable, creation_schema, existing, generated, skipping};
-use crate::catalog::{Column, ColumnDefault, ConstraintKind, ForeignKeyAction, Table};
+use crate::catalog::{
+    Column, ColumnDefault, Constraint, ConstraintKind, ConstraintTiming, ForeignKeyAction, Table,
+};
 use crate::error::{PgError, SqlState};
+use crate::parser::SET_COLUMNS;
 use crate::parser::pgq::GraphTable;
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
@@ -40,6 +44,8 @@ pub struct NewConstraint {
     pub name: Option<String>,
     /// What it demands.
     pub kind: NewConstraintKind,
+    /// When it is checked.
+    pub timing: ConstraintTiming,
 }
 
 /// What a new constraint demands.
@@ -48,7 +54,12 @@ pub enum NewConstraintKind {
     /// PRIMARY KEY
     PrimaryKey(Vec<String>),
     /// UNIQUE
-    Unique(Vec<String>),
+    Unique {
+        /// Its columns.
+        columns: Vec<String>,
+        /// NULLS NOT DISTINCT
+        nulls_not_distinct: bool,
+    },
     /// CHECK: SQL text, and the column it was written on.
     Check {
         /// SQL text.
@@ -68,6 +79,10 @@ pub enum NewConstraintKind {
         on_update: ForeignKeyAction,
         /// ON DELETE
         on_delete: ForeignKeyAction,
+        /// The columns that ON DELETE SET NULL and SET DEFAULT set; all if there are none.
+        delete_columns: Vec<String>,
+        /// MATCH FULL
+        match_full: bool,
     },
 }
 
@@ -261,29 +276,31 @@ fn column_option(
             new.column.default = Some(ColumnDefault::Expression(text));
         }
         ColumnOption::PrimaryKey(key) => {
-            refuse_characteristics(key.characteristics.is_some())?;
             new.column.not_null = true;
             let kind = NewConstraintKind::PrimaryKey(vec![name]);
-            new.constraints.push(NewConstraint { name: given, kind });
+            let timing = timing(key.characteristics.as_ref())?;
+            new.constraints.push(NewConstraint { name: given, kind, timing });
         }
         ColumnOption::Unique(key) => {
-            refuse_characteristics(key.characteristics.is_some())?;
-            refuse_nulls(key.nulls_distinct)?;
-            let kind = NewConstraintKind::Unique(vec![name]);
-            new.constraints.push(NewConstraint { name: given, kind });
+            let nulls_not_distinct = key.nulls_distinct == NullsDistinctOption::NotDistinct;
+            let kind = NewConstraintKind::Unique { columns: vec![name], nulls_not_distinct };
+            let timing = timing(key.characteristics.as_ref())?;
+            new.constraints.push(NewConstraint { name: given, kind, timing });
         }
         ColumnOption::Check(check) => {
             let condition = stored_expression(context, &check.expr, Some(table))?;
             let kind = NewConstraintKind::Check { condition, column: Some(name) };
             let name = given.or(check.name.as_ref().map(fold));
-            new.constraints.push(NewConstraint { name, kind });
+            let timing = ConstraintTiming::NotDeferrable;
+            new.constraints.push(NewConstraint { name, kind, timing });
         }
         ColumnOption::ForeignKey(key) => {
             let mut foreign = foreign_key(context, key, Some(table))?;
             if let NewConstraintKind::ForeignKey { columns, .. } = &mut foreign {
                 *columns = vec![name];
             }
-            new.constraints.push(NewConstraint { name: given, kind: foreign });
+            let timing = timing(key.characteristics.as_ref())?;
+            new.constraints.push(NewConstraint { name: given, kind: foreign, timing });
         }
         ColumnOption::Generated { generation_expr: Some(expr), .. } => {
             refuse_second_value(new, table, "generation expression")?;
@@ -374,23 +391,32 @@ pub(super) fn check_default(
     })
 }
 
-fn refuse_characteristics(given: bool) -> Result<(), PgError> {
-    if given {
+/// When a constraint is checked.
+///
+/// # Errors
+/// `42601` for a constraint that is deferred and not deferrable, `0A000` for NOT ENFORCED.
+pub(super) fn timing(
+    given: Option<&ConstraintCharacteristics>,
+) -> Result<ConstraintTiming, PgError> {
+    let Some(ConstraintCharacteristics { deferrable, initially, enforced }) = given else {
+        return Ok(ConstraintTiming::NotDeferrable);
+    };
+    if *enforced == Some(false) {
         return Err(PgError::unsupported(
-            "DEFERRABLE constraints are not supported yet",
-            "See docs/compat.md.",
+            "NOT ENFORCED is not supported",
+            "Leave the constraint out.",
         ));
     }
-    Ok(())
-}
-
-fn refuse_nulls(nulls: sqlparser::ast::NullsDistinctOption) -> Result<(), PgError> {
-    match nulls {
-        sqlparser::ast::NullsDistinctOption::NotDistinct => Err(PgError::unsupported(
-            "UNIQUE NULLS NOT DISTINCT is not supported yet",
-            "Add NOT NULL to the columns.",
+    let deferred = *initially == Some(DeferrableInitial::Deferred);
+    match deferrable {
+        Some(false) if deferred => Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            "constraint declared INITIALLY DEFERRED must be DEFERRABLE",
         )),
-        _ => Ok(()),
+        Some(false) => Ok(ConstraintTiming::NotDeferrable),
+        None | Some(true) if deferred => Ok(ConstraintTiming::InitiallyDeferred),
+        Some(true) => Ok(ConstraintTiming::InitiallyImmediate),
+        None => Ok(ConstraintTiming::NotDeferrable),
     }
 }
 
@@ -412,15 +438,21 @@ pub(super) fn constraint(
             })
             .collect()
     };
+    let characteristics = match definition {
+        TableConstraint::PrimaryKey(key) => key.characteristics.as_ref(),
+        TableConstraint::Unique(key) => key.characteristics.as_ref(),
+        TableConstraint::ForeignKey(key) => key.characteristics.as_ref(),
+        _ => None,
+    };
+    let timing = timing(characteristics)?;
     let (name, kind) = match definition {
         TableConstraint::PrimaryKey(key) => {
-            refuse_characteristics(key.characteristics.is_some())?;
             (key.name.as_ref(), NewConstraintKind::PrimaryKey(index_columns(&key.columns)?))
         }
         TableConstraint::Unique(key) => {
-            refuse_characteristics(key.characteristics.is_some())?;
-            refuse_nulls(key.nulls_distinct)?;
-            (key.name.as_ref(), NewConstraintKind::Unique(index_columns(&key.columns)?))
+            let columns = index_columns(&key.columns)?;
+            let nulls_not_distinct = key.nulls_distinct == NullsDistinctOption::NotDistinct;
+            (key.name.as_ref(), NewConstraintKind::Unique { columns, nulls_not_distinct })
         }
         TableConstraint::Check(check) => {
             if check.enforced == Some(false) {
@@ -445,7 +477,7 @@ pub(super) fn constraint(
             ));
         }
     };
-    Ok(NewConstraint { name: name.map(fold), kind })
+    Ok(NewConstraint { name: name.map(fold), kind, timing })
 }
 
 fn action(action: Option<&ReferentialAction>) -> ForeignKeyAction {
@@ -463,12 +495,20 @@ fn foreign_key(
     key: &sqlparser::ast::ForeignKeyConstraint,
     table: Option<&str>,
 ) -> Result<NewConstraintKind, PgError> {
-    refuse_characteristics(key.characteristics.is_some())?;
-    if let Some(kind) = &key.match_kind
-        && kind.to_string() != "MATCH SIMPLE"
-    {
-        return Err(PgError::unsupported(format!("{kind} is not supported"), "Use MATCH SIMPLE."));
-    }
+    let match_full = match &key.match_kind {
+        None | Some(ConstraintReferenceMatchKind::Simple) => false,
+        Some(ConstraintReferenceMatchKind::Full) => true,
+        Some(ConstraintReferenceMatchKind::Partial) => {
+            return Err(PgError::unsupported(
+                "MATCH PARTIAL not yet implemented",
+                "Use MATCH SIMPLE or MATCH FULL.",
+            ));
+        }
+    };
+    // Where the parser puts the columns of `ON DELETE SET NULL (…)`.
+    let delete_columns = key.index_name.as_ref().map_or_else(Vec::new, |names| {
+        names.value.split(SET_COLUMNS).skip(1).map(str::to_owned).collect()
+    });
     let name = qualified_name(&key.foreign_table)?;
     let own = name.schema.is_none() && Some(name.name.as_str()) == table;
     let names = |idents: &[Ident]| idents.iter().map(fold).collect::<Vec<_>>();
@@ -500,6 +540,8 @@ fn foreign_key(
         referenced_columns,
         on_update: action(key.on_update.as_ref()),
         on_delete: action(key.on_delete.as_ref()),
+        delete_columns,
+        match_full,
     })
 }
 
@@ -519,16 +561,24 @@ fn check_referenced(table: &Table, name: &str, columns: &[String]) -> Result<(),
         })?);
     }
     positions.sort_unstable();
-    let is_key = table.constraints.iter().any(|constraint| match &constraint.kind {
+    let is_key = |constraint: &&Constraint| match &constraint.kind {
         ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. } => {
             let mut key = columns.clone();
             key.sort_unstable();
             key == positions
         }
         ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => false,
-    });
-    if is_key {
+    };
+    let mut keys = table.constraints.iter().filter(is_key).peekable();
+    let is_deferrable = keys.peek().is_some();
+    if keys.any(|key| key.timing == ConstraintTiming::NotDeferrable) {
         return Ok(());
+    }
+    if is_deferrable {
+        return Err(PgError::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("cannot use a deferrable unique constraint for referenced table \"{name}\""),
+        ));
     }
     Err(PgError::new(
         SqlState::INVALID_FOREIGN_KEY,
@@ -564,9 +614,8 @@ fn check_constraints(context: &BindContext, table: &NewTable) -> Result<(), PgEr
                 primary = true;
                 columns
             }
-            NewConstraintKind::Unique(columns) | NewConstraintKind::ForeignKey { columns, .. } => {
-                columns
-            }
+            NewConstraintKind::Unique { columns, .. }
+            | NewConstraintKind::ForeignKey { columns, .. } => columns,
             NewConstraintKind::Check { condition, .. } => {
                 check_condition(context, condition, &schema)?;
                 continue;
