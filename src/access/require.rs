@@ -12,7 +12,8 @@ use crate::catalog::PropertySource;
 use crate::error::PgError;
 use crate::planner::bind::sql::ddl::DdlCommand;
 use crate::planner::node::{
-    ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, MatchPattern, TableWrite, WriteKind,
+    Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, MatchPattern, TableWrite,
+    WriteKind,
 };
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
@@ -165,6 +166,10 @@ fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Re
     }
     if let Some(node) = node.as_any().downcast_ref::<MatchPattern>() {
         require_pattern(node, needs);
+        return Ok(());
+    }
+    if node.as_any().is::<Apply>() {
+        // Both its plans are inputs, which the walk reaches.
         return Ok(());
     }
     Err(PgError::internal(format!("what node {} touches is not known", node.name())))

@@ -1,8 +1,9 @@
 //! Runs admitted plans: physical operators, scans, writes, memory and cancellation.
 //!
 //! Reading order: [`runtime`] (what all statements share), [`physical`] (a logical plan becomes operators over one
-//! snapshot), [`scan`], [`write`], then the operators.
+//! snapshot), [`scan`], [`write`], [`apply`], then the operators.
 
+pub mod apply;
 pub mod graph;
 pub mod operator;
 pub mod physical;

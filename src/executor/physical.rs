@@ -10,13 +10,18 @@ use datafusion::catalog::memory::MemTable;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::provider_as_source;
+use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{LogicalPlan, TableSource, UserDefinedLogicalNode};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, TableSource, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
+};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use parking_lot::Mutex;
 
-use super::operator::{ConflictLookupExec, TableWriteExec};
+use super::apply::{BoundApply, bind_cells};
+use super::operator::{ApplyExec, ApplyExecParts, ConflictLookupExec, TableWriteExec};
 use super::runtime::Runtime;
 use super::scan::StoredTable;
 use super::write::WriteTarget;
@@ -112,6 +117,7 @@ pub async fn plan_physical(
     let plan = attach(plan.get().clone(), statement)?;
     let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions {
         statement: Arc::clone(statement),
+        serial: Arc::clone(runtime.serial_state()),
     })]);
     Ok(planner.create_physical_plan(&plan, runtime.state()).await?)
 }
@@ -130,7 +136,9 @@ fn attach(plan: LogicalPlan, statement: &Statement) -> Result<LogicalPlan> {
             other => Ok(Transformed::no(other)),
         })?
         .data;
-    crate::executor::graph::bind_graph_functions(plan, &|graph| statement.graph(graph.oid))
+    let plan =
+        crate::executor::graph::bind_graph_functions(plan, &|graph| statement.graph(graph.oid))?;
+    bind_cells(plan)
 }
 
 fn provider(
@@ -167,6 +175,38 @@ fn provider(
 
 struct Extensions {
     statement: Arc<Statement>,
+    /// For plans that run many times and are small each time.
+    serial: Arc<SessionState>,
+}
+
+impl Extensions {
+    async fn apply(
+        &self,
+        planner: &dyn PhysicalPlanner,
+        node: &BoundApply,
+        input: Arc<dyn ExecutionPlan>,
+        state: &dyn Session,
+        context: &PhysicalPlanningContext,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let apply = &node.apply;
+        let subplan = planner.create_physical_plan(&apply.subplan, self.serial.as_ref()).await?;
+        let subplan: Arc<dyn ExecutionPlan> = match subplan.output_partitioning().partition_count()
+        {
+            1 => subplan,
+            _ => Arc::new(CoalescePartitionsExec::new(subplan)),
+        };
+        let over_input =
+            |expr: &Expr| planner.create_physical_expr(expr, apply.input.schema(), state, context);
+        let parts = ApplyExecParts {
+            subplan,
+            cells: Arc::clone(&node.cells),
+            keys: apply.keys.iter().map(over_input).collect::<Result<Vec<_>>>()?,
+            guard: apply.guard.as_ref().map(over_input).transpose()?,
+            kind: apply.kind,
+            schema: Arc::clone(UserDefinedLogicalNodeCore::schema(apply).inner()),
+        };
+        Ok(Arc::new(ApplyExec::new(input, parts)))
+    }
 }
 
 #[async_trait]
@@ -188,6 +228,10 @@ impl ExtensionPlanner for Extensions {
             };
             let input = Arc::clone(&physical_inputs[0]);
             return Ok(Some(Arc::new(TableWriteExec::new(write, input, Arc::clone(target)))));
+        }
+        if let Some(apply) = node.as_any().downcast_ref::<BoundApply>() {
+            let input = Arc::clone(&physical_inputs[0]);
+            return self.apply(planner, apply, input, state, context).await.map(Some);
         }
         if let Some(lookup) = node.as_any().downcast_ref::<ConflictLookup>() {
             let Some(target) = &self.statement.target else {

@@ -41,6 +41,7 @@ impl Default for RuntimeOptions {
 /// DataFusion as we use it: no catalog, no SQL, our options.
 pub struct Runtime {
     state: SessionState,
+    serial: Arc<SessionState>,
     planning: Arc<ConfigOptions>,
     environment: Arc<RuntimeEnv>,
 }
@@ -80,7 +81,10 @@ impl Runtime {
             .with_default_features()
             .with_physical_optimizer_rule(Arc::new(DistinctEnds))
             .build();
-        Ok(Self { state, planning, environment })
+        let one_stream = state.config().clone().with_target_partitions(1);
+        let serial =
+            SessionStateBuilder::new_from_existing(state.clone()).with_config(one_stream).build();
+        Ok(Self { state, serial: Arc::new(serial), planning, environment })
     }
 
     /// Options of DataFusion's SQL planner.
@@ -91,6 +95,11 @@ impl Runtime {
     /// Optimizer rules and physical planning.
     pub fn state(&self) -> &SessionState {
         &self.state
+    }
+
+    /// As [`Self::state`], for plans of one stream.
+    pub fn serial_state(&self) -> &Arc<SessionState> {
+        &self.serial
     }
 
     /// What operators run in.

@@ -8,16 +8,14 @@ use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
-use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::{
-    AggregateFunction, Between, Case, Cast, Exists, InList, InSubquery, Like, ScalarFunction,
+    AggregateFunction, Between, Case, Cast, InList, InSubquery, Like, ScalarFunction,
     WindowFunction,
 };
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery, Union,
-    Values, WindowFunctionDefinition,
+    BinaryExpr, Expr, LogicalPlan, Operator, Projection, Union, Values, WindowFunctionDefinition,
 };
 
 use crate::error::{PgError, SqlState};
@@ -62,38 +60,10 @@ fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed
     plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let expr = resolve_expr(expr, &schema, session)?;
-        let expr = if projection { settle_output(exists_as_value(expr)?) } else { expr };
+        let expr = if projection { settle_output(expr) } else { expr };
         Ok(Transformed::yes(name.restore(expr)))
     })?
     .map_data(LogicalPlan::recompute_schema)
-}
-
-/// EXISTS as a value, which DataFusion has in conditions only: whether there are any rows to count.
-fn exists_as_value(expr: Expr) -> DfResult<Expr> {
-    let rewritten = expr.transform_up(|expr| {
-        let Expr::Exists(Exists { subquery, negated }) = expr else {
-            return Ok(Transformed::no(expr));
-        };
-        let mut rows = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone());
-        if subquery.outer_ref_columns.is_empty() {
-            rows = rows.limit(0, Some(1))?;
-        }
-        let one = Expr::Literal(ScalarValue::Int64(Some(1)), None);
-        let counted = rows.aggregate(Vec::<Expr>::new(), vec![count(one)])?.build()?;
-        let columns = counted.schema().columns();
-        let number = columns
-            .into_iter()
-            .next()
-            .ok_or_else(|| PgError::internal("count without a column"))?;
-        let none = Expr::Literal(ScalarValue::Int64(Some(0)), None);
-        let number = Expr::Column(number);
-        let found = if negated { number.eq(none) } else { number.gt(none) };
-        let plan =
-            LogicalPlanBuilder::from(counted).project(vec![found.alias("exists")])?.build()?;
-        let subquery = Subquery { subquery: Arc::new(plan), ..subquery };
-        Ok(Transformed::yes(Expr::ScalarSubquery(subquery)))
-    })?;
-    Ok(rewritten.data)
 }
 
 /// A string literal that is a result is text from here on.

@@ -1,42 +1,72 @@
-//! The aggregate behind a scalar subquery: its one value, or an error if there are several.
+//! The one value of a scalar subquery that is joined: an aggregate that keeps up to two, and a function that takes one.
 //!
 //! DataFusion joins a correlated scalar subquery only if it is an aggregate; PostgreSQL takes any and complains when a
-//! second row comes.
+//! second row comes. The complaint stands outside the join: groups that no outer row asks for may have any number.
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Field, FieldRef, UInt64Type};
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, Expr, ReturnFieldArgs,
+    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use crate::error::{PgError, SqlState};
 
-/// The name statements are rewritten to; a user's own function cannot have it.
-pub const SINGLE_VALUE: &str = "graphwire.single_value";
-
-static FUNCTION: LazyLock<Arc<AggregateUDF>> = LazyLock::new(|| {
-    Arc::new(AggregateUDF::from(SingleValue {
-        signature: Signature::any(1, Volatility::Immutable),
-    }))
+static UP_TO_TWO: LazyLock<Arc<AggregateUDF>> = LazyLock::new(|| {
+    Arc::new(AggregateUDF::from(UpToTwo { signature: Signature::any(1, Volatility::Immutable) }))
 });
 
-/// The aggregate function: null for no row, `21000` for more than one.
-pub fn single_value() -> Arc<AggregateUDF> {
-    Arc::clone(&FUNCTION)
+static ONLY: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+    Arc::new(ScalarUDF::from(Only { signature: Signature::any(1, Volatility::Immutable) }))
+});
+
+/// The aggregate: a list of the first two values, null for none.
+pub fn up_to_two(value: Expr) -> Expr {
+    Expr::AggregateFunction(AggregateFunction::new_udf(
+        Arc::clone(&UP_TO_TWO),
+        vec![value],
+        false,
+        None,
+        Vec::new(),
+        None,
+    ))
+}
+
+/// The only value of a list, null for none, `21000` for more.
+pub fn only(list: Expr) -> Expr {
+    ONLY.call(vec![list])
+}
+
+/// The error for a second row.
+pub fn several_rows() -> PgError {
+    PgError::new(
+        SqlState::CARDINALITY_VIOLATION,
+        "more than one row returned by a subquery used as an expression",
+    )
+}
+
+fn item(argument: Option<&FieldRef>) -> Field {
+    match argument {
+        Some(field) => field.as_ref().clone().with_name("item").with_nullable(true),
+        None => Field::new("item", DataType::Null, true),
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct SingleValue {
+struct UpToTwo {
     signature: Signature,
 }
 
-impl AggregateUDFImpl for SingleValue {
+impl AggregateUDFImpl for UpToTwo {
     fn name(&self) -> &str {
-        SINGLE_VALUE
+        "graphwire.up_to_two"
     }
 
     fn signature(&self) -> &Signature {
@@ -44,83 +74,126 @@ impl AggregateUDFImpl for SingleValue {
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        Ok(arguments.first().cloned().unwrap_or(DataType::Null))
+        let item = arguments.first().cloned().unwrap_or(DataType::Null);
+        Ok(DataType::List(Arc::new(Field::new("item", item, true))))
     }
 
     fn return_field(&self, arguments: &[FieldRef]) -> Result<FieldRef> {
-        let field = arguments.first().map_or_else(
-            || Field::new("value", DataType::Null, true),
-            |field| field.as_ref().clone(),
-        );
-        Ok(Arc::new(field.with_nullable(true)))
+        let list = DataType::List(Arc::new(item(arguments.first())));
+        Ok(Arc::new(Field::new("values", list, true)))
     }
 
     fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(One {
-            value: ScalarValue::try_from(arguments.return_field.data_type())?,
-            rows: 0,
-        }))
+        let DataType::List(item) = arguments.return_field.data_type() else {
+            return Err(PgError::internal("a list was expected").into());
+        };
+        Ok(Box::new(Two { item: Arc::clone(item), values: Vec::new() }))
     }
 
     fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        let value =
-            arguments.return_field.as_ref().clone().with_name(format!("{}[value]", arguments.name));
-        let rows = Field::new(format!("{}[rows]", arguments.name), DataType::UInt64, false);
-        Ok(vec![Arc::new(value), Arc::new(rows)])
+        let values = arguments.return_field.as_ref().clone();
+        Ok(vec![Arc::new(values.with_name(format!("{}[values]", arguments.name)))])
     }
 }
 
 #[derive(Debug)]
-struct One {
-    value: ScalarValue,
-    rows: u64,
+struct Two {
+    item: FieldRef,
+    values: Vec<ScalarValue>,
 }
 
-impl One {
-    fn take(&mut self, values: &ArrayRef, row: usize, rows: u64) -> Result<()> {
-        if rows == 0 {
-            return Ok(());
+impl Two {
+    fn take(&mut self, values: &dyn Array) -> Result<()> {
+        for row in 0..values.len().min(2 - self.values.len()) {
+            self.values.push(ScalarValue::try_from_array(values, row)?);
         }
-        self.rows += rows;
-        if self.rows > 1 {
-            return Err(PgError::new(
-                SqlState::CARDINALITY_VIOLATION,
-                "more than one row returned by a subquery used as an expression",
-            )
-            .into());
-        }
-        self.value = ScalarValue::try_from_array(values, row)?;
         Ok(())
     }
 }
 
-impl Accumulator for One {
+impl Accumulator for Two {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let Some(values) = values.first() else { return Ok(()) };
-        match values.len() {
-            0 => Ok(()),
-            rows => self.take(values, 0, rows as u64),
+        match values.first() {
+            Some(values) => self.take(values),
+            None => Ok(()),
         }
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        Ok(self.value.clone())
+        let list = DataType::List(Arc::clone(&self.item));
+        if self.values.is_empty() {
+            return ScalarValue::try_from(&list);
+        }
+        let values = ScalarValue::iter_to_array(self.values.iter().cloned())?;
+        let list = SingleRowListArrayBuilder::new(values).with_field(&self.item);
+        Ok(list.build_list_scalar())
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.value.size() - size_of_val(&self.value)
+        size_of_val(self) + self.values.iter().map(ScalarValue::size).sum::<usize>()
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        Ok(vec![self.value.clone(), ScalarValue::UInt64(Some(self.rows))])
+        Ok(vec![self.evaluate()?])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let [values, counts] = states else { return Ok(()) };
-        let counts = counts.as_primitive::<UInt64Type>();
-        for row in 0..counts.len() {
-            self.take(values, row, counts.value(row))?;
+        let Some(lists) = states.first().and_then(|lists| lists.as_list_opt::<i32>()) else {
+            return Ok(());
+        };
+        lists.iter().flatten().try_for_each(|values| self.take(&values))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Only {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Only {
+    fn name(&self) -> &str {
+        "graphwire.only"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        match arguments.first() {
+            Some(DataType::List(item)) => Ok(item.data_type().clone()),
+            _ => Err(PgError::internal("a list was expected").into()),
         }
-        Ok(())
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        match arguments.arg_fields.first().map(|field| field.data_type()) {
+            Some(DataType::List(item)) => {
+                Ok(Arc::new(item.as_ref().clone().with_name("value").with_nullable(true)))
+            }
+            _ => Err(PgError::internal("a list was expected").into()),
+        }
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let scalar = matches!(arguments.args.first(), Some(ColumnarValue::Scalar(_)));
+        let rows = if scalar { 1 } else { arguments.number_rows };
+        let lists = arguments.args.first().map(|list| list.to_array(rows)).transpose()?;
+        let lists = lists.as_ref().and_then(|lists| lists.as_list_opt::<i32>());
+        let lists = lists.ok_or_else(|| PgError::internal("a list was expected"))?;
+        let mut positions = Vec::with_capacity(lists.len());
+        for row in 0..lists.len() {
+            let length = if lists.is_null(row) { 0 } else { lists.value_length(row) };
+            positions.push(match length {
+                0 => None,
+                1 => Some(lists.value_offsets()[row] as u32),
+                _ => return Err(several_rows().into()),
+            });
+        }
+        let values = take(lists.values(), &UInt32Array::from(positions), None)?;
+        if scalar {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&values, 0)?));
+        }
+        Ok(ColumnarValue::Array(values))
     }
 }

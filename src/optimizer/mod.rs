@@ -11,6 +11,19 @@ use datafusion::optimizer::Optimizer;
 use crate::access::Admitted;
 use crate::error::PgError;
 
+/// What a session decides about the optimizer.
+#[derive(Debug, Clone, Copy)]
+pub struct OptimizerOptions {
+    /// Whether correlated subqueries become joins where they can; else each is run for every distinct row around it.
+    pub decorrelate: bool,
+}
+
+impl Default for OptimizerOptions {
+    fn default() -> Self {
+        Self { decorrelate: true }
+    }
+}
+
 /// Applies DataFusion's analyzer and optimizer rules, and ours among them.
 ///
 /// # Errors
@@ -18,11 +31,40 @@ use crate::error::PgError;
 pub fn optimize(
     state: &SessionState,
     plan: Admitted<LogicalPlan>,
+    options: OptimizerOptions,
 ) -> Result<Admitted<LogicalPlan>, PgError> {
+    plan.rewritten(|plan| {
+        let asked = rules::is_settled(&plan)?;
+        let first = rewrite(state, plan.clone(), options.decorrelate);
+        if asked || !options.decorrelate {
+            return first.and_then(settled);
+        }
+        match first {
+            Ok(plan) if rules::is_settled(&plan)? => Ok(plan),
+            // A rule that could not join a subquery after all.
+            Ok(_) => rewrite(state, plan, false).and_then(settled),
+            Err(error) => rewrite(state, plan, false).and_then(settled).map_err(|_| error),
+        }
+    })
+}
+
+fn rewrite(
+    state: &SessionState,
+    plan: LogicalPlan,
+    decorrelate: bool,
+) -> Result<LogicalPlan, PgError> {
+    let plan = rules::apply_subqueries(plan, decorrelate)?;
     // Ours come last: DataFusion's have brought conditions down to the patterns by then.
     let own = Optimizer::with_rules(vec![Arc::new(rules::PushDownPattern)]);
-    plan.rewritten(|plan| {
-        let plan = own.optimize(state.optimize(&plan)?, state, |_, _| {})?;
-        Ok(rules::refuse_correlated(plan)?)
-    })
+    Ok(own.optimize(state.optimize(&plan)?, state, |_, _| {})?)
+}
+
+fn settled(plan: LogicalPlan) -> Result<LogicalPlan, PgError> {
+    if rules::is_settled(&plan)? {
+        return Ok(plan);
+    }
+    Err(PgError::unsupported(
+        "this form of subquery is not supported",
+        "Write it as a join, or with LATERAL.",
+    ))
 }

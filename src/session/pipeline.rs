@@ -467,7 +467,8 @@ async fn physical_plan(
         bound.plan.clone().with_param_values(ParamValues::List(values))?
     };
     let admitted: Admitted<LogicalPlan> = admit(plan, &session.shared.caller)?;
-    let optimized = optimize(session.engine.runtime.state(), admitted)?;
+    let options = session.shared.settings.lock().optimizer();
+    let optimized = optimize(session.engine.runtime.state(), admitted, options)?;
     let execution = execution(session, writes_rows(optimized.get())?, bound.kind)?;
     let text = match bound.kind {
         PlanKind::Explain { verbose: true, .. } => {

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::error::{PgError, SqlState};
+use crate::optimizer::OptimizerOptions;
 use crate::types::{
     ByteaOutput, DateOrder, DateStyle, InputSettings, IntervalStyle, OutputSettings, TimeZone,
 };
@@ -167,6 +168,12 @@ pub const DEFINITIONS: &[Definition] = &[
         "off",
         Kind::Bool,
         "Sets the default read-only status of new transactions.",
+    ),
+    user(
+        "enable_decorrelation",
+        "on",
+        Kind::Bool,
+        "Turns correlated subqueries into joins where they can be; else each runs for every distinct outer row.",
     ),
     user(
         "extra_float_digits",
@@ -548,6 +555,11 @@ impl Settings {
     /// How values are written.
     pub fn output(&self) -> OutputSettings {
         self.derived().output.clone()
+    }
+
+    /// What the session decides about the optimizer.
+    pub fn optimizer(&self) -> OptimizerOptions {
+        OptimizerOptions { decorrelate: self.value("enable_decorrelation") == "on" }
     }
 
     /// How values are read; `now` is the transaction's time in microseconds since 1970.

@@ -6,6 +6,7 @@
 //! (adjacency lists of a step), `edge_filter` (conditions on edges while walking), `append` (building output batches).
 
 mod append;
+mod apply_exec;
 mod arrange;
 mod checks;
 mod conflict_lookup_exec;
@@ -30,6 +31,7 @@ mod var_expand;
 mod vertex_scan_exec;
 mod walk;
 
+pub use apply_exec::{ApplyExec, ApplyExecParts};
 pub use arrange::Arrange;
 pub use checks::{Checks, PatternFilter};
 pub use conflict_lookup_exec::ConflictLookupExec;

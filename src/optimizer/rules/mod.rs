@@ -1,7 +1,7 @@
 //! One rule in one file.
 
 mod push_down_pattern;
-mod refuse_correlated;
+mod subqueries;
 
 pub use push_down_pattern::PushDownPattern;
-pub use refuse_correlated::refuse_correlated;
+pub use subqueries::{apply_subqueries, is_settled};

@@ -1,11 +1,13 @@
 //! Logical nodes and functions that DataFusion lacks.
 
+mod apply;
 mod conflict_lookup;
 mod graph_function;
 mod match_pattern;
 mod pattern_column;
 mod table_write;
 
+pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
 pub use match_pattern::{MatchPattern, path_type};

@@ -20,7 +20,7 @@ use super::column_value::{
 use super::names::{fold, qualified_name};
 use super::provider::TARGET_SCHEMA;
 use super::query::{bind_expression, output_columns, plan_query, with_parameters};
-use super::{decorrelate, resolve, rewrite};
+use super::{resolve, rewrite};
 use crate::catalog::{Relation, RelationKind, Table};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
@@ -469,7 +469,6 @@ impl Target {
             });
         }
         let plan = LogicalPlanBuilder::from(rows).project(exprs)?.build()?;
-        let plan = decorrelate::decorrelate(plan)?;
         let plan = with_generated(context, plan, &self.table, carried + 1)?;
         Ok((Rows { plan, carried }, values.into_iter().map(|(at, _)| at).collect()))
     }

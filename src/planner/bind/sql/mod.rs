@@ -9,7 +9,6 @@
 
 pub(crate) mod column_value;
 pub mod ddl;
-mod decorrelate;
 mod dml;
 mod names;
 mod provider;

@@ -1,6 +1,6 @@
 //! Identifiers as PostgreSQL folds them, and the names of columns that have none.
 
-use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, SelectItem, Value};
+use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Select, SelectItem, SetExpr, Value};
 
 use crate::catalog::QualifiedName;
 use crate::error::{PgError, SqlState};
@@ -80,8 +80,8 @@ fn inferred_name(expr: &Expr) -> Option<(String, bool)> {
             Value::Boolean(_) => Some(("bool".to_owned(), false)),
             _ => None,
         },
-        Expr::Exists { .. } => strong("exists"),
-        Expr::Subquery(query) => match query.body.as_select()?.projection.first()? {
+        Expr::Exists { negated: false, .. } => strong("exists"),
+        Expr::Subquery(query) => match first_select(&query.body)?.projection.first()? {
             SelectItem::UnnamedExpr(expr) => inferred_name(expr),
             SelectItem::ExprWithAlias { alias, .. } => Some((fold(alias), true)),
             _ => None,
@@ -100,6 +100,16 @@ fn inferred_name(expr: &Expr) -> Option<(String, bool)> {
         }),
         Expr::Overlay { .. } => strong("overlay"),
         Expr::AtTimeZone { .. } => strong("timezone"),
+        _ => None,
+    }
+}
+
+/// The SELECT that names the columns of a query: the leftmost of a UNION.
+fn first_select(body: &SetExpr) -> Option<&Select> {
+    match body {
+        SetExpr::Select(select) => Some(select),
+        SetExpr::Query(query) => first_select(&query.body),
+        SetExpr::SetOperation { left, .. } => first_select(left),
         _ => None,
     }
 }

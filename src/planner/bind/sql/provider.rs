@@ -18,7 +18,6 @@ use crate::catalog::{QualifiedName, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::functions::array_or_empty::{ARRAY_OR_EMPTY, array_or_empty};
 use crate::functions::registry::registry;
-use crate::functions::single_value::{SINGLE_VALUE, single_value};
 use crate::parser::pgq::GraphTable;
 use crate::planner::bind::context::{BindContext, undefined_table};
 use crate::planner::source::{RelationSource, ViewSource};
@@ -129,9 +128,6 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        if name == SINGLE_VALUE {
-            return None;
-        }
         if name == ARRAY_OR_EMPTY {
             return Some(array_or_empty());
         }
@@ -143,9 +139,6 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        if name == SINGLE_VALUE {
-            return Some(single_value());
-        }
         registry().aggregate(name)
     }
 

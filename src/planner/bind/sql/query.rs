@@ -51,8 +51,7 @@ pub fn plan_query(
         .map_err(|error| planner_error(&error))?;
     let settled = super::recursive::settle(plan, &|plan| Ok(resolve::resolve_plan(plan, context)?));
     let plan = settled.map_err(|error| planner_error(&error))?;
-    let plan = resolve::resolve_plan(plan, context)?;
-    super::decorrelate::decorrelate(plan).map_err(|error| planner_error(&error))
+    resolve::resolve_plan(plan, context)
 }
 
 /// Plans an expression over `schema` (a default, a check, a RETURNING item).

@@ -15,7 +15,6 @@ use super::names::{column_name, fold, unique_name};
 use crate::error::{PgError, SqlState};
 use crate::functions::array_or_empty::ARRAY_OR_EMPTY;
 use crate::functions::registry::registry;
-use crate::functions::single_value::SINGLE_VALUE;
 use crate::functions::syntax::desugar;
 use crate::planner::bind::context::BindContext;
 
@@ -362,11 +361,13 @@ fn rewrite(expr: &mut Expr) -> Result<(), PgError> {
                 let call = std::mem::replace(expr, Expr::value(Value::Null));
                 let layout = Expr::value(Value::SingleQuotedString("Utf8View".to_owned()));
                 *expr = self::call("arrow_cast", vec![call, layout]);
+            } else if function.over.is_some()
+                && let Some(ty) = numbering_type(&function.name)
+            {
+                // DataFusion numbers rows in an unsigned type, which PostgreSQL does not have.
+                let call = std::mem::replace(expr, Expr::value(Value::Null));
+                *expr = cast_to(call, ty);
             }
-            Ok(())
-        }
-        Expr::Subquery(query) => {
-            aggregate_scalar(query);
             Ok(())
         }
         Expr::BinaryOp { op: op @ BinaryOperator::PGCustomBinaryOperator(_), .. } => {
@@ -400,6 +401,15 @@ fn rewrite(expr: &mut Expr) -> Result<(), PgError> {
         }
         Expr::Interval(interval) => rewrite_interval(interval).map(|rewritten| *expr = rewritten),
         _ => Ok(()),
+    }
+}
+
+/// What a window function that numbers rows gives.
+fn numbering_type(name: &ObjectName) -> Option<sqlparser::ast::DataType> {
+    match name.0.last().and_then(ObjectNamePart::as_ident).map(fold)?.as_str() {
+        "row_number" | "rank" | "dense_rank" => Some(sqlparser::ast::DataType::BigInt(None)),
+        "ntile" => Some(sqlparser::ast::DataType::Int4(None)),
+        _ => None,
     }
 }
 
@@ -454,9 +464,7 @@ pub(super) fn aggregates(expr: &Expr) -> bool {
             match expr {
                 Expr::Function(function) if self.queries == 0 => {
                     let name = function.name.0.last().and_then(ObjectNamePart::as_ident).map(fold);
-                    let aggregate = name.is_some_and(|name| {
-                        name == SINGLE_VALUE || registry().aggregate(&name).is_some()
-                    });
+                    let aggregate = name.is_some_and(|name| registry().aggregate(&name).is_some());
                     if aggregate || function.over.is_some() {
                         ControlFlow::Break(())
                     } else {
@@ -468,15 +476,6 @@ pub(super) fn aggregates(expr: &Expr) -> bool {
         }
     }
     expr.visit(&mut Finder { queries: 0 }).is_break()
-}
-
-/// Makes a scalar subquery an aggregate, as only such a one can be joined with the rows around it.
-fn aggregate_scalar(query: &mut Query) {
-    if let Some(expr) = lone_expression(query) {
-        let value = std::mem::replace(expr, Expr::value(Value::Null));
-        *expr = quoted_call(SINGLE_VALUE, vec![value]);
-        query.order_by = None;
-    }
 }
 
 /// `ARRAY(SELECT …)`: the query's rows aggregated, an empty array for none; `None` for a query that must stay whole.

@@ -22,7 +22,6 @@ use crate::catalog::{Constraint, ConstraintKind, ConstraintTiming, Relation, Tab
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::column_value::with_generated;
-use crate::planner::bind::sql::decorrelate::decorrelate;
 use crate::planner::bind::sql::names::fold;
 use crate::planner::bind::sql::query::{bind_expression, type_of};
 use crate::planner::node::{ConflictLookup, EXCLUDED, EachRow, RowAction, WriteKind};
@@ -252,8 +251,8 @@ fn do_update(
     let all: Vec<Expr> = schema.columns().into_iter().map(Expr::Column).collect();
     let with_action = all.into_iter().chain([action]);
     let plan = LogicalPlanBuilder::from(extension(node)).project(with_action)?.build()?;
-    let plan = LogicalPlanBuilder::from(decorrelate(plan)?).project(exprs)?.build()?;
-    let plan = with_generated(context, decorrelate(plan)?, table, 2)?;
+    let plan = LogicalPlanBuilder::from(plan).project(exprs)?.build()?;
+    let plan = with_generated(context, plan, table, 2)?;
     let assigned = values.into_iter().map(|(at, _)| at).collect();
     let each = EachRow { on_conflict: true, inserts: true, assigned, deletes: false };
     write(relation, WriteKind::Each(each), plan, 0, alias)
