@@ -177,7 +177,12 @@ fn is_plan(statement: &Statement) -> bool {
         Body::PropertyGraph(_) | Body::Utility(_) => false,
         Body::Sql { statement, .. } => matches!(
             statement.as_ref(),
-            Sql::Query(_) | Sql::Insert(_) | Sql::Update(_) | Sql::Delete(_) | Sql::Explain { .. }
+            Sql::Query(_)
+                | Sql::Insert(_)
+                | Sql::Update(_)
+                | Sql::Delete(_)
+                | Sql::Merge(_)
+                | Sql::Explain { .. }
         ),
     }
 }
@@ -340,7 +345,7 @@ async fn run_short(
     Short { plan: short, columns }: &Short,
     values: Vec<ScalarAndMetadata>,
 ) -> Result<Executed, PgError> {
-    let (store, target) = snapshot_and_target(session, short.writes(), true)?;
+    let (store, target) = snapshot_and_target(session, short.writes(), bound.kind)?;
     session.answers.set_store(&store);
     let values: Vec<ScalarValue> = values.into_iter().map(|value| value.value).collect();
     let context = session.engine.runtime.task_context();
@@ -364,15 +369,16 @@ async fn run_short(
 fn snapshot_and_target(
     session: &Session,
     writes: bool,
-    runs: bool,
+    kind: PlanKind,
 ) -> Result<(StoreSnapshot, Option<Arc<dyn WriteTarget>>), PgError> {
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
+    let runs = !matches!(kind, PlanKind::Explain { analyze: false, .. });
     if writes && runs && transaction.read_only {
         return Err(PgError::new(
             SqlState::READ_ONLY_SQL_TRANSACTION,
-            "cannot execute this statement in a read-only transaction",
+            format!("cannot execute {} in a read-only transaction", kind.command()),
         ));
     }
     let target = writes.then(|| session.write_target(transaction) as Arc<dyn WriteTarget>);
@@ -496,8 +502,7 @@ fn execution(
     writes: bool,
     kind: PlanKind,
 ) -> Result<Arc<Execution>, PgError> {
-    let runs = !matches!(kind, PlanKind::Explain { analyze: false, .. });
-    let (store, target) = snapshot_and_target(session, writes, runs)?;
+    let (store, target) = snapshot_and_target(session, writes, kind)?;
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };

@@ -6,9 +6,11 @@ mod graph_function;
 mod match_pattern;
 mod pattern_column;
 mod table_write;
+mod with_writes;
 
 pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
 pub use match_pattern::{MatchPattern, path_type};
 pub use table_write::{EachRow, RowAction, TableWrite, WriteKind};
+pub use with_writes::{WithWrites, WrittenRows};

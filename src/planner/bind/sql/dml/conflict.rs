@@ -221,7 +221,7 @@ fn do_update(
     let schema = Arc::clone(datafusion::logical_expr::UserDefinedLogicalNodeCore::schema(&node));
     let row_id = || Expr::Column(PlanColumn::from_name(ROW_ID));
     let updates = match &update.selection {
-        Some(selection) => condition(context, selection, &schema)?,
+        Some(selection) => condition(context, selection, &schema, "WHERE")?,
         None => lit(true),
     };
     let action = when(row_id().is_null(), lit(RowAction::Insert.code()))
@@ -275,18 +275,19 @@ fn columns_of(exprs: &[Expr], action: &Expr, name: &TableReference, table: &Tabl
     found
 }
 
-/// A condition, which must be boolean.
+/// A condition of a clause, which must be boolean.
 pub(super) fn condition(
     context: &BindContext,
     condition: &SqlExpr,
     schema: &DFSchema,
+    clause: &str,
 ) -> Result<Expr, PgError> {
     let expr = bind_expression(context, condition, schema)?;
     let ty = type_of(&expr, schema)?;
     if !matches!(ty, PgType::Bool | PgType::Unknown) {
         return Err(PgError::new(
             SqlState::DATATYPE_MISMATCH,
-            format!("argument of WHERE must be type boolean, not type {}", ty.name()),
+            format!("argument of {clause} must be type boolean, not type {}", ty.name()),
         ));
     }
     Ok(expr)
