@@ -22,17 +22,19 @@ use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
 use super::operator::{
-    ApplyExec, ApplyExecParts, ConflictLookupExec, RowSlot, TableWriteExec, WithWritesExec,
-    WrittenRowsTable,
+    ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, RowSlot, TableWriteExec,
+    WithWritesExec, WrittenRowsTable,
 };
 use super::runtime::Runtime;
 use super::scan::StoredTable;
-use super::write::WriteTarget;
+use super::write::{StatementLocks, WriteTarget};
 use crate::access::Admitted;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::graph::{ExpressionHook, GraphSnapshot};
-use crate::planner::node::{ConflictLookup, MatchPattern, TableWrite, WithWrites, WrittenRows};
+use crate::planner::node::{
+    ConflictLookup, LockRows, MatchPattern, TableWrite, WithWrites, WrittenRows,
+};
 use crate::planner::source::RelationSource;
 use crate::storage::{AdjacencyCache, StoreSnapshot};
 use crate::types::Oid;
@@ -56,6 +58,8 @@ pub struct Statement {
     pub system: Arc<dyn SystemRows>,
     /// Where writes go; `None` in a read-only statement.
     pub target: Option<Arc<dyn WriteTarget>>,
+    /// How rows are locked.
+    pub locks: Arc<StatementLocks>,
     /// Adjacency built before.
     pub adjacency: Arc<AdjacencyCache>,
     /// Makes physical expressions of properties that are SQL.
@@ -72,6 +76,7 @@ impl Statement {
         store: StoreSnapshot,
         system: Arc<dyn SystemRows>,
         target: Option<Arc<dyn WriteTarget>>,
+        locks: Arc<StatementLocks>,
         adjacency: Arc<AdjacencyCache>,
         expressions: ExpressionHook,
     ) -> Self {
@@ -80,6 +85,7 @@ impl Statement {
             store,
             system,
             target,
+            locks,
             adjacency,
             expressions,
             graphs: Mutex::default(),
@@ -281,6 +287,12 @@ impl ExtensionPlanner for Extensions {
             };
             let input = Arc::clone(&physical_inputs[0]);
             return Ok(Some(Arc::new(TableWriteExec::new(write, input, Arc::clone(target)))));
+        }
+        if let Some(lock) = node.as_any().downcast_ref::<LockRows>() {
+            let input = Arc::clone(&physical_inputs[0]);
+            let (locks, snapshot) =
+                (Arc::clone(&self.statement.locks), self.statement.store.commit);
+            return Ok(Some(Arc::new(LockRowsExec::new(lock, input, locks, snapshot))));
         }
         if let Some(apply) = node.as_any().downcast_ref::<BoundApply>() {
             let input = Arc::clone(&physical_inputs[0]);

@@ -62,6 +62,8 @@ pub struct Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.stop_timer();
+        self.transaction = None;
+        self.shared.locks.end();
         self.engine.unregister(self.shared.pid);
     }
 }
@@ -459,10 +461,7 @@ impl Session {
                 Ok(())
             }
             Some(transaction) => {
-                let result = match transaction.changed_anything() {
-                    true => transaction.commit(&self.database, &self.checks(&transaction)),
-                    false => Ok(()),
-                };
+                let result = self.commit(&transaction).await;
                 self.after_transaction(result.is_ok());
                 result
             }
@@ -473,6 +472,15 @@ impl Session {
             TransactionStatus::Failed => "idle in transaction (aborted)",
         });
         result
+    }
+
+    /// Commits a transaction and waits until it is durable (unless `synchronous_commit` is off) and visible.
+    pub(super) async fn commit(&self, transaction: &Transaction) -> Result<(), PgError> {
+        if !transaction.changed_anything() {
+            return Ok(());
+        }
+        let sync = self.shared.settings.lock().value("synchronous_commit") != "off";
+        transaction.commit(&self.database, &self.checks(transaction), sync)?.wait().await
     }
 
     /// An error happened: the implicit transaction is undone, an explicit one has failed.
@@ -561,6 +569,7 @@ impl Session {
         let number = self.engine.next_transaction();
         let locks = LockOwner::new(&self.database.locks, self.shared.pid.0, number);
         let transaction = Transaction::begin(&self.database, isolation, read_only, explicit, locks);
+        self.shared.locks.set_transaction(&transaction.locks);
         self.shared.begin_transaction(number);
         self.shared.undo.lock().before = Some(self.shared.settings.lock().clone());
         let mut settings = self.shared.settings.lock();
@@ -627,8 +636,11 @@ impl Session {
             ctes: Vec::new(),
             view_depth: 0,
             user: self.shared.user.clone(),
+            role: self.shared.caller.role,
             system: self.system,
+            view: None,
             resolved: None,
+            locking: Arc::default(),
             notices: Arc::default(),
         }
     }

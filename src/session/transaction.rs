@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
+use super::durable::PendingCommit;
 use super::engine::{DatabaseState, HeldSnapshot};
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
@@ -108,6 +109,22 @@ impl Transaction {
         Ok(())
     }
 
+    /// Takes the newest snapshot for looking names up; the next statement takes its own, if it takes one at all.
+    ///
+    /// # Errors
+    /// As [`Self::snapshot`].
+    pub(super) fn look(&mut self, database: &Arc<DatabaseState>) -> Result<(), PgError> {
+        let started = self.started;
+        let result = self.snapshot(database);
+        self.started = started;
+        result
+    }
+
+    /// Whether it has a snapshot that stays.
+    pub(super) fn keeps_its_snapshot(&self) -> bool {
+        self.started && self.keeps_snapshot()
+    }
+
     /// Whether it has anything to commit.
     pub(super) fn changed_anything(&self) -> bool {
         self.catalog_base.is_some() || !self.writes.lock().is_empty()
@@ -136,22 +153,23 @@ impl Transaction {
         self.catalog = Arc::new(catalog);
     }
 
-    /// Makes its work visible to all.
+    /// Makes its work durable and visible to all, which the caller must wait for.
     ///
     /// # Errors
-    /// `40001`, `23…`: see [`DatabaseState::commit`].
+    /// `40001`, `23…`, `58030`: see [`DatabaseState::commit`].
     pub(super) fn commit(
         &self,
-        database: &DatabaseState,
+        database: &Arc<DatabaseState>,
         check: &dyn RowCheck,
-    ) -> Result<(), PgError> {
+        sync: bool,
+    ) -> Result<PendingCommit, PgError> {
         let writes = self.writes.lock().clone();
         let catalog = self.catalog_base.map(|base| (base, Arc::clone(&self.catalog)));
         if writes.is_empty() && catalog.is_none() {
-            return Ok(());
+            return Ok(PendingCommit::Now);
         }
         writes.check_deferred(&self.catalog)?;
-        database.commit(&writes, catalog, check)
+        database.commit(&writes, catalog, check, sync)
     }
 
     /// SAVEPOINT

@@ -9,7 +9,7 @@ use datafusion::common::metadata::ScalarAndMetadata;
 use futures::StreamExt;
 use sqlparser::ast::{
     CloseCursor, ContextModifier, Declare, DeclareType, DiscardObject, Expr, FetchDirection, Ident,
-    ObjectName, Reset, Set, SetSessionParamKind, Statement as Sql, TransactionAccessMode,
+    Lock, ObjectName, Reset, Set, SetSessionParamKind, Statement as Sql, TransactionAccessMode,
     TransactionIsolationLevel, TransactionMode, UnaryOperator, Value,
 };
 
@@ -19,9 +19,12 @@ use super::statements::{PortalRows, Progress, read};
 use super::transaction::Isolation;
 use super::{pipeline, set_constraints, settings};
 use crate::error::{PgError, Severity, SqlState};
+use crate::functions::context::LockFacts as _;
 use crate::parser::{Body, Statement, Utility};
 use crate::planner::bind::PlanKind;
 use crate::planner::bind::sql::{bind_expression, fold, sql_type};
+use crate::storage::TableLock;
+use crate::storage::locks::WhenHeld;
 use crate::types::pg_type::PgType;
 
 /// Whether a statement is allowed in a failed transaction.
@@ -69,6 +72,7 @@ fn is_session_statement(statement: &Sql) -> bool {
             | Sql::Declare { .. }
             | Sql::Close { .. }
             | Sql::Discard { .. }
+            | Sql::Lock(_)
     )
 }
 
@@ -103,7 +107,7 @@ pub(super) async fn run(
             })
         }
         Sql::Commit { chain: false, modifier: None, .. } => {
-            commit(session).map(|tag| Some(Outcome::Command(tag)))
+            commit(session).await.map(|tag| Some(Outcome::Command(tag)))
         }
         Sql::Rollback { chain: false, savepoint: None } => {
             rollback(session);
@@ -154,8 +158,33 @@ pub(super) async fn run(
         Sql::Discard { object_type } => {
             discard(session, object_type).map(|tag| Some(Outcome::Command(tag)))
         }
+        Sql::Lock(lock) => {
+            lock_tables(session, lock).await?;
+            command("LOCK TABLE")
+        }
         _ => Ok(None),
     }
+}
+
+/// `LOCK TABLE`. Takes no snapshot, so that the first query behind it sees what was waited for.
+async fn lock_tables(session: &mut Session, lock: &Lock) -> Result<(), PgError> {
+    use sqlparser::ast::LockTableMode as Mode;
+    in_block(session, "LOCK TABLE")?;
+    let mode = match lock.lock_mode {
+        Some(Mode::AccessShare) => TableLock::AccessShare,
+        Some(Mode::RowShare) => TableLock::RowShare,
+        Some(Mode::RowExclusive) => TableLock::RowExclusive,
+        Some(Mode::ShareUpdateExclusive) => TableLock::ShareUpdateExclusive,
+        Some(Mode::Share) => TableLock::Share,
+        Some(Mode::ShareRowExclusive) => TableLock::ShareRowExclusive,
+        Some(Mode::Exclusive) => TableLock::Exclusive,
+        Some(Mode::AccessExclusive) | None => TableLock::AccessExclusive,
+    };
+    let when_held = if lock.nowait { WhenHeld::Fail } else { WhenHeld::Wait };
+    for target in &lock.tables {
+        session.lock_named(&target.name, mode, when_held).await?;
+    }
+    Ok(())
 }
 
 fn last_name(name: &ObjectName) -> String {
@@ -230,7 +259,7 @@ fn no_transaction(session: &Session) {
     );
 }
 
-fn commit(session: &mut Session) -> Result<String, PgError> {
+async fn commit(session: &mut Session) -> Result<String, PgError> {
     let explicit = session.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
     if !explicit {
         no_transaction(session);
@@ -240,7 +269,7 @@ fn commit(session: &mut Session) -> Result<String, PgError> {
         session.after_transaction(false);
         return Ok("ROLLBACK".to_owned());
     }
-    let result = transaction.commit(&session.database, &session.checks(&transaction));
+    let result = session.commit(&transaction).await;
     session.after_transaction(result.is_ok());
     result.map(|()| "COMMIT".to_owned())
 }
@@ -834,6 +863,7 @@ fn discard(session: &mut Session, what: &DiscardObject) -> Result<String, PgErro
             session.statements.close_all_prepared();
             session.shared.settings.lock().reset_all();
             session.shared.sequence_state.lock().clear();
+            session.shared.unlock_all();
             Ok("DISCARD ALL".to_owned())
         }
         DiscardObject::PLANS => Ok("DISCARD PLANS".to_owned()),

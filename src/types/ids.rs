@@ -2,10 +2,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+        )]
         pub struct $name(pub $inner);
 
         impl fmt::Display for $name {
@@ -47,6 +51,25 @@ impl Oid {
     pub const INVALID: Self = Self(0);
     /// The first identifier given to objects that users make (`FirstNormalObjectId`).
     pub const FIRST_NORMAL: Self = Self(16384);
+}
+
+/// A number, or two, that clients agree on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AdvisoryKey {
+    /// One 64-bit number.
+    One(i64),
+    /// Two 32-bit numbers.
+    Two(i32, i32),
+}
+
+impl AdvisoryKey {
+    /// As `pg_locks` writes it: `classid`, `objid`, `objsubid`.
+    pub fn parts(self) -> (u32, u32, u16) {
+        match self {
+            Self::One(key) => ((key as u64 >> 32) as u32, key as u32, 1),
+            Self::Two(one, two) => (one as u32, two as u32, 2),
+        }
+    }
 }
 
 /// A reference to a graph element in a plan: which element table of the graph, and which row of its snapshot.

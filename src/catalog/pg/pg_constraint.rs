@@ -144,11 +144,9 @@ impl ForeignPair<'_> {
 
 /// The key of the referenced table that a foreign key rests on: its columns in any order.
 fn referenced_index(target: &Arc<Relation>, columns: &[usize]) -> Oid {
-    let same_columns = |key: &[usize]| {
-        key.len() == columns.len() && columns.iter().all(|column| key.contains(column))
-    };
+    let Some(table) = stored(target) else { return Oid::INVALID };
     indexes_of(target)
-        .find(|index| same_columns(index.columns))
+        .find(|index| index.unique && index.is_over(table, columns))
         .map_or(Oid::INVALID, |index| index.oid)
 }
 
@@ -183,7 +181,7 @@ fn push(
         contype: facts.contype,
         condeferrable: constraint.timing != ConstraintTiming::NotDeferrable,
         condeferred: constraint.timing == ConstraintTiming::InitiallyDeferred,
-        convalidated: true,
+        convalidated: constraint.validated,
         conrelid: relation.oid,
         contypid: Oid::INVALID,
         conindid: facts.index,

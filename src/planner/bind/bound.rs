@@ -100,8 +100,8 @@ impl PlanKind {
         }
     }
 
-    /// The statement's first word, for messages.
-    pub fn command(self) -> &'static str {
+    /// Its first word.
+    pub fn verb(self) -> &'static str {
         match self {
             Self::Select | Self::SelectWithWrites => "SELECT",
             Self::Insert { .. } => "INSERT",

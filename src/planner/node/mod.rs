@@ -3,6 +3,7 @@
 mod apply;
 mod conflict_lookup;
 mod graph_function;
+mod lock_rows;
 mod match_pattern;
 mod pattern_column;
 mod table_write;
@@ -11,6 +12,7 @@ mod with_writes;
 pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
+pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
 pub use match_pattern::{MatchPattern, path_type};
 pub use table_write::{EachRow, RowAction, TableWrite, WriteKind};
 pub use with_writes::{WithWrites, WrittenRows};
