@@ -16,6 +16,8 @@ mod deferred;
 mod foreign;
 mod keys;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod whole;
 
 use arrow::array::{ArrayRef, RecordBatch};
