@@ -484,7 +484,7 @@ impl Session {
         self.shared.now().token.cancel();
         match &mut self.transaction {
             Some(transaction) if transaction.explicit => {
-                transaction.failed = true;
+                transaction.fail();
                 self.shared.set_state("idle in transaction (aborted)");
             }
             Some(_) => {

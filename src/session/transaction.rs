@@ -204,6 +204,12 @@ impl Transaction {
         Ok(())
     }
 
+    /// An error happened: what it locked since its last savepoint is free for others.
+    pub(super) fn fail(&mut self) {
+        self.failed = true;
+        self.locks.release_after(self.savepoints.last().map_or(0, |savepoint| savepoint.locks));
+    }
+
     /// RELEASE SAVEPOINT.
     ///
     /// # Errors
