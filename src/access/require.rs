@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 
 use crate::catalog::PropertySource;
 use crate::error::PgError;
-use crate::planner::bind::sql::ddl::DdlCommand;
+use crate::planner::bind::sql::ddl::{DdlCommand, ObjectChange};
 use crate::planner::node::{
     Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, LockRows, MatchPattern,
     TableWrite, WriteKind,
@@ -273,6 +273,18 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
             }
         }
         DdlCommand::CreateTable(table) => needs.add(table.schema, Right::Create, Need::Whole),
+        DdlCommand::AlterObject { object, change, tag: _ } => {
+            needs.add(object.owned(), Right::Own, Need::Whole);
+            if let ObjectChange::SetSchema(schema) = change {
+                needs.add(*schema, Right::Create, Need::Whole);
+            }
+        }
+        DdlCommand::CreateIndex(index) => needs.add(index.relation.oid, Right::Own, Need::Whole),
+        DdlCommand::DropIndexes { indexes, missing: _, cascade: _ } => {
+            for (table, _) in indexes {
+                needs.add(table.oid, Right::Own, Need::Whole);
+            }
+        }
         DdlCommand::AlterTable { relation, steps: _ }
         | DdlCommand::AlterGraph { relation, graph: _ }
         | DdlCommand::Comment { relation, column: _, text: _ } => {

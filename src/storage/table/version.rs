@@ -19,6 +19,24 @@ const SMALL_CHUNKS_MAX: usize = 8;
 
 static NEXT_STAMP: AtomicU64 = AtomicU64::new(1);
 
+/// Chunks of a version with their indexes of some columns: see [`TableVersion::probe`].
+pub struct KeyProbe<'a> {
+    chunks: Vec<(&'a Chunk, u64, Arc<KeyIndex>)>,
+}
+
+impl KeyProbe<'_> {
+    /// Gives position and id of each live row with this encoded key.
+    pub fn find(&self, key: &[u8], mut found: impl FnMut(u64, RowId)) {
+        for (chunk, start, index) in &self.chunks {
+            index.find(key, |offset| {
+                if chunk.is_live(offset) {
+                    found(start + offset as u64, chunk.row_id(offset));
+                }
+            });
+        }
+    }
+}
+
 /// A table's rows at one moment.
 #[derive(Debug, Clone)]
 pub struct TableVersion {
@@ -55,6 +73,26 @@ impl TableVersion {
         }
         let stamp = NEXT_STAMP.fetch_add(1, Ordering::Relaxed);
         Self { table, stamp, schema, chunks, starts, positions, next_row }
+    }
+
+    /// A table as it was stored.
+    pub(in crate::storage) fn restore(
+        table: Oid,
+        schema: SchemaRef,
+        chunks: Vec<Arc<Chunk>>,
+        next_row: u64,
+    ) -> Self {
+        Self::of(table, schema, chunks, Arc::new(AtomicU64::new(next_row)))
+    }
+
+    /// The id that the next new row will get.
+    pub(in crate::storage) fn next_row(&self) -> u64 {
+        self.next_row.load(Ordering::Relaxed)
+    }
+
+    /// Takes all ids below `end`, as they were given before.
+    pub(in crate::storage) fn give_no_id_below(&self, end: RowId) {
+        self.next_row.fetch_max(end.0, Ordering::Relaxed);
     }
 
     /// The chunks, in order of position.
@@ -198,19 +236,42 @@ impl TableVersion {
     ) -> Result<Vec<u64>, ArrowError> {
         let mut found = Vec::new();
         for (chunk, start) in self.chunks.iter().zip(&self.starts) {
-            found.extend(
-                index(chunk)?
-                    .find(key)
-                    .iter()
-                    .filter(|offset| chunk.is_live(**offset as usize))
-                    .map(|offset| start + u64::from(*offset)),
-            );
+            index(chunk)?.find(key, |offset| {
+                if chunk.is_live(offset) {
+                    found.push(start + offset as u64);
+                }
+            });
         }
         Ok(found)
     }
 
+    /// Finds many keys: the indexes of the chunks where any of `keys` can be.
+    pub fn probe(&self, columns: &[usize], keys: &EncodedKeys) -> Result<KeyProbe<'_>, ArrowError> {
+        self.probe_between(columns, keys.range())
+    }
+
+    /// As [`Self::probe`], for encoded keys between two.
+    pub fn probe_between(
+        &self,
+        columns: &[usize],
+        range: Option<(&[u8], &[u8])>,
+    ) -> Result<KeyProbe<'_>, ArrowError> {
+        let mut chunks = Vec::new();
+        if let Some((least, greatest)) = range {
+            for (chunk, start) in self.chunks.iter().zip(&self.starts) {
+                let index = chunk.key_index(columns)?;
+                if index.meets(least, greatest) {
+                    chunks.push((chunk.as_ref(), *start, index));
+                }
+            }
+        }
+        Ok(KeyProbe { chunks })
+    }
+
     /// The same rows under another schema: columns are taken from `map` in its order, `None` being a new all-null or
     /// constant column given by `fill`.
+    ///
+    /// Deleted rows are left out: they may hold values that `reshape` would refuse.
     pub fn reshape(
         &self,
         schema: SchemaRef,
@@ -220,8 +281,16 @@ impl TableVersion {
             .chunks
             .iter()
             .map(|chunk| {
-                let batch = reshape(&chunk.batch)?;
-                Ok(Arc::new(Chunk::with_rows(batch, chunk.rows.clone(), chunk.deleted.clone())))
+                if chunk.deleted.is_none() {
+                    let batch = reshape(&chunk.batch)?;
+                    return Ok(Arc::new(Chunk::with_rows(batch, chunk.rows.clone(), None)));
+                }
+                let ids: Vec<RowId> = (0..chunk.len())
+                    .filter(|offset| chunk.is_live(*offset))
+                    .map(|offset| chunk.row_id(offset))
+                    .collect();
+                let batch = reshape(&chunk.live_batch(&chunk.batch)?)?;
+                Ok(Arc::new(Chunk::with_rows(batch, RowIds::of(&ids), None)))
             })
             .collect::<Result<_, ArrowError>>()?;
         Ok(Self::of(self.table, schema, chunks, Arc::clone(&self.next_row)))
@@ -264,20 +333,13 @@ fn merge(tail: &[Arc<Chunk>], schema: &SchemaRef) -> Result<Chunk, ArrowError> {
     }
     let batch = concat_batches(schema, &batches)?;
     if ids.is_sorted() {
-        return Ok(Chunk::with_rows(batch, sorted_ids(ids), None));
+        return Ok(Chunk::with_rows(batch, RowIds::of_numbers(ids), None));
     }
     let mut order: Vec<u32> = (0..ids.len() as u32).collect();
     order.sort_unstable_by_key(|at| ids[*at as usize]);
     let sorted: Vec<u64> = order.iter().map(|at| ids[*at as usize]).collect();
     let batch = arrow::compute::take_record_batch(&batch, &arrow::array::UInt32Array::from(order))?;
-    Ok(Chunk::with_rows(batch, sorted_ids(sorted), None))
-}
-
-fn sorted_ids(ids: Vec<u64>) -> RowIds {
-    match (ids.first(), ids.last()) {
-        (Some(first), Some(last)) if last - first + 1 == ids.len() as u64 => RowIds::Range(*first),
-        _ => RowIds::Sorted(ids.into()),
-    }
+    Ok(Chunk::with_rows(batch, RowIds::of_numbers(sorted), None))
 }
 
 impl TableVersion {
