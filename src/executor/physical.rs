@@ -26,12 +26,14 @@ use super::operator::{
 };
 use super::runtime::Runtime;
 use super::scan::StoredTable;
+use super::reads::ReadLog;
 use super::write::{StatementLocks, WriteTarget};
 use crate::access::Admitted;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::graph::{ExpressionHook, GraphSnapshot};
 use crate::planner::node::{ConflictLookup, LockRows, MatchPattern, TableWrite};
+use crate::planner::pattern::BoundPattern;
 use crate::planner::source::RelationSource;
 use crate::storage::{AdjacencyCache, StoreSnapshot};
 use crate::types::Oid;
@@ -57,6 +59,8 @@ pub struct Statement {
     pub target: Option<Arc<dyn WriteTarget>>,
     /// How rows are locked.
     pub locks: Arc<StatementLocks>,
+    /// Where reads are noted, in a serializable transaction.
+    pub reads: Option<Arc<ReadLog>>,
     /// Adjacency built before.
     pub adjacency: Arc<AdjacencyCache>,
     /// Makes physical expressions of properties that are SQL.
@@ -72,6 +76,7 @@ impl Statement {
         system: Arc<dyn SystemRows>,
         target: Option<Arc<dyn WriteTarget>>,
         locks: Arc<StatementLocks>,
+        reads: Option<Arc<ReadLog>>,
         adjacency: Arc<AdjacencyCache>,
         expressions: ExpressionHook,
     ) -> Self {
@@ -81,9 +86,22 @@ impl Statement {
             system,
             target,
             locks,
+            reads,
             adjacency,
             expressions,
             graphs: Mutex::default(),
+        }
+    }
+
+    /// Notes that a pattern reads its element tables, whichever rows of them.
+    fn note_pattern(&self, pattern: &BoundPattern) {
+        let Some(reads) = &self.reads else { return };
+        let vertices = pattern.vertices.iter().flat_map(|vertex| &vertex.tables);
+        let edges = pattern.edges.iter().flat_map(|edge| &edge.tables);
+        let vertices = vertices.filter_map(|at| pattern.graph.vertices.get(usize::from(*at)));
+        let edges = edges.filter_map(|at| pattern.graph.edges.get(usize::from(*at)));
+        for table in vertices.map(|v| v.relation).chain(edges.map(|edge| edge.element.relation)) {
+            reads.note(table, None);
         }
     }
 
@@ -178,6 +196,7 @@ fn provider(
                 relation: Arc::clone(relation),
                 version: Arc::clone(version),
                 schema: source.schema(),
+                reads: statement.reads.clone(),
             };
             Ok(Some(provider_as_source(Arc::new(table))))
         }
@@ -263,6 +282,7 @@ impl ExtensionPlanner for Extensions {
             return Ok(Some(Arc::new(ConflictLookupExec::new(lookup, input, Arc::clone(target)))));
         }
         if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
+            self.statement.note_pattern(&pattern.pattern);
             let graph = self.statement.graph(pattern.pattern.graph.oid)?;
             let input = physical_inputs.first().cloned();
             let bound = crate::executor::graph::lower_match(
