@@ -24,9 +24,9 @@ use super::apply::{BoundApply, bind_cells};
 use super::operator::{
     ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, TableWriteExec,
 };
+use super::reads::ReadLog;
 use super::runtime::Runtime;
 use super::scan::StoredTable;
-use super::reads::ReadLog;
 use super::write::{StatementLocks, WriteTarget};
 use crate::access::Admitted;
 use crate::catalog::{Catalog, Relation, RelationKind};

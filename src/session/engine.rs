@@ -8,8 +8,8 @@ use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
 use super::durable::{CLUSTER, CounterLog, PendingCommit, open_store, store_first};
-use super::serializable::Serializable;
 use super::identity::{LoginMethod, LoginRequest};
+use super::serializable::Serializable;
 use super::shared::SessionShared;
 use crate::access::login::mock_verifier;
 use crate::catalog::stored::counters;

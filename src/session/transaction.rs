@@ -10,8 +10,8 @@ use super::engine::{DatabaseState, HeldSnapshot};
 use super::serializable::{Member, Pending};
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
-use crate::executor::write::{RowCheck, Writes};
 use crate::executor::ReadLog;
+use crate::executor::write::{RowCheck, Writes};
 use crate::storage::LockOwner;
 
 /// How much of what others commit a transaction sees.

@@ -209,7 +209,9 @@ pub(super) fn isolation(name: &str) -> Result<Isolation, PgError> {
             SqlState::INVALID_PARAMETER_VALUE,
             format!("invalid value for parameter \"transaction_isolation\": \"{name}\""),
         )
-        .hint("Available values: serializable, repeatable read, read committed, read uncommitted.")),
+        .hint(
+            "Available values: serializable, repeatable read, read committed, read uncommitted.",
+        )),
     }
 }
 
@@ -524,7 +526,7 @@ fn apply_modes(
         match isolation {
             Isolation::ReadCommitted => "read committed",
             Isolation::RepeatableRead => "repeatable read",
-                Isolation::Serializable => "serializable",
+            Isolation::Serializable => "serializable",
         },
     );
     settings.initialize("transaction_read_only", if read_only { "on" } else { "off" });

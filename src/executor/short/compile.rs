@@ -93,16 +93,17 @@ fn shape_fits(plan: &LogicalPlan) -> bool {
 fn has_query(expr: &Expr) -> bool {
     expr.exists(|expr| {
         let waits = matches!(expr, Expr::ScalarFunction(call) if call.func.as_async().is_some());
-        Ok(waits || matches!(
-            expr,
-            Expr::ScalarSubquery(_)
-                | Expr::InSubquery(_)
-                | Expr::Exists(_)
-                | Expr::SetComparison(_)
-                | Expr::OuterReferenceColumn(..)
-                | Expr::AggregateFunction(_)
-                | Expr::WindowFunction(_)
-        ))
+        Ok(waits
+            || matches!(
+                expr,
+                Expr::ScalarSubquery(_)
+                    | Expr::InSubquery(_)
+                    | Expr::Exists(_)
+                    | Expr::SetComparison(_)
+                    | Expr::OuterReferenceColumn(..)
+                    | Expr::AggregateFunction(_)
+                    | Expr::WindowFunction(_)
+            ))
     })
     .unwrap_or(true)
 }

@@ -266,11 +266,7 @@ impl Entry {
     ///
     /// # Errors
     /// That one, if the new waiter would wait for it too.
-    pub(super) fn queue(
-        &mut self,
-        resource: Resource,
-        waiter: Waiter,
-    ) -> Result<(), (Who, Wait)> {
+    pub(super) fn queue(&mut self, resource: Resource, waiter: Waiter) -> Result<(), (Who, Wait)> {
         let place = waiter.wait.place;
         let excludes = |session: i32, mode: Mode| {
             self.holders.iter().any(|holder| {
