@@ -26,6 +26,7 @@ mod privilege_facts;
 mod sequences;
 mod serializable;
 mod session_impl;
+mod set_constraints;
 pub mod settings;
 mod shared;
 mod statements;

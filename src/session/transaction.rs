@@ -212,10 +212,11 @@ impl Transaction {
         let catalog = self.catalog_base.map(|base| (base, Arc::clone(&self.catalog)));
         let is_empty = writes.is_empty() && catalog.is_none();
         let Some(member) = &self.serializable else {
-            return match is_empty {
-                true => Ok(PendingCommit::Now),
-                false => database.commit(&writes, catalog, check, sync).map(|(_, wait)| wait),
-            };
+            if is_empty {
+                return Ok(PendingCommit::Now);
+            }
+            writes.check_deferred(&self.catalog)?;
+            return database.commit(&writes, catalog, check, sync).map(|(_, wait)| wait);
         };
         let pending = (!is_empty)
             .then(|| Pending { changes: writes.changes(), after: writes.view().clone() });
@@ -224,6 +225,7 @@ impl Transaction {
             turn.committed(None);
             return Ok(PendingCommit::Now);
         };
+        writes.check_deferred(&self.catalog)?;
         let (commit, wait) = database.commit(&writes, catalog, check, sync)?;
         turn.committed(Some((commit, pending)));
         Ok(wait)
