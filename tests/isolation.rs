@@ -97,6 +97,9 @@ impl Stage {
 
     /// The answer of a session that runs a statement; `None` once it waits.
     async fn settle(&mut self, name: &str) -> Option<Answer> {
+        // So long that a timeout or a deadlock of a few milliseconds ends the wait first.
+        const POLLS_MIN: u32 = 40;
+        let mut polls = 0;
         loop {
             let actor = self.actors.get_mut(name)?;
             let pid = actor.pid;
@@ -106,8 +109,9 @@ impl Stage {
                     actor.pending = None;
                     return Some(answer.unwrap());
                 }
-                Err(_) if self.is_blocked(pid).await => return None,
-                Err(_) => {}
+                Err(_) if !self.is_blocked(pid).await => polls = 0,
+                Err(_) if polls > POLLS_MIN => return None,
+                Err(_) => polls += 1,
             }
         }
     }
@@ -265,8 +269,9 @@ fn statement(random: &mut rand::rngs::StdRng) -> String {
         ),
         2 => format!("UPDATE a SET v = (SELECT count(*) FROM b WHERE d = {one}) WHERE id = {two}"),
         3 => format!(
-            "UPDATE a SET v = (SELECT count(*) FROM GRAPH_TABLE (g MATCH (x IS a)-[IS b]->(y IS a) \
-             WHERE x.id = {one} COLUMNS (y.id AS y))) WHERE id = {two}"
+            "UPDATE a SET v = found.n FROM (SELECT count(*) AS n FROM GRAPH_TABLE (g MATCH \
+             (x IS a)-[IS b]->(y IS a) WHERE x.id = {one} COLUMNS (y.id AS y))) AS found \
+             WHERE id = {two}"
         ),
         4 => format!(
             "INSERT INTO b SELECT {edge}, {one}, (SELECT max(v) % 4 + 1 FROM a) \

@@ -220,7 +220,8 @@ impl Members {
 fn reads_before(first: &Member, pending: &Pending, last: CommitNo) -> bool {
     let in_danger = match &*first.state.lock() {
         State::Running => !first.read_only || last <= first.snapshot.commit,
-        State::Ended { written: Some(written), .. } => last < written.commit,
+        // The first and the last may be one.
+        State::Ended { written: Some(written), .. } => last <= written.commit,
         State::Ended { written: None, .. } => last <= first.snapshot.commit,
         State::RolledBack => false,
     };
