@@ -36,6 +36,7 @@ struct Actor {
 impl Actor {
     async fn new(engine: &Arc<Engine>) -> Self {
         let mut session = Session::local(engine, "graphwire").await.unwrap();
+        session.run_text("SET deadlock_timeout = '5ms'").await.unwrap();
         let pid = session.pid().0;
         let (statements, mut received) =
             mpsc::unbounded_channel::<(String, oneshot::Sender<Answer>)>();

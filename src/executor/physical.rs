@@ -310,7 +310,7 @@ impl ExtensionPlanner for Extensions {
         if let Some(lock) = node.as_any().downcast_ref::<LockRows>() {
             let input = Arc::clone(&physical_inputs[0]);
             let (locks, snapshot) =
-                (Arc::clone(&self.statement.locks), self.statement.store.commit);
+                (Arc::clone(&self.statement.locks), self.statement.store.clone());
             return Ok(Some(Arc::new(LockRowsExec::new(lock, input, locks, snapshot))));
         }
         if let Some(apply) = node.as_any().downcast_ref::<BoundApply>() {
