@@ -62,7 +62,8 @@ fn text(answer: Answer, session: &Session) -> Vec<String> {
                 for row in cells(result, &session.output_settings()).unwrap() {
                     let row: Vec<String> =
                         row.into_iter().map(|cell| cell.unwrap_or_else(|| "NULL".into())).collect();
-                    lines.push(row.join(" "));
+                    let row = row.join(" ");
+                    lines.push(if row.is_empty() { "''".to_owned() } else { row });
                 }
                 lines.push(format!("({})", result.tag));
             }
