@@ -89,18 +89,10 @@ fn shape_fits(plan: &LogicalPlan) -> bool {
     walked.is_ok() && scans <= 1
 }
 
-<<<<<<< HEAD
 /// Queries, aggregates and functions that wait are run by operators.
 fn needs_operators(expr: &Expr) -> bool {
     expr.exists(|expr| {
         Ok(waits(expr)
-=======
-/// Whether an expression cannot be computed at once, from one row.
-fn has_query(expr: &Expr) -> bool {
-    expr.exists(|expr| {
-        let waits = matches!(expr, Expr::ScalarFunction(call) if call.func.as_async().is_some());
-        Ok(waits
->>>>>>> main
             || matches!(
                 expr,
                 Expr::ScalarSubquery(_)
