@@ -6,7 +6,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::catalog::memory::MemTable;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::provider_as_source;
@@ -23,7 +22,7 @@ use parking_lot::Mutex;
 use super::apply::{BoundApply, bind_cells};
 use super::operator::{ApplyExec, ApplyExecParts, ConflictLookupExec, TableWriteExec};
 use super::runtime::Runtime;
-use super::scan::StoredTable;
+use super::scan::{KnownRows, StoredTable};
 use super::write::WriteTarget;
 use crate::access::Admitted;
 use crate::catalog::{Catalog, Relation, RelationKind};
@@ -150,7 +149,7 @@ fn provider(
     match &relation.kind {
         RelationKind::System(_) | RelationKind::Sequence(_) => {
             let rows = statement.system.rows(relation)?;
-            let table = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
+            let table = KnownRows { name: relation.name.clone(), rows };
             Ok(Some(provider_as_source(Arc::new(table))))
         }
         RelationKind::Table(_) | RelationKind::MaterializedView(_) => {

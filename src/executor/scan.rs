@@ -6,7 +6,6 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
-use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Column, DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{
@@ -14,7 +13,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::operator::ScanExec;
+use super::operator::{RowsExec, ScanExec};
 use crate::catalog::{ConstraintKind, Relation};
 use crate::storage::{EncodedKeys, TableVersion};
 
@@ -60,7 +59,8 @@ impl TableProvider for StoredTable {
         let schema = Arc::new(self.schema.project(&projection)?);
         if let Some(positions) = self.find_by_key(filters)? {
             let batch = self.rows_at(&positions, &projection, &schema)?;
-            return Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None)?);
+            let title = format!("KeyLookupExec: {}", self.relation.name);
+            return Ok(Arc::new(RowsExec::new(title, batch)));
         }
         let partitions = state.config().target_partitions();
         // With filters above, a limit says nothing about how many rows must be read.
@@ -73,6 +73,38 @@ impl TableProvider for StoredTable {
             partitions,
             fetch,
         )))
+    }
+}
+
+/// Rows that are known when a statement is planned: a system relation's.
+#[derive(Debug)]
+pub(super) struct KnownRows {
+    pub(super) name: String,
+    pub(super) rows: RecordBatch,
+}
+
+#[async_trait]
+impl TableProvider for KnownRows {
+    fn schema(&self) -> SchemaRef {
+        self.rows.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let rows = match projection {
+            Some(columns) => self.rows.project(columns)?,
+            None => self.rows.clone(),
+        };
+        Ok(Arc::new(RowsExec::new(format!("ScanExec: {}", self.name), rows)))
     }
 }
 

@@ -56,7 +56,8 @@ fn rewrite(
     let plan = rules::apply_subqueries(plan, decorrelate)?;
     // Ours come last: DataFusion's have brought conditions down to the patterns by then.
     let own = Optimizer::with_rules(vec![Arc::new(rules::PushDownPattern)]);
-    Ok(own.optimize(state.optimize(&plan)?, state, |_, _| {})?)
+    let plan = own.optimize(state.optimize(&plan)?, state, |_, _| {})?;
+    Ok(rules::name_join_keys(plan)?)
 }
 
 fn settled(plan: LogicalPlan) -> Result<LogicalPlan, PgError> {

@@ -1,7 +1,9 @@
 //! One rule in one file.
 
+mod name_join_keys;
 mod push_down_pattern;
 mod subqueries;
 
+pub use name_join_keys::name_join_keys;
 pub use push_down_pattern::PushDownPattern;
 pub use subqueries::{apply_subqueries, is_settled};

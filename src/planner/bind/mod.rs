@@ -103,7 +103,7 @@ fn explain_options(
 
 fn unsupported_utility(utility: &Utility) -> PgError {
     let (name, hint) = match utility {
-        Utility::Move(_) => ("MOVE", "FETCH the rows and leave them."),
+        Utility::Move(_) => ("MOVE", "It is carried out outside of a plan."),
         Utility::SetConstraints { .. } => {
             ("SET CONSTRAINTS", "Constraints are checked at the end of each statement.")
         }
@@ -160,7 +160,7 @@ fn bind_cypher(context: &BindContext, statement: &CypherStatement) -> Result<Bou
     let columns = bound
         .columns
         .into_iter()
-        .map(|(name, ty)| BoundColumn { name, ty, table: 0, attnum: 0 })
+        .map(|(name, ty)| BoundColumn { name, ty, table: 0, attnum: 0, declared: false })
         .collect();
     let plan = BoundPlan {
         plan: bound.plan,
