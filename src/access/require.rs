@@ -12,8 +12,8 @@ use crate::catalog::PropertySource;
 use crate::error::PgError;
 use crate::planner::bind::sql::ddl::DdlCommand;
 use crate::planner::node::{
-    Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, MatchPattern, TableWrite,
-    WriteKind,
+    Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, MatchPattern, Series,
+    TableWrite, WriteKind,
 };
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
@@ -170,6 +170,9 @@ fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Re
     }
     if node.as_any().is::<Apply>() {
         // Both its plans are inputs, which the walk reaches.
+        return Ok(());
+    }
+    if node.as_any().is::<Series>() {
         return Ok(());
     }
     Err(PgError::internal(format!("what node {} touches is not known", node.name())))

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DFSchema, DataFusionError, Result};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
@@ -20,7 +20,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
-use super::operator::{ApplyExec, ApplyExecParts, ConflictLookupExec, TableWriteExec};
+use super::operator::{ApplyExec, ApplyExecParts, ConflictLookupExec, SeriesExec, TableWriteExec};
 use super::runtime::Runtime;
 use super::scan::{KnownRows, StoredTable};
 use super::write::WriteTarget;
@@ -28,7 +28,7 @@ use crate::access::Admitted;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::graph::{ExpressionHook, GraphSnapshot};
-use crate::planner::node::{ConflictLookup, MatchPattern, TableWrite};
+use crate::planner::node::{ConflictLookup, MatchPattern, Series, TableWrite};
 use crate::planner::source::RelationSource;
 use crate::storage::{AdjacencyCache, StoreSnapshot};
 use crate::types::Oid;
@@ -227,6 +227,16 @@ impl ExtensionPlanner for Extensions {
             };
             let input = Arc::clone(&physical_inputs[0]);
             return Ok(Some(Arc::new(TableWriteExec::new(write, input, Arc::clone(target)))));
+        }
+        if let Some(series) = node.as_any().downcast_ref::<Series>() {
+            let empty = DFSchema::empty();
+            let args = series
+                .args
+                .iter()
+                .map(|arg| planner.create_physical_expr(arg, &empty, state, context))
+                .collect::<Result<Vec<_>>>()?;
+            let schema = Arc::clone(UserDefinedLogicalNodeCore::schema(series).inner());
+            return Ok(Some(Arc::new(SeriesExec::new(args, series.session.clone(), schema))));
         }
         if let Some(apply) = node.as_any().downcast_ref::<BoundApply>() {
             let input = Arc::clone(&physical_inputs[0]);

@@ -26,6 +26,7 @@ mod reachability;
 mod rows_exec;
 mod scan_exec;
 mod search_side;
+mod series_exec;
 mod shortest_path;
 mod table_write_exec;
 mod var_expand;
@@ -48,7 +49,15 @@ pub use optional_match_exec::{ArgumentExec, OptionalMatchExec};
 pub use path::{PathBuild, PathPart};
 pub use rows_exec::RowsExec;
 pub use scan_exec::ScanExec;
+pub use series_exec::SeriesExec;
 pub use shortest_path::{Shortest, ShortestPath};
 pub use table_write_exec::TableWriteExec;
 pub use var_expand::{VarEnd, VarExpand};
 pub use vertex_scan_exec::{KeyLookup, ScanTable, VertexScanExec};
+
+/// A batch of one row without columns, to evaluate what names none.
+fn one_row() -> datafusion::common::Result<arrow::array::RecordBatch> {
+    let schema = std::sync::Arc::new(arrow::datatypes::Schema::empty());
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(1));
+    Ok(arrow::array::RecordBatch::try_new_with_options(schema, Vec::new(), &options)?)
+}

@@ -5,10 +5,12 @@ mod conflict_lookup;
 mod graph_function;
 mod match_pattern;
 mod pattern_column;
+mod series;
 mod table_write;
 
 pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
 pub use match_pattern::{MatchPattern, path_type};
+pub use series::Series;
 pub use table_write::{EachRow, RowAction, TableWrite, WriteKind};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::common::{DFSchema, DataFusionError, ScalarValue};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection};
 use datafusion::sql::planner::{PlannerContext, SqlToRel};
 use sqlparser::ast::{Query, Statement};
@@ -216,6 +216,14 @@ fn is_declared(plan: &LogicalPlan, at: usize) -> bool {
                     .index_of_column(column)
                     .is_ok_and(|position| is_declared(input, position)),
                 Expr::Cast(_) => true,
+                // What a cast made of a literal; a number as it was written has just its own digits.
+                Expr::Literal(ScalarValue::Decimal128(value, precision, _), _) => {
+                    value.is_none_or(|value| {
+                        let digits = value.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+                        digits != u32::from(*precision)
+                    })
+                }
+                Expr::Literal(value, _) => !matches!(value, ScalarValue::List(_)),
                 Expr::ScalarFunction(call) => call.func.name() == "cast",
                 _ => false,
             }
