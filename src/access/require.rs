@@ -10,10 +10,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 
 use crate::catalog::PropertySource;
 use crate::error::PgError;
-use crate::planner::bind::sql::ddl::DdlCommand;
+use crate::planner::bind::sql::ddl::{DdlCommand, ObjectChange};
 use crate::planner::node::{
-    Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, MatchPattern, Series,
-    TableWrite, WriteKind,
+    Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, LockRows, MatchPattern,
+    Series, TableWrite, WriteKind,
 };
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
@@ -29,6 +29,8 @@ pub enum Right {
     Update,
     /// Remove rows.
     Delete,
+    /// Lock rows; who may change or remove them may.
+    Lock,
     /// Empty the table.
     Truncate,
     /// Refer to it by a foreign key.
@@ -164,6 +166,12 @@ fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Re
         }
         return Ok(());
     }
+    if let Some(LockRows { tables, input: _, is_limited: _ }) = node.as_any().downcast_ref() {
+        for table in tables {
+            needs.add(table.relation.oid, Right::Lock, Need::Whole);
+        }
+        return Ok(());
+    }
     if let Some(node) = node.as_any().downcast_ref::<MatchPattern>() {
         require_pattern(node, needs);
         return Ok(());
@@ -268,6 +276,18 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
             }
         }
         DdlCommand::CreateTable(table) => needs.add(table.schema, Right::Create, Need::Whole),
+        DdlCommand::AlterObject { object, change, tag: _ } => {
+            needs.add(object.owned(), Right::Own, Need::Whole);
+            if let ObjectChange::SetSchema(schema) = change {
+                needs.add(*schema, Right::Create, Need::Whole);
+            }
+        }
+        DdlCommand::CreateIndex(index) => needs.add(index.relation.oid, Right::Own, Need::Whole),
+        DdlCommand::DropIndexes { indexes, missing: _, cascade: _ } => {
+            for (table, _) in indexes {
+                needs.add(table.oid, Right::Own, Need::Whole);
+            }
+        }
         DdlCommand::AlterTable { relation, steps: _ }
         | DdlCommand::AlterGraph { relation, graph: _ }
         | DdlCommand::Comment { relation, column: _, text: _ } => {

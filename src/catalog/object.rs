@@ -108,6 +108,10 @@ pub struct Table {
     pub indexes: Vec<Index>,
     /// What happens to the rows at COMMIT, for a temporary table.
     pub on_commit: OnCommit,
+    /// Storage parameters, as `name=value`: shown, and without effect.
+    pub options: Vec<String>,
+    /// The index that CLUSTER goes by where none is named.
+    pub clustered: Option<Oid>,
     /// The next `attnum` to give.
     pub next_attnum: i16,
     /// Arrow schema of `columns`, field by field, with `graphwire.type` metadata.
@@ -359,6 +363,8 @@ pub struct IndexKey {
     pub descending: bool,
     /// NULLS FIRST
     pub nulls_first: bool,
+    /// The operator class, if one was named that is not the type's own: `text_pattern_ops`.
+    pub operator_class: Option<String>,
 }
 
 /// What an index compares.
@@ -498,8 +504,24 @@ impl Table {
             constraints,
             indexes: Vec::new(),
             on_commit: OnCommit::default(),
+            options: Vec::new(),
+            clustered: None,
             next_attnum,
             schema,
+        }
+    }
+
+    /// This table with other columns and constraints.
+    #[must_use]
+    pub fn reshaped(&self, columns: Vec<Column>, constraints: Vec<Constraint>) -> Self {
+        let new = Self::new(columns, constraints);
+        Self {
+            indexes: self.indexes.clone(),
+            on_commit: self.on_commit,
+            options: self.options.clone(),
+            clustered: self.clustered,
+            next_attnum: new.next_attnum.max(self.next_attnum),
+            ..new
         }
     }
 

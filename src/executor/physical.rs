@@ -20,15 +20,17 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
-use super::operator::{ApplyExec, ApplyExecParts, ConflictLookupExec, SeriesExec, TableWriteExec};
+use super::operator::{
+    ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, SeriesExec, TableWriteExec,
+};
 use super::runtime::Runtime;
 use super::scan::{KnownRows, StoredTable};
-use super::write::WriteTarget;
+use super::write::{StatementLocks, WriteTarget};
 use crate::access::Admitted;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::graph::{ExpressionHook, GraphSnapshot};
-use crate::planner::node::{ConflictLookup, MatchPattern, Series, TableWrite};
+use crate::planner::node::{ConflictLookup, LockRows, MatchPattern, Series, TableWrite};
 use crate::planner::source::RelationSource;
 use crate::storage::{AdjacencyCache, StoreSnapshot};
 use crate::types::Oid;
@@ -52,6 +54,8 @@ pub struct Statement {
     pub system: Arc<dyn SystemRows>,
     /// Where writes go; `None` in a read-only statement.
     pub target: Option<Arc<dyn WriteTarget>>,
+    /// How rows are locked.
+    pub locks: Arc<StatementLocks>,
     /// Adjacency built before.
     pub adjacency: Arc<AdjacencyCache>,
     /// Makes physical expressions of properties that are SQL.
@@ -66,10 +70,20 @@ impl Statement {
         store: StoreSnapshot,
         system: Arc<dyn SystemRows>,
         target: Option<Arc<dyn WriteTarget>>,
+        locks: Arc<StatementLocks>,
         adjacency: Arc<AdjacencyCache>,
         expressions: ExpressionHook,
     ) -> Self {
-        Self { catalog, store, system, target, adjacency, expressions, graphs: Mutex::default() }
+        Self {
+            catalog,
+            store,
+            system,
+            target,
+            locks,
+            adjacency,
+            expressions,
+            graphs: Mutex::default(),
+        }
     }
 
     /// The graph's tables and adjacency at this snapshot.
@@ -237,6 +251,12 @@ impl ExtensionPlanner for Extensions {
                 .collect::<Result<Vec<_>>>()?;
             let schema = Arc::clone(UserDefinedLogicalNodeCore::schema(series).inner());
             return Ok(Some(Arc::new(SeriesExec::new(args, series.session.clone(), schema))));
+        }
+        if let Some(lock) = node.as_any().downcast_ref::<LockRows>() {
+            let input = Arc::clone(&physical_inputs[0]);
+            let (locks, snapshot) =
+                (Arc::clone(&self.statement.locks), self.statement.store.commit);
+            return Ok(Some(Arc::new(LockRowsExec::new(lock, input, locks, snapshot))));
         }
         if let Some(apply) = node.as_any().downcast_ref::<BoundApply>() {
             let input = Arc::clone(&physical_inputs[0]);

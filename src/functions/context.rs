@@ -2,7 +2,10 @@
 
 use std::fmt::Debug;
 
+use async_trait::async_trait;
+
 use crate::error::PgError;
+use crate::types::AdvisoryKey;
 
 /// The session a statement runs in.
 ///
@@ -75,8 +78,42 @@ pub trait SessionContext: Send + Sync + Debug {
     /// # Errors
     /// `57014`.
     fn check_cancel(&self) -> Result<(), PgError>;
+    /// Locks; `None` where there is no database behind the session.
+    fn locks(&self) -> Option<&dyn LockFacts> {
+        None
+    }
     /// What the catalog says, as of the statement's snapshot.
     fn catalog(&self) -> &dyn CatalogFacts;
+}
+
+/// How an advisory lock is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdvisoryMode {
+    /// Against everyone, rather than only against those who want it for themselves.
+    pub exclusive: bool,
+    /// Until the end of the transaction, rather than until it is given back.
+    pub transaction: bool,
+}
+
+/// Advisory locks of a session, and who waits for whom.
+#[async_trait]
+pub trait LockFacts: Send + Sync {
+    /// Takes a lock, waiting for it.
+    ///
+    /// # Errors
+    /// `55P03` after `lock_timeout`, `40P01`.
+    async fn lock(&self, key: AdvisoryKey, mode: AdvisoryMode) -> Result<(), PgError>;
+    /// Takes a lock if it is free; whether it was. Never waits.
+    ///
+    /// # Errors
+    /// `XX000`.
+    async fn try_lock(&self, key: AdvisoryKey, mode: AdvisoryMode) -> Result<bool, PgError>;
+    /// Gives a lock of the session back; `false` and a warning if it has none.
+    fn unlock(&self, key: AdvisoryKey, exclusive: bool) -> bool;
+    /// Gives all locks of the session back.
+    fn unlock_all(&self);
+    /// The sessions that one waits for.
+    fn blocking_pids(&self, pid: i32) -> Vec<i32>;
 }
 
 /// What a privilege function asks about.

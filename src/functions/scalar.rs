@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, new_null_array};
 use arrow::datatypes::{DataType, Field, FieldRef};
+use async_trait::async_trait;
 use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::logical_expr::async_udf::{AsyncScalarUDF, AsyncScalarUDFImpl};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
@@ -17,6 +19,7 @@ use crate::functions::context::SessionContext;
 use crate::functions::datum::{
     Args, Call, Datum, Kernel, Value, build, build_arrow, build_rows, read,
 };
+use crate::functions::lib::advisory;
 use crate::functions::overload::{Choice, function_error, operator_error, select};
 use crate::functions::signature::{ArgType, Overload, ReturnType, Stability};
 use crate::types::pg_type::PgType;
@@ -125,6 +128,11 @@ impl PgFunction {
 
     /// The function for one overload.
     pub(crate) fn resolved(&self, choice: Choice) -> ScalarUDF {
+        if advisory::waits(&choice.overload.name) {
+            let mut function = ResolvedFunction::new(choice, self.session.clone());
+            function.signature = Signature::any(function.choice.args.len(), Volatility::Volatile);
+            return AsyncScalarUDF::new(Arc::new(function)).into_scalar_udf();
+        }
         ScalarUDF::from(ResolvedFunction::new(choice, self.session.clone()))
     }
 
@@ -260,6 +268,29 @@ impl ScalarUDFImpl for ResolvedFunction {
     }
 }
 
+/// The functions that wait.
+#[async_trait]
+impl AsyncScalarUDFImpl for ResolvedFunction {
+    async fn invoke_async_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        let Some(session) = &self.session else {
+            return Err(PgError::internal("a wait without a session").into());
+        };
+        let columns = argument_columns(&self.choice, &args, Some(session.as_ref()))?;
+        let columns = columns
+            .into_iter()
+            .map(|column| {
+                if column.len() == args.number_rows {
+                    return Ok(column);
+                }
+                ScalarValue::try_from_array(&column, 0)?.to_array_of_size(args.number_rows)
+            })
+            .collect::<DfResult<Vec<_>>>()?;
+        let name = &self.choice.overload.name;
+        let done = advisory::wait(name, &columns, args.number_rows, session.as_ref()).await?;
+        Ok(ColumnarValue::Array(done))
+    }
+}
+
 /// The deepest list among the arguments that stand for the array a function returns.
 fn nested_list<'a>(choice: &Choice, arg_fields: &'a [FieldRef]) -> Option<&'a DataType> {
     let arrays =
@@ -304,20 +335,7 @@ fn invoke(
     let overload = choice.overload;
     let scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)))
         && overload.stability != Stability::Volatile;
-    let mut columns = Vec::with_capacity(args.args.len());
-    for (index, (arg, field)) in args.args.iter().zip(&args.arg_fields).enumerate() {
-        let array = match arg {
-            ColumnarValue::Array(array) => Arc::clone(array),
-            ColumnarValue::Scalar(value) => value.to_array()?,
-        };
-        let from = field_type(field);
-        columns.push(match choice.args.get(index) {
-            Some(to) if from.without_modifier() != to.without_modifier() => {
-                cast_array(&array, &from, to, false, session)?
-            }
-            _ => array,
-        });
-    }
+    let columns = argument_columns(choice, args, session)?;
     let rows = if scalar { 1 } else { args.number_rows };
     let call = Call {
         session,
@@ -335,6 +353,29 @@ fn invoke(
         return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
     }
     Ok(ColumnarValue::Array(result))
+}
+
+/// The arguments in the types of the overload, a constant as one row.
+fn argument_columns(
+    choice: &Choice,
+    args: &ScalarFunctionArgs,
+    session: Option<&dyn SessionContext>,
+) -> Result<Vec<ArrayRef>, PgError> {
+    let mut columns = Vec::with_capacity(args.args.len());
+    for (index, (arg, field)) in args.args.iter().zip(&args.arg_fields).enumerate() {
+        let array = match arg {
+            ColumnarValue::Array(array) => Arc::clone(array),
+            ColumnarValue::Scalar(value) => value.to_array()?,
+        };
+        let from = field_type(field);
+        columns.push(match choice.args.get(index) {
+            Some(to) if from.without_modifier() != to.without_modifier() => {
+                cast_array(&array, &from, to, false, session)?
+            }
+            _ => array,
+        });
+    }
+    Ok(columns)
 }
 
 fn run_columns(

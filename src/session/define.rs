@@ -1,8 +1,11 @@
 //! Data definition: carrying out admitted commands inside the transaction.
 
 mod alter;
+mod constraint;
 mod drop;
+mod index;
 mod names;
+mod object;
 mod sequence;
 mod truncate;
 
@@ -15,13 +18,10 @@ use futures::StreamExt;
 use super::pipeline::{self, Executed};
 use super::session_impl::Session;
 use crate::access::Admitted;
-use crate::catalog::{
-    Catalog, Column, Constraint, ConstraintKind, Persistence, Relation, RelationKind, Schema, Table,
-};
+use crate::catalog::{Catalog, Column, Persistence, Relation, RelationKind, Schema, Table};
 use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
-use crate::executor::write::check_key_type;
-use crate::planner::bind::sql::ddl::{DdlCommand, NewConstraint, NewConstraintKind, NewTable};
+use crate::planner::bind::sql::ddl::{DdlCommand, NewTable};
 use crate::planner::bind::{Bound, BoundPlan};
 use crate::storage::TableVersion;
 use crate::types::Oid;
@@ -68,6 +68,23 @@ pub(super) async fn run(
         }
         DdlCommand::AlterTable { relation, steps } => {
             return alter::run(session, catalog, &relation, steps).await;
+        }
+        DdlCommand::AlterObject { object, change, tag } => {
+            object::alter(&mut catalog, &object, change)?;
+            tag
+        }
+        DdlCommand::CreateIndex(new) => {
+            index::create(session, &mut catalog, *new)?;
+            "CREATE INDEX"
+        }
+        DdlCommand::DropIndexes { indexes, missing, cascade: _ } => {
+            for name in missing {
+                session
+                    .shared
+                    .notify(PgError::notice(format!("index \"{name}\" does not exist, skipping")));
+            }
+            index::drop(&mut catalog, &indexes)?;
+            "DROP INDEX"
         }
         DdlCommand::DropRelations { relations, missing, cascade, kind } => {
             for name in missing {
@@ -194,7 +211,7 @@ async fn create_table(
         column.default = Some(made.1);
     }
     for constraint in constraints {
-        add_constraint(&mut catalog, &relation, &mut table, constraint)?;
+        constraint::add(session, &mut catalog, &relation, &mut table, constraint)?;
         relation.kind = RelationKind::Table(Arc::new(table.clone()));
     }
     let table = Table::new(table.columns, table.constraints);
@@ -240,190 +257,6 @@ async fn compute_rows(session: &mut Session, plan: BoundPlan) -> Result<Vec<Reco
         batches.push(batch?);
     }
     Ok(batches)
-}
-
-fn positions(relation: &Relation, table: &Table, names: &[String]) -> Result<Vec<usize>, PgError> {
-    names
-        .iter()
-        .map(|name| {
-            table.position(name).ok_or_else(|| {
-                PgError::new(
-                    SqlState::UNDEFINED_COLUMN,
-                    format!("column \"{name}\" of relation \"{}\" does not exist", relation.name),
-                )
-            })
-        })
-        .collect()
-}
-
-/// A name that no other relation of the schema, nor constraint of the table, has.
-fn free_name(catalog: &Catalog, schema: Oid, table: &Table, wanted: &str) -> String {
-    let taken = |name: &str| {
-        catalog.relation_in(schema, name).is_some()
-            || table.constraints.iter().any(|constraint| constraint.name == name)
-    };
-    let mut name = wanted.to_owned();
-    let mut number = 0;
-    while taken(&name) {
-        number += 1;
-        name = format!("{wanted}{number}");
-    }
-    name
-}
-
-/// Adds a constraint to a table; existing rows are the caller's to check.
-fn add_constraint(
-    catalog: &mut Catalog,
-    relation: &Relation,
-    table: &mut Table,
-    new: NewConstraint,
-) -> Result<(), PgError> {
-    if let Some(name) = &new.name
-        && table.constraints.iter().any(|constraint| constraint.name == *name)
-    {
-        return Err(PgError::new(
-            SqlState::DUPLICATE_OBJECT,
-            format!("constraint \"{name}\" for relation \"{}\" already exists", relation.name),
-        ));
-    }
-    let (suffix, kind) = match new.kind {
-        NewConstraintKind::PrimaryKey(names) => {
-            if table.primary_key().is_some() {
-                return Err(PgError::new(
-                    SqlState::INVALID_TABLE_DEFINITION,
-                    format!(
-                        "multiple primary keys for table \"{}\" are not allowed",
-                        relation.name
-                    ),
-                ));
-            }
-            let columns = positions(relation, table, &names)?;
-            for column in &columns {
-                check_key_type(&table.columns[*column].ty)?;
-                table.columns[*column].not_null = true;
-            }
-            (
-                "pkey".to_owned(),
-                ConstraintKind::PrimaryKey {
-                    columns,
-                    index: catalog.allocate(),
-                    include: Vec::new(),
-                },
-            )
-        }
-        NewConstraintKind::Unique(names) => {
-            let columns = positions(relation, table, &names)?;
-            for column in &columns {
-                check_key_type(&table.columns[*column].ty)?;
-            }
-            (
-                format!("{}_key", names.join("_")),
-                ConstraintKind::Unique {
-                    columns,
-                    index: catalog.allocate(),
-                    include: Vec::new(),
-                    nulls_not_distinct: false,
-                },
-            )
-        }
-        NewConstraintKind::Check { condition, column } => {
-            let suffix =
-                column.map_or_else(|| "check".to_owned(), |column| format!("{column}_check"));
-            (suffix, ConstraintKind::Check { condition })
-        }
-        NewConstraintKind::ForeignKey {
-            columns,
-            referenced,
-            referenced_columns,
-            on_update,
-            on_delete,
-        } => {
-            let (suffix, kind) = foreign_key(
-                catalog,
-                relation,
-                table,
-                ForeignKey { columns, referenced, referenced_columns },
-            )?;
-            let ConstraintKind::ForeignKey { columns, referenced, referenced_columns, .. } = kind
-            else {
-                return Err(PgError::internal("a foreign key became something else"));
-            };
-            (
-                suffix,
-                ConstraintKind::ForeignKey {
-                    columns,
-                    referenced,
-                    referenced_columns,
-                    on_update,
-                    on_delete,
-                },
-            )
-        }
-    };
-    let name = new.name.unwrap_or_else(|| {
-        free_name(catalog, relation.schema, table, &format!("{}_{suffix}", relation.name))
-    });
-    let oid = catalog.allocate();
-    table.constraints.push(Constraint::new(oid, name, kind));
-    Ok(())
-}
-
-struct ForeignKey {
-    columns: Vec<String>,
-    referenced: Option<Oid>,
-    referenced_columns: Vec<String>,
-}
-
-fn foreign_key(
-    catalog: &Catalog,
-    relation: &Relation,
-    table: &Table,
-    key: ForeignKey,
-) -> Result<(String, ConstraintKind), PgError> {
-    let columns = positions(relation, table, &key.columns)?;
-    let other =
-        key.referenced.and_then(|oid| catalog.relation(oid)).and_then(|other| other.table());
-    let target: &Table = other.map_or(table, Arc::as_ref);
-    let referenced_columns = if key.referenced_columns.is_empty() {
-        target.primary_key().map(<[usize]>::to_vec).ok_or_else(|| {
-            PgError::new(
-                SqlState::UNDEFINED_OBJECT,
-                format!("there is no primary key for referenced table \"{}\"", relation.name),
-            )
-        })?
-    } else {
-        positions(relation, target, &key.referenced_columns)?
-    };
-    if columns.len() != referenced_columns.len() {
-        return Err(PgError::new(
-            SqlState::INVALID_FOREIGN_KEY,
-            "number of referencing and referenced columns for foreign key disagree",
-        ));
-    }
-    for (own, theirs) in columns.iter().zip(&referenced_columns) {
-        let (own, theirs) = (&table.columns[*own], &target.columns[*theirs]);
-        if own.ty.category() != theirs.ty.category() {
-            return Err(PgError::new(
-                SqlState::DATATYPE_MISMATCH,
-                "foreign key constraint cannot be implemented",
-            )
-            .detail(format!(
-                "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
-                own.name,
-                theirs.name,
-                own.ty.name(),
-                theirs.ty.name()
-            )));
-        }
-    }
-    let kind = ConstraintKind::ForeignKey {
-        columns,
-        referenced: key.referenced.unwrap_or(relation.oid),
-        referenced_columns,
-        on_update: Default::default(),
-        on_delete: Default::default(),
-    };
-    Ok((format!("{}_fkey", key.columns.join("_")), kind))
 }
 
 fn comment(

@@ -21,11 +21,12 @@ use crate::executor::SystemRows;
 use crate::executor::graph::ExpressionHook;
 use crate::executor::write::{RowCheck, table_plan_schema};
 use crate::functions::context::{
-    CatalogFacts, ObjectKind, ObjectName, RegKind, SessionContext, SizeKind,
+    CatalogFacts, LockFacts, ObjectKind, ObjectName, RegKind, SessionContext, SizeKind,
 };
 use crate::planner::bind::BindContext;
 use crate::planner::bind::sql::{bind_default, bind_expression};
 use crate::storage::StoreSnapshot;
+use crate::storage::locks::{LockTarget, LockView};
 use crate::types::Oid;
 
 /// Microseconds between 1970-01-01 and 2000-01-01.
@@ -282,6 +283,14 @@ impl pg::SessionFacts for SessionAnswers {
                     query_start: Some(now.statement_us - POSTGRES_EPOCH_US),
                     state_change: Some(now.state_change_us - POSTGRES_EPOCH_US),
                     state: now.state.to_owned(),
+                    waits_for: session.locks.table.waits_for(session.pid.0).map(|target| {
+                        match target {
+                            LockTarget::Table(_) => "relation",
+                            LockTarget::Row(..) | LockTarget::Key(..) => "transactionid",
+                            LockTarget::Definitions => "object",
+                            LockTarget::Advisory(_) => "advisory",
+                        }
+                    }),
                     query: now.query,
                 }
             })
@@ -308,6 +317,10 @@ impl pg::SessionFacts for SessionAnswers {
 
     fn cursors(&self) -> Vec<pg::Cursor> {
         self.opened.lock().cursors.clone()
+    }
+
+    fn locks(&self) -> Vec<LockView> {
+        self.shared.locks.table.views()
     }
 
     fn now_us(&self) -> i64 {
@@ -391,6 +404,10 @@ impl SessionContext for SessionAnswers {
 
     fn transaction_id(&self) -> u64 {
         self.shared.now().transaction_id
+    }
+
+    fn locks(&self) -> Option<&dyn LockFacts> {
+        Some(self.shared.as_ref())
     }
 
     fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool, PgError> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow::array::RecordBatch;
+use sqlparser::ast::ObjectName;
 
 use super::session_impl::Session;
 use super::transaction::Transaction;
@@ -18,9 +19,11 @@ use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
 use crate::executor::write::{StatementLocks, lock_error};
 use crate::planner::bind::Bound;
+use crate::planner::bind::context::undefined_table;
 use crate::planner::bind::sql::ddl::{AlterStep, DdlCommand, NewConstraint, NewConstraintKind};
+use crate::planner::bind::sql::qualified_name;
 use crate::storage::TableLock;
-use crate::storage::locks::{LockTarget, WaitLimits, WhenHeld};
+use crate::storage::locks::{LockTarget, WhenHeld};
 use crate::types::Oid;
 
 /// Tables, and the strongest mode each is locked in.
@@ -56,21 +59,11 @@ impl BoundLocks {
 }
 
 impl Session {
-    /// How long this session's statements wait.
-    pub(super) fn wait_limits(&self) -> WaitLimits {
-        let settings = self.shared.settings.lock();
-        let (lock_timeout, deadlock_timeout) = settings.lock_timeouts();
-        WaitLimits {
-            lock_timeout: Some(lock_timeout).filter(|limit| !limit.is_zero()),
-            deadlock_timeout,
-        }
-    }
-
     /// How a statement of a transaction locks rows and keys.
     pub(super) fn statement_locks(&self, transaction: &Transaction) -> StatementLocks {
         StatementLocks {
             owner: Arc::clone(&transaction.locks),
-            limits: self.wait_limits(),
+            limits: self.shared.wait_limits(),
             keeps_snapshot: transaction.keeps_snapshot(),
             stale: Arc::clone(&transaction.stale),
             committed: Arc::clone(&self.database) as _,
@@ -127,6 +120,38 @@ impl Session {
             self.statement_snapshot()?;
         }
         Ok(true)
+    }
+
+    /// Locks the table of a name, or a view with what it reads.
+    ///
+    /// # Errors
+    /// `42P01`, `42809` for what is neither; `55P03`, `40P01`.
+    pub(super) async fn lock_named(
+        &mut self,
+        name: &ObjectName,
+        lock: TableLock,
+        when_held: WhenHeld,
+    ) -> Result<(), PgError> {
+        let name = qualified_name(name)?;
+        loop {
+            let database = Arc::clone(&self.database);
+            let Some(transaction) = &mut self.transaction else {
+                return Err(PgError::internal("no transaction"));
+            };
+            transaction.look(&database)?;
+            let catalog = Arc::clone(&transaction.catalog);
+            let found = catalog.resolve(&name, &self.shared.search_path()).map(|found| found.oid);
+            let Some(found) = found else { return Err(undefined_table(&name)) };
+            for table in locked_with(&catalog, found)? {
+                self.lock_table(&catalog, table, lock, when_held).await?;
+            }
+            let moved = self.transaction.as_ref().is_some_and(|transaction| {
+                !transaction.keeps_its_snapshot() && transaction.definitions_moved(&database)
+            });
+            if !moved {
+                return Ok(());
+            }
+        }
     }
 
     /// Locks a table that rows are copied into; whether what it was found as still stands.
@@ -193,7 +218,7 @@ impl Session {
         let Some(transaction) = &self.transaction else {
             return Err(PgError::internal("no transaction"));
         };
-        let limits = self.wait_limits();
+        let limits = self.shared.wait_limits();
         let held = transaction.locks.lock_table(table, lock, when_held, limits).await;
         held.map_err(|error| {
             lock_error(error, catalog.database.oid, || {
@@ -207,10 +232,43 @@ impl Session {
         let Some(transaction) = &self.transaction else {
             return Err(PgError::internal("no transaction"));
         };
-        let (locks, limits) = (&transaction.locks, self.wait_limits());
+        let (locks, limits) = (&transaction.locks, self.shared.wait_limits());
         let held = locks.lock_target(LockTarget::Definitions, true, WhenHeld::Wait, limits).await;
         held.map_err(|error| lock_error(error, transaction.catalog.database.oid, String::new))
     }
+}
+
+/// A relation, and what it reads if it is a view, in the order they are locked.
+fn locked_with(catalog: &Catalog, relation: Oid) -> Result<Vec<Oid>, PgError> {
+    let mut found = vec![relation];
+    let mut at = 0;
+    while let Some(relation) = found.get(at).and_then(|oid| catalog.relation(*oid)) {
+        at += 1;
+        match &relation.kind {
+            RelationKind::Table(_) | RelationKind::System(_) => {}
+            RelationKind::View(view) => {
+                for read in &view.reads {
+                    if !found.contains(&read.relation) {
+                        found.push(read.relation);
+                    }
+                }
+            }
+            RelationKind::MaterializedView(_)
+            | RelationKind::Sequence(_)
+            | RelationKind::PropertyGraph(_)
+                if at == 1 =>
+            {
+                return Err(PgError::new(
+                    SqlState::WRONG_OBJECT_TYPE,
+                    format!("\"{}\" is not a table or view", relation.name),
+                ));
+            }
+            RelationKind::MaterializedView(_)
+            | RelationKind::Sequence(_)
+            | RelationKind::PropertyGraph(_) => {}
+        }
+    }
+    Ok(found)
 }
 
 fn add(locks: &mut TableLocks, catalog: &Catalog, object: Oid, lock: TableLock) {
@@ -229,6 +287,7 @@ fn add_needs(needs: &Needs, catalog: &Catalog, locks: &mut TableLocks) {
         let lock = match right {
             Right::Select => TableLock::AccessShare,
             Right::Insert | Right::Update | Right::Delete => TableLock::RowExclusive,
+            Right::Lock => TableLock::RowShare,
             Right::References => TableLock::ShareRowExclusive,
             Right::Truncate | Right::Own => TableLock::AccessExclusive,
             Right::Create => continue,

@@ -7,6 +7,7 @@
 //! `statements` (prepared statements and portals), [`pipeline`], `utility` (SET, BEGIN, PREPARE, …), `define` (data
 //! definition), `copy`, `facts` (what functions and system views ask), [`bootstrap`].
 
+mod advisory;
 pub mod bootstrap;
 mod copy;
 mod define;
@@ -15,6 +16,7 @@ pub mod engine;
 mod facts;
 mod generated;
 mod identity;
+mod index_keys;
 mod locking;
 mod object_names;
 pub mod outcome;

@@ -32,6 +32,7 @@ use crate::executor::{Statement as Execution, WriteTarget, physical};
 use crate::optimizer::optimize;
 use crate::parser::{Body, Statement};
 use crate::planner::bind::{Bound, BoundColumn, BoundPlan, Parameters, PlanKind, bind};
+use crate::planner::node::{LockRows, TableWrite};
 use crate::storage::StoreSnapshot;
 use crate::types::input_column::InputColumn;
 use crate::types::pg_type::PgType;
@@ -340,7 +341,8 @@ async fn run_short(
     Short { plan: short, columns }: &Short,
     values: Vec<ScalarAndMetadata>,
 ) -> Result<Executed, PgError> {
-    let (store, target) = snapshot_and_target(session, short.writes(), true)?;
+    let (store, target) =
+        snapshot_and_target(session, Effects { writes: short.writes(), locks: false }, bound.kind)?;
     session.answers.set_store(&store);
     let values: Vec<ScalarValue> = values.into_iter().map(|value| value.value).collect();
     let context = session.engine.runtime.task_context();
@@ -363,16 +365,18 @@ async fn run_short(
 /// The tables as the transaction sees them, and where a write goes.
 fn snapshot_and_target(
     session: &Session,
-    writes: bool,
-    runs: bool,
+    Effects { writes, locks }: Effects,
+    kind: PlanKind,
 ) -> Result<(StoreSnapshot, Option<Arc<dyn WriteTarget>>), PgError> {
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
-    if writes && runs && transaction.read_only {
+    let runs = !matches!(kind, PlanKind::Explain { analyze: false, .. });
+    if (writes || locks) && runs && transaction.read_only {
+        let what = if writes { kind.verb() } else { "SELECT FOR UPDATE" };
         return Err(PgError::new(
             SqlState::READ_ONLY_SQL_TRANSACTION,
-            "cannot execute this statement in a read-only transaction",
+            format!("cannot execute {what} in a read-only transaction"),
         ));
     }
     let target = writes.then(|| session.write_target(transaction) as Arc<dyn WriteTarget>);
@@ -434,8 +438,9 @@ async fn run_plan(
     }
     let schema = physical.1.schema();
     let mut batches = stream(&session.engine, &session.shared, physical.1, &token)?;
-    if kind.writes() {
-        // A write is done before its rows are sent: what RETURNING gives must not depend on how fast a client reads.
+    if kind.writes() || has_node::<LockRows>(&bound.plan)? {
+        // A write is done before its rows are sent: what RETURNING gives must not depend on how fast a client reads. So
+        // are locks taken, as a row that moved makes the statement begin again.
         let mut written = Vec::new();
         let mut rows = 0u64;
         while let Some(batch) = batches.next().await {
@@ -469,7 +474,11 @@ async fn physical_plan(
     let admitted: Admitted<LogicalPlan> = admit(plan, &session.shared.caller)?;
     let options = session.shared.settings.lock().optimizer();
     let optimized = optimize(session.engine.runtime.state(), admitted, options)?;
-    let execution = execution(session, writes_rows(optimized.get())?, bound.kind)?;
+    let effects = Effects {
+        writes: writes_rows(optimized.get())?,
+        locks: has_node::<LockRows>(optimized.get())?,
+    };
+    let execution = execution(session, effects, bound.kind)?;
     let text = match bound.kind {
         PlanKind::Explain { verbose: true, .. } => {
             Some(optimized.get().display_indent().to_string())
@@ -483,21 +492,35 @@ async fn physical_plan(
 
 /// Whether a plan changes rows.
 fn writes_rows(plan: &LogicalPlan) -> Result<bool, PgError> {
-    use datafusion::common::tree_node::TreeNode as _;
-    Ok(plan.exists(|node| {
-        Ok(matches!(node, LogicalPlan::Extension(extension)
-            if extension.node.as_any().is::<crate::planner::node::TableWrite>()))
-    })?)
+    has_node::<TableWrite>(plan)
+}
+
+/// Whether a plan has a node of ours, in a subquery perhaps.
+fn has_node<T: 'static>(plan: &LogicalPlan) -> Result<bool, PgError> {
+    use datafusion::common::tree_node::TreeNodeRecursion;
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        found |=
+            matches!(node, LogicalPlan::Extension(extension) if extension.node.as_any().is::<T>());
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
+}
+
+/// What a plan does besides reading.
+#[derive(Debug, Clone, Copy)]
+struct Effects {
+    writes: bool,
+    locks: bool,
 }
 
 /// What an execution in the session's transaction reads and writes.
 fn execution(
     session: &mut Session,
-    writes: bool,
+    effects: Effects,
     kind: PlanKind,
 ) -> Result<Arc<Execution>, PgError> {
-    let runs = !matches!(kind, PlanKind::Explain { analyze: false, .. });
-    let (store, target) = snapshot_and_target(session, writes, runs)?;
+    let (store, target) = snapshot_and_target(session, effects, kind)?;
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
@@ -507,6 +530,7 @@ fn execution(
         store,
         Arc::clone(&session.answers) as _,
         target,
+        Arc::new(session.statement_locks(transaction)),
         Arc::clone(&session.engine.adjacency),
         super::facts::property_expressions(
             session.bind_context(transaction, Parameters::default()),

@@ -62,6 +62,8 @@ pub struct Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.stop_timer();
+        self.transaction = None;
+        self.shared.locks.end();
         self.engine.unregister(self.shared.pid);
     }
 }
@@ -561,6 +563,7 @@ impl Session {
         let number = self.engine.next_transaction();
         let locks = LockOwner::new(&self.database.locks, self.shared.pid.0, number);
         let transaction = Transaction::begin(&self.database, isolation, read_only, explicit, locks);
+        self.shared.locks.set_transaction(&transaction.locks);
         self.shared.begin_transaction(number);
         self.shared.undo.lock().before = Some(self.shared.settings.lock().clone());
         let mut settings = self.shared.settings.lock();
@@ -626,8 +629,11 @@ impl Session {
             cypher_iso_temporals: settings.value("cypher_temporal_output") == "iso",
             view_depth: 0,
             user: self.shared.user.clone(),
+            role: self.shared.caller.role,
             system: self.system,
+            view: None,
             resolved: None,
+            locking: Arc::default(),
             notices: Arc::default(),
         }
     }

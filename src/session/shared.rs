@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::advisory::SessionLocks;
 use super::engine::{DatabaseState, Engine, now_us};
 use super::identity::Peer;
 use super::sequences::SequenceState;
@@ -13,6 +14,7 @@ use crate::access::Caller;
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
 use crate::storage::Sequences;
+use crate::storage::locks::WaitLimits;
 use crate::types::BackendPid;
 
 /// What a session shows of itself.
@@ -30,6 +32,7 @@ pub(super) struct SessionShared {
     /// Settings before the transaction, to take back if it fails; and before SET LOCAL.
     pub(super) undo: Mutex<Undo>,
     pub(super) notices: Mutex<Vec<PgError>>,
+    pub(super) locks: SessionLocks,
     /// Counters of the database's sequences.
     pub(super) sequences: Arc<Sequences>,
     /// What this session knows of them.
@@ -82,6 +85,7 @@ impl SessionShared {
             settings: Mutex::new(settings),
             undo: Mutex::default(),
             notices: Mutex::default(),
+            locks: SessionLocks::new(&database.locks, pid.0),
             sequences: Arc::clone(&database.sequences),
             sequence_state: Mutex::default(),
             now: Mutex::new(Now {
@@ -168,6 +172,15 @@ impl SessionShared {
 
     pub(super) fn notify(&self, notice: PgError) {
         self.notices.lock().push(notice);
+    }
+
+    /// How long statements of this session wait for others.
+    pub(super) fn wait_limits(&self) -> WaitLimits {
+        let (lock_timeout, deadlock_timeout) = self.settings.lock().lock_timeouts();
+        WaitLimits {
+            lock_timeout: Some(lock_timeout).filter(|limit| !limit.is_zero()),
+            deadlock_timeout,
+        }
     }
 
     pub(super) fn search_path(&self) -> Vec<String> {

@@ -1,10 +1,10 @@
 //! Prepared statements, and portals: bound statements on their way to their rows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::common::HashMap;
 use datafusion::common::metadata::ScalarAndMetadata;
 use futures::StreamExt;
 use futures::stream::BoxStream;

@@ -108,6 +108,22 @@ impl Transaction {
         Ok(())
     }
 
+    /// Takes the newest snapshot for looking names up; the next statement takes its own, if it takes one at all.
+    ///
+    /// # Errors
+    /// As [`Self::snapshot`].
+    pub(super) fn look(&mut self, database: &Arc<DatabaseState>) -> Result<(), PgError> {
+        let started = self.started;
+        let result = self.snapshot(database);
+        self.started = started;
+        result
+    }
+
+    /// Whether it has a snapshot that stays.
+    pub(super) fn keeps_its_snapshot(&self) -> bool {
+        self.started && self.keeps_snapshot()
+    }
+
     /// Whether it has anything to commit.
     pub(super) fn changed_anything(&self) -> bool {
         self.catalog_base.is_some() || !self.writes.lock().is_empty()

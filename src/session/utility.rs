@@ -9,7 +9,7 @@ use datafusion::common::metadata::ScalarAndMetadata;
 use futures::StreamExt;
 use sqlparser::ast::{
     CloseCursor, ContextModifier, Declare, DeclareType, DiscardObject, Expr, FetchDirection, Ident,
-    ObjectName, Reset, Set, SetSessionParamKind, Statement as Sql, TransactionAccessMode,
+    Lock, ObjectName, Reset, Set, SetSessionParamKind, Statement as Sql, TransactionAccessMode,
     TransactionIsolationLevel, TransactionMode, UnaryOperator, Value,
 };
 
@@ -19,9 +19,12 @@ use super::statements::{PortalRows, Progress, read};
 use super::transaction::Isolation;
 use super::{pipeline, settings};
 use crate::error::{PgError, Severity, SqlState};
+use crate::functions::context::LockFacts as _;
 use crate::parser::{Body, Statement, Utility};
 use crate::planner::bind::PlanKind;
 use crate::planner::bind::sql::{bind_expression, fold, sql_type};
+use crate::storage::TableLock;
+use crate::storage::locks::WhenHeld;
 use crate::types::pg_type::PgType;
 
 /// Whether a statement is allowed in a failed transaction.
@@ -69,6 +72,7 @@ fn is_session_statement(statement: &Sql) -> bool {
             | Sql::Declare { .. }
             | Sql::Close { .. }
             | Sql::Discard { .. }
+            | Sql::Lock(_)
     )
 }
 
@@ -162,8 +166,33 @@ pub(super) async fn run(
         Sql::Discard { object_type } => {
             discard(session, object_type).map(|tag| Some(Outcome::Command(tag)))
         }
+        Sql::Lock(lock) => {
+            lock_tables(session, lock).await?;
+            command("LOCK TABLE")
+        }
         _ => Ok(None),
     }
+}
+
+/// `LOCK TABLE`. Takes no snapshot, so that the first query behind it sees what was waited for.
+async fn lock_tables(session: &mut Session, lock: &Lock) -> Result<(), PgError> {
+    use sqlparser::ast::LockTableMode as Mode;
+    in_block(session, "LOCK TABLE")?;
+    let mode = match lock.lock_mode {
+        Some(Mode::AccessShare) => TableLock::AccessShare,
+        Some(Mode::RowShare) => TableLock::RowShare,
+        Some(Mode::RowExclusive) => TableLock::RowExclusive,
+        Some(Mode::ShareUpdateExclusive) => TableLock::ShareUpdateExclusive,
+        Some(Mode::Share) => TableLock::Share,
+        Some(Mode::ShareRowExclusive) => TableLock::ShareRowExclusive,
+        Some(Mode::Exclusive) => TableLock::Exclusive,
+        Some(Mode::AccessExclusive) | None => TableLock::AccessExclusive,
+    };
+    let when_held = if lock.nowait { WhenHeld::Fail } else { WhenHeld::Wait };
+    for target in &lock.tables {
+        session.lock_named(&target.name, mode, when_held).await?;
+    }
+    Ok(())
 }
 
 fn last_name(name: &ObjectName) -> String {
@@ -857,6 +886,7 @@ fn discard(session: &mut Session, what: &DiscardObject) -> Result<String, PgErro
             session.statements.close_all_prepared();
             session.shared.settings.lock().reset_all();
             session.shared.sequence_state.lock().clear();
+            session.shared.unlock_all();
             Ok("DISCARD ALL".to_owned())
         }
         DiscardObject::PLANS => Ok("DISCARD PLANS".to_owned()),

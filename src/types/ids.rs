@@ -49,6 +49,25 @@ impl Oid {
     pub const FIRST_NORMAL: Self = Self(16384);
 }
 
+/// A number, or two, that clients agree on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AdvisoryKey {
+    /// One 64-bit number.
+    One(i64),
+    /// Two 32-bit numbers.
+    Two(i32, i32),
+}
+
+impl AdvisoryKey {
+    /// As `pg_locks` writes it: `classid`, `objid`, `objsubid`.
+    pub fn parts(self) -> (u32, u32, u16) {
+        match self {
+            Self::One(key) => ((key as u64 >> 32) as u32, key as u32, 1),
+            Self::Two(one, two) => (one as u32, two as u32, 2),
+        }
+    }
+}
+
 /// A reference to a graph element in a plan: which element table of the graph, and which row of its snapshot.
 ///
 /// Packed into a `UInt64` column: the upper 16 bits are the index of the element table in the graph (vertex and edge

@@ -27,7 +27,7 @@ mod zone_abbreviations;
 
 pub use cast::{cast_text_array, to_text_array};
 pub use error::TypeError;
-pub use ids::{BackendPid, CommitNo, ElementRef, Oid, RowId, TenantId};
+pub use ids::{AdvisoryKey, BackendPid, CommitNo, ElementRef, Oid, RowId, TenantId};
 pub use pg_type::{NUMERIC_STORAGE, PgType, TYPE_KEY};
 pub use settings::{
     ByteaOutput, DateOrder, DateStyle, InputSettings, IntervalStyle, OutputSettings,

@@ -1,6 +1,7 @@
 //! What the system catalog shows and only a session knows.
 
 use crate::catalog::object::Sequence;
+use crate::storage::locks::LockView;
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
@@ -31,6 +32,11 @@ pub trait SessionFacts {
 
     /// Open cursors of this session.
     fn cursors(&self) -> Vec<Cursor>;
+
+    /// Locks of all sessions of the database (`pg_locks`).
+    fn locks(&self) -> Vec<LockView> {
+        Vec::new()
+    }
 
     /// The statement's time in microseconds since 2000-01-01 00:00 UTC.
     fn now_us(&self) -> i64;
@@ -92,6 +98,8 @@ pub struct Backend {
     pub state_change: Option<i64>,
     /// `active`, `idle`, `idle in transaction` or `idle in transaction (aborted)`.
     pub state: String,
+    /// Whether it waits for a lock, and on what: `relation`, `transactionid`, `object` or `advisory`.
+    pub waits_for: Option<&'static str>,
     /// Its last statement, as far as the reader may see it.
     pub query: String,
 }

@@ -34,6 +34,7 @@ mod pg_database;
 mod pg_depend;
 mod pg_description;
 mod pg_index;
+mod pg_locks;
 mod pg_namespace;
 mod pg_prepared_statements;
 mod pg_propgraph;

@@ -15,9 +15,14 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
         }
     }
     for index in indexes(source.catalog) {
-        for (column, attnum) in index.key().zip(1i16..) {
-            // An index numbers its own columns and has no defaults or NOT NULL of its own.
-            let column = Column { not_null: false, default: None, ..column.clone() };
+        // An index numbers its own columns and has no defaults or NOT NULL of its own.
+        let keys = index.keys.iter().map(|key| key.column());
+        let carried = index.included().map(|column| Column {
+            not_null: false,
+            default: None,
+            ..column.clone()
+        });
+        for (column, attnum) in keys.chain(carried).zip(1i16..) {
             push(out, index.oid, attnum, &column)?;
         }
     }

@@ -7,11 +7,12 @@ use super::definition::system_relation;
 use super::derived_oid;
 use super::index_of::{indexes, indexes_of, stored};
 use super::rows::{Source, SystemRowsError};
-use crate::catalog::object::{ConstraintKind, Persistence, Relation, RelationKind};
+use crate::catalog::object::{ConstraintKind, IndexMethod, Persistence, Relation, RelationKind};
 use crate::types::Oid;
 
 const HEAP: Oid = Oid(2);
 const BTREE: Oid = Oid(403);
+const HASH: Oid = Oid(405);
 const PAGE_BYTES: u64 = 8192;
 /// `pg_class.reltuples` where the number is not known.
 const UNKNOWN_TUPLES: f32 = -1.0;
@@ -28,10 +29,13 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             schema: index.relation.schema,
             row_type: Oid::INVALID,
             owner: index.relation.owner,
-            access_method: BTREE,
+            access_method: match index.method {
+                IndexMethod::Btree => BTREE,
+                IndexMethod::Hash => HASH,
+            },
             file: index.oid,
             relkind: 'i',
-            attributes: index.columns.len() as i64,
+            attributes: index.width() as i64,
             checks: 0,
             has_index: false,
             has_rule: false,
@@ -39,6 +43,7 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             replica_identity: 'n',
             persistence: index.relation.persistence,
             populated: true,
+            options: &[],
         };
         push(source, out, &entry)?;
     }
@@ -78,6 +83,7 @@ struct Entry<'a> {
     replica_identity: char,
     persistence: Persistence,
     populated: bool,
+    options: &'a [String],
 }
 
 impl<'a> Entry<'a> {
@@ -99,6 +105,7 @@ impl<'a> Entry<'a> {
             replica_identity: 'n',
             persistence: relation.persistence,
             populated: true,
+            options: relation.table().map_or(&[], |table| &table.options),
         };
         match &relation.kind {
             RelationKind::View(_) => view,
@@ -201,7 +208,7 @@ fn push(source: &Source<'_>, out: &mut Rows, entry: &Entry<'_>) -> Result<(), Sy
         relfrozenxid: Oid::INVALID,
         relminmxid: Oid::INVALID,
         relacl: Value::Null,
-        reloptions: Value::Null,
+        reloptions: (!entry.options.is_empty()).then(|| entry.options.to_vec()),
         relpartbound: Value::Null,
     );
     Ok(())

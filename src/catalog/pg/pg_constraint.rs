@@ -8,7 +8,9 @@ use super::index_of::{attnums, indexes_of, stored};
 use super::rows::{Source, SystemRowsError};
 use super::type_facts;
 use crate::catalog::Catalog;
-use crate::catalog::object::{Constraint, ConstraintKind, ForeignKeyAction, Relation, Table};
+use crate::catalog::object::{
+    Constraint, ConstraintKind, ConstraintTiming, ForeignKeyAction, Relation, Table,
+};
 use crate::types::Oid;
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
@@ -120,11 +122,9 @@ impl ForeignPair<'_> {
 
 /// The key of the referenced table that a foreign key rests on: its columns in any order.
 fn referenced_index(target: &Arc<Relation>, columns: &[usize]) -> Oid {
-    let same_columns = |key: &[usize]| {
-        key.len() == columns.len() && columns.iter().all(|column| key.contains(column))
-    };
+    let Some(table) = stored(target) else { return Oid::INVALID };
     indexes_of(target)
-        .find(|index| same_columns(index.columns))
+        .find(|index| index.unique && index.is_over(table, columns))
         .map_or(Oid::INVALID, |index| index.oid)
 }
 
@@ -160,9 +160,9 @@ fn push(
         conname: constraint.name.as_str(),
         connamespace: relation.schema,
         contype: facts.contype,
-        condeferrable: false,
-        condeferred: false,
-        convalidated: true,
+        condeferrable: constraint.timing != ConstraintTiming::NotDeferrable,
+        condeferred: constraint.timing == ConstraintTiming::InitiallyDeferred,
+        convalidated: constraint.validated,
         conrelid: relation.oid,
         contypid: Oid::INVALID,
         conindid: facts.index,

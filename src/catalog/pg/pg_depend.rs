@@ -9,7 +9,7 @@ use super::derived_oid;
 use super::describe::{
     PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_NAMESPACE, PG_REWRITE, PG_TYPE, columns_in_expression,
 };
-use super::index_of::{attnums, indexes_of};
+use super::index_of::{KeyOf, attnums, indexes_of};
 use super::rows::{Source, SystemRowsError};
 use crate::catalog::object::{
     ColumnDefault, Constraint, ConstraintKind, Relation, RelationKind, Table,
@@ -106,8 +106,28 @@ fn table_rows(
         }
     }
     for index in indexes_of(relation) {
-        let constraint = Object::new(PG_CONSTRAINT, index.constraint.oid);
-        push(out, Object::new(PG_CLASS, index.oid), constraint, INTERNAL)?;
+        let this = Object::new(PG_CLASS, index.oid);
+        if let Some(constraint) = index.constraint() {
+            push(out, this, Object::new(PG_CONSTRAINT, constraint.oid), INTERNAL)?;
+            continue;
+        }
+        let mut named = attnums(table, index.include);
+        for key in &index.keys {
+            match key.what {
+                KeyOf::Column(column) => named.push(column.attnum),
+                KeyOf::Expression { text, .. } => {
+                    named.extend(attnums(table, &columns_in_expression(table, text)));
+                }
+            }
+        }
+        if let Some(predicate) = index.predicate {
+            named.extend(attnums(table, &columns_in_expression(table, predicate)));
+        }
+        named.sort_unstable();
+        named.dedup();
+        for column in named {
+            push(out, this, Object::column(relation.oid, column), AUTO)?;
+        }
     }
     for constraint in &table.constraints {
         constraint_rows(catalog, relation.oid, table, constraint, out)?;

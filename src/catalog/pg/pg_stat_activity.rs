@@ -23,8 +23,13 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             xact_start: backend.xact_start.map(Value::Timestamptz),
             query_start: backend.query_start.map(Value::Timestamptz),
             state_change: backend.state_change.map(Value::Timestamptz),
-            wait_event_type: (backend.state != "active").then_some("Client"),
-            wait_event: (backend.state != "active").then_some("ClientRead"),
+            wait_event_type: match backend.waits_for {
+                Some(_) => Some("Lock"),
+                None => (backend.state != "active").then_some("Client"),
+            },
+            wait_event: backend
+                .waits_for
+                .or((backend.state != "active").then_some("ClientRead")),
             state: backend.state,
             backend_xid: Value::Null,
             backend_xmin: Value::Null,

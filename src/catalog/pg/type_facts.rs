@@ -67,6 +67,14 @@ pub(super) fn operator_class(ty: &PgType) -> Oid {
     OPERATOR_CLASSES.get(&compared_as(ty)).copied().unwrap_or(Oid::INVALID)
 }
 
+/// The B-tree operator class of a name; 0 if there is none.
+pub(super) fn operator_class_named(name: &str) -> Oid {
+    table("pg_opclass", ["oid", "opcname"])
+        .find(|[_, row]| *row == name)
+        .and_then(|[oid, _]| parse(oid))
+        .unwrap_or(Oid::INVALID)
+}
+
 /// The type whose operators serve this one.
 fn compared_as(ty: &PgType) -> Oid {
     match Oid(ty.oid()) {

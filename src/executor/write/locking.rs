@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::error::ArrowError;
 use parking_lot::Mutex;
 
 use super::constraints::ForeignKeys;
@@ -23,6 +22,7 @@ use crate::storage::locks::{
     DeadlockStep, KEY_BITS, LockError, LockOwner, LockTarget, RowLock, TableLock, WaitLimits,
     WhenHeld,
 };
+use crate::storage::table::KeyProbe;
 use crate::storage::{EncodedKeys, RecentWrites, StoreSnapshot, TableVersion};
 use crate::types::{CommitNo, Oid, RowId};
 
@@ -268,10 +268,13 @@ impl Waiting<'_> {
         let Some(views) = self.views(table) else { return Ok(holders) };
         let mut own = None;
         for keys in keys {
+            let mine_of = views.mine.probe(columns, keys)?;
+            let newer_of = views.newer.as_ref().map(|newer| newer.probe(columns, keys));
+            let newer_of = newer_of.transpose()?;
             for key in (0..keys.len()).filter_map(|row| keys.get(row)) {
-                let mut mine = rows_with(&views.mine, columns, key)?;
-                let mut newer = match &views.newer {
-                    Some(newer) => rows_with(newer, columns, key)?,
+                let mut mine = rows_with(&mine_of, key);
+                let mut newer = match &newer_of {
+                    Some(newer) => rows_with(newer, key),
                     None => mine.clone(),
                 };
                 if mine.is_empty() && newer.is_empty() {
@@ -345,12 +348,18 @@ impl Waiting<'_> {
     ) -> Result<(), PgError> {
         let Some(views) = self.views(target.oid) else { return Ok(()) };
         let mut rows = BTreeSet::new();
+        // Sorted, as they come here.
+        let range = keys.first().zip(keys.last());
+        let range = range.map(|(least, greatest)| (least.as_slice(), greatest.as_slice()));
+        let mine = views.mine.probe_between(columns, range)?;
+        let newer = views.newer.as_ref().map(|newer| newer.probe_between(columns, range));
+        let newer = newer.transpose()?;
         for key in keys {
-            let found = rows_with(&views.mine, columns, key)?;
+            let found = rows_with(&mine, key);
             if found.is_empty()
                 && !self.locks.keeps_snapshot
-                && let Some(newer) = &views.newer
-                && !rows_with(newer, columns, key)?.is_empty()
+                && let Some(newer) = &newer
+                && !rows_with(newer, key).is_empty()
             {
                 // It came after the snapshot; it counts for a statement that may look again.
                 return Err(self.locks.moved(target.oid, None));
@@ -362,10 +371,11 @@ impl Waiting<'_> {
         let Some(TwoViews { mine, newer: Some(newer) }) = self.views(target.oid) else {
             return Ok(());
         };
+        let mine = mine.probe_between(columns, range)?;
+        let newer = newer.probe_between(columns, range)?;
         for key in keys {
-            let gone = rows_with(newer.as_ref(), columns, key)?.is_empty();
-            let Some(row) = rows_with(&mine, columns, key)?.first().copied().filter(|_| gone)
-            else {
+            let gone = rows_with(&newer, key).is_empty();
+            let Some(row) = rows_with(&mine, key).first().copied().filter(|_| gone) else {
                 continue;
             };
             if !self.own_rows(target.oid).contains(&row) {
@@ -399,8 +409,8 @@ impl Waiting<'_> {
                 };
                 let keys = ForeignKeys::new(old, referenced_columns, other_table, columns)?;
                 for key in keys.present() {
-                    if !rows_with(&newer, columns, key)?.is_empty()
-                        && rows_with(&mine, columns, key)?.is_empty()
+                    if !newer.find_key(columns, key)?.is_empty()
+                        && mine.find_key(columns, key)?.is_empty()
                         && !self.locks.keeps_snapshot
                     {
                         return Err(self.locks.moved(other.oid, None));
@@ -460,21 +470,11 @@ fn changed_rows(
 }
 
 /// Ids of the live rows with a key, ascending.
-fn rows_with(
-    version: &TableVersion,
-    columns: &[usize],
-    key: &[u8],
-) -> Result<Vec<RowId>, ArrowError> {
-    let mut rows: Vec<RowId> = version
-        .find_key(columns, key)?
-        .into_iter()
-        .map(|position| {
-            let (chunk, offset) = version.locate(position);
-            version.chunks()[chunk].row_id(offset)
-        })
-        .collect();
+fn rows_with(probe: &KeyProbe<'_>, key: &[u8]) -> Vec<RowId> {
+    let mut rows = Vec::new();
+    probe.find(key, |_, row| rows.push(row));
     rows.sort_unstable();
-    Ok(rows)
+    rows
 }
 
 /// The bits of a key's hash that tell keys apart.

@@ -1,5 +1,6 @@
 //! The tables: every function and operator by its signature, with its kernel.
 
+pub(crate) mod advisory;
 pub(crate) mod aggregate;
 mod arithmetic;
 mod array;
@@ -25,6 +26,7 @@ use crate::functions::signature::Def;
 
 /// All functions.
 pub(crate) const FUNCTIONS: &[&[Def]] = &[
+    advisory::FUNCTIONS,
     array::FUNCTIONS,
     datetime::FUNCTIONS,
     format::FUNCTIONS,

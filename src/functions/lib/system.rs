@@ -539,7 +539,6 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("pg_is_other_temp_schema(oid) bool", row(|_, _| Ok(Datum::Bool(false)))).stable(),
     def("pg_cancel_backend(int4) bool", row(|c, a| signal(c, a, false))).volatile(),
     def("pg_terminate_backend(int4, ?int8) bool", row(|c, a| signal(c, a, true))).volatile(),
-    def("pg_blocking_pids(int4) int4[]", row(|_, _| Ok(Datum::List(Vec::new())))).volatile(),
     def("txid_current() int8", row(transaction_id)).stable(),
     def("txid_current_if_assigned() int8", row(transaction_id)).stable(),
     def("pg_current_xact_id() xid8", row(transaction_id)).stable(),

@@ -11,6 +11,7 @@ mod dialect;
 mod join;
 mod lexer;
 mod literal;
+mod locking;
 mod operator;
 mod parse;
 mod place;

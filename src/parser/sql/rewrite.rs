@@ -72,6 +72,7 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
     overriding(&mut tokens);
     operator_before_any(&mut tokens);
     function_alias(&mut tokens);
+    super::locking::locking_clauses(&mut tokens);
     tokens
 }
 

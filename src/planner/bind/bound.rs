@@ -93,6 +93,17 @@ impl PlanKind {
         }
     }
 
+    /// Its first word.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Insert { .. } => "INSERT",
+            Self::Update { .. } => "UPDATE",
+            Self::Delete { .. } => "DELETE",
+            Self::Explain { .. } => "EXPLAIN",
+        }
+    }
+
     /// The command tag for `rows` rows.
     pub fn tag(self, rows: u64) -> String {
         match self {

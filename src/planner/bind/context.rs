@@ -6,9 +6,10 @@ use std::sync::Arc;
 use datafusion::config::ConfigOptions;
 use parking_lot::Mutex;
 
-use crate::catalog::{Catalog, Column, QualifiedName, ReadColumn, Relation, ViewRead};
+use crate::catalog::{Catalog, Column, QualifiedName, ReadColumn, Relation, View, ViewRead};
 use crate::error::{PgError, SqlState};
 use crate::functions::registry::SessionFunctions;
+use crate::planner::bind::sql::LockingQuery;
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
@@ -43,10 +44,16 @@ pub struct BindContext {
     pub view_depth: usize,
     /// The current role's name.
     pub user: String,
+    /// The current role's number.
+    pub role: Oid,
+    /// What the names in a view's query stand for, while one is bound.
+    pub view: Option<Arc<[ViewRead]>>,
     /// Whether this is the server itself, setting up its system views.
     pub system: bool,
     /// Relations that names resolved to, if someone wants to know.
     pub resolved: Option<Arc<Mutex<BTreeMap<QualifiedName, Oid>>>>,
+    /// Queries of this statement that lock rows, cut out of it.
+    pub locking: Arc<[LockingQuery]>,
     /// What the user may want to know of the statement.
     pub notices: Arc<Mutex<Vec<PgError>>>,
 }
@@ -57,6 +64,10 @@ impl BindContext {
     /// # Errors
     /// `42P01` if there is none, `3F000` if the schema does not exist.
     pub fn relation(&self, name: &QualifiedName) -> Result<Arc<Relation>, PgError> {
+        if let Some(read) = self.view_read(name) {
+            let relation = self.catalog.relation(read.relation).cloned();
+            return relation.ok_or_else(|| undefined_table(name));
+        }
         match self.catalog.resolve(name, &self.search_path) {
             Some(relation) => {
                 if let Some(resolved) = &self.resolved {
@@ -66,6 +77,12 @@ impl BindContext {
             }
             None => Err(undefined_table(name)),
         }
+    }
+
+    /// What a name stands for in the view that is bound now.
+    pub fn view_read(&self, name: &QualifiedName) -> Option<&ViewRead> {
+        let reads = self.view.as_ref()?;
+        reads.iter().find(|read| read.schema == name.schema && read.name == name.name)
     }
 
     /// A context that remembers which relations names resolve to.
@@ -95,11 +112,11 @@ impl BindContext {
         resolved.iter().map(read).collect()
     }
 
-    /// The context for the query of a view: same snapshot, the view's own search path.
+    /// The context for the query of a view: same snapshot, the view's own search path and names.
     ///
     /// # Errors
     /// `54001` if views stand too deep in each other.
-    pub fn for_view(&self, search_path: &[String]) -> Result<Self, PgError> {
+    pub fn for_view(&self, view: &View) -> Result<Self, PgError> {
         let depth = self.view_depth + 1;
         if depth > VIEW_DEPTH_MAX {
             return Err(PgError::new(
@@ -108,7 +125,8 @@ impl BindContext {
             ));
         }
         Ok(Self {
-            search_path: search_path.to_vec(),
+            search_path: view.search_path.clone(),
+            view: Some(view.reads.clone().into()),
             parameters: Parameters::default(),
             view_depth: depth,
             resolved: None,

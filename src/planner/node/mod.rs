@@ -3,6 +3,7 @@
 mod apply;
 mod conflict_lookup;
 mod graph_function;
+mod lock_rows;
 mod match_pattern;
 mod pattern_column;
 mod series;
@@ -11,6 +12,7 @@ mod table_write;
 pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
+pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
 pub use match_pattern::{MatchPattern, path_type};
 pub use series::Series;
 pub use table_write::{EachRow, RowAction, TableWrite, WriteKind};

@@ -123,27 +123,21 @@ pub(super) fn drop_relations(
                 .unwrap_or_default(),
             _ => "desired object(s)".to_owned(),
         };
-        let needed: Vec<String> = plan
-            .needed
-            .iter()
-            .map(|needed| format!("{} depends on {}", needed.object, needed.on))
-            .collect();
-        return Err(still_needed(&what, &needed));
+        return Err(still_needed(&what, &plan.sentences()));
     }
-    let gone: Vec<String> = plan.needed.iter().map(|needed| needed.object.clone()).collect();
-    notify_cascade(session, &gone);
+    notify_cascade(session, &plan.objects());
     plan.carry_out(session, catalog);
     Ok(())
 }
 
 /// Something that cannot be without something that goes.
-struct Needed {
+pub(super) struct Needed {
     object: String,
     on: String,
 }
 
 /// What goes in all.
-struct Plan {
+pub(super) struct Plan {
     going: BTreeSet<Oid>,
     /// Tables that lose foreign keys or defaults.
     touched: BTreeSet<Oid>,
@@ -164,6 +158,40 @@ impl Plan {
             plan.add_dependents(session, catalog, &relation, &mut queue);
         }
         Ok(plan)
+    }
+
+    /// What goes with things that cannot be without `on`, such as views on a column.
+    pub(super) fn of_dependents(
+        session: &Session,
+        catalog: &Catalog,
+        first: &[Arc<Relation>],
+        on: &str,
+    ) -> Self {
+        let mut plan =
+            Self { going: BTreeSet::new(), touched: BTreeSet::new(), needed: Vec::new() };
+        let mut queue = Vec::new();
+        for relation in first {
+            let object = described(session, catalog, relation);
+            plan.needed.push(Needed { object, on: on.to_owned() });
+            plan.going.insert(relation.oid);
+            queue.insert(0, relation.oid);
+        }
+        while let Some(oid) = queue.pop() {
+            let Some(relation) = catalog.relation(oid).cloned() else { continue };
+            plan.add_dependents(session, catalog, &relation, &mut queue);
+        }
+        plan
+    }
+
+    /// `view v depends on …`, one for each.
+    pub(super) fn sentences(&self) -> Vec<String> {
+        let sentence = |needed: &Needed| format!("{} depends on {}", needed.object, needed.on);
+        self.needed.iter().map(sentence).collect()
+    }
+
+    /// What goes without being named.
+    pub(super) fn objects(&self) -> Vec<String> {
+        self.needed.iter().map(|needed| needed.object.clone()).collect()
     }
 
     fn add_dependents(
@@ -187,19 +215,17 @@ impl Plan {
             };
             self.touched.insert(dependent.oid);
             for column in table.columns.iter().filter(|column| names(column, relation.oid)) {
-                let column = quote_identifier(&column.name);
-                let object = format!("default value for column {column} of {object}");
+                let object = format!("default value for column {} of {object}", column.name);
                 self.needed.push(Needed { object, on: on.clone() });
             }
             for constraint in referring(table, relation.oid) {
-                let constraint = quote_identifier(&constraint.name);
-                let object = format!("constraint {constraint} on {object}");
+                let object = format!("constraint {} on {object}", constraint.name);
                 self.needed.push(Needed { object, on: on.clone() });
             }
         }
     }
 
-    fn carry_out(self, session: &mut Session, catalog: &mut Catalog) {
+    pub(super) fn carry_out(self, session: &mut Session, catalog: &mut Catalog) {
         for table in self.touched.difference(&self.going) {
             forget(catalog, *table, &self.going);
         }
@@ -227,7 +253,7 @@ fn refuse_parts(
         };
         let Some(table) = catalog.relation(owner.table) else { continue };
         let column = table.table().and_then(|stored| stored.column(owner.attnum));
-        let column = column.map_or_else(String::new, |column| quote_identifier(&column.name));
+        let column = column.map_or("", |column| column.name.as_str());
         let what = format!("column {column} of {}", described(session, catalog, table));
         return Err(PgError::new(
             SqlState::DEPENDENT_OBJECTS_STILL_EXIST,

@@ -22,4 +22,4 @@ mod tests;
 pub use deadlock::DeadlockStep;
 pub use owner::{LockError, LockOwner, WaitLimits, WhenHeld};
 pub use table::{LockTable, LockView};
-pub use target::{AdvisoryKey, KEY_BITS, LockTarget, RowLock, TableLock};
+pub use target::{KEY_BITS, LockTarget, RowLock, TableLock};

@@ -1,6 +1,6 @@
 //! What can be locked, and how strongly.
 
-use crate::types::{Oid, RowId};
+use crate::types::{AdvisoryKey, Oid, RowId};
 
 /// Rows that share an entry of the lock table.
 const BLOCK_BITS: u32 = 10;
@@ -41,15 +41,6 @@ pub enum TableLock {
     Exclusive,
     /// ALTER, DROP, TRUNCATE.
     AccessExclusive,
-}
-
-/// A number, or two, that clients agree on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AdvisoryKey {
-    /// One 64-bit number.
-    One(i64),
-    /// Two 32-bit numbers.
-    Two(i32, i32),
 }
 
 /// What a lock is on.
@@ -189,16 +180,6 @@ impl LockTarget {
             }
             Resource::Definitions => Self::Definitions,
             Resource::Advisory(key) => Self::Advisory(key),
-        }
-    }
-}
-
-impl AdvisoryKey {
-    /// As `pg_locks` writes it: `classid`, `objid`, `objsubid`.
-    pub fn parts(self) -> (u32, u32, u16) {
-        match self {
-            Self::One(key) => ((key as u64 >> 32) as u32, key as u32, 1),
-            Self::Two(one, two) => (one as u32, two as u32, 2),
         }
     }
 }

@@ -1,24 +1,52 @@
-//! A hash index over key columns of one batch: encoded key to row offsets.
+//! An index over key columns of one batch: encoded key to row offsets.
+//!
+//! ```text
+//! keys in order of rows   nothing is stored: binary search            (a serial primary key: the usual case)
+//! any other               slots of hash and offset, and a chain through rows with the same key
+//! ```
+//!
+//! A key of one whole-number column is compared in the column's own array; others are kept in their encoded form.
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, SchemaRef};
+use std::hash::BuildHasher as _;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{
+    DataType, Date32Type, Int16Type, Int32Type, Int64Type, SchemaRef, TimeUnit,
+    TimestampMicrosecondType,
+};
 use arrow::error::ArrowError;
-use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
-use datafusion::common::HashMap;
+use arrow::row::{RowConverter, Rows, SortField};
+use datafusion::common::hash_utils::RandomState;
 
 use super::chunk::key_nulls;
 
-/// Finds rows of a batch by the value of some columns. Rows with a null in the key are not in it, unless it was built
-/// with them.
+/// Finds rows of a batch by the value of some columns.
+#[derive(Debug)]
 pub struct KeyIndex {
-    converter: RowConverter,
-    offsets: HashMap<Box<[u8]>, Vec<u32>>,
+    keys: Keys,
+    /// `None` if the keys ascend with the rows.
+    table: Option<HashSlots>,
+    /// The least and the greatest key; `None` without any.
+    range: Option<(Box<[u8]>, Box<[u8]>)>,
 }
 
-impl std::fmt::Debug for KeyIndex {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyIndex").field("keys", &self.offsets.len()).finish_non_exhaustive()
-    }
+/// The keys of all rows.
+#[derive(Debug)]
+enum Keys {
+    /// One column of whole numbers (dates and times among them) without nulls.
+    Numbers(Numbers),
+    /// In the comparable form.
+    Encoded(Rows),
+}
+
+/// A column's own values.
+#[derive(Debug)]
+enum Numbers {
+    Int16(ArrayRef),
+    Int32(ArrayRef),
+    Int64(ArrayRef),
+    Date32(ArrayRef),
+    Timestamp(ArrayRef),
 }
 
 /// Key values of many rows in the comparable form of [`arrow::row`], for probing and comparing.
@@ -49,6 +77,15 @@ impl EncodedKeys {
         self.rows.row(row).data()
     }
 
+    /// The least and the greatest key, those with nulls included; `None` without rows.
+    pub fn range(&self) -> Option<(&[u8], &[u8])> {
+        let mut keys = (0..self.len()).map(|row| self.encoded(row));
+        let first = keys.next()?;
+        Some(
+            keys.fold((first, first), |(least, greatest), key| (least.min(key), greatest.max(key))),
+        )
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.num_rows()
@@ -69,6 +106,168 @@ fn converter(schema: &SchemaRef, columns: &[usize]) -> Result<RowConverter, Arro
     RowConverter::new(fields)
 }
 
+impl Numbers {
+    fn of(array: &ArrayRef) -> Option<Self> {
+        if array.null_count() > 0 {
+            return None;
+        }
+        let array = array.clone();
+        match array.data_type() {
+            DataType::Int16 => Some(Self::Int16(array)),
+            DataType::Int32 => Some(Self::Int32(array)),
+            DataType::Int64 => Some(Self::Int64(array)),
+            DataType::Date32 => Some(Self::Date32(array)),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => Some(Self::Timestamp(array)),
+            _ => None,
+        }
+    }
+
+    fn get(&self, row: usize) -> i64 {
+        match self {
+            Self::Int16(array) => i64::from(array.as_primitive::<Int16Type>().value(row)),
+            Self::Int32(array) => i64::from(array.as_primitive::<Int32Type>().value(row)),
+            Self::Int64(array) => array.as_primitive::<Int64Type>().value(row),
+            Self::Date32(array) => i64::from(array.as_primitive::<Date32Type>().value(row)),
+            Self::Timestamp(array) => array.as_primitive::<TimestampMicrosecondType>().value(row),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Int16(array)
+            | Self::Int32(array)
+            | Self::Int64(array)
+            | Self::Date32(array)
+            | Self::Timestamp(array) => array.len(),
+        }
+    }
+}
+
+/// The number that an encoded key of one column without nulls stands for: a byte that says "not null", then the number,
+/// most significant byte first, its sign bit inverted. `None` for a key of another shape.
+fn number(key: &[u8]) -> Option<i64> {
+    let (not_null, bytes) = key.split_first()?;
+    if *not_null != 1 {
+        return None;
+    }
+    match bytes.len() {
+        2 => Some(i64::from(i16::from_be_bytes(bytes.try_into().ok()?) ^ i16::MIN)),
+        4 => Some(i64::from(i32::from_be_bytes(bytes.try_into().ok()?) ^ i32::MIN)),
+        8 => Some(i64::from_be_bytes(bytes.try_into().ok()?) ^ i64::MIN),
+        _ => None,
+    }
+}
+
+/// A key to be found, in the form an index compares.
+#[derive(Clone, Copy)]
+enum Sought<'a> {
+    Number(i64),
+    Encoded(&'a [u8]),
+}
+
+impl Keys {
+    fn len(&self) -> usize {
+        match self {
+            Self::Numbers(numbers) => numbers.len(),
+            Self::Encoded(rows) => rows.num_rows(),
+        }
+    }
+
+    fn sought<'a>(&self, key: &'a [u8]) -> Option<Sought<'a>> {
+        match self {
+            Self::Numbers(_) => number(key).map(Sought::Number),
+            Self::Encoded(_) => Some(Sought::Encoded(key)),
+        }
+    }
+
+    fn at(&self, row: usize) -> Sought<'_> {
+        match self {
+            Self::Numbers(numbers) => Sought::Number(numbers.get(row)),
+            Self::Encoded(rows) => Sought::Encoded(rows.row(row).data()),
+        }
+    }
+
+    fn ascend(&self) -> bool {
+        match self {
+            Self::Numbers(numbers) => {
+                (1..numbers.len()).all(|row| numbers.get(row - 1) <= numbers.get(row))
+            }
+            Self::Encoded(rows) => {
+                (1..rows.num_rows()).all(|row| rows.row(row - 1) <= rows.row(row))
+            }
+        }
+    }
+}
+
+impl Sought<'_> {
+    fn cmp(self, other: Sought<'_>) -> std::cmp::Ordering {
+        match (self, other) {
+            (Self::Number(left), Sought::Number(right)) => left.cmp(&right),
+            (Self::Encoded(left), Sought::Encoded(right)) => left.cmp(right),
+            (Self::Number(_), Sought::Encoded(_)) => std::cmp::Ordering::Less,
+            (Self::Encoded(_), Sought::Number(_)) => std::cmp::Ordering::Greater,
+        }
+    }
+
+    fn hash(self, state: &RandomState) -> u32 {
+        let hash = match self {
+            Self::Number(number) => state.hash_one(number),
+            Self::Encoded(bytes) => state.hash_one(bytes),
+        };
+        (hash >> 32) as u32
+    }
+}
+
+const EMPTY: u64 = u64::MAX;
+const END: u32 = u32::MAX;
+
+/// Open addressing: a slot holds the hash of a key above the offset of its first row.
+#[derive(Debug)]
+struct HashSlots {
+    state: RandomState,
+    slots: Box<[u64]>,
+    /// The next row with the same key, by row; empty if all keys differ.
+    next: Vec<u32>,
+}
+
+impl HashSlots {
+    fn build(keys: &Keys, skip: impl Fn(usize) -> bool) -> Self {
+        let capacity = (keys.len() * 2).next_power_of_two().max(2);
+        let state = RandomState::default();
+        let mut table =
+            Self { state, slots: vec![EMPTY; capacity].into_boxed_slice(), next: Vec::new() };
+        // From the last row to the first, so that chains ascend.
+        for row in (0..keys.len()).rev().filter(|row| !skip(*row)) {
+            let key = keys.at(row);
+            let slot = table.slot(keys, key);
+            if table.slots[slot] != EMPTY {
+                if table.next.is_empty() {
+                    table.next = vec![END; keys.len()];
+                }
+                table.next[row] = table.slots[slot] as u32;
+            }
+            table.slots[slot] = u64::from(key.hash(&table.state)) << 32 | row as u64;
+        }
+        table
+    }
+
+    /// The slot of a key: the one that holds it, or the empty one where it would be.
+    fn slot(&self, keys: &Keys, key: Sought<'_>) -> usize {
+        let hash = key.hash(&self.state);
+        let mask = self.slots.len() - 1;
+        let mut slot = hash as usize & mask;
+        loop {
+            let held = self.slots[slot];
+            if held == EMPTY
+                || ((held >> 32) as u32 == hash && keys.at(held as u32 as usize).cmp(key).is_eq())
+            {
+                return slot;
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+}
+
 impl KeyIndex {
     /// Indexes `columns` of `batch`; keys with a null in them only `with_nulls`. Time and memory are linear in its rows.
     pub fn build(
@@ -76,34 +275,144 @@ impl KeyIndex {
         columns: &[usize],
         with_nulls: bool,
     ) -> Result<Self, ArrowError> {
-        let keys = EncodedKeys::encode(batch, columns)?;
-        let mut offsets: HashMap<Box<[u8]>, Vec<u32>> = HashMap::with_capacity(keys.len());
-        for row in 0..keys.len() {
-            let key = if with_nulls { Some(keys.encoded(row)) } else { keys.get(row) };
-            let Some(key) = key else { continue };
-            match offsets.get_mut(key) {
-                Some(rows) => rows.push(row as u32),
-                None => {
-                    offsets.insert(key.into(), vec![row as u32]);
-                }
+        let encoded = EncodedKeys::encode(batch, columns)?;
+        let range = encoded.range().map(|(least, greatest)| (least.into(), greatest.into()));
+        let numbers = match columns {
+            [column] => Numbers::of(batch.column(*column)),
+            _ => None,
+        };
+        let EncodedKeys { rows, nulls } = encoded;
+        let nulls = nulls.filter(|_| !with_nulls);
+        let keys = numbers.map_or(Keys::Encoded(rows), Keys::Numbers);
+        let table = (nulls.is_some() || !keys.ascend()).then(|| {
+            HashSlots::build(&keys, |row| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)))
+        });
+        Ok(Self { keys, table, range })
+    }
+
+    /// Whether a key between these two may be in it.
+    pub fn meets(&self, least: &[u8], greatest: &[u8]) -> bool {
+        self.range
+            .as_ref()
+            .is_some_and(|(from, to)| from.as_ref() <= greatest && least <= to.as_ref())
+    }
+
+    /// Gives the offset of each row with this encoded key (see [`EncodedKeys`]), ascending, deleted ones included.
+    pub fn find(&self, key: &[u8], mut found: impl FnMut(usize)) {
+        if !self.meets(key, key) {
+            return;
+        }
+        let Some(sought) = self.keys.sought(key) else { return };
+        let Some(table) = &self.table else {
+            let mut row = self.first_at_least(sought);
+            while row < self.keys.len() && self.keys.at(row).cmp(sought).is_eq() {
+                found(row);
+                row += 1;
+            }
+            return;
+        };
+        let held = table.slots[table.slot(&self.keys, sought)];
+        if held == EMPTY {
+            return;
+        }
+        let mut row = held as u32;
+        while row != END {
+            found(row as usize);
+            row = table.next.get(row as usize).copied().unwrap_or(END);
+        }
+    }
+
+    /// In ascending keys, the first row whose key is not less.
+    fn first_at_least(&self, key: Sought<'_>) -> usize {
+        let (mut from, mut to) = (0, self.keys.len());
+        while from < to {
+            let middle = from + (to - from) / 2;
+            if self.keys.at(middle).cmp(key).is_lt() {
+                from = middle + 1;
+            } else {
+                to = middle;
             }
         }
-        Ok(Self { converter: converter(&batch.schema(), columns)?, offsets })
-    }
-
-    /// Offsets of the rows with this encoded key (see [`EncodedKeys`]), deleted ones included.
-    pub fn find(&self, key: &[u8]) -> &[u32] {
-        self.offsets.get(key).map_or(&[], Vec::as_slice)
-    }
-
-    /// The Arrow types of the key's columns.
-    pub fn owned_key(&self, values: &[ArrayRef]) -> Result<OwnedRow, ArrowError> {
-        let rows = self.converter.convert_columns(values)?;
-        Ok(rows.row(0).owned())
+        from
     }
 
     /// Whether a type can be a key at all.
     pub fn supports(ty: &DataType) -> bool {
         RowConverter::supports_fields(&[SortField::new(ty.clone())])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int32Array, StringViewArray};
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+
+    /// Every key of the batch and some others, found by the index and by looking at each row.
+    fn agrees(batch: &RecordBatch, columns: &[usize], others: &RecordBatch, with_nulls: bool) {
+        let index = KeyIndex::build(batch, columns, with_nulls).unwrap();
+        let own = EncodedKeys::encode(batch, columns).unwrap();
+        for asked in [&own, &EncodedKeys::encode(others, columns).unwrap()] {
+            for row in 0..asked.len() {
+                let mut found = Vec::new();
+                index.find(asked.encoded(row), |offset| found.push(offset));
+                let expected: Vec<usize> = (0..own.len())
+                    .filter(|at| with_nulls || own.get(*at).is_some())
+                    .filter(|at| own.encoded(*at) == asked.encoded(row))
+                    .collect();
+                assert_eq!(found, expected);
+            }
+        }
+    }
+
+    fn random(rng: &mut StdRng, rows: usize, nulls: bool, sorted: bool) -> RecordBatch {
+        let mut numbers: Vec<Option<i32>> = (0..rows)
+            .map(|_| (!nulls || rng.random_bool(0.8)).then(|| rng.random_range(-20..20)))
+            .collect();
+        if sorted {
+            numbers.sort_unstable();
+        }
+        let words: Vec<Option<String>> =
+            numbers.iter().map(|n| n.map(|n| format!("w{}", n / 3))).collect();
+        let numbers: ArrayRef = Arc::new(Int32Array::from(numbers));
+        let words: ArrayRef = Arc::new(StringViewArray::from_iter(words));
+        RecordBatch::try_from_iter_with_nullable([("n", numbers, true), ("w", words, true)])
+            .unwrap()
+    }
+
+    #[test]
+    fn finds_what_a_scan_finds() {
+        let mut rng = StdRng::seed_from_u64(7);
+        for round in 0..60 {
+            let (nulls, sorted) = (round % 2 == 0, round % 3 == 0);
+            let batch = random(&mut rng, round, nulls, sorted);
+            let others = random(&mut rng, 30, true, false);
+            for columns in [&[0][..], &[1], &[0, 1]] {
+                agrees(&batch, columns, &others, false);
+                agrees(&batch, columns, &others, true);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_from_their_encoded_form() {
+        for value in [i64::MIN, -1, 0, 1, 1 << 40, i64::MAX] {
+            let array: ArrayRef = Arc::new(arrow::array::Int64Array::from(vec![value]));
+            let batch = RecordBatch::try_from_iter([("n", array)]).unwrap();
+            let keys = EncodedKeys::encode(&batch, &[0]).unwrap();
+            assert_eq!(number(keys.encoded(0)), Some(value));
+        }
+    }
+
+    #[test]
+    fn keys_in_order_of_rows_cost_nothing() {
+        let numbers: ArrayRef = Arc::new(Int32Array::from_iter_values(0..1000));
+        let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
+        let index = KeyIndex::build(&batch, &[0], false).unwrap();
+        assert!(index.table.is_none() && matches!(index.keys, Keys::Numbers(_)));
     }
 }

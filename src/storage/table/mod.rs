@@ -14,4 +14,4 @@ mod version;
 
 pub use chunk::{Chunk, RowIds};
 pub use key_index::{EncodedKeys, KeyIndex};
-pub use version::TableVersion;
+pub use version::{KeyProbe, TableVersion};

@@ -19,6 +19,24 @@ const SMALL_CHUNKS_MAX: usize = 8;
 
 static NEXT_STAMP: AtomicU64 = AtomicU64::new(1);
 
+/// Chunks of a version with their indexes of some columns: see [`TableVersion::probe`].
+pub struct KeyProbe<'a> {
+    chunks: Vec<(&'a Chunk, u64, Arc<KeyIndex>)>,
+}
+
+impl KeyProbe<'_> {
+    /// Gives position and id of each live row with this encoded key.
+    pub fn find(&self, key: &[u8], mut found: impl FnMut(u64, RowId)) {
+        for (chunk, start, index) in &self.chunks {
+            index.find(key, |offset| {
+                if chunk.is_live(offset) {
+                    found(start + offset as u64, chunk.row_id(offset));
+                }
+            });
+        }
+    }
+}
+
 /// A table's rows at one moment.
 #[derive(Debug, Clone)]
 pub struct TableVersion {
@@ -198,19 +216,42 @@ impl TableVersion {
     ) -> Result<Vec<u64>, ArrowError> {
         let mut found = Vec::new();
         for (chunk, start) in self.chunks.iter().zip(&self.starts) {
-            found.extend(
-                index(chunk)?
-                    .find(key)
-                    .iter()
-                    .filter(|offset| chunk.is_live(**offset as usize))
-                    .map(|offset| start + u64::from(*offset)),
-            );
+            index(chunk)?.find(key, |offset| {
+                if chunk.is_live(offset) {
+                    found.push(start + offset as u64);
+                }
+            });
         }
         Ok(found)
     }
 
+    /// Finds many keys: the indexes of the chunks where any of `keys` can be.
+    pub fn probe(&self, columns: &[usize], keys: &EncodedKeys) -> Result<KeyProbe<'_>, ArrowError> {
+        self.probe_between(columns, keys.range())
+    }
+
+    /// As [`Self::probe`], for encoded keys between two.
+    pub fn probe_between(
+        &self,
+        columns: &[usize],
+        range: Option<(&[u8], &[u8])>,
+    ) -> Result<KeyProbe<'_>, ArrowError> {
+        let mut chunks = Vec::new();
+        if let Some((least, greatest)) = range {
+            for (chunk, start) in self.chunks.iter().zip(&self.starts) {
+                let index = chunk.key_index(columns)?;
+                if index.meets(least, greatest) {
+                    chunks.push((chunk.as_ref(), *start, index));
+                }
+            }
+        }
+        Ok(KeyProbe { chunks })
+    }
+
     /// The same rows under another schema: columns are taken from `map` in its order, `None` being a new all-null or
     /// constant column given by `fill`.
+    ///
+    /// Deleted rows are left out: they may hold values that `reshape` would refuse.
     pub fn reshape(
         &self,
         schema: SchemaRef,
@@ -220,8 +261,16 @@ impl TableVersion {
             .chunks
             .iter()
             .map(|chunk| {
-                let batch = reshape(&chunk.batch)?;
-                Ok(Arc::new(Chunk::with_rows(batch, chunk.rows.clone(), chunk.deleted.clone())))
+                if chunk.deleted.is_none() {
+                    let batch = reshape(&chunk.batch)?;
+                    return Ok(Arc::new(Chunk::with_rows(batch, chunk.rows.clone(), None)));
+                }
+                let ids: Vec<RowId> = (0..chunk.len())
+                    .filter(|offset| chunk.is_live(*offset))
+                    .map(|offset| chunk.row_id(offset))
+                    .collect();
+                let batch = reshape(&chunk.live_batch(&chunk.batch)?)?;
+                Ok(Arc::new(Chunk::with_rows(batch, RowIds::of(&ids), None)))
             })
             .collect::<Result<_, ArrowError>>()?;
         Ok(Self::of(self.table, schema, chunks, Arc::clone(&self.next_row)))

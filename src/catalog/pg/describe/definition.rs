@@ -1,10 +1,12 @@
 //! Constraints, indexes and views as the SQL that makes them.
 
 use super::super::derived_oid;
-use super::super::index_of::{IndexOf, index};
+use super::super::index_of::{IndexOf, Key, KeyOf, index};
 use super::name::{qualified_relation_name, quote_identifier, relation_name};
 use crate::catalog::Catalog;
-use crate::catalog::object::{Constraint, ConstraintKind, ForeignKeyAction, Table};
+use crate::catalog::object::{
+    Constraint, ConstraintKind, ConstraintTiming, ForeignKeyAction, IndexMethod, Table,
+};
 use crate::types::Oid;
 
 /// How `pg_get_…def` functions write: as their argument `pretty` and the session's search path say.
@@ -22,7 +24,23 @@ pub fn constraint_definition(catalog: &Catalog, oid: Oid, style: Style<'_>) -> O
         let table = relation.table()?;
         table.constraints.iter().find(|constraint| constraint.oid == oid).map(|c| (table, c))
     })?;
-    Some(definition_of(catalog, table, constraint, style))
+    let mut definition = definition_of(catalog, table, constraint, style);
+    definition += match constraint.timing {
+        ConstraintTiming::NotDeferrable => "",
+        ConstraintTiming::InitiallyImmediate => " DEFERRABLE",
+        ConstraintTiming::InitiallyDeferred => " DEFERRABLE INITIALLY DEFERRED",
+    };
+    if !constraint.validated {
+        definition += " NOT VALID";
+    }
+    Some(definition)
+}
+
+fn included(table: &Table, columns: &[usize]) -> String {
+    match columns {
+        [] => String::new(),
+        columns => format!(" INCLUDE ({})", column_list(Some(table), columns)),
+    }
 }
 
 fn definition_of(
@@ -32,11 +50,20 @@ fn definition_of(
     style: Style<'_>,
 ) -> String {
     match &constraint.kind {
-        ConstraintKind::PrimaryKey { columns, .. } => {
-            format!("PRIMARY KEY ({})", column_list(Some(table), columns))
+        ConstraintKind::PrimaryKey { columns, include, .. } => {
+            format!(
+                "PRIMARY KEY ({}){}",
+                column_list(Some(table), columns),
+                included(table, include)
+            )
         }
-        ConstraintKind::Unique { columns, .. } => {
-            format!("UNIQUE ({})", column_list(Some(table), columns))
+        ConstraintKind::Unique { columns, include, nulls_not_distinct, .. } => {
+            format!(
+                "UNIQUE{} ({}){}",
+                if *nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" },
+                column_list(Some(table), columns),
+                included(table, include)
+            )
         }
         ConstraintKind::Check { condition } => {
             let condition = parenthesized(condition);
@@ -116,20 +143,74 @@ pub fn index_definition(catalog: &Catalog, oid: Oid, style: Style<'_>) -> Option
         true => relation_name(catalog, index.relation.oid, style.search_path),
         false => qualified_relation_name(catalog, index.relation.oid),
     };
-    Some(format!(
-        "CREATE UNIQUE INDEX {} ON {} USING btree ({})",
+    let keys: Vec<String> =
+        index.keys.iter().map(|key| key_definition(key, style.pretty)).collect();
+    let mut text = format!(
+        "CREATE {}INDEX {} ON {} USING {} ({})",
+        if index.unique { "UNIQUE " } else { "" },
         quote_identifier(index.name()),
         table?,
-        column_list(Some(index.table), index.columns),
-    ))
+        match index.method {
+            IndexMethod::Btree => "btree",
+            IndexMethod::Hash => "hash",
+        },
+        keys.join(", "),
+    );
+    if !index.include.is_empty() {
+        text += &format!(" INCLUDE ({})", column_list(Some(index.table), index.include));
+    }
+    if index.nulls_not_distinct {
+        text += " NULLS NOT DISTINCT";
+    }
+    if let Some(predicate) = index.predicate {
+        match style.pretty {
+            true => text += &format!(" WHERE {predicate}"),
+            false => text += &format!(" WHERE {}", parenthesized(predicate)),
+        }
+    }
+    Some(text)
+}
+
+/// A key with its operator class and order.
+fn key_definition(key: &Key<'_>, pretty: bool) -> String {
+    let mut text = key_text(key);
+    if let (KeyOf::Expression { name: "expr", .. }, false) = (key.what, pretty) {
+        text = format!("({text})");
+    }
+    if let Some(class) = key.operator_class {
+        text += &format!(" {class}");
+    }
+    match (key.descending, key.nulls_first) {
+        (false, false) => {}
+        (false, true) => text += " NULLS FIRST",
+        (true, true) => text += " DESC",
+        (true, false) => text += " DESC NULLS LAST",
+    }
+    text
+}
+
+/// A key: a column, a call, or an expression in parentheses.
+fn key_text(key: &Key<'_>) -> String {
+    match key.what {
+        KeyOf::Column(column) => quote_identifier(&column.name),
+        KeyOf::Expression { text, name, .. } if name != "expr" => text.to_owned(),
+        KeyOf::Expression { text, .. } => parenthesized(text),
+    }
 }
 
 /// `pg_get_indexdef` of one column, counted from 1; empty if the index has fewer columns.
 pub fn index_column(catalog: &Catalog, oid: Oid, column: i32) -> Option<String> {
     let index = index(catalog, oid)?;
     let position = usize::try_from(column).ok().and_then(|column| column.checked_sub(1));
-    let column = position.and_then(|position| index.key().nth(position));
-    Some(column.map(|column| quote_identifier(&column.name)).unwrap_or_default())
+    let Some(position) = position else { return Some(String::new()) };
+    let carried = position.checked_sub(index.keys.len());
+    Some(match (index.keys.get(position), carried) {
+        (Some(key), _) => key_text(key),
+        (None, Some(at)) => {
+            index.included().nth(at).map(|c| quote_identifier(&c.name)).unwrap_or_default()
+        }
+        (None, None) => String::new(),
+    })
 }
 
 /// `pg_get_viewdef`: the view's query as it was written, with a semicolon; `None` for other relations.

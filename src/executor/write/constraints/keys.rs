@@ -132,8 +132,14 @@ fn check_key(
 ) -> Result<(), PgError> {
     let Some(table) = relation.table() else { return Ok(()) };
     let keys = EncodedKeys::encode(batch, key.columns)?;
+    let probe = version.probe(key.columns, &keys)?;
     for row in rows {
-        if key.find(version, &keys, row)?.len() > 1 {
+        let mut same = 0;
+        match keys.get(row) {
+            Some(key) => probe.find(key, |_, _| same += 1),
+            None => same = key.find(version, &keys, row)?.len(),
+        }
+        if same > 1 {
             let message =
                 format!("duplicate key value violates unique constraint \"{}\"", key.name);
             return Err(violation(catalog, relation, SqlState::UNIQUE_VIOLATION, message)

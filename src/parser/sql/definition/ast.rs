@@ -1,6 +1,9 @@
 //! The syntax tree.
 
-use sqlparser::ast::{DataType, Ident, ObjectName, Owner};
+use sqlparser::ast::{
+    AlterColumnOperation, AlterTableOperation, ConstraintCharacteristics, DataType, Ident,
+    ObjectName, Owner, SqlOption,
+};
 
 /// A statement.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +27,15 @@ pub enum Definition {
         name: ObjectName,
         /// In order of writing.
         options: Vec<SequenceOption>,
+    },
+    /// `ALTER TABLE`
+    AlterTable {
+        /// IF EXISTS
+        if_exists: bool,
+        /// Its name.
+        name: ObjectName,
+        /// In order of writing.
+        actions: Vec<AlterAction>,
     },
     /// `ALTER kind name` with an action that all kinds have.
     AlterObject {
@@ -77,6 +89,96 @@ pub enum ObjectAction {
     SetSchema(Ident),
     /// OWNER TO
     OwnerTo(Owner),
+}
+
+/// An action of `ALTER TABLE`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AlterAction {
+    /// One that `sqlparser` knows.
+    Known(Box<AlterTableOperation>),
+    /// `ALTER COLUMN`, as `sqlparser` has it.
+    Column {
+        /// The column.
+        column: Ident,
+        /// What is done.
+        op: AlterColumnOperation,
+    },
+    /// RENAME, SET SCHEMA, OWNER TO.
+    Object(ObjectAction),
+    /// `ALTER COLUMN … ADD GENERATED … AS IDENTITY`
+    AddIdentity {
+        /// The column.
+        column: Ident,
+        /// ALWAYS, not BY DEFAULT.
+        always: bool,
+        /// In order of writing.
+        options: Vec<SequenceOption>,
+    },
+    /// `ALTER COLUMN … SET GENERATED …`, `SET sequence option`, `RESTART`
+    SetIdentity {
+        /// The column.
+        column: Ident,
+        /// In order of writing.
+        changes: Vec<IdentityChange>,
+    },
+    /// `ALTER COLUMN … DROP IDENTITY`
+    DropIdentity {
+        /// The column.
+        column: Ident,
+        /// IF EXISTS
+        if_exists: bool,
+    },
+    /// `ALTER COLUMN … DROP EXPRESSION`
+    DropExpression {
+        /// The column.
+        column: Ident,
+        /// IF EXISTS
+        if_exists: bool,
+    },
+    /// `ALTER COLUMN … SET STATISTICS`
+    SetStatistics {
+        /// The column.
+        column: Ident,
+        /// The number.
+        target: String,
+    },
+    /// `ALTER COLUMN … SET STORAGE`
+    SetStorage {
+        /// The column.
+        column: Ident,
+        /// PLAIN, EXTENDED, …
+        storage: Ident,
+    },
+    /// `ALTER CONSTRAINT`
+    AlterConstraint {
+        /// Its name.
+        name: Ident,
+        /// When it is checked.
+        timing: Option<ConstraintCharacteristics>,
+    },
+    /// `SET (option = value, …)`
+    SetOptions(Vec<SqlOption>),
+    /// `RESET (option, …)`
+    ResetOptions(Vec<Ident>),
+    /// `SET LOGGED`, `SET UNLOGGED`
+    SetLogged(bool),
+    /// `SET TABLESPACE`
+    SetTablespace(Ident),
+    /// `SET ACCESS METHOD`
+    SetAccessMethod(Ident),
+    /// `CLUSTER ON`
+    ClusterOn(Ident),
+    /// `SET WITHOUT CLUSTER`
+    WithoutCluster,
+}
+
+/// A change of an identity column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IdentityChange {
+    /// `SET GENERATED ALWAYS` or `BY DEFAULT`
+    Always(bool),
+    /// An option of its sequence.
+    Option(SequenceOption),
 }
 
 /// An option of a sequence.

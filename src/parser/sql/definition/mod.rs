@@ -2,6 +2,7 @@
 //!
 //! Types, names and expressions inside are `sqlparser`'s. Reading order: [`ast`], then one file for each kind.
 
+mod alter_table;
 pub mod ast;
 mod sequence;
 
@@ -9,7 +10,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-pub use ast::{Definition, SequenceOption};
+pub use ast::{AlterAction, Definition, IdentityChange, ObjectAction, ObjectKind, SequenceOption};
 pub(super) use sequence::identity;
 
 use super::parse::whole;
@@ -42,6 +43,11 @@ fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize, bool)> {
     match (first.as_str(), word(at).as_str()) {
         ("CREATE", "SEQUENCE") => Some((sequence::create, at + 1, temporary)),
         ("ALTER", "SEQUENCE") => Some((sequence::alter, at + 1, false)),
+        ("ALTER", "TABLE") => Some((alter_table::table, at + 1, false)),
+        ("ALTER", "INDEX") => Some((alter_table::index, at + 1, false)),
+        ("ALTER", "VIEW") => Some((alter_table::view, at + 1, false)),
+        ("ALTER", "MATERIALIZED") => Some((alter_table::materialized_view, at + 1, false)),
+        ("ALTER", "SCHEMA") => Some((alter_table::schema, at + 1, false)),
         _ => None,
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn options(parser: &mut Parser<'_>) -> Result<Vec<SequenceOption>, Pa
     Ok(options)
 }
 
-fn option(parser: &mut Parser<'_>) -> Result<Option<SequenceOption>, ParserError> {
+pub(super) fn option(parser: &mut Parser<'_>) -> Result<Option<SequenceOption>, ParserError> {
     Ok(Some(if parser.parse_keyword(Keyword::AS) {
         SequenceOption::Type(parser.parse_data_type()?)
     } else if parser.parse_keyword(Keyword::INCREMENT) {

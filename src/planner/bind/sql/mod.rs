@@ -10,6 +10,7 @@
 pub(crate) mod column_value;
 pub mod ddl;
 mod dml;
+mod locking;
 mod names;
 mod provider;
 mod query;
@@ -21,6 +22,7 @@ pub mod stored;
 mod types;
 
 pub use dml::{bind_default, bind_delete, bind_insert, bind_update, target as write_target};
+pub use locking::LockingQuery;
 pub use names::{fold, qualified_name};
 pub use query::{bind_explain, bind_expression, bind_query, plan_query};
 pub use resolve::assign as assign_expression;

@@ -9,12 +9,13 @@ use datafusion::logical_expr::planner::{
     ContextProvider, ExprPlanner, RelationPlanner, TypePlanner,
 };
 use datafusion::logical_expr::{
-    AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
+    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource,
+    WindowUDF,
 };
 
 use super::relations::Relations;
 use super::types::PgTypePlanner;
-use crate::catalog::{QualifiedName, RelationKind};
+use crate::catalog::{QualifiedName, Relation, RelationKind, ViewRead};
 use crate::error::{PgError, SqlState};
 use crate::functions::array_or_empty::{ARRAY_OR_EMPTY, array_or_empty};
 use crate::functions::registry::registry;
@@ -57,6 +58,29 @@ impl<'a> Provider<'a> {
     }
 }
 
+/// Whether a relation still has the columns that a view knows, and no others.
+fn is_as_read(relation: &Relation, read: &ViewRead) -> bool {
+    let columns = relation.columns();
+    columns.len() == read.columns.len()
+        && columns
+            .iter()
+            .zip(&read.columns)
+            .all(|(now, then)| now.attnum == then.attnum && now.name == then.name)
+}
+
+/// A relation's columns as a view knows them: under their old names, without those that came later.
+fn as_read(plan: LogicalPlan, relation: &Relation, read: &ViewRead) -> Result<LogicalPlan> {
+    if is_as_read(relation, read) {
+        return Ok(plan);
+    }
+    let now = plan.schema().columns();
+    let columns = read.columns.iter().filter_map(|then| {
+        let at = relation.columns().iter().position(|now| now.attnum == then.attnum)?;
+        Some(Expr::Column(now.get(at)?.clone()).alias(then.name.clone()))
+    });
+    LogicalPlanBuilder::from(plan).project(columns.collect::<Vec<_>>())?.build()
+}
+
 impl ContextProvider for Provider<'_> {
     fn get_table_source(&self, reference: TableReference) -> Result<Arc<dyn TableSource>> {
         let mut name = self.name_of(&reference)?;
@@ -72,8 +96,12 @@ impl ContextProvider for Provider<'_> {
         let relation = self.context.relation(&name)?;
         match &relation.kind {
             RelationKind::View(view) => {
-                let inner = self.context.for_view(&view.search_path)?;
+                let inner = self.context.for_view(view)?;
                 let plan = super::query::plan_view(&inner, &relation, view)?;
+                let plan = match self.context.view_read(&name) {
+                    Some(read) => as_read(plan, &relation, read)?,
+                    None => plan,
+                };
                 Ok(Arc::new(ViewSource { relation: Arc::clone(&relation), plan }))
             }
             RelationKind::PropertyGraph(_) => Err(PgError::new(
@@ -89,7 +117,14 @@ impl ContextProvider for Provider<'_> {
             | RelationKind::System(_) => {
                 let source = RelationSource::new(&relation, with_row_id)
                     .ok_or_else(|| DataFusionError::from(undefined_table(&name)))?;
-                Ok(Arc::new(source))
+                let read = self.context.view_read(&name);
+                let Some(read) = read.filter(|read| !is_as_read(&relation, read)) else {
+                    return Ok(Arc::new(source));
+                };
+                let plan =
+                    LogicalPlanBuilder::scan(relation.name.as_str(), Arc::new(source), None)?;
+                let plan = as_read(plan.build()?, &relation, read)?;
+                Ok(Arc::new(ViewSource { relation: Arc::clone(&relation), plan }))
             }
         }
     }

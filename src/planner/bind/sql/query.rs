@@ -17,6 +17,7 @@ use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
 use crate::planner::bind::bound::{BoundColumn, BoundPlan, PlanKind};
 use crate::planner::bind::context::BindContext;
+use crate::planner::node::LockRows;
 use crate::planner::source::RelationSource;
 use crate::types::pg_type::PgType;
 
@@ -41,6 +42,25 @@ pub fn plan_query(
     query: &Query,
     graph_tables: &Arc<[GraphTable]>,
 ) -> Result<LogicalPlan, PgError> {
+    let mut query = query.clone();
+    let locking = super::locking::cut(&mut query)?;
+    if !locking.is_empty() {
+        // A query that locks stands in another one; its order is that of its locks and its result.
+        let mut options = context.options.as_ref().clone();
+        options.sql_parser.enable_subquery_sort_elimination = false;
+        let context =
+            BindContext { locking: locking.into(), options: Arc::new(options), ..context.clone() };
+        return plan_cut(&context, query, graph_tables);
+    }
+    plan_cut(context, query, graph_tables)
+}
+
+/// Plans a query whose parts that lock were cut out.
+fn plan_cut(
+    context: &BindContext,
+    query: Query,
+    graph_tables: &Arc<[GraphTable]>,
+) -> Result<LogicalPlan, PgError> {
     let mut rewritten = query.clone();
     rewrite::rewrite_query(&mut rewritten, context)?;
     let provider = Provider::new(context, graph_tables);
@@ -51,10 +71,10 @@ pub fn plan_query(
             Statement::Query(Box::new(rewritten)),
             &mut planner_context,
         )
-        .map_err(|error| at_function(planner_error(&error), query))?;
+        .map_err(|error| at_function(planner_error(&error), &query))?;
     let settled = super::recursive::settle(plan, &|plan| Ok(resolve::resolve_plan(plan, context)?));
-    let plan = settled.map_err(|error| at_function(planner_error(&error), query))?;
-    resolve::resolve_plan(plan, context).map_err(|error| at_function(error, query))
+    let plan = settled.map_err(|error| at_function(planner_error(&error), &query))?;
+    resolve::resolve_plan(plan, context).map_err(|error| at_function(error, &query))
 }
 
 /// Plans an expression over `schema` (a default, a check, a RETURNING item).
@@ -274,6 +294,10 @@ fn origin(plan: &LogicalPlan, at: usize) -> Option<(u32, i16)> {
                 return None;
             }
             if at < left { origin(&join.left, at) } else { origin(&join.right, at - left) }
+        }
+        LogicalPlan::Extension(extension) => {
+            let lock = extension.node.as_any().downcast_ref::<LockRows>()?;
+            origin(&lock.input, at)
         }
         LogicalPlan::TableScan(scan) => {
             let source = scan.source.downcast_ref::<RelationSource>()?;

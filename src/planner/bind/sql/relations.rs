@@ -57,6 +57,25 @@ impl Relations {
         Ok(plan)
     }
 
+    /// A query that locks rows, planned by itself.
+    fn locking_query(&self, arguments: &[FunctionArg]) -> Result<LogicalPlan> {
+        let number = match arguments {
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlExpr::Value(value)))] => {
+                value.value.to_string().parse().unwrap_or(usize::MAX)
+            }
+            _ => usize::MAX,
+        };
+        let Some(query) = self.context.locking.get(number) else {
+            let name = super::locking::PLACEHOLDER;
+            return Err(PgError::new(
+                SqlState::UNDEFINED_FUNCTION,
+                format!("function {name} does not exist"),
+            )
+            .into());
+        };
+        Ok(super::locking::plan(&self.context, query, &self.graph_tables)?)
+    }
+
     fn cypher(&self, arguments: &[FunctionArg]) -> Result<LogicalPlan> {
         let texts: Option<Vec<(&str, Option<usize>)>> = arguments.iter().map(literal).collect();
         let (graph, (text, offset)) = match texts.as_deref() {
@@ -131,6 +150,7 @@ impl RelationPlanner for Relations {
                 };
                 self.graph_table(number, planner)?
             }
+            Some(super::locking::PLACEHOLDER) => self.locking_query(arguments)?,
             _ => return Ok(RelationPlanning::Original(Box::new(relation))),
         };
         let (plan, alias) = typed_alias(plan, alias, &self.context)?;

@@ -122,10 +122,7 @@ fn check_query(query: &mut Query) -> Result<(), PgError> {
         pipe_operators,
     } = query;
     if !locks.is_empty() {
-        return Err(refuse(
-            "row locking (FOR UPDATE, FOR SHARE)",
-            "Use an UPDATE; see docs/compat.md.",
-        ));
+        return Err(refuse("row locking in this place", "Lock the rows in a query of their own."));
     }
     if for_clause.is_some()
         || settings.is_some()

@@ -1,30 +1,55 @@
-//! `ALTER TABLE`.
+//! `ALTER TABLE`
+//!
+//! Actions are bound one after another, each over the table as those before it leave it, in PostgreSQL's order: what is
+//! dropped, then types, then new columns, then the rest.
 
 use std::sync::Arc;
 
 use datafusion::common::{DFSchema, TableReference};
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTable, AlterTableOperation, DropBehavior, Owner, RenameTableNameKind,
+    AlterColumnOperation, AlterTableOperation, DropBehavior, Ident, ObjectName, Owner,
 };
 
-use super::create_table::{check_condition, check_default, column, constraint};
-use super::{AlterStep, DdlCommand, NewConstraintKind, column_of, generated, skipping};
+use super::alter_object::{self, on_object};
+use super::create_table::{check_condition, check_default, column, constraint, constraint_columns};
+use super::sequence::{bind_options, of_identity};
+use super::{
+    AlterStep, DdlCommand, NewConstraint, NewConstraintKind, column_of, generated, skipping,
+};
+use crate::catalog::sequence_options::SequenceOptions;
 use crate::catalog::{Column, ColumnDefault, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
+use crate::parser::sql::definition::{AlterAction, IdentityChange, ObjectAction, SequenceOption};
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
 use crate::planner::bind::sql::query::bind_expression;
 use crate::planner::bind::sql::resolve;
 use crate::planner::bind::sql::stored::stored_expression;
 use crate::planner::bind::sql::types::sql_type;
+use crate::types::Oid;
 
-pub(super) fn bind(context: &BindContext, alter: &AlterTable) -> Result<DdlCommand, PgError> {
-    if alter.location.is_some() || alter.on_cluster.is_some() || alter.table_type.is_some() {
-        return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in ALTER TABLE"));
+pub(super) fn bind(
+    context: &BindContext,
+    if_exists: bool,
+    name: &ObjectName,
+    actions: &[AlterAction],
+) -> Result<DdlCommand, PgError> {
+    let name = qualified_name(name)?;
+    // ALTER TABLE does to views, indexes and sequences what it does to all.
+    if let [AlterAction::Object(action)] = actions {
+        let object = match alter_object::any(context, &name) {
+            Err(error) if if_exists => {
+                return Ok(DdlCommand::Skip { tag: "ALTER TABLE", notice: skipping(&error) });
+            }
+            other => other?,
+        };
+        if !object.is_table() || !matches!(action, ObjectAction::RenameColumn(..)) {
+            return on_object(context, object, action, "ALTER TABLE");
+        }
     }
-    let relation = match context.relation(&qualified_name(&alter.name)?) {
+    let relation = match context.relation(&name) {
         Ok(relation) => relation,
-        Err(error) if alter.if_exists => {
+        Err(error) if if_exists => {
             return Ok(DdlCommand::Skip { tag: "ALTER TABLE", notice: skipping(&error) });
         }
         Err(error) => return Err(error),
@@ -32,19 +57,76 @@ pub(super) fn bind(context: &BindContext, alter: &AlterTable) -> Result<DdlComma
     if !matches!(relation.kind, RelationKind::Table(_)) {
         return Err(PgError::new(
             SqlState::WRONG_OBJECT_TYPE,
-            format!("\"{}\" is not a table", relation.name),
-        ));
+            format!("ALTER action cannot be performed on relation \"{}\"", relation.name),
+        )
+        .detail(format!("This operation is not supported for {}s.", kind_word(&relation))));
     }
+    let mut actions: Vec<&AlterAction> = actions.iter().collect();
+    actions.sort_by_key(|action| pass(action));
+    let mut shape = Shape { context, relation: relation.as_ref().clone() };
     let mut steps = Vec::new();
-    for operation in &alter.operations {
-        if let Some(step) = bind_step(context, &relation, operation)? {
+    for action in actions {
+        if let Some(step) = shape.bind(action)? {
+            shape.apply(&step);
             steps.push(step);
         }
     }
     Ok(DdlCommand::AlterTable { relation, steps })
 }
 
-fn table_schema(relation: &Relation) -> Result<DFSchema, PgError> {
+fn kind_word(relation: &Relation) -> &'static str {
+    match &relation.kind {
+        RelationKind::Table(_) | RelationKind::System(_) => "table",
+        RelationKind::View(_) => "view",
+        RelationKind::MaterializedView(_) => "materialized view",
+        RelationKind::Sequence(_) => "sequence",
+        RelationKind::PropertyGraph(_) => "property graph",
+    }
+}
+
+/// When an action has its turn.
+fn pass(action: &AlterAction) -> u8 {
+    match action {
+        AlterAction::Known(known) => match known.as_ref() {
+            AlterTableOperation::DropColumn { .. } | AlterTableOperation::DropConstraint { .. } => {
+                0
+            }
+            AlterTableOperation::AddColumn { .. } => 2,
+            AlterTableOperation::AddConstraint { .. } => 4,
+            _ => 3,
+        },
+        AlterAction::Column { op: AlterColumnOperation::SetDataType { .. }, .. } => 1,
+        AlterAction::Column { op: AlterColumnOperation::DropNotNull, .. }
+        | AlterAction::DropExpression { .. }
+        | AlterAction::DropIdentity { .. } => 0,
+        _ => 3,
+    }
+}
+
+/// The table as the actions so far leave it.
+struct Shape<'a> {
+    context: &'a BindContext,
+    relation: Relation,
+}
+
+fn cascades(behavior: Option<&DropBehavior>) -> bool {
+    matches!(behavior, Some(DropBehavior::Cascade))
+}
+
+/// Whether an assignment failed as there is no cast, rather than in reading a value.
+fn is_no_cast(error: &PgError) -> bool {
+    matches!(error.code(), SqlState::CANNOT_COERCE | SqlState::DATATYPE_MISMATCH)
+}
+
+fn unsupported(what: &str) -> PgError {
+    PgError::unsupported(
+        format!("ALTER TABLE … {what} is not supported yet"),
+        "See docs/compat.md for the forms that are.",
+    )
+}
+
+/// A schema of a table's columns under its own name.
+pub(super) fn table_schema(relation: &Relation) -> Result<DFSchema, PgError> {
     let name = TableReference::bare(relation.name.as_str());
     let fields = relation
         .columns()
@@ -56,167 +138,461 @@ fn table_schema(relation: &Relation) -> Result<DFSchema, PgError> {
     Ok(DFSchema::new_with_metadata(fields, Default::default())?)
 }
 
-fn cascades(behavior: Option<&DropBehavior>) -> bool {
-    matches!(behavior, Some(DropBehavior::Cascade))
-}
+impl Shape<'_> {
+    fn bind(&self, action: &AlterAction) -> Result<Option<AlterStep>, PgError> {
+        match action {
+            AlterAction::Known(known) => self.known(known),
+            AlterAction::Column { column, op } => {
+                let at = column_of(&self.relation, column)?;
+                self.alter_column(at, op).map(Some)
+            }
+            AlterAction::Object(action) => self.object(action).map(Some),
+            AlterAction::AddIdentity { column, always, options } => {
+                self.add_identity(column, *always, options).map(Some)
+            }
+            AlterAction::SetIdentity { column, changes } => {
+                self.set_identity(column, changes).map(Some)
+            }
+            AlterAction::DropIdentity { column, if_exists } => {
+                self.drop_identity(column, *if_exists)
+            }
+            AlterAction::DropExpression { column, if_exists } => {
+                self.drop_expression(column, *if_exists)
+            }
+            AlterAction::SetOptions(options) => {
+                let options = super::storage_options(options)?;
+                Ok(Some(AlterStep::SetOptions { set: options, reset: Vec::new() }))
+            }
+            AlterAction::ResetOptions(names) => {
+                let reset = names.iter().map(fold).collect();
+                Ok(Some(AlterStep::SetOptions { set: Vec::new(), reset }))
+            }
+            AlterAction::SetLogged(logged) => Ok(Some(AlterStep::SetLogged(*logged))),
+            AlterAction::SetTablespace(name) => super::check_tablespace(name).map(|()| None),
+            AlterAction::SetAccessMethod(name) => super::check_access_method(name).map(|()| None),
+            AlterAction::ClusterOn(name) => {
+                Ok(Some(AlterStep::ClusterOn(Some(super::index::of_table(&self.relation, name)?))))
+            }
+            AlterAction::WithoutCluster => Ok(Some(AlterStep::ClusterOn(None))),
+            AlterAction::AlterConstraint { .. } => Err(unsupported("ALTER CONSTRAINT")),
+            AlterAction::SetStatistics { .. } => Err(unsupported("SET STATISTICS")),
+            AlterAction::SetStorage { .. } => Err(unsupported("SET STORAGE")),
+        }
+    }
 
-fn bind_step(
-    context: &BindContext,
-    relation: &Relation,
-    operation: &AlterTableOperation,
-) -> Result<Option<AlterStep>, PgError> {
-    Ok(Some(match operation {
-        AlterTableOperation::AddColumn {
-            if_not_exists, column_def, column_position: None, ..
-        } => {
-            return add_column(context, relation, *if_not_exists, column_def);
-        }
-        AlterTableOperation::DropColumn { column_names, if_exists, drop_behavior, .. } => {
-            let [name] = column_names.as_slice() else {
-                return Err(PgError::new(SqlState::SYNTAX_ERROR, "DROP COLUMN takes one column"));
-            };
-            if let Err(error) = column_of(relation, name) {
-                return if *if_exists { Ok(None) } else { Err(error) };
+    fn known(&self, operation: &AlterTableOperation) -> Result<Option<AlterStep>, PgError> {
+        Ok(Some(match operation {
+            AlterTableOperation::AddColumn {
+                if_not_exists,
+                column_def,
+                column_position: None,
+                ..
+            } => return self.add_column(*if_not_exists, column_def),
+            AlterTableOperation::DropColumn { column_names, if_exists, drop_behavior, .. } => {
+                let [name] = column_names.as_slice() else {
+                    return Err(PgError::new(
+                        SqlState::SYNTAX_ERROR,
+                        "DROP COLUMN takes one column",
+                    ));
+                };
+                if let Err(error) = column_of(&self.relation, name) {
+                    if !if_exists {
+                        return Err(error);
+                    }
+                    self.context.notices.lock().push(skipping(&error));
+                    return Ok(None);
+                }
+                AlterStep::DropColumn {
+                    name: fold(name),
+                    cascade: cascades(drop_behavior.as_ref()),
+                }
             }
-            AlterStep::DropColumn { name: fold(name), cascade: cascades(drop_behavior.as_ref()) }
-        }
-        AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
-            column_of(relation, old_column_name)?;
-            if column_of(relation, new_column_name).is_ok() {
-                return Err(duplicate_column(relation, &fold(new_column_name)));
+            AlterTableOperation::AddConstraint { constraint: definition, not_valid } => {
+                let mut new = constraint(self.context, definition, &self.relation)?;
+                new.not_valid = *not_valid;
+                if *not_valid
+                    && !matches!(
+                        new.kind,
+                        NewConstraintKind::Check { .. } | NewConstraintKind::ForeignKey { .. }
+                    )
+                {
+                    return Err(PgError::new(
+                        SqlState::FEATURE_NOT_SUPPORTED,
+                        format!("{} constraints cannot be marked NOT VALID", kind_of(&new)),
+                    ));
+                }
+                self.check_constraint(&new)?;
+                AlterStep::AddConstraint(new)
             }
-            AlterStep::RenameColumn { from: fold(old_column_name), to: fold(new_column_name) }
-        }
-        AlterTableOperation::RenameTable { table_name: RenameTableNameKind::To(name) } => {
-            let to = qualified_name(name)?.name;
-            if context.catalog.relation_in(relation.schema, &to).is_some() {
-                return Err(PgError::new(
-                    SqlState::DUPLICATE_TABLE,
-                    format!("relation \"{to}\" already exists"),
-                ));
+            AlterTableOperation::DropConstraint { if_exists, name, drop_behavior } => {
+                AlterStep::DropConstraint {
+                    name: fold(name),
+                    if_exists: *if_exists,
+                    cascade: cascades(drop_behavior.as_ref()),
+                }
             }
-            AlterStep::Rename { to }
-        }
-        AlterTableOperation::RenameConstraint { old_name, new_name } => {
-            AlterStep::RenameConstraint { from: fold(old_name), to: fold(new_name) }
-        }
-        AlterTableOperation::AddConstraint { constraint: definition, not_valid: false } => {
-            let new = constraint(context, definition, Some(&relation.name))?;
-            if let NewConstraintKind::Check { condition, .. } = &new.kind {
-                check_condition(context, condition, &table_schema(relation)?)?;
+            AlterTableOperation::RenameConstraint { old_name, new_name } => {
+                AlterStep::RenameConstraint { from: fold(old_name), to: fold(new_name) }
             }
-            AlterStep::AddConstraint(new)
+            AlterTableOperation::ValidateConstraint { name } => {
+                AlterStep::ValidateConstraint { name: fold(name) }
+            }
+            other => return Err(unsupported(&other.to_string())),
+        }))
+    }
+
+    fn check_constraint(&self, new: &NewConstraint) -> Result<(), PgError> {
+        if let NewConstraintKind::Check { condition, .. } = &new.kind {
+            check_condition(self.context, condition, &table_schema(&self.relation)?)?;
         }
-        AlterTableOperation::DropConstraint { if_exists, name, drop_behavior } => {
-            AlterStep::DropConstraint {
-                name: fold(name),
-                if_exists: *if_exists,
-                cascade: cascades(drop_behavior.as_ref()),
+        for name in constraint_columns(&new.kind) {
+            if !self.relation.columns().iter().any(|column| column.name == *name) {
+                let what = match &new.kind {
+                    NewConstraintKind::ForeignKey { .. } => {
+                        format!(
+                            "column \"{name}\" referenced in foreign key constraint does not exist"
+                        )
+                    }
+                    _ => format!("column \"{name}\" named in key does not exist"),
+                };
+                return Err(PgError::new(SqlState::UNDEFINED_COLUMN, what));
             }
         }
-        AlterTableOperation::AlterColumn { column_name, op } => {
-            let at = column_of(relation, column_name)?;
-            alter_column(context, relation, at, op)?
+        Ok(())
+    }
+
+    fn object(&self, action: &ObjectAction) -> Result<AlterStep, PgError> {
+        match action {
+            ObjectAction::RenameColumn(from, to) => {
+                column_of(&self.relation, from)?;
+                if column_of(&self.relation, to).is_ok() {
+                    return Err(self.duplicate_column(&fold(to)));
+                }
+                Ok(AlterStep::RenameColumn { from: fold(from), to: fold(to) })
+            }
+            ObjectAction::OwnerTo(owner) => {
+                Ok(AlterStep::OwnerTo { role: owner_of(self.context, owner)? })
+            }
+            ObjectAction::Rename(_) | ObjectAction::SetSchema(_) => {
+                Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in ALTER TABLE"))
+            }
         }
-        AlterTableOperation::OwnerTo { new_owner } => owner_to(context, new_owner)?,
-        other => {
-            return Err(PgError::unsupported(
-                format!("ALTER TABLE … {other} is not supported yet"),
-                "See docs/compat.md for the forms that are.",
+    }
+
+    fn duplicate_column(&self, name: &str) -> PgError {
+        PgError::new(
+            SqlState::DUPLICATE_COLUMN,
+            format!("column \"{name}\" of relation \"{}\" already exists", self.relation.name),
+        )
+    }
+
+    fn add_column(
+        &self,
+        if_not_exists: bool,
+        definition: &sqlparser::ast::ColumnDef,
+    ) -> Result<Option<AlterStep>, PgError> {
+        let (context, relation) = (self.context, &self.relation);
+        let new = column(context, definition, relation)?;
+        let column = &new.column;
+        if relation.columns().iter().any(|other| other.name == column.name) {
+            let exists = self.duplicate_column(&column.name);
+            if !if_not_exists {
+                return Err(exists);
+            }
+            context.notices.lock().push(skipping(&exists));
+            return Ok(None);
+        }
+        let columns: Vec<Column> = relation.columns().iter().chain([column]).cloned().collect();
+        generated::check(context, &relation.name, &columns)?;
+        let fill = match &column.default {
+            None | Some(ColumnDefault::Identity { .. }) => None,
+            Some(ColumnDefault::Expression(text) | ColumnDefault::Generated(text)) => {
+                let schema = table_schema(relation)?;
+                let expr = crate::parser::stored::parse_expression(text)?;
+                let expr = bind_expression(context, &expr, &schema)?;
+                Some(resolve::assign(context, expr, &column.ty, &schema)?)
+            }
+        };
+        let after = Shape { context, relation: with_column(relation, column.clone()) };
+        for constraint in &new.constraints {
+            after.check_constraint(constraint)?;
+        }
+        Ok(Some(AlterStep::AddColumn { column: Box::new(new), fill }))
+    }
+
+    fn alter_column(&self, at: usize, op: &AlterColumnOperation) -> Result<AlterStep, PgError> {
+        let column: &Column = &self.relation.columns()[at];
+        let name = column.name.clone();
+        Ok(match op {
+            AlterColumnOperation::SetNotNull => AlterStep::SetNotNull { name, not_null: true },
+            AlterColumnOperation::DropNotNull => {
+                if matches!(column.default, Some(ColumnDefault::Identity { .. })) {
+                    return Err(self.is_identity(column));
+                }
+                AlterStep::SetNotNull { name, not_null: false }
+            }
+            AlterColumnOperation::DropDefault => {
+                self.refuse_no_default(column, true)?;
+                AlterStep::SetDefault { name, default: None }
+            }
+            AlterColumnOperation::SetDefault { value } => {
+                self.refuse_no_default(column, false)?;
+                check_default(self.context, value, column)?;
+                let text = stored_expression(self.context, value, None)?;
+                AlterStep::SetDefault { name, default: Some(text) }
+            }
+            AlterColumnOperation::SetDataType { data_type, using, .. } => {
+                return self.set_type(column, at, data_type, using.as_ref());
+            }
+            AlterColumnOperation::AddGenerated { .. } => {
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in ALTER COLUMN"));
+            }
+        })
+    }
+
+    fn is_identity(&self, column: &Column) -> PgError {
+        PgError::new(
+            SqlState::SYNTAX_ERROR,
+            format!(
+                "column \"{}\" of relation \"{}\" is an identity column",
+                column.name, self.relation.name
+            ),
+        )
+    }
+
+    /// Identity and generated columns have no default that could be set.
+    fn refuse_no_default(&self, column: &Column, dropping: bool) -> Result<(), PgError> {
+        let (error, word) = match &column.default {
+            Some(ColumnDefault::Identity { .. }) => (self.is_identity(column), "IDENTITY"),
+            Some(ColumnDefault::Generated(_)) => {
+                let message = format!(
+                    "column \"{}\" of relation \"{}\" is a generated column",
+                    column.name, self.relation.name
+                );
+                (PgError::new(SqlState::SYNTAX_ERROR, message), "EXPRESSION")
+            }
+            Some(ColumnDefault::Expression(_)) | None => return Ok(()),
+        };
+        if !dropping {
+            return Err(error);
+        }
+        Err(error.hint(format!("Use ALTER TABLE ... ALTER COLUMN ... DROP {word} instead.")))
+    }
+
+    fn set_type(
+        &self,
+        column: &Column,
+        at: usize,
+        data_type: &sqlparser::ast::DataType,
+        using: Option<&sqlparser::ast::Expr>,
+    ) -> Result<AlterStep, PgError> {
+        let (context, name) = (self.context, column.name.clone());
+        let ty = sql_type(data_type)?;
+        let schema = table_schema(&self.relation)?;
+        if using.is_some() && matches!(column.default, Some(ColumnDefault::Generated(_))) {
+            return Err(PgError::new(
+                SqlState::INVALID_COLUMN_DEFINITION,
+                format!("cannot specify USING when altering type of generated column \"{name}\""),
             ));
         }
-    }))
-}
-
-fn duplicate_column(relation: &Relation, name: &str) -> PgError {
-    PgError::new(
-        SqlState::DUPLICATE_COLUMN,
-        format!("column \"{name}\" of relation \"{}\" already exists", relation.name),
-    )
-}
-
-fn add_column(
-    context: &BindContext,
-    relation: &Relation,
-    if_not_exists: bool,
-    definition: &sqlparser::ast::ColumnDef,
-) -> Result<Option<AlterStep>, PgError> {
-    let new = column(context, definition, &relation.name, relation.schema)?;
-    let column = &new.column;
-    if relation.columns().iter().any(|other| other.name == column.name) {
-        return if if_not_exists {
-            Ok(None)
-        } else {
-            Err(duplicate_column(relation, &column.name))
+        let given = match using {
+            Some(using) => bind_expression(context, using, &schema)?,
+            None => datafusion::logical_expr::Expr::Column(schema.columns()[at].clone()),
         };
-    }
-    let columns: Vec<Column> = relation.columns().iter().chain([column]).cloned().collect();
-    generated::check(context, &relation.name, &columns)?;
-    let fill = match &column.default {
-        None | Some(ColumnDefault::Identity { .. }) => None,
-        Some(ColumnDefault::Expression(text) | ColumnDefault::Generated(text)) => {
-            let schema = table_schema(relation)?;
+        let convert = resolve::assign(context, given, &ty, &schema).map_err(|error| {
+            if !is_no_cast(&error) {
+                return error;
+            }
+            let shown = crate::catalog::pg::describe::quote_identifier(&name);
+            let result =
+                if using.is_some() { "result of USING clause for column" } else { "column" };
+            let cast = ty.name();
+            PgError::new(
+                SqlState::DATATYPE_MISMATCH,
+                format!("{result} \"{name}\" cannot be cast automatically to type {cast}"),
+            )
+            .hint(match using {
+                Some(_) => "You might need to add an explicit cast.".to_owned(),
+                None => format!("You might need to specify \"USING {shown}::{cast}\"."),
+            })
+        })?;
+        if let Some(ColumnDefault::Expression(text)) = &column.default {
+            let empty = DFSchema::empty();
             let expr = crate::parser::stored::parse_expression(text)?;
-            let expr = bind_expression(context, &expr, &schema)?;
-            Some(resolve::assign(context, expr, &column.ty, &schema)?)
-        }
-    };
-    Ok(Some(AlterStep::AddColumn { column: Box::new(new), fill }))
-}
-
-fn alter_column(
-    context: &BindContext,
-    relation: &Relation,
-    at: usize,
-    op: &AlterColumnOperation,
-) -> Result<AlterStep, PgError> {
-    let column: &Column = &relation.columns()[at];
-    let name = column.name.clone();
-    Ok(match op {
-        AlterColumnOperation::SetNotNull => AlterStep::SetNotNull { name, not_null: true },
-        AlterColumnOperation::DropNotNull => AlterStep::SetNotNull { name, not_null: false },
-        AlterColumnOperation::DropDefault => AlterStep::SetDefault { name, default: None },
-        AlterColumnOperation::SetDefault { value } => {
-            check_default(context, value, column)?;
-            let text = stored_expression(context, value, None)?;
-            AlterStep::SetDefault { name, default: Some(text) }
-        }
-        AlterColumnOperation::SetDataType { data_type, using, .. } => {
-            let ty = sql_type(data_type)?;
-            let schema = table_schema(relation)?;
-            let given = match using {
-                Some(using) => bind_expression(context, using, &schema)?,
-                None => datafusion::logical_expr::Expr::Column(schema.columns()[at].clone()),
-            };
-            let convert = resolve::assign(context, given, &ty, &schema).map_err(|error| {
-                if error.code() != SqlState::CANNOT_COERCE {
+            let expr = bind_expression(context, &expr, &empty)?;
+            resolve::assign(context, expr, &ty, &empty).map_err(|error| {
+                if !is_no_cast(&error) {
                     return error;
                 }
                 PgError::new(
                     SqlState::DATATYPE_MISMATCH,
-                    format!("column \"{name}\" cannot be cast automatically to type {}", ty.name()),
+                    format!(
+                        "default for column \"{name}\" cannot be cast automatically to type {}",
+                        ty.name()
+                    ),
                 )
-                .hint(format!("You might need to specify \"USING {name}::{}\".", ty.name()))
             })?;
-            AlterStep::SetType { name, ty, convert }
         }
-        AlterColumnOperation::AddGenerated { .. } => {
-            return Err(PgError::unsupported(
-                "identity columns are not supported yet",
-                "See docs/compat.md.",
-            ));
+        Ok(AlterStep::SetType { name, ty, convert })
+    }
+
+    fn state_error(&self, column: &Column, what: &str) -> PgError {
+        PgError::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("column \"{}\" of relation \"{}\" {what}", column.name, self.relation.name),
+        )
+    }
+
+    fn add_identity(
+        &self,
+        name: &Ident,
+        always: bool,
+        options: &[SequenceOption],
+    ) -> Result<AlterStep, PgError> {
+        let column = &self.relation.columns()[column_of(&self.relation, name)?];
+        of_identity(column, always, SequenceOptions::default())?;
+        if !column.not_null {
+            return Err(
+                self.state_error(column, "must be declared NOT NULL before identity can be added")
+            );
         }
-    })
+        match &column.default {
+            Some(ColumnDefault::Identity { .. }) => {
+                return Err(self.state_error(column, "is already an identity column"));
+            }
+            Some(ColumnDefault::Expression(_) | ColumnDefault::Generated(_)) => {
+                return Err(self.state_error(column, "already has a default value"));
+            }
+            None => {}
+        }
+        let (names, options): (Vec<_>, Vec<_>) =
+            options.iter().cloned().partition(|option| matches!(option, SequenceOption::Name(_)));
+        let (options, _) = bind_options(self.context, &options, self.relation.schema)?;
+        let mut new = of_identity(column, always, options)?;
+        if let Some(SequenceOption::Name(name)) = names.first() {
+            new.name = Some(qualified_name(name)?.name);
+        }
+        Ok(AlterStep::AddIdentity(new))
+    }
+
+    fn set_identity(&self, name: &Ident, changes: &[IdentityChange]) -> Result<AlterStep, PgError> {
+        let column = &self.relation.columns()[column_of(&self.relation, name)?];
+        if !matches!(column.default, Some(ColumnDefault::Identity { .. })) {
+            return Err(self.state_error(column, "is not an identity column"));
+        }
+        let mut always = None;
+        let mut given = Vec::new();
+        for change in changes {
+            match change {
+                IdentityChange::Always(value) => {
+                    if always.replace(*value).is_some() {
+                        return Err(PgError::new(
+                            SqlState::SYNTAX_ERROR,
+                            "conflicting or redundant options",
+                        ));
+                    }
+                }
+                IdentityChange::Option(option) => given.push(option.clone()),
+            }
+        }
+        let (mut options, restart) = bind_options(self.context, &given, self.relation.schema)?;
+        options.restart = restart;
+        Ok(AlterStep::SetIdentity { name: column.name.clone(), always, options })
+    }
+
+    fn drop_identity(&self, name: &Ident, if_exists: bool) -> Result<Option<AlterStep>, PgError> {
+        let column = &self.relation.columns()[column_of(&self.relation, name)?];
+        if matches!(column.default, Some(ColumnDefault::Identity { .. })) {
+            return Ok(Some(AlterStep::DropIdentity { name: column.name.clone() }));
+        }
+        let error = self.state_error(column, "is not an identity column");
+        if !if_exists {
+            return Err(error);
+        }
+        self.context.notices.lock().push(skipping(&error));
+        Ok(None)
+    }
+
+    fn drop_expression(&self, name: &Ident, if_exists: bool) -> Result<Option<AlterStep>, PgError> {
+        let column = &self.relation.columns()[column_of(&self.relation, name)?];
+        if matches!(column.default, Some(ColumnDefault::Generated(_))) {
+            return Ok(Some(AlterStep::SetDefault { name: column.name.clone(), default: None }));
+        }
+        let error = self.state_error(column, "is not a stored generated column");
+        if !if_exists {
+            return Err(error);
+        }
+        self.context.notices.lock().push(skipping(&error));
+        Ok(None)
+    }
+
+    /// What later actions see of this one.
+    fn apply(&mut self, step: &AlterStep) {
+        let Some(table) = self.relation.table().cloned() else { return };
+        let mut columns = table.columns.clone();
+        let find = |columns: &mut Vec<Column>, name: &str| {
+            columns.iter().position(|column| column.name == name)
+        };
+        match step {
+            AlterStep::AddColumn { column, .. } => columns.push(column.column.clone()),
+            AlterStep::DropColumn { name, .. } => columns.retain(|column| column.name != *name),
+            AlterStep::SetType { name, ty, .. } => {
+                if let Some(at) = find(&mut columns, name) {
+                    columns[at].ty = ty.clone();
+                }
+            }
+            AlterStep::SetDefault { name, default } => {
+                if let Some(at) = find(&mut columns, name) {
+                    columns[at].default = default.clone().map(ColumnDefault::Expression);
+                }
+            }
+            AlterStep::SetNotNull { name, not_null } => {
+                if let Some(at) = find(&mut columns, name) {
+                    columns[at].not_null = *not_null;
+                }
+            }
+            AlterStep::DropIdentity { name } => {
+                if let Some(at) = find(&mut columns, name) {
+                    columns[at].default = None;
+                }
+            }
+            _ => return,
+        }
+        let table = table.reshaped(columns, table.constraints.clone());
+        self.relation = self.relation.with_table(table);
+    }
 }
 
-fn owner_to(context: &BindContext, owner: &Owner) -> Result<AlterStep, PgError> {
+fn with_column(relation: &Relation, column: Column) -> Relation {
+    let Some(table) = relation.table() else { return relation.clone() };
+    let mut columns = table.columns.clone();
+    columns.push(column);
+    relation.with_table(table.reshaped(columns, table.constraints.clone()))
+}
+
+fn kind_of(new: &NewConstraint) -> &'static str {
+    match &new.kind {
+        NewConstraintKind::PrimaryKey(_) => "PRIMARY KEY",
+        NewConstraintKind::Unique { .. } => "UNIQUE",
+        NewConstraintKind::FromIndex { primary: true, .. } => "PRIMARY KEY",
+        NewConstraintKind::FromIndex { .. } => "UNIQUE",
+        NewConstraintKind::Check { .. } => "CHECK",
+        NewConstraintKind::ForeignKey { .. } => "FOREIGN KEY",
+    }
+}
+
+/// The role that becomes the owner.
+pub(super) fn owner_of(context: &BindContext, owner: &Owner) -> Result<Oid, PgError> {
     let name = match owner {
+        Owner::Ident(name) if fold(name) == context.user => return Ok(context.role),
         Owner::Ident(name) => fold(name),
-        Owner::CurrentRole | Owner::CurrentUser | Owner::SessionUser => context.user.clone(),
+        Owner::CurrentRole | Owner::CurrentUser | Owner::SessionUser => {
+            return Ok(context.role);
+        }
     };
     let role =
         context.catalog.cluster.roles.values().find(|role| role.name == name).ok_or_else(|| {
             PgError::new(SqlState::UNDEFINED_OBJECT, format!("role \"{name}\" does not exist"))
         })?;
-    Ok(AlterStep::OwnerTo { role: role.oid })
+    Ok(role.oid)
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use datafusion::common::DFSchema;
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, CreateTable, Expr, Ident, IndexColumn, ReferentialAction,
-    TableConstraint,
+    ColumnDef, ColumnOption, CreateTable, Expr, Ident, IndexColumn, NullsDistinctOption,
+    ReferentialAction, TableConstraint,
 };
 
 use super::sequence::{self, NewSequence};
-use super::{DdlCommand, NewTable, creation_schema, existing, generated, skipping};
-use crate::catalog::{Column, ColumnDefault, ConstraintKind, ForeignKeyAction, Table};
+use super::{DdlCommand, NewTable, creation_schema, generated, skipping};
+use crate::catalog::{
+    Column, ColumnDefault, ConstraintKind, ForeignKeyAction, Relation, RelationKind, Table,
+};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
 use crate::planner::bind::context::BindContext;
@@ -40,6 +42,15 @@ pub struct NewConstraint {
     pub name: Option<String>,
     /// What it demands.
     pub kind: NewConstraintKind,
+    /// NOT VALID: rows that are there already are not looked at.
+    pub not_valid: bool,
+}
+
+impl NewConstraint {
+    /// A constraint for all rows.
+    pub fn new(name: Option<String>, kind: NewConstraintKind) -> Self {
+        Self { name, kind, not_valid: false }
+    }
 }
 
 /// What a new constraint demands.
@@ -48,7 +59,19 @@ pub enum NewConstraintKind {
     /// PRIMARY KEY
     PrimaryKey(Vec<String>),
     /// UNIQUE
-    Unique(Vec<String>),
+    Unique {
+        /// Its columns.
+        columns: Vec<String>,
+        /// NULLS NOT DISTINCT
+        nulls_not_distinct: bool,
+    },
+    /// `PRIMARY KEY USING INDEX`, `UNIQUE USING INDEX`
+    FromIndex {
+        /// The table's index.
+        index: Oid,
+        /// PRIMARY KEY, not UNIQUE.
+        primary: bool,
+    },
     /// CHECK: SQL text, and the column it was written on.
     Check {
         /// SQL text.
@@ -79,7 +102,7 @@ pub(super) fn bind(
     check_options(create)?;
     let name = qualified_name(&create.name)?;
     let schema = creation_schema(context, &name)?;
-    if existing(context, schema, &name.name).is_some() {
+    if context.catalog.name_is_taken(schema, &name.name) {
         let exists = PgError::new(
             SqlState::DUPLICATE_TABLE,
             format!("relation \"{}\" already exists", name.name),
@@ -103,9 +126,10 @@ pub(super) fn bind(
         table.rows = Some(rows);
         return Ok(DdlCommand::CreateTable(Box::new(table)));
     }
+    let provisional = provisional(&table);
     for definition in &create.columns {
         let NewColumn { column, constraints, sequence } =
-            column(context, definition, &table.name, schema)?;
+            column(context, definition, &provisional)?;
         if table.columns.iter().any(|other| other.name == column.name) {
             return Err(PgError::new(
                 SqlState::DUPLICATE_COLUMN,
@@ -118,10 +142,23 @@ pub(super) fn bind(
     }
     generated::check(context, &table.name, &table.columns)?;
     for definition in &create.constraints {
-        table.constraints.push(constraint(context, definition, Some(&table.name))?);
+        table.constraints.push(constraint(context, definition, &provisional)?);
     }
     check_constraints(context, &table)?;
     Ok(DdlCommand::CreateTable(Box::new(table)))
+}
+
+/// The table before it is there: its name and place.
+fn provisional(table: &NewTable) -> Relation {
+    Relation {
+        oid: Oid::INVALID,
+        schema: table.schema,
+        name: table.name.clone(),
+        owner: Oid::INVALID,
+        comment: None,
+        persistence: Default::default(),
+        kind: RelationKind::Table(Arc::new(Table::new(Vec::new(), Vec::new()))),
+    }
 }
 
 fn columns_of_query(
@@ -196,13 +233,13 @@ fn check_options(create: &CreateTable) -> Result<(), PgError> {
     Ok(())
 }
 
-/// A column definition of `table`, which is in `schema`, with what is written on it.
+/// A column definition of a table, which may not be made yet, with what is written on it.
 pub(super) fn column(
     context: &BindContext,
     definition: &ColumnDef,
-    table: &str,
-    schema: Oid,
+    relation: &Relation,
 ) -> Result<NewColumn, PgError> {
+    let table = relation.name.as_str();
     let name = fold(&definition.name);
     let serial = sequence::serial_type(&definition.data_type.to_string());
     let ty = match &serial {
@@ -228,7 +265,7 @@ pub(super) fn column(
             new.column.not_null |= not_null;
             continue;
         }
-        column_option(context, &mut new, &option.option, given, (table, schema))?;
+        column_option(context, &mut new, &option.option, given, relation)?;
     }
     if said_null == Some(false) && new.column.not_null {
         return Err(conflict("conflicting NULL/NOT NULL declarations", &new, table));
@@ -249,8 +286,9 @@ fn column_option(
     new: &mut NewColumn,
     option: &ColumnOption,
     given: Option<String>,
-    (table, schema): (&str, Oid),
+    relation: &Relation,
 ) -> Result<(), PgError> {
+    let (table, schema) = (relation.name.as_str(), relation.schema);
     let name = new.column.name.clone();
     match option {
         ColumnOption::Null | ColumnOption::NotNull => {}
@@ -264,26 +302,26 @@ fn column_option(
             refuse_characteristics(key.characteristics.is_some())?;
             new.column.not_null = true;
             let kind = NewConstraintKind::PrimaryKey(vec![name]);
-            new.constraints.push(NewConstraint { name: given, kind });
+            new.constraints.push(NewConstraint::new(given, kind));
         }
         ColumnOption::Unique(key) => {
             refuse_characteristics(key.characteristics.is_some())?;
-            refuse_nulls(key.nulls_distinct)?;
-            let kind = NewConstraintKind::Unique(vec![name]);
-            new.constraints.push(NewConstraint { name: given, kind });
+            let nulls_not_distinct = nulls_not_distinct(key.nulls_distinct);
+            let kind = NewConstraintKind::Unique { columns: vec![name], nulls_not_distinct };
+            new.constraints.push(NewConstraint::new(given, kind));
         }
         ColumnOption::Check(check) => {
             let condition = stored_expression(context, &check.expr, Some(table))?;
             let kind = NewConstraintKind::Check { condition, column: Some(name) };
             let name = given.or(check.name.as_ref().map(fold));
-            new.constraints.push(NewConstraint { name, kind });
+            new.constraints.push(NewConstraint::new(name, kind));
         }
         ColumnOption::ForeignKey(key) => {
             let mut foreign = foreign_key(context, key, Some(table))?;
             if let NewConstraintKind::ForeignKey { columns, .. } = &mut foreign {
                 *columns = vec![name];
             }
-            new.constraints.push(NewConstraint { name: given, kind: foreign });
+            new.constraints.push(NewConstraint::new(given, foreign));
         }
         ColumnOption::Generated { generation_expr: Some(expr), .. } => {
             refuse_second_value(new, table, "generation expression")?;
@@ -384,22 +422,27 @@ fn refuse_characteristics(given: bool) -> Result<(), PgError> {
     Ok(())
 }
 
-fn refuse_nulls(nulls: sqlparser::ast::NullsDistinctOption) -> Result<(), PgError> {
-    match nulls {
-        sqlparser::ast::NullsDistinctOption::NotDistinct => Err(PgError::unsupported(
-            "UNIQUE NULLS NOT DISTINCT is not supported yet",
-            "Add NOT NULL to the columns.",
-        )),
-        _ => Ok(()),
+fn nulls_not_distinct(nulls: NullsDistinctOption) -> bool {
+    matches!(nulls, NullsDistinctOption::NotDistinct)
+}
+
+/// Columns that a constraint names, but not those inside a CHECK.
+pub(super) fn constraint_columns(kind: &NewConstraintKind) -> &[String] {
+    match kind {
+        NewConstraintKind::PrimaryKey(columns)
+        | NewConstraintKind::Unique { columns, .. }
+        | NewConstraintKind::ForeignKey { columns, .. } => columns,
+        NewConstraintKind::FromIndex { .. } | NewConstraintKind::Check { .. } => &[],
     }
 }
 
-/// A table constraint.
+/// A constraint of a table, which may not be made yet.
 pub(super) fn constraint(
     context: &BindContext,
     definition: &TableConstraint,
-    table: Option<&str>,
+    relation: &Relation,
 ) -> Result<NewConstraint, PgError> {
+    let table = Some(relation.name.as_str());
     let index_columns = |columns: &[IndexColumn]| -> Result<Vec<String>, PgError> {
         columns
             .iter()
@@ -419,8 +462,9 @@ pub(super) fn constraint(
         }
         TableConstraint::Unique(key) => {
             refuse_characteristics(key.characteristics.is_some())?;
-            refuse_nulls(key.nulls_distinct)?;
-            (key.name.as_ref(), NewConstraintKind::Unique(index_columns(&key.columns)?))
+            let columns = index_columns(&key.columns)?;
+            let nulls_not_distinct = nulls_not_distinct(key.nulls_distinct);
+            (key.name.as_ref(), NewConstraintKind::Unique { columns, nulls_not_distinct })
         }
         TableConstraint::Check(check) => {
             if check.enforced == Some(false) {
@@ -438,6 +482,17 @@ pub(super) fn constraint(
             )
         }
         TableConstraint::ForeignKey(key) => (key.name.as_ref(), foreign_key(context, key, table)?),
+        TableConstraint::PrimaryKeyUsingIndex(key) | TableConstraint::UniqueUsingIndex(key) => {
+            refuse_characteristics(key.characteristics.is_some())?;
+            let index = super::index::of_table(relation, &key.index_name).map_err(|_| {
+                PgError::new(
+                    SqlState::UNDEFINED_OBJECT,
+                    format!("index \"{}\" does not exist", fold(&key.index_name)),
+                )
+            })?;
+            let primary = matches!(definition, TableConstraint::PrimaryKeyUsingIndex(_));
+            (key.name.as_ref(), NewConstraintKind::FromIndex { index, primary })
+        }
         other => {
             return Err(PgError::unsupported(
                 format!("constraint {other} is not supported"),
@@ -445,7 +500,7 @@ pub(super) fn constraint(
             ));
         }
     };
-    Ok(NewConstraint { name: name.map(fold), kind })
+    Ok(NewConstraint::new(name.map(fold), kind))
 }
 
 fn action(action: Option<&ReferentialAction>) -> ForeignKeyAction {
@@ -551,6 +606,7 @@ fn check_constraints(context: &BindContext, table: &NewTable) -> Result<(), PgEr
     let schema = DFSchema::new_with_metadata(fields, Default::default())?;
     for constraint in &table.constraints {
         let named = match &constraint.kind {
+            NewConstraintKind::FromIndex { .. } => continue,
             NewConstraintKind::PrimaryKey(columns) => {
                 if primary {
                     return Err(PgError::new(
@@ -564,9 +620,8 @@ fn check_constraints(context: &BindContext, table: &NewTable) -> Result<(), PgEr
                 primary = true;
                 columns
             }
-            NewConstraintKind::Unique(columns) | NewConstraintKind::ForeignKey { columns, .. } => {
-                columns
-            }
+            NewConstraintKind::Unique { columns, .. }
+            | NewConstraintKind::ForeignKey { columns, .. } => columns,
             NewConstraintKind::Check { condition, .. } => {
                 check_condition(context, condition, &schema)?;
                 continue;

@@ -19,6 +19,9 @@ pub(super) fn bind(
     if object == ObjectType::Schema {
         return drop_schemas(context, if_exists, names, cascade);
     }
+    if object == ObjectType::Index {
+        return super::index::drop(context, if_exists, names, cascade);
+    }
     let Some(kind) = drop_kind(object) else {
         return Err(PgError::unsupported(
             format!("DROP {object} is not supported yet"),
@@ -50,6 +53,13 @@ pub(crate) fn drop_relations(
                 check_kind(relation, kind)?;
                 relations.push(std::sync::Arc::clone(relation));
             }
+            None if super::index::index_named(context, &name).is_some() => {
+                return Err(PgError::new(
+                    SqlState::WRONG_OBJECT_TYPE,
+                    format!("\"{}\" is not a {}", name.name, kind.to_lowercase()),
+                )
+                .hint("Use DROP INDEX to remove an index."));
+            }
             None if if_exists => missing.push(name.name),
             None => {
                 return Err(PgError::new(
@@ -62,7 +72,8 @@ pub(crate) fn drop_relations(
     Ok(DdlCommand::DropRelations { relations, missing, cascade, kind })
 }
 
-fn check_kind(relation: &Relation, wanted: &str) -> Result<(), PgError> {
+/// The kind's word in DROP, and with its article.
+pub(super) fn kind_words(relation: &Relation) -> Result<(&'static str, String), PgError> {
     let is = match &relation.kind {
         RelationKind::Table(_) => "TABLE",
         RelationKind::View(_) => "VIEW",
@@ -76,15 +87,19 @@ fn check_kind(relation: &Relation, wanted: &str) -> Result<(), PgError> {
             ));
         }
     };
+    Ok((is, format!("a {}", is.to_lowercase())))
+}
+
+fn check_kind(relation: &Relation, wanted: &str) -> Result<(), PgError> {
+    let (is, article) = kind_words(relation)?;
     if is == wanted {
         return Ok(());
     }
-    let article = |word: &str| format!("a {}", word.to_lowercase());
     Err(PgError::new(
         SqlState::WRONG_OBJECT_TYPE,
-        format!("\"{}\" is not {}", relation.name, article(wanted)),
+        format!("\"{}\" is not a {}", relation.name, wanted.to_lowercase()),
     )
-    .hint(format!("Use DROP {is} to remove {}.", article(is))))
+    .hint(format!("Use DROP {is} to remove {article}.")))
 }
 
 fn drop_schemas(

@@ -2,19 +2,25 @@
 //!
 //! A command is carried out by `session::ddl` inside the transaction; nothing here changes anything.
 
+mod alter_object;
 mod alter_table;
 mod create_table;
 mod drop;
 mod generated;
+mod index;
 mod sequence;
 mod view;
 
 use std::sync::Arc;
 
 use datafusion::logical_expr::Expr;
-use sqlparser::ast::{Ident, ObjectName, ObjectType, SchemaName, Statement};
+use sqlparser::ast::{
+    Expr as SqlExpr, Ident, ObjectName, ObjectType, SchemaName, SqlOption, Statement,
+};
 
+pub use alter_object::{ObjectChange, ObjectRef};
 pub use create_table::{NewColumn, NewConstraint, NewConstraintKind};
+pub use index::NewIndex;
 pub use sequence::NewSequence;
 
 pub(crate) use drop::drop_relations;
@@ -72,6 +78,26 @@ pub enum DdlCommand {
         relation: Arc<Relation>,
         /// In order.
         steps: Vec<AlterStep>,
+    },
+    /// RENAME, SET SCHEMA and OWNER TO of an object of any kind.
+    AlterObject {
+        /// The object.
+        object: ObjectRef,
+        /// What is done.
+        change: ObjectChange,
+        /// For the command tag.
+        tag: &'static str,
+    },
+    /// `CREATE INDEX`.
+    CreateIndex(Box<NewIndex>),
+    /// `DROP INDEX`.
+    DropIndexes {
+        /// Tables and their indexes.
+        indexes: Vec<(Arc<Relation>, Oid)>,
+        /// Names that were not found under IF EXISTS, for notices.
+        missing: Vec<String>,
+        /// CASCADE
+        cascade: bool,
     },
     /// `DROP TABLE | VIEW | PROPERTY GRAPH`.
     DropRelations {
@@ -179,16 +205,6 @@ pub enum AlterStep {
         /// New name.
         to: String,
     },
-    /// `RENAME TO`.
-    Rename {
-        /// New name.
-        to: String,
-    },
-    /// `SET SCHEMA`.
-    SetSchema {
-        /// New schema.
-        schema: Oid,
-    },
     /// `ALTER COLUMN … TYPE`; `convert` is over the table's columns.
     SetType {
         /// Its name.
@@ -230,6 +246,38 @@ pub enum AlterStep {
         /// New name.
         to: String,
     },
+    /// `VALIDATE CONSTRAINT`.
+    ValidateConstraint {
+        /// Its name.
+        name: String,
+    },
+    /// `ALTER COLUMN … ADD GENERATED … AS IDENTITY`.
+    AddIdentity(NewSequence),
+    /// `ALTER COLUMN … SET GENERATED …`, and options of its sequence.
+    SetIdentity {
+        /// The column.
+        name: String,
+        /// ALWAYS or BY DEFAULT, if said.
+        always: Option<bool>,
+        /// Options of the sequence.
+        options: SequenceOptions,
+    },
+    /// `ALTER COLUMN … DROP IDENTITY`.
+    DropIdentity {
+        /// The column.
+        name: String,
+    },
+    /// Storage parameters.
+    SetOptions {
+        /// `name=value`
+        set: Vec<String>,
+        /// Names.
+        reset: Vec<String>,
+    },
+    /// `SET LOGGED`, `SET UNLOGGED`.
+    SetLogged(bool),
+    /// `CLUSTER ON`; `None` is WITHOUT CLUSTER.
+    ClusterOn(Option<Oid>),
     /// `OWNER TO`.
     OwnerTo {
         /// The role.
@@ -253,10 +301,12 @@ pub fn bind_definition(
         Definition::AlterSequence { if_exists, name, options } => {
             sequence::alter(context, *if_exists, name, options)
         }
-        Definition::AlterObject { kind, .. } => Err(PgError::unsupported(
-            format!("this form of ALTER {} is not supported yet", kind.words()),
-            "See docs/compat.md.",
-        )),
+        Definition::AlterTable { if_exists, name, actions } => {
+            alter_table::bind(context, *if_exists, name, actions)
+        }
+        Definition::AlterObject { kind, if_exists, name, action } => {
+            alter_object::bind(context, *kind, *if_exists, name, action)
+        }
     }
 }
 
@@ -287,7 +337,7 @@ pub fn bind_ddl(
 ) -> Option<Result<DdlCommand, PgError>> {
     Some(match statement {
         Statement::CreateTable(create) => create_table::bind(context, create, graphs),
-        Statement::AlterTable(alter) => alter_table::bind(context, alter),
+        Statement::CreateIndex(create) => index::create(context, create),
         Statement::Drop {
             object_type,
             if_exists,
@@ -324,13 +374,7 @@ fn create_schema(
             ));
         }
     };
-    if name.starts_with("pg_") {
-        return Err(PgError::new(
-            SqlState("42939"),
-            format!("unacceptable schema name \"{name}\""),
-        )
-        .detail("The prefix \"pg_\" is reserved for system schemas."));
-    }
+    check_schema_name(&name)?;
     if context.catalog.schema(&name).is_some() {
         let exists =
             PgError::new(SqlState::DUPLICATE_SCHEMA, format!("schema \"{name}\" already exists"));
@@ -342,10 +386,114 @@ fn create_schema(
     Ok(DdlCommand::CreateSchema { name, if_not_exists })
 }
 
+/// Names of schemas that users may choose.
+fn check_schema_name(name: &str) -> Result<(), PgError> {
+    if !name.starts_with("pg_") {
+        return Ok(());
+    }
+    Err(PgError::new(SqlState("42939"), format!("unacceptable schema name \"{name}\""))
+        .detail("The prefix \"pg_\" is reserved for system schemas."))
+}
+
+/// Text is compared byte by byte, as the collations `C` and `POSIX` do; the default is that too.
+fn check_collation(collation: &ObjectName) -> Result<(), PgError> {
+    let name = qualified_name(collation)?.name;
+    if matches!(name.as_str(), "C" | "POSIX" | "default" | "ucs_basic") {
+        return Ok(());
+    }
+    Err(PgError::unsupported(
+        format!("collation \"{name}\" is not supported"),
+        "Text is compared byte by byte, as collation \"C\" does.",
+    ))
+}
+
+/// There is one place for tables and indexes.
+fn check_tablespace(name: &Ident) -> Result<(), PgError> {
+    let name = fold(name);
+    if name == "pg_default" {
+        return Ok(());
+    }
+    Err(PgError::new(SqlState::UNDEFINED_OBJECT, format!("tablespace \"{name}\" does not exist")))
+}
+
+/// There is one way to store tables.
+fn check_access_method(name: &Ident) -> Result<(), PgError> {
+    let name = fold(name);
+    if name == "heap" {
+        return Ok(());
+    }
+    Err(PgError::new(
+        SqlState::UNDEFINED_OBJECT,
+        format!("access method \"{name}\" does not exist"),
+    ))
+}
+
+/// Storage parameters that are PostgreSQL's own business: kept, shown, and without effect.
+const STORAGE_PARAMETERS: [&str; 7] = [
+    "fillfactor",
+    "deduplicate_items",
+    "fastupdate",
+    "parallel_workers",
+    "toast_tuple_target",
+    "user_catalog_table",
+    "vacuum_truncate",
+];
+
+/// `name=value` of storage parameters.
+///
+/// # Errors
+/// `22023` for a parameter that PostgreSQL does not have either.
+fn storage_parameter(name: &str, value: &str) -> Result<String, PgError> {
+    let name = name.to_lowercase();
+    let known = STORAGE_PARAMETERS.contains(&name.as_str())
+        || name.starts_with("autovacuum_")
+        || name.starts_with("toast.")
+        || name == "log_autovacuum_min_duration";
+    if !known {
+        return Err(PgError::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("unrecognized parameter \"{name}\""),
+        ));
+    }
+    Ok(format!("{name}={}", value.trim_matches('\'')))
+}
+
+/// Storage parameters as `SqlOption`s.
+fn storage_options(options: &[SqlOption]) -> Result<Vec<String>, PgError> {
+    options
+        .iter()
+        .map(|option| match option {
+            SqlOption::KeyValue { key, value } => storage_parameter(&key.value, &value.to_string()),
+            SqlOption::Ident(name) => storage_parameter(&name.value, "true"),
+            other => Err(PgError::new(
+                SqlState::SYNTAX_ERROR,
+                format!("syntax error at or near \"{other}\""),
+            )),
+        })
+        .collect()
+}
+
+/// Storage parameters as expressions `name = value`.
+fn storage_parameters(options: &[SqlExpr]) -> Result<Vec<String>, PgError> {
+    options
+        .iter()
+        .map(|option| match option {
+            SqlExpr::BinaryOp { left, right, .. } => {
+                storage_parameter(&left.to_string(), &right.to_string())
+            }
+            other => storage_parameter(&other.to_string(), "true"),
+        })
+        .collect()
+}
+
 /// The notice in place of an error under IF [NOT] EXISTS.
 pub(crate) fn skipping(error: &PgError) -> PgError {
-    PgError::new(error.code(), format!("{error}, skipping"))
-        .severity(crate::error::Severity::Notice)
+    let message = format!("{error}, skipping");
+    // PostgreSQL gives the error's code where a thing is there already, and none where it is not.
+    if error.to_string().ends_with("already exists") {
+        return PgError::new(error.code(), message).severity(crate::error::Severity::Notice);
+    }
+    PgError::notice(message)
 }
 
 /// Where a new object goes: the schema it names, else the first of the search path that exists.

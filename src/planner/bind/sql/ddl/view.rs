@@ -1,13 +1,22 @@
 //! `CREATE VIEW`.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::optimize_projections::OptimizeProjections;
+use datafusion::optimizer::{Optimizer, OptimizerContext, OptimizerRule};
 use sqlparser::ast::{CreateTableOptions, CreateView};
 
 use super::{DdlCommand, creation_schema, existing};
-use crate::catalog::{Column, RelationKind, View};
+use crate::catalog::{Column, RelationKind, View, ViewRead};
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::bound::BoundColumn;
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
+use crate::planner::source::RelationSource;
+use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
 pub(super) fn bind(
@@ -59,9 +68,53 @@ pub(super) fn bind(
         query,
         columns,
         search_path: context.search_path.clone(),
-        reads: tracking.touched(),
+        reads: reads(context, &tracking, &plan),
     };
     Ok(DdlCommand::CreateView { schema, name: name.name, view, replaces })
+}
+
+/// What the query names, and which columns of it the view cannot be without.
+pub(super) fn reads(
+    context: &BindContext,
+    tracking: &BindContext,
+    plan: &LogicalPlan,
+) -> Vec<ViewRead> {
+    let mut reads = tracking.touched();
+    // System views are never asked what they depend on.
+    let used = if context.system { None } else { used_columns(plan) };
+    let Some(used) = used else { return reads };
+    for read in &mut reads {
+        let Some(used) = used.get(&read.relation) else { continue };
+        for column in &mut read.columns {
+            column.used = used.contains(&column.attnum);
+        }
+    }
+    reads
+}
+
+/// Columns that a plan reads of each stored table; `None` if that cannot be told.
+fn used_columns(plan: &LogicalPlan) -> Option<BTreeMap<Oid, BTreeSet<i16>>> {
+    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> =
+        vec![Arc::new(OptimizeProjections::new())];
+    let pruned = Optimizer::with_rules(rules)
+        .optimize(plan.clone(), &OptimizerContext::new(), |_, _| {})
+        .ok()?;
+    let mut used: BTreeMap<Oid, BTreeSet<i16>> = BTreeMap::new();
+    pruned
+        .apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Some(source) = scan.source.downcast_ref::<RelationSource>()
+            {
+                let columns = source.relation.columns();
+                let all = 0..columns.len();
+                let read: Vec<usize> = scan.projection.clone().unwrap_or_else(|| all.collect());
+                let attnums = read.iter().filter_map(|at| columns.get(*at)).map(|c| c.attnum);
+                used.entry(source.relation.oid).or_default().extend(attnums);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+        .ok()?;
+    Some(used)
 }
 
 /// The text of the query behind AS.
