@@ -461,10 +461,7 @@ impl Session {
                 Ok(())
             }
             Some(transaction) => {
-                let result = match transaction.changed_anything() {
-                    true => transaction.commit(&self.database, &self.checks(&transaction)),
-                    false => Ok(()),
-                };
+                let result = self.commit(&transaction).await;
                 self.after_transaction(result.is_ok());
                 result
             }
@@ -475,6 +472,15 @@ impl Session {
             TransactionStatus::Failed => "idle in transaction (aborted)",
         });
         result
+    }
+
+    /// Commits a transaction and waits until it is durable (unless `synchronous_commit` is off) and visible.
+    pub(super) async fn commit(&self, transaction: &Transaction) -> Result<(), PgError> {
+        if !transaction.changed_anything() {
+            return Ok(());
+        }
+        let sync = self.shared.settings.lock().value("synchronous_commit") != "off";
+        transaction.commit(&self.database, &self.checks(transaction), sync)?.wait().await
     }
 
     /// An error happened: the implicit transaction is undone, an explicit one has failed.
@@ -627,6 +633,7 @@ impl Session {
             parameters,
             graph_path: (!graph_path.is_empty()).then(|| graph_path.to_owned()),
             cypher_iso_temporals: settings.value("cypher_temporal_output") == "iso",
+            ctes: Vec::new(),
             view_depth: 0,
             user: self.shared.user.clone(),
             role: self.shared.caller.role,

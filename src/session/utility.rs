@@ -17,7 +17,7 @@ use super::outcome::{Completion, Outcome, OutputColumn, RowStream};
 use super::session_impl::{ScriptPosition, Session};
 use super::statements::{PortalRows, Progress, read};
 use super::transaction::Isolation;
-use super::{pipeline, settings};
+use super::{pipeline, set_constraints, settings};
 use crate::error::{PgError, Severity, SqlState};
 use crate::functions::context::LockFacts as _;
 use crate::parser::{Body, Statement, Utility};
@@ -72,6 +72,7 @@ fn is_session_statement(statement: &Sql) -> bool {
             | Sql::Declare { .. }
             | Sql::Close { .. }
             | Sql::Discard { .. }
+            | Sql::UNLISTEN { .. }
             | Sql::Lock(_)
     )
 }
@@ -82,11 +83,8 @@ pub(super) async fn run(
     statement: &Statement,
     position: ScriptPosition,
 ) -> Result<Option<Outcome>, PgError> {
-    if let Body::Utility(Utility::SetConstraints { names, deferred: false }) = &statement.body
-        && names.is_empty()
-    {
-        // Every constraint is immediate, as none can be deferrable.
-        session.refuse_if_failed()?;
+    if let Body::Utility(Utility::SetConstraints { names, deferred }) = &statement.body {
+        set_constraints::run(session, names, *deferred)?;
         return Ok(Some(Outcome::Command("SET CONSTRAINTS".to_owned())));
     }
     if let Body::Utility(Utility::Move(fetch)) = &statement.body
@@ -115,7 +113,7 @@ pub(super) async fn run(
             })
         }
         Sql::Commit { chain: false, modifier: None, .. } => {
-            commit(session).map(|tag| Some(Outcome::Command(tag)))
+            commit(session).await.map(|tag| Some(Outcome::Command(tag)))
         }
         Sql::Rollback { chain: false, savepoint: None } => {
             rollback(session);
@@ -163,6 +161,11 @@ pub(super) async fn run(
             fetch(session, &fold(name), direction, position).await.map(Some)
         }
         Sql::Close { cursor } => close(session, cursor).map(|tag| Some(Outcome::Command(tag))),
+        Sql::UNLISTEN { .. } => {
+            // Nothing can listen, so there is nothing to end.
+            session.refuse_if_failed()?;
+            command("UNLISTEN")
+        }
         Sql::Discard { object_type } => {
             discard(session, object_type).map(|tag| Some(Outcome::Command(tag)))
         }
@@ -267,7 +270,7 @@ fn no_transaction(session: &Session) {
     );
 }
 
-fn commit(session: &mut Session) -> Result<String, PgError> {
+async fn commit(session: &mut Session) -> Result<String, PgError> {
     let explicit = session.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
     if !explicit {
         no_transaction(session);
@@ -277,7 +280,7 @@ fn commit(session: &mut Session) -> Result<String, PgError> {
         session.after_transaction(false);
         return Ok("ROLLBACK".to_owned());
     }
-    let result = transaction.commit(&session.database, &session.checks(&transaction));
+    let result = session.commit(&transaction).await;
     session.after_transaction(result.is_ok());
     result.map(|()| "COMMIT".to_owned())
 }

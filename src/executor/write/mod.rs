@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 use crate::catalog::{Catalog, Relation};
 use crate::error::PgError;
 use crate::storage::recent::{Changes, TableChange};
+use crate::storage::wal::CommitRecord;
 use crate::storage::{
     RecentWrites, RowLock, RowWrite, StorageError, StoreSnapshot, TableVersion, TableWrites,
 };
@@ -33,7 +34,7 @@ use locking::Waiting;
 
 pub use locking::{Committed, StatementLocks, lock_error};
 
-use constraints::{Change, admit_rows, rows_by_id};
+use constraints::{Change, Deferral, admit_rows, rows_by_id};
 pub use constraints::{
     ConflictSearch, Conflicts, RowCheck, check_all, check_changed, check_key_is_unique,
     check_key_type, second_update,
@@ -95,6 +96,7 @@ pub trait WriteTarget: Send + Sync {
 pub struct Writes {
     working: StoreSnapshot,
     tables: BTreeMap<Oid, TableWork>,
+    deferral: Deferral,
 }
 
 /// What it did to one table.
@@ -111,7 +113,7 @@ enum TableWork {
 impl Writes {
     /// A transaction that begins on `snapshot`.
     pub fn begin(snapshot: StoreSnapshot) -> Self {
-        Self { working: snapshot, tables: BTreeMap::new() }
+        Self { working: snapshot, tables: BTreeMap::new(), deferral: Deferral::default() }
     }
 
     /// All tables as the transaction sees them now.
@@ -223,7 +225,34 @@ impl Writes {
                 TableWork::Gone { .. } => working = working.without_table(*table),
             }
         }
-        Ok((Self { working, tables }, moved && !self.tables.is_empty()))
+        let deferral = self.deferral.clone();
+        Ok((Self { working, tables, deferral }, moved && !self.tables.is_empty()))
+    }
+
+    /// Adds what was written to a commit's record; of the tables that `keeps` says yes to.
+    ///
+    /// # Errors
+    /// `XX000` if rows do not fit their table: our own defect.
+    pub fn record(
+        &self,
+        record: &mut CommitRecord,
+        keeps: impl Fn(Oid) -> bool,
+    ) -> Result<(), PgError> {
+        for (table, work) in self.tables.iter().filter(|(table, _)| keeps(**table)) {
+            let version = self.working.table(*table);
+            match (work, version) {
+                (TableWork::Rows { writes, .. }, Some(version)) => {
+                    record.rows(*table, &version.schema, writes)?;
+                }
+                (TableWork::Whole { .. }, Some(version)) => record.whole(version)?,
+                (TableWork::Gone { .. }, None) => record.gone(*table),
+                (TableWork::Rows { .. } | TableWork::Whole { .. }, None)
+                | (TableWork::Gone { .. }, Some(_)) => {
+                    return Err(PgError::internal("a transaction's writes do not fit its view"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What a commit of these writes does, by table.
@@ -358,7 +387,7 @@ impl StatementWrites {
         } else {
             arrow::compute::take_record_batch(&new, &arrow::array::UInt32Array::from(order))?
         };
-        let changes = vec![Change::updated(relation, old, new)];
+        let changes = vec![Change::updated(relation, ids, old, new)];
         self.write(relation, vec![RowWrite::Update { rows, ids: sorted }], &changes)?;
         Ok(changes)
     }

@@ -8,6 +8,7 @@ mod match_pattern;
 mod pattern_column;
 mod series;
 mod table_write;
+mod with_writes;
 
 pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
@@ -16,3 +17,4 @@ pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
 pub use match_pattern::{MatchPattern, path_type};
 pub use series::Series;
 pub use table_write::{EachRow, RowAction, TableWrite, WriteKind};
+pub use with_writes::{WithWrites, WrittenRows};
