@@ -93,7 +93,7 @@ fn explain_options(
             // These only change what is printed beside the plan; off is what we print.
             "costs" | "buffers" | "timing" | "summary" | "settings" | "wal" if !value => {}
             "costs" | "timing" | "summary" => {}
-            "costs" | "buffers" | "timing" | "summary" | "settings" | "wal" | "format" => {
+            "buffers" | "settings" | "wal" | "format" => {
                 return Err(PgError::unsupported(
                     format!("EXPLAIN option {} is not supported yet", option.name.value),
                     "ANALYZE and VERBOSE are.",

@@ -50,6 +50,9 @@ impl VisitorMut for Checks {
         }
         match expr {
             Expr::Function(function) => flow(check_function(function)),
+            Expr::Subquery(query) | Expr::InSubquery { subquery: query, .. } => {
+                flow(check_columns(query))
+            }
             _ => ControlFlow::Continue(()),
         }
     }
@@ -190,6 +193,22 @@ fn check_select(select: &Select) -> Result<(), PgError> {
         }
     }
     Ok(())
+}
+
+/// A subquery that is a value, or compared with one, has columns.
+fn check_columns(query: &Query) -> Result<(), PgError> {
+    let mut body = query.body.as_ref();
+    loop {
+        body = match body {
+            SetExpr::Query(query) => query.body.as_ref(),
+            SetExpr::SetOperation { left, .. } => left.as_ref(),
+            SetExpr::Select(select) if select.projection.is_empty() => {
+                let message = "subquery must return only one column";
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
+            }
+            _ => return Ok(()),
+        };
+    }
 }
 
 fn name_of(function: &Function) -> Option<String> {
@@ -380,7 +399,7 @@ fn in_order(
     last: &BinaryOperator,
     strict: &BinaryOperator,
 ) -> Option<Expr> {
-    let (([l, left @ ..], [r, right @ ..])) = (left, right) else { return None };
+    let ([l, left @ ..], [r, right @ ..]) = (left, right) else { return None };
     if left.is_empty() {
         return Some(binary(l.clone(), last.clone(), r.clone()));
     }
