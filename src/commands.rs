@@ -97,7 +97,8 @@ async fn open_engine(
 async fn close(engine: Arc<Engine>) -> Result<(), String> {
     tokio::task::spawn_blocking(move || engine.close())
         .await
-        .map_err(|error| format!("could not close the store: {error}"))
+        .map_err(|error| format!("could not close the store: {error}"))?
+        .map_err(|error| format!("could not write the last checkpoint: {error}"))
 }
 
 /// Why the engine did not open, with what to do about it.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::engine::{DatabaseState, Latest, now_us};
+use super::engine::{DatabaseState, Engine, Latest, now_us};
 use crate::catalog::{Catalog, Cluster, stored};
 use crate::error::PgError;
 use crate::storage::wal::{AppendError, CommitRecord, Entry};
@@ -75,6 +76,13 @@ pub(super) struct CounterLog {
     pub(super) last: Mutex<HashMap<u64, CounterRecord>>,
 }
 
+impl CounterLog {
+    /// The last record of each counter.
+    pub(super) fn records(&self) -> Vec<CounterRecord> {
+        self.last.lock().values().copied().collect()
+    }
+}
+
 impl SequenceLog for CounterLog {
     fn append(&self, record: CounterRecord) {
         self.last.lock().insert(record.id, record);
@@ -94,6 +102,40 @@ pub(super) async fn open_store(options: StoreOptions) -> Result<Opened, PgError>
     Ok(opened
         .map_err(|error| PgError::internal(format!("could not open the store: {error}")))??)
 }
+
+/// How often it is asked whether a checkpoint is due.
+const CHECKPOINT_LOOK: Duration = Duration::from_millis(500);
+
+/// Starts the thread that writes checkpoints when they are due. It ends with the engine.
+///
+/// # Errors
+/// `XX000` if the thread could not be started.
+pub(super) fn start_checkpoints(engine: &Arc<Engine>) -> Result<(), PgError> {
+    let engine = Arc::downgrade(engine);
+    let run = move || {
+        loop {
+            std::thread::sleep(CHECKPOINT_LOOK);
+            let Some(engine) = engine.upgrade() else { return };
+            let Some(store) = engine.store() else { return };
+            if store.is_closed() {
+                return;
+            }
+            if store.is_checkpoint_due()
+                && let Err(error) = engine.checkpoint()
+            {
+                tracing::warn!(%error, "could not write a checkpoint; it is tried again");
+                std::thread::sleep(CHECKPOINT_AGAIN);
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("graphwire-checkpoint".to_owned()).spawn(run);
+    thread
+        .map(|_| ())
+        .map_err(|error| PgError::internal(format!("could not start checkpoints: {error}")))
+}
+
+/// After a checkpoint that could not be written, the next is tried so much later.
+const CHECKPOINT_AGAIN: Duration = Duration::from_secs(10);
 
 /// Stores what a new store starts with: the cluster, and the catalog of each database.
 ///

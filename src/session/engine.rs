@@ -7,11 +7,13 @@ use std::sync::{Arc, OnceLock};
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
-use super::durable::{CLUSTER, CounterLog, PendingCommit, open_store, store_first};
+use super::durable::{
+    CLUSTER, CounterLog, PendingCommit, open_store, start_checkpoints, store_first,
+};
 use super::identity::{LoginMethod, LoginRequest};
 use super::shared::SessionShared;
 use crate::access::login::mock_verifier;
-use crate::catalog::stored::counters;
+use crate::catalog::stored::{counter_object, counters};
 use crate::catalog::{
     Catalog, Cluster, Database, Persistence, Relation, RelationKind, Role, Schema, Table,
 };
@@ -21,8 +23,8 @@ use crate::executor::runtime::RuntimeOptions;
 use crate::executor::write::{Committed, RowCheck, Writes, check_changed};
 use crate::storage::wal::{AppendError, CommitRecord};
 use crate::storage::{
-    AdjacencyCache, LockTable, Opened, RecentWrites, RecoveredDatabase, Sequences, Store,
-    StoreOptions, StoreSnapshot,
+    AdjacencyCache, CheckpointDatabase, LockTable, Opened, RecentWrites, RecoveredDatabase,
+    SequenceLog, Sequences, Store, StoreOptions, StoreSnapshot,
 };
 use crate::types::{BackendPid, CommitNo, Oid, TenantId};
 
@@ -131,6 +133,8 @@ pub(super) struct DatabaseState {
     /// Set once the database is as it was stored.
     store: OnceLock<Arc<Store>>,
     recent: RecentWrites,
+    /// The records of its sequences, if they are kept.
+    counters: OnceLock<Arc<CounterLog>>,
     /// Counters of its sequences; no transaction moves them back.
     pub(super) sequences: Arc<Sequences>,
     pub(super) locks: Arc<LockTable>,
@@ -210,6 +214,7 @@ impl DatabaseState {
             latest: RwLock::new(latest),
             store: OnceLock::new(),
             recent: RecentWrites::default(),
+            counters: OnceLock::new(),
             sequences: Arc::default(),
             locks: Arc::default(),
         }
@@ -255,12 +260,13 @@ impl DatabaseState {
         let named: HashSet<u64> = sequences.map(|sequence| sequence.counter.id).collect();
         named.iter().for_each(|id| self.sequences.reserve(*id));
         self.sequences.retain(|id| named.contains(&id));
-        let counters = CounterLog {
+        let counters = Arc::new(CounterLog {
             database: self.oid,
             store: Arc::clone(store),
             last: Mutex::new(self.sequences.records().iter().map(|one| (one.id, *one)).collect()),
-        };
-        self.sequences.log_to(Arc::new(counters));
+        });
+        self.sequences.log_to(Arc::clone(&counters) as Arc<dyn SequenceLog>);
+        let _ = self.counters.set(counters);
         latest.store.commit = last;
         self.replace(latest);
         // Nobody else has set it: the engine is not open yet.
@@ -366,6 +372,29 @@ impl DatabaseState {
         Ok(record)
     }
 
+    /// What a checkpoint keeps of it. `is_last`: nobody uses the database any more.
+    fn for_checkpoint(&self, is_last: bool) -> Result<CheckpointDatabase, PgError> {
+        let latest = self.latest();
+        // After the state: a record that is not seen here is in the log after the commits of that state.
+        let counters = match self.counters.get() {
+            Some(counters) if !is_last => counters.records(),
+            Some(_) | None => self.sequences.records(),
+        };
+        let mut objects = latest.catalog.stored_objects()?;
+        let sequences = latest.catalog.relations.values().filter_map(|one| one.sequence());
+        let named: HashSet<u64> = sequences.map(|sequence| sequence.counter.id).collect();
+        let counters = counters.into_iter().filter(|counter| named.contains(&counter.id));
+        objects.extend(counters.map(counter_object));
+        let tables = latest.store.tables();
+        let kept = tables.filter(|version| latest.catalog.keeps_rows_of(version.table)).cloned();
+        Ok(CheckpointDatabase {
+            oid: self.oid,
+            through: latest.store.commit,
+            objects,
+            tables: kept.collect(),
+        })
+    }
+
     /// Makes a state visible that was committed.
     pub(super) fn publish(&self, latest: Latest) {
         *self.latest.write() = latest;
@@ -422,6 +451,7 @@ impl Engine {
         super::bootstrap::run(&engine).await?;
         if let Some(opened) = opened {
             engine.take_over(opened, &cluster).await?;
+            start_checkpoints(&engine)?;
         }
         Ok(engine)
     }
@@ -446,11 +476,49 @@ impl Engine {
         self.is_new
     }
 
-    /// Ends writing: commits are refused from now on, those under way are finished. Blocks until all is on the disk.
-    pub fn close(&self) {
-        if let Some(store) = &self.store {
-            store.close();
-        }
+    /// Ends writing: a last checkpoint, and commits are refused from then on. Blocks until all is on the disk.
+    ///
+    /// # Errors
+    /// `53100`, `58030` if the checkpoint could not be written; the next start takes longer then, nothing is lost.
+    pub fn close(&self) -> Result<(), PgError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let written = if store.has_news() { self.write_checkpoint(true) } else { Ok(()) };
+        store.close();
+        written
+    }
+
+    /// Writes a checkpoint and cuts the log. Blocks; without a store there is nothing to do.
+    ///
+    /// # Errors
+    /// `53100`, `58030` if it could not be written.
+    pub fn checkpoint(&self) -> Result<(), PgError> {
+        self.write_checkpoint(false)
+    }
+
+    fn write_checkpoint(&self, is_last: bool) -> Result<(), PgError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let started = std::time::Instant::now();
+        let summary = store.checkpoint(|| -> Result<_, PgError> {
+            let cluster = self.cluster().unwrap_or_default();
+            let cluster = CheckpointDatabase {
+                oid: CLUSTER,
+                through: CommitNo(0),
+                objects: cluster.stored_objects()?,
+                tables: Vec::new(),
+            };
+            let databases = self.databases.values();
+            let databases = databases.map(|database| database.for_checkpoint(is_last));
+            std::iter::once(Ok(cluster)).chain(databases).collect()
+        })?;
+        let (files, kept) = (summary.files_written, summary.files_kept);
+        let ms = started.elapsed().as_millis();
+        tracing::info!(sequence = summary.sequence, through = %summary.through, files, kept, ms, "checkpoint written");
+        Ok(())
+    }
+
+    /// The store behind it, if everything is kept.
+    pub(super) fn store(&self) -> Option<&Arc<Store>> {
+        self.store.as_ref()
     }
 
     /// How a user may log in.

@@ -21,6 +21,7 @@ pub mod table;
 pub mod wal;
 
 pub use adjacency::{Adjacency, AdjacencyCache, Orientation};
+pub use checkpoint::{CheckpointDatabase, CheckpointSummary};
 pub use error::StorageError;
 pub use locks::{LockOwner, LockTable, RowLock, TableLock};
 pub use recent::RecentWrites;

@@ -8,6 +8,7 @@ use arrow::error::ArrowError;
 use parking_lot::Mutex;
 
 use super::key_index::KeyIndex;
+use crate::storage::manifest::StoredFile;
 use crate::types::RowId;
 
 /// The row ids of a chunk, ascending.
@@ -55,6 +56,8 @@ pub struct Chunk {
     pub deleted: Option<BooleanBuffer>,
     /// Shared by all versions of this batch, as deletion does not change keys.
     indexes: Arc<Mutex<Vec<KeyedIndex>>>,
+    /// Where the batch is stored, once it is; shared as the indexes are.
+    file: Arc<OnceLock<Arc<StoredFile>>>,
     live: OnceLock<usize>,
 }
 
@@ -66,7 +69,24 @@ impl Chunk {
 
     /// A chunk with given ids and deletions.
     pub fn with_rows(batch: RecordBatch, rows: RowIds, deleted: Option<BooleanBuffer>) -> Self {
-        Self { batch, rows, deleted, indexes: Arc::default(), live: OnceLock::new() }
+        Self {
+            batch,
+            rows,
+            deleted,
+            indexes: Arc::default(),
+            file: Arc::default(),
+            live: OnceLock::new(),
+        }
+    }
+
+    /// The file its batch is stored in.
+    pub(in crate::storage) fn file(&self) -> Option<Arc<StoredFile>> {
+        self.file.get().cloned()
+    }
+
+    /// Says where the batch is stored; the first word counts, and is given back.
+    pub(in crate::storage) fn set_file(&self, file: Arc<StoredFile>) -> Arc<StoredFile> {
+        Arc::clone(self.file.get_or_init(|| file))
     }
 
     /// Rows, deleted ones included.
@@ -118,6 +138,7 @@ impl Chunk {
             rows: self.rows.clone(),
             deleted: Some(deleted),
             indexes: Arc::clone(&self.indexes),
+            file: Arc::clone(&self.file),
             live: OnceLock::new(),
         }
     }

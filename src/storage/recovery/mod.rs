@@ -8,8 +8,7 @@ mod replay;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::CHUNK_SUFFIX;
-use super::checkpoint::load_database;
+use super::checkpoint::{CHUNK_SUFFIX, load_database};
 use super::error::StorageError;
 use super::fs::FileSystem;
 use super::manifest::{Manifest, manifest_name, manifest_of};
@@ -175,6 +174,7 @@ impl Recovery {
         let segment = Segment::create(fs, &wal, place(next), self.last, segment_bytes)?;
         for (mut segment, last) in open {
             segment.finish(last)?;
+            segment.file.sync()?;
         }
         Ok(segment)
     }
@@ -247,11 +247,17 @@ fn replay_segments(
         let place = Place { store: manifest.store, segment: number };
         let mut reader = SegmentReader::open(fs, &wal, place)?;
         let before = ends.last().map_or(manifest.through, |(_, last, _)| *last);
+        let unfinished = matches!(ends.last(), Some((_, _, SegmentEnd::Open { .. })));
+        if unfinished && reader.last < before && number == newest {
+            // It was made, but its name could not be made durable, so the log went on in the one before.
+            if reader.is_unused()? {
+                break;
+            }
+        }
         if reader.last != before {
             let reason = format!("it begins after commit {}, not {before}", reader.last);
             return Err(StorageError::corrupt(&reader.path, &reason));
         }
-        let unfinished = matches!(ends.last(), Some((_, _, SegmentEnd::Open { .. })));
         let end = loop {
             match reader.next()? {
                 Ok(_) if unfinished => {
