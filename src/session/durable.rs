@@ -8,8 +8,10 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::engine::{DatabaseState, Engine, Latest, now_us};
-use crate::catalog::{Catalog, Cluster, stored};
-use crate::error::PgError;
+use super::session_impl::Session;
+use crate::catalog::{Catalog, Cluster, RelationKind, stored};
+use crate::error::{PgError, SqlState};
+use crate::executor::write::check_all;
 use crate::storage::wal::{AppendError, CommitRecord, Entry};
 use crate::storage::{CounterRecord, Opened, SequenceLog, StorageError, Store, StoreOptions};
 use crate::types::Oid;
@@ -169,5 +171,46 @@ pub(super) async fn store_first(
         Ok(_) => PendingCommit::Later(receiver).wait().await,
         Err(AppendError::Refused(error)) => Err(error.into()),
         Err(AppendError::Stale { .. }) => Err(refused("the log failed before its first record")),
+    }
+}
+
+impl Session {
+    /// Checks the database against its catalog: every row against the constraints of its table, keys, references,
+    /// and that the edges of every property graph can be derived. Gives how many tables and graphs there are.
+    ///
+    /// # Errors
+    /// The first violation found.
+    pub async fn verify(&mut self) -> Result<(usize, usize), PgError> {
+        let latest = self.database.latest();
+        self.begin_transaction(false, None, Some(true))?;
+        let checks = match &self.transaction {
+            Some(transaction) => self.checks(transaction),
+            None => return Err(PgError::internal("the transaction did not begin")),
+        };
+        self.fail();
+        let (mut tables, mut graphs) = (0, Vec::new());
+        for relation in latest.catalog.relations.values() {
+            if let RelationKind::PropertyGraph(_) = &relation.kind {
+                let schema = latest.catalog.schemas.get(&relation.schema);
+                graphs.extend(schema.map(|schema| (schema.name.clone(), relation.name.clone())));
+            }
+            if !matches!(relation.kind, RelationKind::System(_)) && relation.table().is_some() {
+                if latest.store.table(relation.oid).is_none() {
+                    return Err(PgError::new(
+                        SqlState::DATA_CORRUPTED,
+                        format!("table \"{}\" has no rows in the store, not even none", relation.name),
+                    ));
+                }
+                check_all(&latest.catalog, &latest.store, relation, &checks)?;
+                tables += 1;
+            }
+        }
+        let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        for (schema, name) in &graphs {
+            let graph = format!("{}.{}", quote(schema), quote(name));
+            let matched = "MATCH ()-[]->() COLUMNS (1 AS one)";
+            self.run_text(&format!("SELECT count(*) FROM GRAPH_TABLE ({graph} {matched})")).await?;
+        }
+        Ok((tables, graphs.len()))
     }
 }

@@ -23,7 +23,7 @@ use crate::executor::runtime::RuntimeOptions;
 use crate::executor::write::{Committed, RowCheck, Writes, check_changed};
 use crate::storage::wal::{AppendError, CommitRecord};
 use crate::storage::{
-    AdjacencyCache, CheckpointDatabase, LockTable, Opened, RecentWrites, RecoveredDatabase,
+    AdjacencyCache, CheckpointDatabase, LockTable, Opened, RecentWrites, Recovered, RecoveredDatabase,
     SequenceLog, Sequences, Store, StoreOptions, StoreSnapshot,
 };
 use crate::types::{BackendPid, CommitNo, Oid, TenantId};
@@ -239,10 +239,9 @@ impl DatabaseState {
         *self.latest.write() = latest;
     }
 
-    /// Takes over what was stored, over the system's own relations, and keeps what is committed from now on.
-    fn keep_in(
+    /// Takes over what was stored, over the system's own relations.
+    fn take_over(
         &self,
-        store: &Arc<Store>,
         stored: Option<RecoveredDatabase>,
         last: CommitNo,
     ) -> Result<(), PgError> {
@@ -260,18 +259,22 @@ impl DatabaseState {
         let named: HashSet<u64> = sequences.map(|sequence| sequence.counter.id).collect();
         named.iter().for_each(|id| self.sequences.reserve(*id));
         self.sequences.retain(|id| named.contains(&id));
+        latest.store.commit = last;
+        self.replace(latest);
+        Ok(())
+    }
+
+    /// Keeps what is committed from now on.
+    fn keep_in(&self, store: &Arc<Store>) {
         let counters = Arc::new(CounterLog {
             database: self.oid,
             store: Arc::clone(store),
             last: Mutex::new(self.sequences.records().iter().map(|one| (one.id, *one)).collect()),
         });
         self.sequences.log_to(Arc::clone(&counters) as Arc<dyn SequenceLog>);
+        // Nobody else has set them: the engine is not open yet.
         let _ = self.counters.set(counters);
-        latest.store.commit = last;
-        self.replace(latest);
-        // Nobody else has set it: the engine is not open yet.
         let _ = self.store.set(Arc::clone(store));
-        Ok(())
     }
 
     /// Makes a transaction's work the newest state. It is visible to others when it is durable, which the caller must
@@ -401,6 +404,19 @@ impl DatabaseState {
     }
 }
 
+/// What an engine starts with.
+struct Found {
+    store: Option<Arc<Store>>,
+    databases: Recovered,
+    last: CommitNo,
+}
+
+impl From<Opened> for Found {
+    fn from(opened: Opened) -> Self {
+        Self { store: Some(opened.store), databases: opened.databases, last: opened.last }
+    }
+}
+
 impl Latest {
     fn at(mut self, commit: CommitNo) -> Self {
         self.store.commit = commit;
@@ -416,11 +432,35 @@ impl Engine {
     pub async fn open(options: EngineOptions) -> Result<Arc<Self>, PgError> {
         let runtime = Runtime::new(&options.runtime)?;
         let compute = Compute::new(options.runtime.partitions)?;
-        let mut opened = match &options.store {
-            Some(store) => Some(open_store(store.clone()).await?),
+        let found = match &options.store {
+            Some(store) => Some(Found::from(open_store(store.clone()).await?)),
             None => None,
         };
-        let stored = opened.as_mut().and_then(|opened| opened.databases.remove(&CLUSTER));
+        Self::open_on(options, runtime, compute, found).await
+    }
+
+    /// Opens an engine on what was read from a store, which stays as it is: for checks.
+    ///
+    /// # Errors
+    /// `XX001` for stored objects that cannot be read.
+    pub async fn open_inspected(
+        options: EngineOptions,
+        databases: Recovered,
+        last: CommitNo,
+    ) -> Result<Arc<Self>, PgError> {
+        let runtime = Runtime::new(&options.runtime)?;
+        let compute = Compute::new(options.runtime.partitions)?;
+        let found = Found { store: None, databases, last };
+        Self::open_on(options, runtime, compute, Some(found)).await
+    }
+
+    async fn open_on(
+        options: EngineOptions,
+        runtime: Runtime,
+        compute: Compute,
+        mut found: Option<Found>,
+    ) -> Result<Arc<Self>, PgError> {
+        let stored = found.as_mut().and_then(|found| found.databases.remove(&CLUSTER));
         let is_new = stored.is_none();
         let cluster = Arc::new(match stored {
             Some(stored) => Cluster::of_objects(&stored.objects)?,
@@ -439,7 +479,7 @@ impl Engine {
             runtime,
             compute,
             databases,
-            store: opened.as_ref().map(|opened| Arc::clone(&opened.store)),
+            store: found.as_ref().and_then(|found| found.store.clone()),
             is_new,
             adjacency: Arc::new(AdjacencyCache::new(adjacency_bytes)),
             sessions: DashMap::new(),
@@ -449,24 +489,29 @@ impl Engine {
             started_us: now_us(),
         });
         super::bootstrap::run(&engine).await?;
-        if let Some(opened) = opened {
-            engine.take_over(opened, &cluster).await?;
+        if let Some(found) = found {
+            engine.take_over(found, &cluster).await?;
             start_checkpoints(&engine)?;
         }
         Ok(engine)
     }
 
     /// Puts what was stored into the databases; a new store gets what they start with.
-    async fn take_over(&self, mut opened: Opened, cluster: &Cluster) -> Result<(), PgError> {
+    async fn take_over(&self, mut found: Found, cluster: &Cluster) -> Result<(), PgError> {
         for database in self.databases.values() {
-            let stored = opened.databases.remove(&database.oid);
-            database.keep_in(&opened.store, stored, opened.last)?;
+            let stored = found.databases.remove(&database.oid);
+            database.take_over(stored, found.last)?;
+            if let Some(store) = &found.store {
+                database.keep_in(store);
+            }
         }
-        if self.is_new {
+        if let Some(store) = &found.store
+            && self.is_new
+        {
             let catalogs = self.databases.values();
             let catalogs =
                 catalogs.map(|database| (database.oid, database.latest().catalog)).collect();
-            store_first(&opened.store, cluster, &catalogs).await?;
+            store_first(store, cluster, &catalogs).await?;
         }
         Ok(())
     }
@@ -564,7 +609,7 @@ impl Engine {
     }
 
     /// Names of all databases.
-    pub(super) fn database_names(&self) -> Vec<String> {
+    pub fn database_names(&self) -> Vec<String> {
         self.databases.keys().cloned().collect()
     }
 

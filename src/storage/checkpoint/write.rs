@@ -94,6 +94,15 @@ impl Checkpointer {
         Ok(self.write(&mut state, rotated, databases)?)
     }
 
+    /// Writes a checkpoint for a log that has nothing but what is given.
+    pub(crate) fn write_at(
+        &self,
+        rotated: Rotated,
+        databases: Vec<CheckpointDatabase>,
+    ) -> Result<CheckpointSummary, StorageError> {
+        self.write(&mut self.state.lock(), rotated, databases)
+    }
+
     fn write(
         &self,
         state: &mut State,

@@ -49,6 +49,15 @@ pub enum Until {
     Time(i64),
 }
 
+/// What the end of the log must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// As a server leaves it: the last segment is open.
+    Live,
+    /// The archive may end with a segment that says the log goes on.
+    Archived,
+}
+
 /// The names in a data directory.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
@@ -130,6 +139,7 @@ impl Recovery {
         fs: &dyn FileSystem,
         dir: &Path,
         until: Until,
+        tail: Tail,
     ) -> Result<Option<Self>, StorageError> {
         let listing = Listing::read(fs, dir)?;
         let Some(sequence) = listing.manifests.iter().max().copied() else {
@@ -147,6 +157,9 @@ impl Recovery {
         }
         let mut replay = Replay::new(databases, &manifest, until);
         let segments = replay_segments(fs, dir, &manifest, &listing, &mut replay)?;
+        if tail == Tail::Live {
+            require_open_end(dir, &segments)?;
+        }
         let (databases, last, log_bytes) = replay.finish();
         Ok(Some(Self { manifest, databases, last, log_bytes, segments, listing }))
     }
@@ -274,9 +287,19 @@ fn replay_segments(
             return Err(StorageError::corrupt(&reader.path, reason));
         }
     }
-    if matches!(ends.last(), Some((_, _, SegmentEnd::Ended))) {
-        let reason = format!("\"{WAL_DIR}/{}\" is missing", segment_name(newest + 1));
-        return Err(unexplained(dir, &reason));
-    }
     Ok(ends)
+}
+
+/// A segment that says the log goes on must have one after it.
+fn require_open_end(
+    dir: &Path,
+    segments: &[(u64, CommitNo, SegmentEnd)],
+) -> Result<(), StorageError> {
+    match segments.last() {
+        Some((number, _, SegmentEnd::Ended)) => {
+            let name = segment_name(number + 1);
+            Err(unexplained(dir, &format!("\"{WAL_DIR}/{name}\" is missing")))
+        }
+        Some((_, _, SegmentEnd::Open { .. })) | None => Ok(()),
+    }
 }

@@ -10,7 +10,7 @@ use super::checkpoint::{CheckpointDatabase, CheckpointSummary, Checkpointer};
 use super::error::StorageError;
 use super::fs::{FileLock, FileSystem};
 use super::manifest::{Manifest, manifest_name};
-use super::recovery::{CHUNKS_DIR, LOCK_FILE, Recovered, Recovery, Until, WAL_DIR};
+use super::recovery::{CHUNKS_DIR, LOCK_FILE, Recovered, Recovery, Tail, Until, WAL_DIR};
 use super::wal::frame::Place;
 use super::wal::segment::{Segment, segment_name};
 use super::wal::{Log, LogOptions};
@@ -80,11 +80,11 @@ impl Store {
         let (fs, dir) = (options.fs.as_ref(), options.dir.as_path());
         fs.create_dir_all(dir)?;
         let lock = lock(fs, dir)?;
-        let recovery = match Recovery::read(fs, dir, Until::End)? {
+        let recovery = match Recovery::read(fs, dir, Until::End, Tail::Live)? {
             Some(recovery) => recovery,
             None => {
                 make(fs, dir, &options.log)?;
-                let made = Recovery::read(fs, dir, Until::End)?;
+                let made = Recovery::read(fs, dir, Until::End, Tail::Live)?;
                 made.ok_or_else(|| super::recovery::unexplained(dir, "it changed meanwhile"))?
             }
         };
