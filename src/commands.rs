@@ -70,8 +70,7 @@ async fn serve(args: ServeArgs, file: FileConfig) -> Result<(), String> {
             RuntimeOptions { memory_bytes_max: megabytes << 20, ..RuntimeOptions::default() };
     }
     let archive = args.archive_dir.or(file.archive_dir);
-    engine.store =
-        data_dir.map(|dir| StoreOptions { archive, ..StoreOptions::local(dir) });
+    engine.store = data_dir.map(|dir| StoreOptions { archive, ..StoreOptions::local(dir) });
     let engine = open_engine(engine, print_line).await?;
     let server =
         Server::bind(options, Arc::clone(&engine)).await.map_err(|error| error.to_string())?;

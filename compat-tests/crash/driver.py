@@ -70,7 +70,7 @@ def load(server, client, first, acknowledged, checkpoints, stop):
             connection.commit()
             acknowledged[client] = number
             number += 1
-            if checkpoints and number % 40 == 0:
+            if checkpoints and number % 8 == 0:
                 connection.autocommit = True
                 connection.execute("CHECKPOINT")
                 connection.autocommit = False

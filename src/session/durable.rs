@@ -198,7 +198,10 @@ impl Session {
                 if latest.store.table(relation.oid).is_none() {
                     return Err(PgError::new(
                         SqlState::DATA_CORRUPTED,
-                        format!("table \"{}\" has no rows in the store, not even none", relation.name),
+                        format!(
+                            "table \"{}\" has no rows in the store, not even none",
+                            relation.name
+                        ),
                     ));
                 }
                 check_all(&latest.catalog, &latest.store, relation, &checks)?;

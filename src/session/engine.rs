@@ -23,8 +23,8 @@ use crate::executor::runtime::RuntimeOptions;
 use crate::executor::write::{Committed, RowCheck, Writes, check_changed};
 use crate::storage::wal::{AppendError, CommitRecord};
 use crate::storage::{
-    AdjacencyCache, CheckpointDatabase, LockTable, Opened, RecentWrites, Recovered, RecoveredDatabase,
-    SequenceLog, Sequences, Store, StoreOptions, StoreSnapshot,
+    AdjacencyCache, CheckpointDatabase, LockTable, Opened, RecentWrites, Recovered,
+    RecoveredDatabase, SequenceLog, Sequences, Store, StoreOptions, StoreSnapshot,
 };
 use crate::types::{BackendPid, CommitNo, Oid, TenantId};
 
@@ -240,11 +240,7 @@ impl DatabaseState {
     }
 
     /// Takes over what was stored, over the system's own relations.
-    fn take_over(
-        &self,
-        stored: Option<RecoveredDatabase>,
-        last: CommitNo,
-    ) -> Result<(), PgError> {
+    fn take_over(&self, stored: Option<RecoveredDatabase>, last: CommitNo) -> Result<(), PgError> {
         let mut latest = self.latest();
         latest.store = StoreSnapshot::default();
         if let Some(stored) = stored {

@@ -232,6 +232,7 @@ fn begin_anew(
             objects: database.objects,
         })
         .collect();
-    let summary = checkpointer.write_at(Rotated { segment: place.segment, after: last }, databases)?;
+    let summary =
+        checkpointer.write_at(Rotated { segment: place.segment, after: last }, databases)?;
     Ok(BackupSummary { last, files: summary.files_written + summary.files_kept })
 }

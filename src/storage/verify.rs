@@ -37,8 +37,7 @@ pub fn inspect(options: &StoreOptions) -> Result<Inspected, StorageError> {
     }
     let lock = lock(fs, dir)?;
     let found = Recovery::read(fs, dir, Until::End, Tail::Live)?;
-    let recovery =
-        found.ok_or_else(|| super::recovery::unexplained(dir, "it holds no store"))?;
+    let recovery = found.ok_or_else(|| super::recovery::unexplained(dir, "it holds no store"))?;
     let mut rows = 0;
     for database in recovery.databases.values() {
         for version in database.store.tables() {
