@@ -31,4 +31,4 @@ pub use recovery::{Recovered, RecoveredDatabase, Until};
 pub use sequences::{CounterRecord, CounterState, SequenceLog, Sequences, Steps, Taken};
 pub use snapshot::{RowWrite, StoreSnapshot, TableWrites};
 pub use store::{Opened, Store, StoreOptions};
-pub use table::{Chunk, EncodedKeys, KeyIndex, RowIds, TableVersion};
+pub use table::{Chunk, ComputedIndex, EncodedKeys, KeyIndex, RowIds, TableVersion};

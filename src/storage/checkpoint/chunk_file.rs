@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayData, ArrayRef, AsArray, ListArray, RecordBatch, UInt64Array, make_array,
 };
+use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, Field, IntervalUnit, Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -70,12 +71,20 @@ fn reinterpret(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Stora
     if !fixed {
         return Ok(arrow::compute::cast(array, data_type)?);
     }
+    let width = match (array.data_type(), data_type) {
+        (DataType::FixedSizeBinary(width), _) | (_, DataType::FixedSizeBinary(width)) => *width,
+        _ => 0,
+    };
+    let width = usize::try_from(width).unwrap_or(0);
     let data = array.to_data();
+    let values = data.buffers().first().map_or(&[][..], |buffer| buffer.as_slice());
+    let values = values.get(data.offset() * width..(data.offset() + data.len()) * width);
+    // Copied, as numbers are aligned and bytes are not.
+    let values = Buffer::from_slice_ref(values.unwrap_or_default());
     let data = ArrayData::builder(data_type.clone())
         .len(data.len())
-        .offset(data.offset())
         .nulls(data.nulls().cloned())
-        .buffers(data.buffers().to_vec())
+        .add_buffer(values)
         .build()?;
     Ok(make_array(data))
 }
@@ -196,8 +205,17 @@ pub(crate) fn read_chunk(
         .map(|(field, column)| reinterpret(column, field.data_type()))
         .collect::<Result<Vec<_>, _>>()?;
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
-    // Whether nulls are allowed changed since, if a constraint did; the catalog's word counts.
-    let batch = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+    // Deleted rows may have nulls that a later NOT NULL forbids.
+    let is_fit = |(field, column): (&Arc<Field>, &ArrayRef)| {
+        field.is_nullable() || column.logical_null_count() == 0
+    };
+    let schema = if schema.fields().iter().zip(&columns).all(is_fit) {
+        Arc::clone(schema)
+    } else {
+        let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    };
+    let batch = RecordBatch::try_new_with_options(schema, columns, &options)
         .map_err(|error| corrupt(&error.to_string()))?;
     Ok((batch, row_ids))
 }
@@ -237,5 +255,70 @@ fn decode(bytes: Bytes) -> Result<RecordBatch, ParquetError> {
     match batches.as_slice() {
         [only] => Ok(only.clone()),
         many => Ok(arrow::compute::concat_batches(&schema, many)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{
+        BooleanArray, Decimal128Array, Int32Array, IntervalMonthDayNanoArray, StringViewArray,
+        new_null_array,
+    };
+    use arrow::datatypes::IntervalMonthDayNano;
+
+    use super::*;
+    use crate::storage::fs::simulated::SimulatedFileSystem;
+
+    fn rows(rows: usize) -> RecordBatch {
+        let numbers = 0..rows as i32;
+        let interval = |at: i32| (at % 3 != 0).then(|| IntervalMonthDayNano::new(at, -at, 7));
+        let intervals: ArrayRef =
+            Arc::new(IntervalMonthDayNanoArray::from_iter(numbers.clone().map(interval)));
+        let offsets = arrow::buffer::OffsetBuffer::from_lengths(vec![1; rows]);
+        let element = Arc::new(Field::new_list_field(intervals.data_type().clone(), true));
+        let lists = ListArray::new(element, offsets, Arc::clone(&intervals), None);
+        let decimals = Decimal128Array::from_iter(numbers.clone().map(|at| Some(i128::from(at))));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int32Array::from_iter(numbers.clone().map(|at| (at != 1).then_some(at)))),
+            Arc::new(StringViewArray::from_iter_values(numbers.clone().map(|at| format!("{at}")))),
+            intervals,
+            Arc::new(lists),
+            Arc::new(decimals.with_precision_and_scale(10, -2).unwrap()),
+            Arc::new(BooleanArray::from_iter(numbers.map(|at| Some(at % 2 == 0)))),
+            new_null_array(&DataType::Utf8View, rows),
+        ];
+        let named = columns.into_iter().enumerate();
+        RecordBatch::try_from_iter_with_nullable(
+            named.map(|(at, column)| (format!("c{at}"), column, true)),
+        )
+        .unwrap()
+    }
+
+    fn round_trip(chunk: &Chunk) {
+        let (fs, dir) = (SimulatedFileSystem::new(1), Path::new("/data"));
+        let schema = chunk.batch.schema();
+        let file = write_chunk(&fs, dir, 1, chunk, &schema).unwrap();
+        let first = match &chunk.rows {
+            RowIds::Range(first) => Some(*first),
+            RowIds::Sorted(_) => None,
+        };
+        let (batch, ids) = read_chunk(&fs, dir, &file, first, &schema, chunk.len()).unwrap();
+        assert_eq!(batch, chunk.batch);
+        let read = Chunk::with_rows(batch, ids, None);
+        assert_eq!(read.row_id_array(), chunk.row_id_array());
+    }
+
+    #[test]
+    fn chunks_come_back() {
+        let rows = rows(1000);
+        let ids = |count| RowIds::of_numbers((0..count).map(|at| at * 3).collect());
+        round_trip(&Chunk::with_rows(rows.clone(), RowIds::Range(7), None));
+        round_trip(&Chunk::with_rows(rows.clone(), ids(1000), None));
+        round_trip(&Chunk::with_rows(rows.slice(13, 100), ids(100), None));
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(5));
+        let schema = Arc::new(Schema::empty());
+        let no_columns = RecordBatch::try_new_with_options(schema, vec![], &options).unwrap();
+        round_trip(&Chunk::with_rows(no_columns.clone(), ids(5), None));
+        round_trip(&Chunk::with_rows(no_columns, RowIds::Range(9), None));
     }
 }
