@@ -11,6 +11,7 @@ use super::durable::{
     CLUSTER, CounterLog, PendingCommit, open_store, start_checkpoints, store_first,
 };
 use super::identity::{LoginMethod, LoginRequest};
+use super::serializable::Serializable;
 use super::shared::SessionShared;
 use crate::access::login::mock_verifier;
 use crate::catalog::stored::{counter_object, counters};
@@ -138,6 +139,7 @@ pub(super) struct DatabaseState {
     /// Counters of its sequences; no transaction moves them back.
     pub(super) sequences: Arc<Sequences>,
     pub(super) locks: Arc<LockTable>,
+    pub(super) serializable: Serializable,
 }
 
 impl Committed for DatabaseState {
@@ -162,6 +164,12 @@ struct Pending {
 pub(super) struct HeldSnapshot {
     pub(super) latest: Latest,
     database: Arc<DatabaseState>,
+}
+
+impl HeldSnapshot {
+    pub(super) fn database(&self) -> &DatabaseState {
+        &self.database
+    }
 }
 
 impl Drop for HeldSnapshot {
@@ -217,6 +225,7 @@ impl DatabaseState {
             counters: OnceLock::new(),
             sequences: Arc::default(),
             locks: Arc::default(),
+            serializable: Serializable::default(),
         }
     }
 
@@ -273,7 +282,7 @@ impl DatabaseState {
         let _ = self.store.set(Arc::clone(store));
     }
 
-    /// Makes a transaction's work the newest state. It is visible to others when it is durable, which the caller must
+    /// Makes a transaction's work the newest state; its number. It is visible to others when it is durable, which the caller must
     /// wait for; with `sync` off, when it is written.
     ///
     /// # Errors
@@ -285,7 +294,7 @@ impl DatabaseState {
         catalog: Option<(u64, Arc<Catalog>)>,
         check: &dyn RowCheck,
         sync: bool,
-    ) -> Result<PendingCommit, PgError> {
+    ) -> Result<(CommitNo, PendingCommit), PgError> {
         let store = self.store.get();
         // Rows are encoded before the lock is taken: others commit meanwhile.
         let mut record = store.map(|_| self.record(writes, catalog.as_ref())).transpose()?;
@@ -299,7 +308,7 @@ impl DatabaseState {
                 self.recent.note(commit, base.store.commit, changes);
                 pending.latest = next.at(commit);
                 *self.latest.write() = pending.latest.clone();
-                return Ok(PendingCommit::Now);
+                return Ok((commit, PendingCommit::Now));
             };
             let mut record = match record.take() {
                 Some(record) => record,
@@ -319,7 +328,7 @@ impl DatabaseState {
                 entry(pending.latest.clone())
             });
             match appended {
-                Ok(_) => return Ok(committed),
+                Ok(_) => return Ok((pending.latest.store.commit, committed)),
                 Err(AppendError::Refused(error)) => return Err(error.into()),
                 Err(AppendError::Stale { epoch }) => {
                     *pending = Pending { latest: self.latest(), epoch };
