@@ -6,7 +6,6 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
-use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{
@@ -15,7 +14,7 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::operator::ScanExec;
+use super::operator::{RowsExec, ScanExec};
 use super::reads::ReadLog;
 use crate::catalog::{ConstraintKind, Relation};
 use crate::storage::{EncodedKeys, TableVersion};
@@ -67,7 +66,8 @@ impl TableProvider for StoredTable {
         let schema = Arc::new(self.schema.project(&projection)?);
         if let Some(positions) = self.find_by_key(filters)? {
             let batch = self.rows_at(&positions, &projection, &schema)?;
-            return Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None)?);
+            let title = format!("KeyLookupExec: {}", self.relation.name);
+            return Ok(Arc::new(RowsExec::new(title, batch)));
         }
         let partitions = state.config().target_partitions();
         // With filters above, a limit says nothing about how many rows must be read.
@@ -83,10 +83,44 @@ impl TableProvider for StoredTable {
     }
 }
 
+/// Rows that are known when a statement is planned: a system relation's.
+#[derive(Debug)]
+pub(super) struct KnownRows {
+    pub(super) name: String,
+    pub(super) rows: RecordBatch,
+}
+
+#[async_trait]
+impl TableProvider for KnownRows {
+    fn schema(&self) -> SchemaRef {
+        self.rows.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let rows = match projection {
+            Some(columns) => self.rows.project(columns)?,
+            None => self.rows.clone(),
+        };
+        Ok(Arc::new(RowsExec::new(format!("ScanExec: {}", self.name), rows)))
+    }
+}
+
 impl StoredTable {
     /// The filters as one condition over the table's columns; `None` if there are none, or not of this table alone.
     fn condition(&self, state: &dyn Session, filters: &[Expr]) -> Option<Arc<dyn PhysicalExpr>> {
-        let all = filters.iter().cloned().reduce(Expr::and)?;
+        // What reads a cell of an apply is another condition for each row: all rows may have been read by it.
+        let lasting = filters.iter().filter(|filter| !filter.is_volatile());
+        let all = lasting.cloned().reduce(Expr::and)?;
         let schema = DFSchema::try_from(Arc::clone(&self.schema)).ok()?;
         state.create_physical_expr(all, &schema).ok()
     }

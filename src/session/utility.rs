@@ -75,6 +75,7 @@ fn is_session_statement(statement: &Sql) -> bool {
             | Sql::Declare { .. }
             | Sql::Close { .. }
             | Sql::Discard { .. }
+            | Sql::UNLISTEN { .. }
             | Sql::Lock(_)
     )
 }
@@ -93,6 +94,11 @@ pub(super) async fn run(
         session.refuse_if_failed()?;
         checkpoint(session).await?;
         return Ok(Some(Outcome::Command("CHECKPOINT".to_owned())));
+    }
+    if let Body::Utility(Utility::Move(fetch)) = &statement.body
+        && let Sql::Fetch { name, direction, .. } = fetch.as_ref()
+    {
+        return step_over(session, &fold(name), direction).await.map(Some);
     }
     let Body::Sql { statement: sql, .. } = &statement.body else { return Ok(None) };
     if !ends_transaction(statement)
@@ -163,6 +169,11 @@ pub(super) async fn run(
             fetch(session, &fold(name), direction, position).await.map(Some)
         }
         Sql::Close { cursor } => close(session, cursor).map(|tag| Some(Outcome::Command(tag))),
+        Sql::UNLISTEN { .. } => {
+            // Nothing can listen, so there is nothing to end.
+            session.refuse_if_failed()?;
+            command("UNLISTEN")
+        }
         Sql::Discard { object_type } => {
             discard(session, object_type).map(|tag| Some(Outcome::Command(tag)))
         }
@@ -575,7 +586,7 @@ fn show_name(variable: &[Ident]) -> String {
 }
 
 fn text_column(name: &str) -> OutputColumn {
-    OutputColumn { name: name.to_owned(), ty: PgType::Text, table: 0, attnum: 0 }
+    OutputColumn { name: name.to_owned(), ty: PgType::Text, table: 0, attnum: 0, declared: false }
 }
 
 fn show_columns(name: &str) -> Arc<[OutputColumn]> {
@@ -856,6 +867,21 @@ async fn fetch(
         columns,
         rows: RowStream::new(schema, stream.boxed(), Arc::new(completion)),
     })
+}
+
+/// `MOVE`: a FETCH whose rows nobody gets.
+async fn step_over(
+    session: &mut Session,
+    name: &str,
+    direction: &FetchDirection,
+) -> Result<Outcome, PgError> {
+    let fetched = fetch(session, name, direction, ScriptPosition::Only).await?;
+    let Outcome::Rows { mut rows, .. } = fetched else { return Ok(fetched) };
+    let mut count = 0u64;
+    while let Some(batch) = rows.next().await {
+        count += batch?.num_rows() as u64;
+    }
+    Ok(Outcome::Command(format!("MOVE {count}")))
 }
 
 fn empty_rows(schema: &arrow::datatypes::SchemaRef) -> RowStream {

@@ -23,6 +23,7 @@ use crate::planner::bind::context::BindContext;
 /// # Errors
 /// `0A000` for forms that are not carried out.
 pub(super) fn rewrite_query(query: &mut Query, _context: &BindContext) -> Result<(), PgError> {
+    super::check::check(query)?;
     finish(query.visit(&mut ArrayQueries))?;
     desugar(query)?;
     finish(query.visit(&mut Rewriter))
@@ -33,6 +34,7 @@ pub(super) fn rewrite_query(query: &mut Query, _context: &BindContext) -> Result
 /// # Errors
 /// As [`rewrite_query`].
 pub(super) fn rewrite_expression(expr: &mut Expr, _context: &BindContext) -> Result<(), PgError> {
+    super::check::check(expr)?;
     finish(expr.visit(&mut ArrayQueries))?;
     desugar(expr)?;
     finish(expr.visit(&mut Rewriter))
@@ -197,11 +199,11 @@ fn check_select(select: &Select) -> Result<(), PgError> {
     Ok(())
 }
 
-/// A parameter that is the whole condition is a Boolean.
+/// A parameter or an untyped literal that is the whole condition is a Boolean.
 fn type_condition(condition: &mut Expr) {
-    let is_parameter =
-        matches!(condition, Expr::Value(value) if matches!(value.value, Value::Placeholder(_)));
-    if is_parameter {
+    let is_untyped = matches!(condition, Expr::Value(value)
+        if matches!(value.value, Value::Placeholder(_) | Value::SingleQuotedString(_)));
+    if is_untyped {
         let parameter = std::mem::replace(condition, Expr::value(Value::Null));
         *condition = cast_to(parameter, sqlparser::ast::DataType::Boolean);
     }
