@@ -102,7 +102,7 @@ pub enum RelationKind {
 pub struct Table {
     /// In order of `attnum`; dropped ones are gone, so `attnum` may have gaps.
     pub columns: Vec<Column>,
-    /// PRIMARY KEY, UNIQUE, CHECK, FOREIGN KEY.
+    /// PRIMARY KEY, UNIQUE, CHECK, FOREIGN KEY; and unique indexes of plain columns, see [`Table::is_index`].
     pub constraints: Vec<Constraint>,
     /// Indexes that CREATE INDEX made; those behind constraints are with the constraints.
     pub indexes: Vec<Index>,
@@ -533,6 +533,12 @@ impl Table {
     /// The column with this `attnum`.
     pub fn column(&self, attnum: i16) -> Option<&Column> {
         self.columns.iter().find(|column| column.attnum == attnum)
+    }
+
+    /// Whether a constraint is a unique index of plain columns, which stands among the constraints too: it holds, arbitrates
+    /// conflicts and is referred to as they are, but is not called a constraint.
+    pub fn is_index(&self, constraint: &Constraint) -> bool {
+        self.indexes.iter().any(|index| index.oid == constraint.oid)
     }
 
     /// Positions of the primary key's columns, if there is one.

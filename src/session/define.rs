@@ -191,8 +191,9 @@ async fn create_table(
 ) -> Result<String, PgError> {
     let owner = session.shared.caller.role;
     let oid = catalog.allocate();
-    let NewTable { schema, name, columns, constraints, sequences, rows } = new;
+    let NewTable { schema, name, columns, constraints, sequences, options, rows } = new;
     let mut table = Table::new(columns, Vec::new());
+    table.options = options;
     let mut relation = Relation {
         oid,
         schema,
@@ -214,7 +215,7 @@ async fn create_table(
         constraint::add(session, &mut catalog, &relation, &mut table, constraint)?;
         relation.kind = RelationKind::Table(Arc::new(table.clone()));
     }
-    let table = Table::new(table.columns, table.constraints);
+    let table = table.reshaped(table.columns.clone(), table.constraints.clone());
     let version = TableVersion::empty(oid, Arc::clone(&table.schema));
     relation.kind = RelationKind::Table(Arc::new(table));
     let relation_name = relation.name.clone();

@@ -18,6 +18,7 @@ mod generated;
 mod identity;
 mod index_keys;
 mod locking;
+mod maintenance;
 mod object_names;
 pub mod outcome;
 pub mod pipeline;

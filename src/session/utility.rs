@@ -20,6 +20,7 @@ use super::transaction::Isolation;
 use super::{pipeline, settings};
 use crate::error::{PgError, Severity, SqlState};
 use crate::functions::context::LockFacts as _;
+use crate::parser::sql::definition::Definition;
 use crate::parser::{Body, Statement, Utility};
 use crate::planner::bind::PlanKind;
 use crate::planner::bind::sql::{bind_expression, fold, sql_type};
@@ -88,6 +89,12 @@ pub(super) async fn run(
         // Every constraint is immediate, as none can be deferrable.
         session.refuse_if_failed()?;
         return Ok(Some(Outcome::Command("SET CONSTRAINTS".to_owned())));
+    }
+    if let Body::Utility(Utility::Definition(definition)) = &statement.body
+        && let Definition::Maintain(maintenance) = definition.as_ref()
+    {
+        let tag = super::maintenance::run(session, maintenance, position)?;
+        return Ok(Some(Outcome::Command(tag.to_owned())));
     }
     let Body::Sql { statement: sql, .. } = &statement.body else { return Ok(None) };
     if !ends_transaction(statement)

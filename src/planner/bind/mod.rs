@@ -111,7 +111,6 @@ fn unsupported_utility(utility: &Utility) -> PgError {
         Utility::Checkpoint => {
             ("CHECKPOINT", "Tables are in memory; there is nothing to write yet.")
         }
-        Utility::Vacuum { .. } => ("VACUUM", "Deleted rows are removed by themselves."),
     };
     PgError::unsupported(format!("{name} is not supported yet"), hint)
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use datafusion::common::DFSchema;
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, CreateTable, Expr, Ident, IndexColumn, NullsDistinctOption,
-    ReferentialAction, TableConstraint,
+    ColumnDef, ColumnOption, CreateTable, CreateTableOptions, Expr, Ident, IndexColumn,
+    NullsDistinctOption, ReferentialAction, TableConstraint,
 };
 
 use super::sequence::{self, NewSequence};
-use super::{DdlCommand, NewTable, creation_schema, generated, skipping};
+use super::{DdlCommand, NewTable, creation_schema, generated, skipping, storage_options};
 use crate::catalog::{
     Column, ColumnDefault, ConstraintKind, ForeignKeyAction, Relation, RelationKind, Table,
 };
@@ -118,6 +118,15 @@ pub(super) fn bind(
         columns: Vec::new(),
         constraints: Vec::new(),
         sequences: Vec::new(),
+        options: match &create.table_options {
+            CreateTableOptions::With(options) => storage_options(options)?,
+            CreateTableOptions::None => Vec::new(),
+            CreateTableOptions::Options(_)
+            | CreateTableOptions::Plain(_)
+            | CreateTableOptions::TableProperties(_) => {
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in CREATE TABLE"));
+            }
+        },
         rows: None,
     };
     if let Some(query) = &create.query {

@@ -177,6 +177,8 @@ pub struct NewTable {
     pub constraints: Vec<NewConstraint>,
     /// Sequences of its SERIAL and identity columns.
     pub sequences: Vec<NewSequence>,
+    /// Storage parameters, as `name=value`.
+    pub options: Vec<String>,
     /// `CREATE TABLE … AS`: the rows, columns in the table's order.
     pub rows: Option<BoundPlan>,
 }
@@ -301,6 +303,10 @@ pub fn bind_definition(
         Definition::AlterSequence { if_exists, name, options } => {
             sequence::alter(context, *if_exists, name, options)
         }
+        Definition::Maintain(_) | Definition::Cluster { .. } => Err(PgError::unsupported(
+            "CLUSTER is not supported yet",
+            "Scans skip chunks by themselves; ORDER BY gives an order.",
+        )),
         Definition::AlterTable { if_exists, name, actions } => {
             alter_table::bind(context, *if_exists, name, actions)
         }
