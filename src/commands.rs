@@ -1,6 +1,5 @@
 //! What the subcommands do. Errors are one line each; the process then ends with code 2.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use graphwire::access::login::{generate_password, new_scram_verifier};
@@ -10,14 +9,13 @@ use graphwire::session::display::text_table;
 use graphwire::session::{
     Engine, EngineOptions, Finished, LoginPolicy, Outcome, ScriptPosition, Session,
 };
-use graphwire::storage::fs::{FileSystem, LocalFileSystem};
+use graphwire::storage::StoreOptions;
 use graphwire::telemetry;
 use graphwire::types::OutputSettings;
 
 use crate::config::{self, Cli, Command, DemoArgs, FileConfig, ServeArgs, SqlArgs};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:5432";
-const VERIFIER_FILE: &str = "graphwire.verifier";
 const DEMO_SCHEMA: &str = include_str!("../sql/demo/demo.sql");
 const DEMO_TABLES: &[(&str, &str)] = &[
     ("airport", include_str!("../sql/demo/airports.csv")),
@@ -66,43 +64,52 @@ async fn serve(args: ServeArgs, file: FileConfig) -> Result<(), String> {
         engine.runtime =
             RuntimeOptions { memory_bytes_max: megabytes << 20, ..RuntimeOptions::default() };
     }
-    let mut password = None;
-    if let Some(data_dir) = &data_dir {
-        (engine.verifier, password) = verifier(data_dir)?;
+    engine.store = data_dir.map(StoreOptions::local);
+    let engine = open_engine(engine, print_line).await?;
+    let server =
+        Server::bind(options, Arc::clone(&engine)).await.map_err(|error| error.to_string())?;
+    let served = run_server(server).await;
+    close(engine).await?;
+    served
+}
+
+/// Opens an engine; if it makes a new store, the password of its first role is shown.
+async fn open_engine(
+    mut options: EngineOptions,
+    show: impl FnOnce(&str),
+) -> Result<Arc<Engine>, String> {
+    let is_kept = options.store.is_some();
+    let password = generate_password();
+    if is_kept {
+        options.verifier = Some(new_scram_verifier(&password));
     }
-    let engine = Engine::open(engine).await.map_err(|error| error.to_string())?;
-    let server = Server::bind(options, engine).await.map_err(|error| error.to_string())?;
-    if let Some(password) = password {
-        print_line(&format!(
+    let engine = Engine::open(options).await.map_err(|error| describe_start(&error))?;
+    if is_kept && engine.is_new() {
+        // Before anything else can fail: from now on the role has this password.
+        show(&format!(
             "role \"graphwire\" has the generated password {password}\nIt is not shown again and not stored in clear."
         ));
     }
-    run_server(server).await
+    Ok(engine)
+}
+
+/// Ends writing, on a thread that may block.
+async fn close(engine: Arc<Engine>) -> Result<(), String> {
+    tokio::task::spawn_blocking(move || engine.close())
+        .await
+        .map_err(|error| format!("could not close the store: {error}"))
+}
+
+/// Why the engine did not open, with what to do about it.
+fn describe_start(error: &graphwire::error::PgError) -> String {
+    let more = [&error.fields().detail, &error.fields().hint];
+    more.into_iter().flatten().fold(error.to_string(), |text, more| format!("{text}\n{more}"))
 }
 
 fn print_line(text: &str) {
     use std::io::Write as _;
     // Nobody reads standard output of a daemon; that is no reason to stop.
     let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// The stored verifier, or a new one with the password it was made from.
-fn verifier(data_dir: &Path) -> Result<(Option<String>, Option<String>), String> {
-    let fs = LocalFileSystem;
-    let path = data_dir.join(VERIFIER_FILE);
-    fs.create_dir_all(data_dir).map_err(|error| error.to_string())?;
-    if fs.exists(&path) {
-        let content = fs.read(&path).map_err(|error| error.to_string())?;
-        let text = String::from_utf8(content).unwrap_or_default();
-        if !text.starts_with("SCRAM-SHA-256$") {
-            return Err(format!("\"{}\" does not hold a password verifier", path.display()));
-        }
-        return Ok((Some(text.trim().to_owned()), None));
-    }
-    let password = generate_password();
-    let verifier = new_scram_verifier(&password);
-    fs.write_atomic(&path, verifier.as_bytes()).map_err(|error| error.to_string())?;
-    Ok((Some(verifier), Some(password)))
 }
 
 fn tls(
@@ -213,13 +220,23 @@ Ctrl-C stops it; nothing is kept."#
 }
 
 async fn sql(args: SqlArgs) -> Result<(), String> {
-    let options = EngineOptions { login: LoginPolicy::TrustLoopback, ..EngineOptions::default() };
-    let engine = Engine::open(options).await.map_err(|error| error.to_string())?;
+    let options = EngineOptions {
+        login: LoginPolicy::TrustLoopback,
+        store: args.data_dir.as_ref().map(StoreOptions::local),
+        ..EngineOptions::default()
+    };
+    let engine = open_engine(options, |text| eprintln!("{text}")).await?;
+    let ran = run_commands(&engine, &args).await;
+    close(engine).await?;
+    ran
+}
+
+async fn run_commands(engine: &Arc<Engine>, args: &SqlArgs) -> Result<(), String> {
     if args.demo {
-        load_demo(&engine).await?;
+        load_demo(engine).await?;
     }
     let mut session =
-        Session::local(&engine, "graphwire").await.map_err(|error| error.to_string())?;
+        Session::local(engine, "graphwire").await.map_err(|error| error.to_string())?;
     for text in &args.commands {
         let results = session.run_text(text).await;
         for notice in session.take_notices() {

@@ -32,7 +32,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run statements without a server and print their results.
     ///
-    /// Everything lives in memory and is gone afterwards. Each -c may hold several statements separated by semicolons.
+    /// Without --data-dir everything lives in memory and is gone afterwards. Each -c may hold several statements
+    /// separated by semicolons.
     Sql(SqlArgs),
 }
 
@@ -88,6 +89,9 @@ pub(crate) struct SqlArgs {
         value_name = "STATEMENTS"
     )]
     pub(crate) commands: Vec<String>,
+    /// Directory to work on; made if it is not there. No server may be running on it.
+    #[arg(long, env = "GRAPHWIRE_SQL_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
     /// Load the demo graph first.
     #[arg(long, env = "GRAPHWIRE_SQL_DEMO")]
     pub(crate) demo: bool,

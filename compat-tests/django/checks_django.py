@@ -73,11 +73,6 @@ def rename(_):
 
 
 @check
-def nothing_left_to_migrate(_):
-    equal(manage("makemigrations", "--check", "--dry-run", "shop"), "")
-
-
-@check
 def inspectdb(_):
     equal("class ShopItem(models.Model)" in manage("inspectdb", "shop_item"), True)
 

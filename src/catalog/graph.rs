@@ -3,11 +3,14 @@
 //! The model is that of SQL:2023 part 16 and PostgreSQL 19: an element table has a key, one or more labels, and each
 //! label a list of properties, each a column or an expression over the table's columns.
 
+use serde::{Deserialize, Serialize};
+
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
 /// A property graph over tables of the same database.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PropertyGraph {
     /// `pg_class.oid` of the graph.
     pub oid: Oid,
@@ -20,7 +23,8 @@ pub struct PropertyGraph {
 }
 
 /// A table that holds the vertices (or edges) of a graph.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ElementTable {
     /// Alias, unique in the graph; the table's name unless given.
     pub alias: String,
@@ -33,7 +37,8 @@ pub struct ElementTable {
 }
 
 /// An edge element table with its two ends.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EdgeTable {
     /// Table, key, labels.
     pub element: ElementTable,
@@ -44,7 +49,8 @@ pub struct EdgeTable {
 }
 
 /// How one end of an edge finds its vertex: equality of columns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EndPoint {
     /// Index in [`PropertyGraph::vertices`].
     pub vertex: usize,
@@ -55,7 +61,8 @@ pub struct EndPoint {
 }
 
 /// A label on an element table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ElementLabel {
     /// Its name.
     pub name: String,
@@ -64,7 +71,8 @@ pub struct ElementLabel {
 }
 
 /// A property of a label.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PropertyDef {
     /// Its name.
     pub name: String,
@@ -75,7 +83,7 @@ pub struct PropertyDef {
 }
 
 /// Where a property's value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PropertySource {
     /// The column at this position of the element table.
     Column(usize),

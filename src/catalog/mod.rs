@@ -8,6 +8,7 @@ pub mod object;
 pub mod pg;
 pub mod sequence_options;
 pub mod snapshot;
+pub mod stored;
 pub mod stored_text;
 
 pub use graph::{

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema as ArrowSchema, SchemaRef};
+use serde::{Deserialize, Serialize};
 
 use crate::catalog::graph::PropertyGraph;
 use crate::types::pg_type::PgType;
 use crate::types::{Oid, TenantId};
 
 /// A database: owned by one tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Database {
     /// `pg_database.oid`.
     pub oid: Oid,
@@ -22,7 +24,8 @@ pub struct Database {
 }
 
 /// A role. What it may do is decided in `access`; this is what `pg_authid` shows, less the verifier.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Role {
     /// `pg_authid.oid`.
     pub oid: Oid,
@@ -39,7 +42,8 @@ pub struct Role {
 }
 
 /// A schema (namespace).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Schema {
     /// `pg_namespace.oid`.
     pub oid: Oid,
@@ -50,7 +54,8 @@ pub struct Schema {
 }
 
 /// Anything with a row in `pg_class` that a statement can name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Relation {
     /// `pg_class.oid`.
     pub oid: Oid,
@@ -69,7 +74,7 @@ pub struct Relation {
 }
 
 /// How long a relation lives (`pg_class.relpersistence`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Persistence {
     /// Until it is dropped.
     #[default]
@@ -81,24 +86,26 @@ pub enum Persistence {
 }
 
 /// What a relation is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum RelationKind {
     /// A table with stored rows; the storage knows it by the relation's OID.
-    Table(Arc<Table>),
+    Table(#[serde(with = "crate::catalog::stored::shared")] Arc<Table>),
     /// A view: a query under a name.
-    View(Arc<View>),
+    View(#[serde(with = "crate::catalog::stored::shared")] Arc<View>),
     /// A materialized view: the rows a query had when it was last refreshed.
-    MaterializedView(Arc<MaterializedView>),
+    MaterializedView(#[serde(with = "crate::catalog::stored::shared")] Arc<MaterializedView>),
     /// A sequence; its counter is in the storage.
-    Sequence(Arc<Sequence>),
+    Sequence(#[serde(with = "crate::catalog::stored::shared")] Arc<Sequence>),
     /// A property graph over tables.
-    PropertyGraph(Arc<PropertyGraph>),
+    PropertyGraph(#[serde(with = "crate::catalog::stored::shared")] Arc<PropertyGraph>),
     /// A relation of the system catalog, computed when it is read.
+    #[serde(skip)]
     System(Arc<Table>),
 }
 
 /// Columns and constraints of a stored or computed table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Table {
     /// In order of `attnum`; dropped ones are gone, so `attnum` may have gaps.
     pub columns: Vec<Column>,
@@ -115,11 +122,13 @@ pub struct Table {
     /// The next `attnum` to give.
     pub next_attnum: i16,
     /// Arrow schema of `columns`, field by field, with `graphwire.type` metadata.
+    #[serde(skip, default = "no_columns")]
     pub schema: SchemaRef,
 }
 
 /// A column of a table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Column {
     /// `pg_attribute.attnum`: never used again in the table.
     pub attnum: i16,
@@ -136,7 +145,7 @@ pub struct Column {
 }
 
 /// What happens to a temporary table at COMMIT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum OnCommit {
     /// Nothing.
     #[default]
@@ -151,7 +160,7 @@ pub enum OnCommit {
 ///
 /// Texts name sequences by number, as `'16405'::regclass`, so that a new name changes nothing; see
 /// [`crate::catalog::stored_text`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ColumnDefault {
     /// DEFAULT: the expression's SQL text.
     Expression(String),
@@ -167,7 +176,8 @@ pub enum ColumnDefault {
 }
 
 /// A constraint of a table. Columns are positions in [`Table::columns`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Constraint {
     /// `pg_constraint.oid`.
     pub oid: Oid,
@@ -182,7 +192,7 @@ pub struct Constraint {
 }
 
 /// When a constraint is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum ConstraintTiming {
     /// At the end of each statement.
     #[default]
@@ -194,7 +204,7 @@ pub enum ConstraintTiming {
 }
 
 /// What a constraint demands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ConstraintKind {
     /// PRIMARY KEY; `index` is the `pg_class` OID of its index, which has the constraint's name.
     PrimaryKey { columns: Vec<usize>, index: Oid, include: Vec<usize> },
@@ -213,7 +223,7 @@ pub enum ConstraintKind {
 }
 
 /// What a foreign key does when the referenced row goes or changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum ForeignKeyAction {
     /// Refuse at the end of the statement.
     #[default]
@@ -229,7 +239,8 @@ pub enum ForeignKeyAction {
 }
 
 /// A query under a name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct View {
     /// The query's text as given, to be bound again where it is used.
     pub query: String,
@@ -243,7 +254,8 @@ pub struct View {
 
 /// A relation that a view reads, as it was when the view was made. What is renamed or added later changes nothing for
 /// the view: inside it, the relation goes on to have this name and these columns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ViewRead {
     /// The schema in front of the name, if the query has one.
     pub schema: Option<String>,
@@ -256,7 +268,8 @@ pub struct ViewRead {
 }
 
 /// A column of a relation that a view reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ReadColumn {
     /// `pg_attribute.attnum` in the relation.
     pub attnum: i16,
@@ -267,18 +280,21 @@ pub struct ReadColumn {
 }
 
 /// A view with stored rows; the storage knows them by the relation's OID.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MaterializedView {
     /// The query.
     pub view: View,
     /// Columns and indexes; it has no constraints.
+    #[serde(with = "crate::catalog::stored::shared")]
     pub table: Arc<Table>,
     /// Whether it may be read; not so after WITH NO DATA, until REFRESH.
     pub populated: bool,
 }
 
 /// A sequence, less its counter.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sequence {
     /// `smallint`, `integer` or `bigint`.
     pub ty: PgType,
@@ -301,7 +317,8 @@ pub struct Sequence {
 }
 
 /// A counter that the storage keeps, and where it stands before its first use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SequenceCounter {
     /// Never used again in the database.
     pub id: u64,
@@ -312,7 +329,8 @@ pub struct SequenceCounter {
 }
 
 /// The column a sequence goes with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SequenceOwner {
     /// The table.
     pub table: Oid,
@@ -323,7 +341,8 @@ pub struct SequenceOwner {
 }
 
 /// An index that CREATE INDEX made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Index {
     /// `pg_class.oid`.
     pub oid: Oid,
@@ -346,7 +365,7 @@ pub struct Index {
 }
 
 /// How an index finds rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IndexMethod {
     /// In order.
     Btree,
@@ -355,7 +374,8 @@ pub enum IndexMethod {
 }
 
 /// One key of an index.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct IndexKey {
     /// What is compared.
     pub source: IndexSource,
@@ -368,7 +388,7 @@ pub struct IndexKey {
 }
 
 /// What an index compares.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum IndexSource {
     /// A column, by position in the table.
     Column(usize),
@@ -489,16 +509,27 @@ pub fn sequence_columns() -> &'static [Column] {
     &COLUMNS
 }
 
+fn schema_of(columns: &[Column]) -> SchemaRef {
+    let fields = columns.iter().map(|column| column.ty.field(&column.name, !column.not_null));
+    Arc::new(ArrowSchema::new(fields.collect::<Vec<_>>()))
+}
+
+/// What [`Table::schema`] is until [`Table::with_schema`] is called on a table that was read.
+fn no_columns() -> SchemaRef {
+    Arc::new(ArrowSchema::empty())
+}
+
 impl Table {
+    /// The table with the Arrow schema of its columns.
+    #[must_use]
+    pub(super) fn with_schema(self) -> Self {
+        Self { schema: schema_of(&self.columns), ..self }
+    }
+
     /// A table of these columns and constraints.
     pub fn new(columns: Vec<Column>, constraints: Vec<Constraint>) -> Self {
         let next_attnum = columns.iter().map(|column| column.attnum + 1).max().unwrap_or(1);
-        let schema = Arc::new(arrow::datatypes::Schema::new(
-            columns
-                .iter()
-                .map(|column| column.ty.field(&column.name, !column.not_null))
-                .collect::<Vec<_>>(),
-        ));
+        let schema = schema_of(&columns);
         Self {
             columns,
             constraints,

@@ -142,6 +142,14 @@ fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -
         let (mut args, mut types) = (call.args, types);
         args.reverse();
         types.reverse();
+        // `"char" = ANY (varchar[])` compares text, as `"char" = varchar` does.
+        if let [first @ PgType::InternalChar, PgType::Array(element)] = types.as_mut_slice()
+            && matches!(element.as_ref(), PgType::Text | PgType::Varchar(_) | PgType::Name)
+            && let Some(arg) = args.first_mut()
+        {
+            *arg = plan_cast(arg.clone(), first, &PgType::Text, true, session)?;
+            *first = PgType::Text;
+        }
         return call_resolved(&function, args, &types);
     }
     // DataFusion's own functions of several like arguments.

@@ -1,15 +1,17 @@
 //! What all sessions share: databases, roles, the runtime, and who is connected.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
+use super::durable::{CLUSTER, CounterLog, PendingCommit, open_store, store_first};
 use super::identity::{LoginMethod, LoginRequest};
 use super::shared::SessionShared;
 use crate::access::login::mock_verifier;
+use crate::catalog::stored::counters;
 use crate::catalog::{
     Catalog, Cluster, Database, Persistence, Relation, RelationKind, Role, Schema, Table,
 };
@@ -17,15 +19,21 @@ use crate::error::{PgError, Severity, SqlState};
 use crate::executor::Runtime;
 use crate::executor::runtime::RuntimeOptions;
 use crate::executor::write::{Committed, RowCheck, Writes, check_changed};
-use crate::storage::{AdjacencyCache, LockTable, RecentWrites, Sequences, StoreSnapshot};
+use crate::storage::wal::{AppendError, CommitRecord};
+use crate::storage::{
+    AdjacencyCache, LockTable, Opened, RecentWrites, RecoveredDatabase, Sequences, Store,
+    StoreOptions, StoreSnapshot,
+};
 use crate::types::{BackendPid, CommitNo, Oid, TenantId};
 
 /// OID of the role that owns the system (`BOOTSTRAP_SUPERUSERID`).
 pub const SYSTEM_ROLE: Oid = Oid(10);
 const GRAPHWIRE_DATABASE: Oid = Oid(16_384);
 const POSTGRES_DATABASE: Oid = Oid(5);
-/// Below this are the objects every database starts with.
+/// Where the numbers of the objects begin that users make.
 const FIRST_USER_OID: u32 = 16_400;
+/// The system views are numbered from here on at each start; they are not stored, so users' objects stand above them.
+const FIRST_SYSTEM_OID: u32 = 15_000;
 
 /// Who may log in without a proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,6 +56,8 @@ pub struct EngineOptions {
     pub runtime: RuntimeOptions,
     /// Bytes of adjacency kept for use by later statements.
     pub adjacency_bytes_max: Option<usize>,
+    /// Where everything is kept; without it, everything is gone with the engine.
+    pub store: Option<StoreOptions>,
 }
 
 const ADJACENCY_BYTES_DEFAULT: usize = 2 << 30;
@@ -59,6 +69,9 @@ pub struct Engine {
     /// Where long statements run, so that they leave the connections' threads alone.
     pub(super) compute: Compute,
     databases: BTreeMap<String, Arc<DatabaseState>>,
+    store: Option<Arc<Store>>,
+    /// Whether this engine made its store.
+    is_new: bool,
     pub(super) adjacency: Arc<AdjacencyCache>,
     sessions: DashMap<i32, Arc<SessionShared>>,
     next_pid: AtomicI32,
@@ -110,8 +123,13 @@ impl Drop for Compute {
 /// One database: what is committed, and the lock under which the next commit happens.
 #[derive(Debug)]
 pub(super) struct DatabaseState {
+    oid: Oid,
+    /// What others see: committed, and durable.
     latest: RwLock<Latest>,
-    commit: Mutex<()>,
+    /// What the next commit is worked out on: commits that are not durable yet are in it.
+    pending: Mutex<Pending>,
+    /// Set once the database is as it was stored.
+    store: OnceLock<Arc<Store>>,
     recent: RecentWrites,
     /// Counters of its sequences; no transaction moves them back.
     pub(super) sequences: Arc<Sequences>,
@@ -126,6 +144,13 @@ impl Committed for DatabaseState {
     fn recent(&self) -> &RecentWrites {
         &self.recent
     }
+}
+
+/// The newest state, seen by others or not, and the log's epoch it counts in.
+#[derive(Debug)]
+struct Pending {
+    latest: Latest,
+    epoch: u64,
 }
 
 /// The newest state, held: what is written after it is remembered for as long as this is not dropped.
@@ -178,15 +203,29 @@ impl DatabaseState {
         Ok(writes.rebase(latest, &self.recent)?.0)
     }
 
+    fn new(oid: Oid, latest: Latest) -> Self {
+        Self {
+            oid,
+            pending: Mutex::new(Pending { latest: latest.clone(), epoch: 0 }),
+            latest: RwLock::new(latest),
+            store: OnceLock::new(),
+            recent: RecentWrites::default(),
+            sequences: Arc::default(),
+            locks: Arc::default(),
+        }
+    }
+
     /// Takes over the schemas and relations of `ready`; for a database nobody uses yet.
     pub(super) fn install(&self, ready: &Catalog) {
-        let mut latest = self.latest.write();
+        let mut latest = self.latest();
         let own = &latest.catalog;
         latest.catalog = Arc::new(Catalog {
             database: Arc::clone(&own.database),
             cluster: Arc::clone(&own.cluster),
+            next_oid: ready.next_oid.max(FIRST_USER_OID),
             ..ready.clone()
         });
+        self.replace(latest);
     }
 
     /// Merges a table's chunks and leaves deleted rows out. Rows keep their numbers, so nothing that runs can tell.
@@ -196,78 +235,203 @@ impl DatabaseState {
     pub(super) fn compact(&self, table: Oid) -> Result<(), PgError> {
         // Without the lock first; where commits come too fast, under it.
         for under_lock in [false, false, true] {
-            let turn = under_lock.then(|| self.commit.lock());
-            let Some(before) = self.latest().store.table(table).cloned() else { return Ok(()) };
+            let turn = under_lock.then(|| self.pending.lock());
+            let newest = match &turn {
+                Some(pending) => pending.latest.store.table(table).cloned(),
+                None => self.latest().store.table(table).cloned(),
+            };
+            let Some(before) = newest else { return Ok(()) };
             let Some(compacted) = before.compacted()? else { return Ok(()) };
-            let _turn = turn.unwrap_or_else(|| self.commit.lock());
-            let mut latest = self.latest.write();
-            if latest.store.table(table).is_some_and(|now| now.stamp == before.stamp) {
-                let store = std::mem::take(&mut latest.store);
-                latest.store = store.with_table(Arc::new(compacted));
-                return Ok(());
+            let mut pending = turn.unwrap_or_else(|| self.pending.lock());
+            if pending.latest.store.table(table).is_none_or(|now| now.stamp != before.stamp) {
+                continue;
             }
+            let store = std::mem::take(&mut pending.latest.store);
+            pending.latest.store = store.with_table(Arc::new(compacted));
+            let mut latest = self.latest.write();
+            // Where commits are on their way to the disk, the last of them brings it.
+            if latest.store.commit == pending.latest.store.commit {
+                *latest = pending.latest.clone();
+            }
+            return Ok(());
         }
         Ok(())
     }
 
-    /// Makes a transaction's work the newest state.
+    /// Takes over a state; for a database nobody uses yet.
+    fn replace(&self, latest: Latest) {
+        self.pending.lock().latest = latest.clone();
+        *self.latest.write() = latest;
+    }
+
+    /// Takes over what was stored, over the system's own relations, and keeps what is committed from now on.
+    fn keep_in(
+        &self,
+        store: &Arc<Store>,
+        stored: Option<RecoveredDatabase>,
+        last: CommitNo,
+    ) -> Result<(), PgError> {
+        let mut latest = self.latest();
+        latest.store = StoreSnapshot::default();
+        if let Some(stored) = stored {
+            latest.store = stored.store;
+            let catalog = Catalog::clone(&latest.catalog).with_objects(&stored.objects)?;
+            latest.catalog = Arc::new(catalog);
+            for counter in counters(&stored.objects)? {
+                self.sequences.recover(counter);
+            }
+        }
+        let sequences = latest.catalog.relations.values().filter_map(|one| one.sequence());
+        let named: HashSet<u64> = sequences.map(|sequence| sequence.counter.id).collect();
+        named.iter().for_each(|id| self.sequences.reserve(*id));
+        self.sequences.retain(|id| named.contains(&id));
+        let counters = CounterLog {
+            database: self.oid,
+            store: Arc::clone(store),
+            last: Mutex::new(self.sequences.records().iter().map(|one| (one.id, *one)).collect()),
+        };
+        self.sequences.log_to(Arc::new(counters));
+        latest.store.commit = last;
+        self.replace(latest);
+        // Nobody else has set it: the engine is not open yet.
+        let _ = self.store.set(Arc::clone(store));
+        Ok(())
+    }
+
+    /// Makes a transaction's work the newest state. It is visible to others when it is durable, which the caller must
+    /// wait for; with `sync` off, when it is written.
     ///
     /// # Errors
     /// `40001` if another transaction changed the same rows, or the catalog; `23…` if what both did together violates a
-    /// constraint.
+    /// constraint; `58030` if the store takes no writes.
     pub(super) fn commit(
-        &self,
+        self: &Arc<Self>,
         writes: &Writes,
         catalog: Option<(u64, Arc<Catalog>)>,
         check: &dyn RowCheck,
-    ) -> Result<(), PgError> {
-        let _turn = self.commit.lock();
-        let latest = self.latest();
-        let (rebased, moved) = writes.rebase(&latest.store, &self.recent)?;
+        sync: bool,
+    ) -> Result<PendingCommit, PgError> {
+        let store = self.store.get();
+        // Rows are encoded before the lock is taken: others commit meanwhile.
+        let mut record = store.map(|_| self.record(writes, catalog.as_ref())).transpose()?;
+        let mut pending = self.pending.lock();
+        loop {
+            let base = pending.latest.clone();
+            let next = self.work_out(&base, writes, catalog.as_ref(), check)?;
+            let changes = writes.changes();
+            let Some(store) = store else {
+                let commit = CommitNo(base.store.commit.0 + 1);
+                self.recent.note(commit, base.store.commit, changes);
+                pending.latest = next.at(commit);
+                *self.latest.write() = pending.latest.clone();
+                return Ok(PendingCommit::Now);
+            };
+            let mut record = match record.take() {
+                Some(record) => record,
+                None => self.record(writes, catalog.as_ref())?,
+            };
+            for (key, object) in next.catalog.changes_since(&base.catalog)? {
+                match object {
+                    Some(object) => record.put(key, &object),
+                    None => record.remove(key),
+                }
+            }
+            let visible = self.latest.read().store.commit;
+            let (entry, committed) = PendingCommit::later(Arc::clone(self), record, sync);
+            let appended = store.log().append(pending.epoch, |commit| {
+                self.recent.note(commit, visible, changes);
+                pending.latest = next.at(commit);
+                entry(pending.latest.clone())
+            });
+            match appended {
+                Ok(_) => return Ok(committed),
+                Err(AppendError::Refused(error)) => return Err(error.into()),
+                Err(AppendError::Stale { epoch }) => {
+                    *pending = Pending { latest: self.latest(), epoch };
+                }
+            }
+        }
+    }
+
+    /// The state after a transaction whose work is done on `base`.
+    fn work_out(
+        &self,
+        base: &Latest,
+        writes: &Writes,
+        catalog: Option<&(u64, Arc<Catalog>)>,
+        check: &dyn RowCheck,
+    ) -> Result<Latest, PgError> {
+        let (rebased, moved) = writes.rebase(&base.store, &self.recent)?;
         let catalog = match catalog {
-            Some((base, catalog)) => {
-                if base != latest.catalog.version {
+            Some((before, catalog)) => {
+                if *before != base.catalog.version {
                     return Err(PgError::new(
                         SqlState::T_R_SERIALIZATION_FAILURE,
                         "could not serialize access due to concurrent change of the catalog",
                     )
                     .hint("Run the transaction again."));
                 }
-                catalog
+                Arc::clone(catalog)
             }
-            None => latest.catalog,
+            None => Arc::clone(&base.catalog),
         };
         if moved {
-            check_changed(&catalog, &latest.store, &rebased, check)?;
+            check_changed(&catalog, &base.store, &rebased, check)?;
         }
-        let mut store = rebased.view().clone();
-        store.commit = CommitNo(latest.store.commit.0 + 1);
-        self.recent.note(store.commit, latest.store.commit, writes.changes());
-        *self.latest.write() = Latest { store, catalog };
-        Ok(())
+        Ok(Latest { store: rebased.view().clone(), catalog })
+    }
+
+    /// What a commit changes in tables, for the log.
+    fn record(
+        &self,
+        writes: &Writes,
+        catalog: Option<&(u64, Arc<Catalog>)>,
+    ) -> Result<CommitRecord, PgError> {
+        let mut record = CommitRecord::new(self.oid, now_us());
+        let catalog = match catalog {
+            Some((_, catalog)) => Arc::clone(catalog),
+            None => self.latest().catalog,
+        };
+        writes.record(&mut record, |table| catalog.keeps_rows_of(table))?;
+        Ok(record)
+    }
+
+    /// Makes a state visible that was committed.
+    pub(super) fn publish(&self, latest: Latest) {
+        *self.latest.write() = latest;
+    }
+}
+
+impl Latest {
+    fn at(mut self, commit: CommitNo) -> Self {
+        self.store.commit = commit;
+        self
     }
 }
 
 impl Engine {
-    /// Opens an engine with its databases; runs `sql/` to make the system views.
+    /// Opens an engine with its databases; runs `sql/` to make the system views, and takes over what was stored.
     ///
     /// # Errors
-    /// `XX000` for our own defects: nothing here depends on a client.
+    /// Those of [`Store::open`]; `XX001` for stored objects that cannot be read; `XX000` for our own defects.
     pub async fn open(options: EngineOptions) -> Result<Arc<Self>, PgError> {
         let runtime = Runtime::new(&options.runtime)?;
         let compute = Compute::new(options.runtime.partitions)?;
-        let cluster = Arc::new(first_cluster(options.verifier.clone()));
+        let mut opened = match &options.store {
+            Some(store) => Some(open_store(store.clone()).await?),
+            None => None,
+        };
+        let stored = opened.as_mut().and_then(|opened| opened.databases.remove(&CLUSTER));
+        let is_new = stored.is_none();
+        let cluster = Arc::new(match stored {
+            Some(stored) => Cluster::of_objects(&stored.objects)?,
+            None => first_cluster(options.verifier.clone()),
+        });
         let mut databases = BTreeMap::new();
         for database in cluster.databases.values() {
             let catalog = first_catalog(database, &cluster);
             let latest = Latest { store: StoreSnapshot::default(), catalog: Arc::new(catalog) };
-            let state = DatabaseState {
-                latest: RwLock::new(latest),
-                commit: Mutex::default(),
-                recent: RecentWrites::default(),
-                sequences: Arc::default(),
-                locks: Arc::default(),
-            };
+            let state = DatabaseState::new(database.oid, latest);
             databases.insert(database.name.clone(), Arc::new(state));
         }
         let adjacency_bytes = options.adjacency_bytes_max.unwrap_or(ADJACENCY_BYTES_DEFAULT);
@@ -276,6 +440,8 @@ impl Engine {
             runtime,
             compute,
             databases,
+            store: opened.as_ref().map(|opened| Arc::clone(&opened.store)),
+            is_new,
             adjacency: Arc::new(AdjacencyCache::new(adjacency_bytes)),
             sessions: DashMap::new(),
             next_pid: AtomicI32::new(1000),
@@ -284,7 +450,37 @@ impl Engine {
             started_us: now_us(),
         });
         super::bootstrap::run(&engine).await?;
+        if let Some(opened) = opened {
+            engine.take_over(opened, &cluster).await?;
+        }
         Ok(engine)
+    }
+
+    /// Puts what was stored into the databases; a new store gets what they start with.
+    async fn take_over(&self, mut opened: Opened, cluster: &Cluster) -> Result<(), PgError> {
+        for database in self.databases.values() {
+            let stored = opened.databases.remove(&database.oid);
+            database.keep_in(&opened.store, stored, opened.last)?;
+        }
+        if self.is_new {
+            let catalogs = self.databases.values();
+            let catalogs =
+                catalogs.map(|database| (database.oid, database.latest().catalog)).collect();
+            store_first(&opened.store, cluster, &catalogs).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether this engine made its store; also if it has none.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Ends writing: commits are refused from now on, those under way are finished. Blocks until all is on the disk.
+    pub fn close(&self) {
+        if let Some(store) = &self.store {
+            store.close();
+        }
     }
 
     /// How a user may log in.
@@ -410,7 +606,7 @@ fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Catalog {
         relations: Arc::default(),
         names: Arc::default(),
         comments: Arc::default(),
-        next_oid: FIRST_USER_OID,
+        next_oid: FIRST_SYSTEM_OID,
     };
     for (oid, name, owner) in [
         (pg::PG_CATALOG_OID, "pg_catalog", SYSTEM_ROLE),

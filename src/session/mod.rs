@@ -12,6 +12,7 @@ pub mod bootstrap;
 mod copy;
 mod define;
 pub mod display;
+mod durable;
 pub mod engine;
 mod facts;
 mod generated;

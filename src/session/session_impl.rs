@@ -461,10 +461,7 @@ impl Session {
                 Ok(())
             }
             Some(transaction) => {
-                let result = match transaction.changed_anything() {
-                    true => transaction.commit(&self.database, &self.checks(&transaction)),
-                    false => Ok(()),
-                };
+                let result = self.commit(&transaction).await;
                 self.after_transaction(result.is_ok());
                 result
             }
@@ -475,6 +472,15 @@ impl Session {
             TransactionStatus::Failed => "idle in transaction (aborted)",
         });
         result
+    }
+
+    /// Commits a transaction and waits until it is durable (unless `synchronous_commit` is off) and visible.
+    pub(super) async fn commit(&self, transaction: &Transaction) -> Result<(), PgError> {
+        if !transaction.changed_anything() {
+            return Ok(());
+        }
+        let sync = self.shared.settings.lock().value("synchronous_commit") != "off";
+        transaction.commit(&self.database, &self.checks(transaction), sync)?.wait().await
     }
 
     /// An error happened: the implicit transaction is undone, an explicit one has failed.

@@ -263,6 +263,12 @@ pub const DEFINITIONS: &[Definition] = &[
         Kind::Bool,
         "Accepted for dumps; scans are not synchronized.",
     ),
+    user(
+        "synchronous_commit",
+        "on",
+        Kind::Enum(&["on", "off", "local", "remote_write", "remote_apply"]),
+        "Sets whether COMMIT waits until the log is on the disk.",
+    ),
     reported(
         "TimeZone",
         "Etc/UTC",

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
+use super::durable::PendingCommit;
 use super::engine::{DatabaseState, HeldSnapshot};
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
@@ -152,21 +153,22 @@ impl Transaction {
         self.catalog = Arc::new(catalog);
     }
 
-    /// Makes its work visible to all.
+    /// Makes its work durable and visible to all, which the caller must wait for.
     ///
     /// # Errors
-    /// `40001`, `23…`: see [`DatabaseState::commit`].
+    /// `40001`, `23…`, `58030`: see [`DatabaseState::commit`].
     pub(super) fn commit(
         &self,
-        database: &DatabaseState,
+        database: &Arc<DatabaseState>,
         check: &dyn RowCheck,
-    ) -> Result<(), PgError> {
+        sync: bool,
+    ) -> Result<PendingCommit, PgError> {
         let writes = self.writes.lock().clone();
         let catalog = self.catalog_base.map(|base| (base, Arc::clone(&self.catalog)));
         if writes.is_empty() && catalog.is_none() {
-            return Ok(());
+            return Ok(PendingCommit::Now);
         }
-        database.commit(&writes, catalog, check)
+        database.commit(&writes, catalog, check, sync)
     }
 
     /// SAVEPOINT

@@ -117,7 +117,7 @@ pub(super) async fn run(
             })
         }
         Sql::Commit { chain: false, modifier: None, .. } => {
-            commit(session).map(|tag| Some(Outcome::Command(tag)))
+            commit(session).await.map(|tag| Some(Outcome::Command(tag)))
         }
         Sql::Rollback { chain: false, savepoint: None } => {
             rollback(session);
@@ -269,7 +269,7 @@ fn no_transaction(session: &Session) {
     );
 }
 
-fn commit(session: &mut Session) -> Result<String, PgError> {
+async fn commit(session: &mut Session) -> Result<String, PgError> {
     let explicit = session.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
     if !explicit {
         no_transaction(session);
@@ -279,7 +279,7 @@ fn commit(session: &mut Session) -> Result<String, PgError> {
         session.after_transaction(false);
         return Ok("ROLLBACK".to_owned());
     }
-    let result = transaction.commit(&session.database, &session.checks(&transaction));
+    let result = session.commit(&transaction).await;
     session.after_transaction(result.is_ok());
     result.map(|()| "COMMIT".to_owned())
 }

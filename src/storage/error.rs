@@ -20,6 +20,47 @@ pub enum StorageError {
     /// Arrow refused; nothing a client can do.
     #[error("{0}")]
     Arrow(#[from] arrow::error::ArrowError),
+    /// Stored bytes are not what was written; the caller says where.
+    #[error("{0}")]
+    Malformed(super::codec::Malformed),
+    /// Stored bytes are not what was written.
+    #[error("data in file \"{path}\" is corrupted: {reason}")]
+    Corrupt {
+        /// The file.
+        path: String,
+        /// What is wrong with it, and where.
+        reason: String,
+    },
+    /// A file was written in a format this version does not know.
+    #[error(
+        "file \"{path}\" has format version {version}, which this version of graphwire cannot read"
+    )]
+    Version {
+        /// The file.
+        path: String,
+        /// The version it says it has.
+        version: u32,
+    },
+    /// The data directory holds something recovery cannot explain.
+    #[error("data directory \"{path}\" cannot be opened: {reason}")]
+    Unexplained {
+        /// The directory.
+        path: String,
+        /// What is there that should not be, or the other way round.
+        reason: String,
+    },
+    /// Another process has the data directory.
+    #[error("data directory \"{path}\" is in use by another process")]
+    InUse {
+        /// The directory.
+        path: String,
+    },
+    /// The log failed, so nothing can be made durable.
+    #[error("the store refuses writes until the server is started again: {reason}")]
+    Refused {
+        /// What failed.
+        reason: String,
+    },
     /// A file operation failed.
     #[error("could not {operation} file \"{path}\": {source}")]
     Io {
@@ -39,6 +80,11 @@ impl Report for StorageError {
             Self::TooManyRows => SqlState::PROGRAM_LIMIT_EXCEEDED,
             Self::Canceled => SqlState::QUERY_CANCELED,
             Self::Arrow(_) => SqlState::INTERNAL_ERROR,
+            Self::Corrupt { .. } | Self::Malformed(_) => SqlState::DATA_CORRUPTED,
+            Self::Version { .. } => SqlState::FEATURE_NOT_SUPPORTED,
+            Self::Unexplained { .. } => SqlState::DATA_CORRUPTED,
+            Self::InUse { .. } => SqlState::OBJECT_IN_USE,
+            Self::Refused { .. } => SqlState::IO_ERROR,
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 SqlState::UNDEFINED_FILE
             }
@@ -46,6 +92,28 @@ impl Report for StorageError {
                 SqlState::DISK_FULL
             }
             Self::Io { .. } => SqlState::IO_ERROR,
+        }
+    }
+}
+
+impl StorageError {
+    pub(crate) fn corrupt(path: &std::path::Path, reason: &str) -> Self {
+        Self::Corrupt { path: path.display().to_string(), reason: reason.to_owned() }
+    }
+
+    /// The same error once more, for each of those who share its cause.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Io { operation, path, source } => Self::Io {
+                operation,
+                path: path.clone(),
+                source: match source.raw_os_error() {
+                    Some(code) => std::io::Error::from_raw_os_error(code),
+                    None => std::io::Error::new(source.kind(), source.to_string()),
+                },
+            },
+            Self::Refused { reason } => Self::Refused { reason: reason.clone() },
+            other => Self::Refused { reason: other.to_string() },
         }
     }
 }

@@ -4,18 +4,28 @@
 //! that shares all chunks it did not touch, so a snapshot is a map from table to version.
 
 pub mod adjacency;
+mod batch;
+mod checkpoint;
+mod codec;
 pub mod error;
 pub mod fs;
 pub mod locks;
+mod manifest;
 pub mod recent;
+pub mod recovery;
+mod schema;
 pub mod sequences;
 pub mod snapshot;
+pub mod store;
 pub mod table;
+pub mod wal;
 
 pub use adjacency::{Adjacency, AdjacencyCache, Orientation};
 pub use error::StorageError;
 pub use locks::{LockOwner, LockTable, RowLock, TableLock};
 pub use recent::RecentWrites;
+pub use recovery::{Recovered, RecoveredDatabase};
 pub use sequences::{CounterRecord, CounterState, SequenceLog, Sequences, Steps, Taken};
 pub use snapshot::{RowWrite, StoreSnapshot, TableWrites};
+pub use store::{Opened, Store, StoreOptions};
 pub use table::{Chunk, EncodedKeys, KeyIndex, RowIds, TableVersion};

@@ -20,6 +20,7 @@ pub mod pg_type;
 mod report;
 pub mod settings;
 mod storage;
+mod stored;
 pub(crate) mod text;
 mod type_name;
 pub mod zone;

@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 use crate::catalog::{Catalog, Relation};
 use crate::error::PgError;
 use crate::storage::recent::{Changes, TableChange};
+use crate::storage::wal::CommitRecord;
 use crate::storage::{
     RecentWrites, RowLock, RowWrite, StorageError, StoreSnapshot, TableVersion, TableWrites,
 };
@@ -224,6 +225,32 @@ impl Writes {
             }
         }
         Ok((Self { working, tables }, moved && !self.tables.is_empty()))
+    }
+
+    /// Adds what was written to a commit's record; of the tables that `keeps` says yes to.
+    ///
+    /// # Errors
+    /// `XX000` if rows do not fit their table: our own defect.
+    pub fn record(
+        &self,
+        record: &mut CommitRecord,
+        keeps: impl Fn(Oid) -> bool,
+    ) -> Result<(), PgError> {
+        for (table, work) in self.tables.iter().filter(|(table, _)| keeps(**table)) {
+            let version = self.working.table(*table);
+            match (work, version) {
+                (TableWork::Rows { writes, .. }, Some(version)) => {
+                    record.rows(*table, &version.schema, writes)?;
+                }
+                (TableWork::Whole { .. }, Some(version)) => record.whole(version)?,
+                (TableWork::Gone { .. }, None) => record.gone(*table),
+                (TableWork::Rows { .. } | TableWork::Whole { .. }, None)
+                | (TableWork::Gone { .. }, Some(_)) => {
+                    return Err(PgError::internal("a transaction's writes do not fit its view"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What a commit of these writes does, by table.

@@ -29,6 +29,16 @@ impl RowIds {
             _ => Self::Sorted(ids.iter().map(|id| id.0).collect()),
         }
     }
+
+    /// Of ascending numbers.
+    pub(in crate::storage) fn of_numbers(ids: Vec<u64>) -> Self {
+        match (ids.first(), ids.last()) {
+            (Some(first), Some(last)) if last - first + 1 == ids.len() as u64 => {
+                Self::Range(*first)
+            }
+            _ => Self::Sorted(ids.into()),
+        }
+    }
 }
 
 /// Key columns, whether keys with nulls are in it, and the index over them.

@@ -75,6 +75,26 @@ impl TableVersion {
         Self { table, stamp, schema, chunks, starts, positions, next_row }
     }
 
+    /// A table as it was stored.
+    pub(in crate::storage) fn restore(
+        table: Oid,
+        schema: SchemaRef,
+        chunks: Vec<Arc<Chunk>>,
+        next_row: u64,
+    ) -> Self {
+        Self::of(table, schema, chunks, Arc::new(AtomicU64::new(next_row)))
+    }
+
+    /// The id that the next new row will get.
+    pub(in crate::storage) fn next_row(&self) -> u64 {
+        self.next_row.load(Ordering::Relaxed)
+    }
+
+    /// Takes all ids below `end`, as they were given before.
+    pub(in crate::storage) fn give_no_id_below(&self, end: RowId) {
+        self.next_row.fetch_max(end.0, Ordering::Relaxed);
+    }
+
     /// The chunks, in order of position.
     pub fn chunks(&self) -> &[Arc<Chunk>] {
         &self.chunks
@@ -340,20 +360,13 @@ fn merge(tail: &[Arc<Chunk>], schema: &SchemaRef) -> Result<Chunk, ArrowError> {
     }
     let batch = concat_batches(schema, &batches)?;
     if ids.is_sorted() {
-        return Ok(Chunk::with_rows(batch, sorted_ids(ids), None));
+        return Ok(Chunk::with_rows(batch, RowIds::of_numbers(ids), None));
     }
     let mut order: Vec<u32> = (0..ids.len() as u32).collect();
     order.sort_unstable_by_key(|at| ids[*at as usize]);
     let sorted: Vec<u64> = order.iter().map(|at| ids[*at as usize]).collect();
     let batch = arrow::compute::take_record_batch(&batch, &arrow::array::UInt32Array::from(order))?;
-    Ok(Chunk::with_rows(batch, sorted_ids(sorted), None))
-}
-
-fn sorted_ids(ids: Vec<u64>) -> RowIds {
-    match (ids.first(), ids.last()) {
-        (Some(first), Some(last)) if last - first + 1 == ids.len() as u64 => RowIds::Range(*first),
-        _ => RowIds::Sorted(ids.into()),
-    }
+    Ok(Chunk::with_rows(batch, RowIds::of_numbers(sorted), None))
 }
 
 impl TableVersion {

@@ -1,0 +1,337 @@
+//! What a commit holds, as bytes: steps in order, each of one table or one catalog object.
+//!
+//! ```text
+//! payload   version:u8=1  database:varint  time:u64 (µs since 1970)  step*
+//!
+//! step      kind:u8 and then
+//!   1 insert   table:varint  first row id:varint  batch
+//!   2 update   table:varint  ids  batch                        the rows keep their ids
+//!   3 delete   table:varint  ids
+//!   4 begin    table:varint  next row id:varint  schema          the table has no rows now, and these columns
+//!   5 chunk    table:varint  ids  batch                        rows of a table that was begun
+//!   6 gone     table:varint
+//!   7 put      kind:u8  id:varint  object:bytes               a catalog object is this now
+//!   8 remove   kind:u8  id:varint
+//!
+//! ids       0  count:varint  first:varint                      first, first + 1, …
+//!           1  count:varint  first:varint  (count - 1) × difference:varint    ascending
+//!           2  count:varint  count × id:varint
+//! ```
+//!
+//! A commit may have several payloads, so that none becomes too large to be read at once.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+
+use crate::storage::batch::{put_batch, read_batch};
+use crate::storage::codec::{Malformed, Reader, put_bytes, put_varint};
+use crate::storage::schema::{put_schema, read_schema};
+use crate::storage::snapshot::{RowWrite, TableWrites};
+use crate::storage::table::{RowIds, TableVersion};
+use crate::types::{Oid, RowId};
+
+const VERSION: u8 = 1;
+/// Rows of one step; a larger batch becomes several.
+const STEP_ROWS_MAX: usize = 65_536;
+/// A payload that reached this is closed, and the commit goes on in another.
+const PAYLOAD_BYTES_SOFT: usize = 16 << 20;
+
+/// A catalog object of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// The catalog's own numbering.
+    pub kind: u8,
+    /// The object's number among those of its kind: its OID, if it has one.
+    pub id: u64,
+}
+
+/// A step of a commit, as replay does it.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Rows of a table came, changed or went.
+    Rows(Oid, RowWrite),
+    /// A table has no rows now, and these columns.
+    Begin { table: Oid, next_row: u64, schema: SchemaRef },
+    /// Rows of a table that was begun in this commit.
+    Chunk { table: Oid, ids: RowIds, rows: RecordBatch },
+    /// A table is gone.
+    Gone(Oid),
+    /// A catalog object is this now.
+    Put(ObjectKey, Vec<u8>),
+    /// A catalog object is gone.
+    Remove(ObjectKey),
+}
+
+/// Gathers what a commit of one database holds.
+#[derive(Debug)]
+pub struct CommitRecord {
+    head: Vec<u8>,
+    payloads: Vec<Vec<u8>>,
+}
+
+impl CommitRecord {
+    /// A commit of `database` at `time_us` microseconds since 1970 that holds nothing yet.
+    pub fn new(database: Oid, time_us: i64) -> Self {
+        let mut head = vec![VERSION];
+        put_varint(&mut head, u64::from(database.0));
+        head.extend_from_slice(&time_us.to_le_bytes());
+        let payloads = vec![head.clone()];
+        Self { head, payloads }
+    }
+
+    /// What follows is of another database.
+    pub fn in_database(&mut self, database: Oid) {
+        let time = self.head.split_off(self.head.len() - size_of::<i64>());
+        self.head.truncate(1);
+        put_varint(&mut self.head, u64::from(database.0));
+        self.head.extend_from_slice(&time);
+        self.payloads.push(self.head.clone());
+    }
+
+    fn step(&mut self, kind: u8) -> &mut Vec<u8> {
+        let full = self.payloads.last().is_none_or(|last| last.len() >= PAYLOAD_BYTES_SOFT);
+        if full {
+            self.payloads.push(self.head.clone());
+        }
+        let at = self.payloads.len() - 1;
+        let out = &mut self.payloads[at];
+        out.push(kind);
+        out
+    }
+
+    fn table_step(&mut self, kind: u8, table: Oid) -> &mut Vec<u8> {
+        let out = self.step(kind);
+        put_varint(out, u64::from(table.0));
+        out
+    }
+
+    /// Rows of a table of this schema came, changed and went.
+    ///
+    /// # Errors
+    /// An Arrow error if a batch does not fit the schema.
+    pub fn rows(
+        &mut self,
+        table: Oid,
+        schema: &SchemaRef,
+        writes: &TableWrites,
+    ) -> Result<(), ArrowError> {
+        for write in &writes.steps {
+            match write {
+                RowWrite::Insert { rows, first } => {
+                    for (from, rows) in pieces(rows) {
+                        let out = self.table_step(1, table);
+                        put_varint(out, first.0 + from as u64);
+                        put_batch(out, schema, &rows)?;
+                    }
+                }
+                RowWrite::Update { rows, ids } => {
+                    for (from, rows) in pieces(rows) {
+                        let out = self.table_step(2, table);
+                        let ids = &ids[from..from + rows.num_rows()];
+                        put_ids(out, ids.len(), ids.iter().map(|id| id.0));
+                        put_batch(out, schema, &rows)?;
+                    }
+                }
+                RowWrite::Delete { ids } => {
+                    let out = self.table_step(3, table);
+                    put_ids(out, ids.len(), ids.iter().map(|id| id.0));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A table is this now, whatever it was before.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub fn whole(&mut self, version: &TableVersion) -> Result<(), ArrowError> {
+        let out = self.table_step(4, version.table);
+        put_varint(out, version.next_row());
+        put_schema(out, &version.schema)?;
+        for chunk in version.chunks() {
+            let live = chunk.live_batch(&chunk.batch)?;
+            let mut ids = (0..chunk.len())
+                .filter(|offset| chunk.is_live(*offset))
+                .map(|offset| chunk.row_id(offset).0);
+            for (_, rows) in pieces(&live) {
+                let out = self.table_step(5, version.table);
+                let ids: Vec<u64> = ids.by_ref().take(rows.num_rows()).collect();
+                put_ids(out, ids.len(), ids.iter().copied());
+                put_batch(out, &version.schema, &rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A table is gone.
+    pub fn gone(&mut self, table: Oid) {
+        self.table_step(6, table);
+    }
+
+    /// A catalog object is this now.
+    pub fn put(&mut self, key: ObjectKey, object: &[u8]) {
+        let out = self.step(7);
+        out.push(key.kind);
+        put_varint(out, key.id);
+        put_bytes(out, object);
+    }
+
+    /// A catalog object is gone.
+    pub fn remove(&mut self, key: ObjectKey) {
+        let out = self.step(8);
+        out.push(key.kind);
+        put_varint(out, key.id);
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.payloads.iter().all(|payload| payload.len() == self.head.len())
+    }
+
+    /// Its bytes, a frame's payload each.
+    pub(crate) fn payloads(&self) -> &[Vec<u8>] {
+        &self.payloads
+    }
+}
+
+/// A batch in pieces of [`STEP_ROWS_MAX`] rows, each with the offset of its first row. None for an empty batch.
+fn pieces(rows: &RecordBatch) -> impl Iterator<Item = (usize, RecordBatch)> {
+    (0..rows.num_rows())
+        .step_by(STEP_ROWS_MAX)
+        .map(|from| (from, rows.slice(from, STEP_ROWS_MAX.min(rows.num_rows() - from))))
+}
+
+pub(crate) fn put_ids(out: &mut Vec<u8>, count: usize, ids: impl Iterator<Item = u64> + Clone) {
+    let mut pairs = ids.clone().zip(ids.clone().skip(1));
+    let consecutive = pairs.clone().all(|(left, right)| left.checked_add(1) == Some(right));
+    if consecutive {
+        out.push(0);
+        put_varint(out, count as u64);
+        put_varint(out, ids.clone().next().unwrap_or(0));
+    } else if pairs.all(|(left, right)| left < right) {
+        out.push(1);
+        put_varint(out, count as u64);
+        let mut before = 0;
+        for id in ids {
+            put_varint(out, id - before);
+            before = id;
+        }
+    } else {
+        out.push(2);
+        put_varint(out, count as u64);
+        for id in ids {
+            put_varint(out, id);
+        }
+    }
+}
+
+/// Row ids in the order they were written in.
+pub(crate) fn read_ids(reader: &mut Reader<'_>) -> Result<Vec<u64>, Malformed> {
+    match reader.u8()? {
+        0 => {
+            let count = reader.varint()?;
+            let first = reader.varint()?;
+            let end = first.checked_add(count).ok_or(reader.malformed())?;
+            // A run costs nothing to write, so its length is bounded by what a step may hold.
+            if count > u64::from(u32::MAX) {
+                return Err(reader.malformed());
+            }
+            Ok((first..end).collect())
+        }
+        1 => {
+            let count = reader.count(1)?;
+            let mut before = 0u64;
+            (0..count)
+                .map(|_| {
+                    before = before.checked_add(reader.varint()?).ok_or(reader.malformed())?;
+                    Ok(before)
+                })
+                .collect()
+        }
+        2 => {
+            let count = reader.count(1)?;
+            (0..count).map(|_| reader.varint()).collect()
+        }
+        _ => Err(reader.malformed()),
+    }
+}
+
+/// Reads the steps of one payload.
+pub(crate) struct Payload<'a> {
+    reader: Reader<'a>,
+    /// The database it is of.
+    pub(crate) database: Oid,
+    /// When it was committed, microseconds since 1970.
+    pub(crate) time_us: i64,
+}
+
+impl<'a> Payload<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes, "log record");
+        if reader.u8()? != VERSION {
+            return Err(Malformed("version of a log record"));
+        }
+        let database = Oid(reader.varint32()?);
+        let time_us = i64::from_le_bytes(reader.array()?);
+        Ok(Self { reader, database, time_us })
+    }
+
+    /// The next step. `schema_of` gives the schema of a table as it is before this step.
+    pub(crate) fn next(
+        &mut self,
+        schema_of: impl Fn(Oid) -> Option<SchemaRef>,
+    ) -> Result<Option<Step>, Malformed> {
+        let reader = &mut self.reader;
+        if reader.is_empty() {
+            return Ok(None);
+        }
+        let kind = reader.u8()?;
+        if kind == 7 || kind == 8 {
+            let key = ObjectKey { kind: reader.u8()?, id: reader.varint()? };
+            let put = kind == 7;
+            return Ok(Some(if put {
+                Step::Put(key, reader.bytes()?.to_vec())
+            } else {
+                Step::Remove(key)
+            }));
+        }
+        let table = Oid(reader.varint32()?);
+        let schema =
+            || schema_of(table).ok_or(Malformed("log record (of a table that is not there)"));
+        Ok(Some(match kind {
+            1 => {
+                let first = RowId(reader.varint()?);
+                Step::Rows(table, RowWrite::Insert { rows: read_batch(reader, &schema()?)?, first })
+            }
+            2 => {
+                let ids = read_ids(reader)?;
+                let rows = read_batch(reader, &schema()?)?;
+                if ids.len() != rows.num_rows() {
+                    return Err(reader.malformed());
+                }
+                let ids = ids.into_iter().map(RowId).collect();
+                Step::Rows(table, RowWrite::Update { rows, ids })
+            }
+            3 => {
+                let ids = read_ids(reader)?.into_iter().map(RowId).collect();
+                Step::Rows(table, RowWrite::Delete { ids })
+            }
+            4 => {
+                let next_row = reader.varint()?;
+                Step::Begin { table, next_row, schema: read_schema(reader)? }
+            }
+            5 => {
+                let ids = read_ids(reader)?;
+                let rows = read_batch(reader, &schema()?)?;
+                if ids.len() != rows.num_rows() {
+                    return Err(reader.malformed());
+                }
+                Step::Chunk { table, ids: RowIds::of_numbers(ids), rows }
+            }
+            6 => Step::Gone(table),
+            _ => return Err(reader.malformed()),
+        }))
+    }
+}
