@@ -221,7 +221,14 @@ impl Session {
 
     /// Notices and warnings since the last call.
     pub fn take_notices(&mut self) -> Vec<PgError> {
-        std::mem::take(&mut *self.shared.notices.lock())
+        let notices = std::mem::take(&mut *self.shared.notices.lock());
+        if notices.is_empty() {
+            return notices;
+        }
+        let settings = self.shared.settings.lock();
+        let least = level(settings.value("client_min_messages"));
+        drop(settings);
+        notices.into_iter().filter(|notice| level_of(notice.fields().severity) >= least).collect()
     }
 
     /// How this session's values are written.
@@ -696,6 +703,27 @@ impl Session {
         }
         self.finish().await?;
         Ok(results)
+    }
+}
+
+/// How much a message matters, by the words of `client_min_messages`.
+fn level(name: &str) -> u8 {
+    match name {
+        "log" => 2,
+        "notice" => 3,
+        "warning" => 4,
+        "error" => 5,
+        // The levels of `debug`.
+        _ => 1,
+    }
+}
+
+/// INFO is sent whatever the setting says.
+fn level_of(severity: Severity) -> u8 {
+    match severity {
+        Severity::Notice => 3,
+        Severity::Warning => 4,
+        Severity::Error | Severity::Fatal | Severity::Info => 5,
     }
 }
 

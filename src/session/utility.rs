@@ -96,6 +96,11 @@ pub(super) async fn run(
         let tag = super::maintenance::run(session, maintenance, position)?;
         return Ok(Some(Outcome::Command(tag.to_owned())));
     }
+    if let Body::Utility(Utility::Move(fetch)) = &statement.body
+        && let Sql::Fetch { name, direction, into: None, .. } = fetch.as_ref()
+    {
+        return movement(session, &fold(name), direction, position).await.map(Some);
+    }
     let Body::Sql { statement: sql, .. } = &statement.body else { return Ok(None) };
     if !ends_transaction(statement)
         && (is_session_statement(sql) || matches!(sql.as_ref(), Sql::ShowVariable { .. }))
@@ -838,6 +843,23 @@ async fn fetch(
         columns,
         rows: RowStream::new(schema, stream.boxed(), Arc::new(completion)),
     })
+}
+
+/// `MOVE`: a FETCH whose rows nobody gets.
+async fn movement(
+    session: &mut Session,
+    name: &str,
+    direction: &FetchDirection,
+    position: ScriptPosition,
+) -> Result<Outcome, PgError> {
+    let Outcome::Rows { mut rows, .. } = fetch(session, name, direction, position).await? else {
+        return Err(PgError::internal("a cursor gave no rows"));
+    };
+    let mut count = 0;
+    while let Some(batch) = rows.next().await {
+        count += batch?.num_rows();
+    }
+    Ok(Outcome::Command(format!("MOVE {count}")))
 }
 
 fn empty_rows(schema: &arrow::datatypes::SchemaRef) -> RowStream {

@@ -103,7 +103,7 @@ fn explain_options(
 
 fn unsupported_utility(utility: &Utility) -> PgError {
     let (name, hint) = match utility {
-        Utility::Move(_) => ("MOVE", "FETCH the rows and leave them."),
+        Utility::Move(_) => ("this form of MOVE", "FETCH the rows and leave them."),
         Utility::SetConstraints { .. } => {
             ("SET CONSTRAINTS", "Constraints are checked at the end of each statement.")
         }
