@@ -295,7 +295,7 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
                 needs.add(relation.oid, Right::Own, Need::Whole);
             }
         }
-        DdlCommand::CreateView { schema, name: _, view: _, replaces } => {
+        DdlCommand::CreateView { schema, name: _, view: _, persistence: _, replaces } => {
             needs.add(*schema, Right::Create, Need::Whole);
             if let Some(replaces) = replaces {
                 needs.add(*replaces, Right::Own, Need::Whole);

@@ -29,6 +29,7 @@ mod session_impl;
 pub mod settings;
 mod shared;
 mod statements;
+mod temporary;
 mod transaction;
 mod utility;
 

@@ -64,6 +64,7 @@ impl Drop for Session {
         self.stop_timer();
         self.transaction = None;
         self.shared.locks.end();
+        super::temporary::forget(self);
         self.engine.unregister(self.shared.pid);
     }
 }
@@ -467,7 +468,8 @@ impl Session {
                 self.after_transaction(false);
                 Ok(())
             }
-            Some(transaction) => {
+            Some(mut transaction) => {
+                super::temporary::at_commit(&self.shared, &mut transaction);
                 let result = self.commit(&transaction).await;
                 self.after_transaction(result.is_ok());
                 result
@@ -634,7 +636,7 @@ impl Session {
         let graph_path = settings.value("graph_path");
         BindContext {
             catalog: Arc::clone(&transaction.catalog),
-            search_path: settings.search_path(&self.shared.user),
+            search_path: self.shared.with_temporary(settings.search_path(&self.shared.user)),
             functions: Arc::clone(&self.functions),
             options: Arc::clone(self.engine.runtime.planning_options()),
             parameters,
@@ -644,6 +646,7 @@ impl Session {
             user: self.shared.user.clone(),
             role: self.shared.caller.role,
             system: self.system,
+            temporary_schema: self.shared.temporary_schema(),
             view: None,
             resolved: None,
             locking: Arc::default(),

@@ -279,11 +279,12 @@ async fn commit(session: &mut Session) -> Result<String, PgError> {
     if !explicit {
         no_transaction(session);
     }
-    let Some(transaction) = session.transaction.take() else { return Ok("COMMIT".to_owned()) };
+    let Some(mut transaction) = session.transaction.take() else { return Ok("COMMIT".to_owned()) };
     if transaction.failed {
         session.after_transaction(false);
         return Ok("ROLLBACK".to_owned());
     }
+    super::temporary::at_commit(&session.shared, &mut transaction);
     let result = session.commit(&transaction).await;
     session.after_transaction(result.is_ok());
     result.map(|()| "COMMIT".to_owned())

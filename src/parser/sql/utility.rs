@@ -27,7 +27,6 @@ const UNSUPPORTED: &[&[&str]] = &[
     &["CREATE", "STATISTICS"],
     &["CREATE", "SUBSCRIPTION"],
     &["CREATE", "TABLESPACE"],
-    &["CREATE", "UNLOGGED"],
     &["DO"],
     &["DROP", "OWNED"],
     &["IMPORT", "FOREIGN", "SCHEMA"],

@@ -27,7 +27,9 @@ pub(crate) use drop::drop_relations;
 
 use super::names::{fold, qualified_name};
 use crate::catalog::sequence_options::SequenceOptions;
-use crate::catalog::{Column, Persistence, PropertyGraph, QualifiedName, Relation, View};
+use crate::catalog::{
+    Column, OnCommit, Persistence, PropertyGraph, QualifiedName, Relation, View,
+};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
 use crate::parser::sql::definition::Definition;
@@ -118,6 +120,8 @@ pub enum DdlCommand {
         name: String,
         /// The view.
         view: View,
+        /// How long it lives.
+        persistence: Persistence,
         /// The view it replaces.
         replaces: Option<Oid>,
     },
@@ -177,6 +181,10 @@ pub struct NewTable {
     pub constraints: Vec<NewConstraint>,
     /// Sequences of its SERIAL and identity columns.
     pub sequences: Vec<NewSequence>,
+    /// How long it lives.
+    pub persistence: Persistence,
+    /// What happens to its rows at COMMIT.
+    pub on_commit: OnCommit,
     /// Storage parameters, as `name=value`.
     pub options: Vec<String>,
     /// `CREATE TABLE … AS`: the rows, columns in the table's order.
@@ -316,19 +324,31 @@ pub fn bind_definition(
     }
 }
 
-/// Where a new object goes, and how long it lives.
+/// Where a new object goes, and how long it lives. A temporary one goes to the session's own schema, whose number is 0
+/// as long as it is not there.
+///
+/// # Errors
+/// As [`creation_schema`]; `42P16` for a temporary object in another schema.
 pub(super) fn place(
     context: &BindContext,
     name: &QualifiedName,
     temporary: bool,
 ) -> Result<(Oid, Persistence), PgError> {
-    if temporary {
-        return Err(PgError::unsupported(
-            "temporary objects are not supported yet",
-            "Leave out TEMPORARY.",
+    let own = name
+        .schema
+        .as_deref()
+        .map(|schema| schema == "pg_temp" || schema == context.temporary_schema);
+    if !temporary && own != Some(true) {
+        return Ok((creation_schema(context, name)?, Persistence::Permanent));
+    }
+    if own == Some(false) {
+        return Err(PgError::new(
+            SqlState::INVALID_TABLE_DEFINITION,
+            "cannot create temporary relation in non-temporary schema",
         ));
     }
-    Ok((creation_schema(context, name)?, Persistence::Permanent))
+    let schema = context.catalog.schema(&context.temporary_schema);
+    Ok((schema.map_or(Oid::INVALID, |schema| schema.oid), Persistence::Temporary))
 }
 
 /// Binds a data-definition statement; `None` if it is not one.
@@ -515,14 +535,14 @@ pub(crate) fn creation_schema(context: &BindContext, name: &QualifiedName) -> Re
             )
         })?,
         None => {
-            context.search_path.iter().find_map(|name| context.catalog.schema(name)).ok_or_else(
-                || {
-                    PgError::new(
-                        SqlState::INVALID_SCHEMA_NAME,
-                        "no schema has been selected to create in",
-                    )
-                },
-            )?
+            let lasting = |name: &&String| **name != context.temporary_schema;
+            let mut path = context.search_path.iter().filter(lasting);
+            path.find_map(|name| context.catalog.schema(name)).ok_or_else(|| {
+                PgError::new(
+                    SqlState::INVALID_SCHEMA_NAME,
+                    "no schema has been selected to create in",
+                )
+            })?
         }
     };
     if matches!(schema.name.as_str(), "pg_catalog" | "information_schema") && !context.system {
