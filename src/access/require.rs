@@ -13,7 +13,7 @@ use crate::error::PgError;
 use crate::planner::bind::sql::ddl::{DdlCommand, ObjectChange};
 use crate::planner::node::{
     Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, LockRows, MatchPattern,
-    TableWrite, WriteKind,
+    TableWrite, WithWrites, WriteKind,
 };
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
@@ -157,6 +157,11 @@ fn require_node(node: &LogicalPlan, needs: &mut Needs) -> Result<(), PgError> {
 fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Result<(), PgError> {
     if let Some(write) = node.as_any().downcast_ref::<TableWrite>() {
         require_write(write, needs);
+        return Ok(());
+    }
+    if let Some(with) = node.as_any().downcast_ref::<WithWrites>() {
+        // Its inputs say what they touch.
+        let WithWrites { numbers: _, plans: _, .. } = with;
         return Ok(());
     }
     if let Some(lookup) = node.as_any().downcast_ref::<ConflictLookup>() {

@@ -219,6 +219,10 @@ pub enum ConstraintKind {
         referenced_columns: Vec<usize>,
         on_update: ForeignKeyAction,
         on_delete: ForeignKeyAction,
+        /// The columns that ON DELETE SET NULL and SET DEFAULT set; all of the key's if there are none.
+        delete_columns: Vec<usize>,
+        /// MATCH FULL: all of the key's columns are null, or none is.
+        match_full: bool,
     },
 }
 

@@ -22,7 +22,8 @@ use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
 use super::operator::{
-    ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, TableWriteExec,
+    ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, RowSlot, TableWriteExec,
+    WithWritesExec, WrittenRowsTable,
 };
 use super::runtime::Runtime;
 use super::scan::StoredTable;
@@ -31,7 +32,9 @@ use crate::access::Admitted;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::graph::{ExpressionHook, GraphSnapshot};
-use crate::planner::node::{ConflictLookup, LockRows, MatchPattern, TableWrite};
+use crate::planner::node::{
+    ConflictLookup, LockRows, MatchPattern, TableWrite, WithWrites, WrittenRows,
+};
 use crate::planner::source::RelationSource;
 use crate::storage::{AdjacencyCache, StoreSnapshot};
 use crate::types::Oid;
@@ -62,6 +65,8 @@ pub struct Statement {
     /// Makes physical expressions of properties that are SQL.
     pub expressions: ExpressionHook,
     graphs: Mutex<HashMap<Oid, Arc<GraphSnapshot>>>,
+    /// Rows of queries of WITH that write, by their numbers.
+    slots: Mutex<HashMap<usize, RowSlot>>,
 }
 
 impl Statement {
@@ -84,7 +89,13 @@ impl Statement {
             adjacency,
             expressions,
             graphs: Mutex::default(),
+            slots: Mutex::default(),
         }
+    }
+
+    /// Where the rows of a query of WITH are kept.
+    fn slot(&self, number: usize) -> RowSlot {
+        Arc::clone(self.slots.lock().entry(number).or_default())
     }
 
     /// The graph's tables and adjacency at this snapshot.
@@ -133,7 +144,36 @@ pub async fn plan_physical(
         statement: Arc::clone(statement),
         serial: Arc::clone(runtime.serial_state()),
     })]);
+    if let LogicalPlan::Extension(extension) = &plan
+        && let Some(with) = extension.node.as_any().downcast_ref::<WithWrites>()
+    {
+        return plan_with_writes(runtime, statement, &planner, with).await;
+    }
     Ok(planner.create_physical_plan(&plan, runtime.state()).await?)
+}
+
+/// Plans the queries of a WITH that writes one by one: each is a root, whose order of rows and whose subqueries are its
+/// own, and runs only after those before it.
+async fn plan_with_writes(
+    runtime: &Runtime,
+    statement: &Statement,
+    planner: &DefaultPhysicalPlanner,
+    with: &WithWrites,
+) -> std::result::Result<Arc<dyn ExecutionPlan>, PgError> {
+    let Some(target) = &statement.target else {
+        return Err(PgError::internal("a write in a read-only statement"));
+    };
+    let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::with_capacity(with.plans.len());
+    for plan in &with.plans {
+        let plan = planner.create_physical_plan(plan, runtime.state()).await?;
+        plans.push(match plan.output_partitioning().partition_count() {
+            1 => plan,
+            _ => Arc::new(CoalescePartitionsExec::new(plan)),
+        });
+    }
+    let slots = with.numbers.iter().map(|number| statement.slot(*number)).collect();
+    let schema = Arc::clone(UserDefinedLogicalNodeCore::schema(with).inner());
+    Ok(Arc::new(WithWritesExec::new(slots, plans, schema, Arc::clone(target))))
 }
 
 /// Gives every scan its rows and every graph function its graph.
@@ -159,6 +199,11 @@ fn provider(
     source: &dyn TableSource,
     statement: &Statement,
 ) -> Result<Option<Arc<dyn TableSource>>> {
+    if let Some(written) = source.downcast_ref::<WrittenRows>() {
+        let slot = statement.slot(written.number);
+        let table = WrittenRowsTable { slot, schema: written.schema() };
+        return Ok(Some(provider_as_source(Arc::new(table))));
+    }
     let Some(source) = source.downcast_ref::<RelationSource>() else { return Ok(None) };
     let relation = &source.relation;
     match &relation.kind {

@@ -26,6 +26,7 @@ pub mod pipeline;
 mod privilege_facts;
 mod sequences;
 mod session_impl;
+mod set_constraints;
 pub mod settings;
 mod shared;
 mod statements;

@@ -178,7 +178,12 @@ fn is_plan(statement: &Statement) -> bool {
         Body::PropertyGraph(_) | Body::Utility(_) => false,
         Body::Sql { statement, .. } => matches!(
             statement.as_ref(),
-            Sql::Query(_) | Sql::Insert(_) | Sql::Update(_) | Sql::Delete(_) | Sql::Explain { .. }
+            Sql::Query(_)
+                | Sql::Insert(_)
+                | Sql::Update(_)
+                | Sql::Delete(_)
+                | Sql::Merge(_)
+                | Sql::Explain { .. }
         ),
     }
 }

@@ -642,6 +642,7 @@ impl Session {
             parameters,
             graph_path: (!graph_path.is_empty()).then(|| graph_path.to_owned()),
             cypher_iso_temporals: settings.value("cypher_temporal_output") == "iso",
+            ctes: Vec::new(),
             view_depth: 0,
             user: self.shared.user.clone(),
             role: self.shared.caller.role,

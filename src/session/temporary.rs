@@ -48,8 +48,7 @@ pub(super) fn at_commit(shared: &SessionShared, transaction: &mut Transaction) {
                 }
             }
             OnCommit::Drop => {
-                let catalog =
-                    changed.get_or_insert_with(|| transaction.catalog.as_ref().clone());
+                let catalog = changed.get_or_insert_with(|| transaction.catalog.as_ref().clone());
                 for sequence in catalog.sequences_of(relation.oid, None) {
                     catalog.remove_relation(sequence.oid);
                 }

@@ -168,6 +168,7 @@ impl Transaction {
         if writes.is_empty() && catalog.is_none() {
             return Ok(PendingCommit::Now);
         }
+        writes.check_deferred(&self.catalog)?;
         database.commit(&writes, catalog, check, sync)
     }
 

@@ -17,7 +17,7 @@ use super::outcome::{Completion, Outcome, OutputColumn, RowStream};
 use super::session_impl::{ScriptPosition, Session};
 use super::statements::{PortalRows, Progress, read};
 use super::transaction::Isolation;
-use super::{pipeline, settings};
+use super::{pipeline, set_constraints, settings};
 use crate::error::{PgError, Severity, SqlState};
 use crate::functions::context::LockFacts as _;
 use crate::parser::sql::definition::Definition;
@@ -83,11 +83,8 @@ pub(super) async fn run(
     statement: &Statement,
     position: ScriptPosition,
 ) -> Result<Option<Outcome>, PgError> {
-    if let Body::Utility(Utility::SetConstraints { names, deferred: false }) = &statement.body
-        && names.is_empty()
-    {
-        // Every constraint is immediate, as none can be deferrable.
-        session.refuse_if_failed()?;
+    if let Body::Utility(Utility::SetConstraints { names, deferred }) = &statement.body {
+        set_constraints::run(session, names, *deferred)?;
         return Ok(Some(Outcome::Command("SET CONSTRAINTS".to_owned())));
     }
     if let Body::Utility(Utility::Definition(definition)) = &statement.body

@@ -39,6 +39,9 @@ struct Foreign {
     referenced: Oid,
     on_update: char,
     on_delete: char,
+    match_type: char,
+    /// `confdelsetcols`
+    delete_columns: Vec<i16>,
     columns: Vec<i16>,
     /// Referenced = referring, referenced = referenced, referring = referring.
     operators: [Vec<Oid>; 3],
@@ -64,6 +67,8 @@ impl<'a> Facts<'a> {
                 referenced_columns,
                 on_update,
                 on_delete,
+                delete_columns,
+                match_full,
             } => {
                 let target = catalog.relation(*referenced);
                 let index = target.map(|target| referenced_index(target, referenced_columns));
@@ -77,6 +82,8 @@ impl<'a> Facts<'a> {
                     referenced: *referenced,
                     on_update: action(*on_update),
                     on_delete: action(*on_delete),
+                    match_type: if *match_full { 'f' } else { 's' },
+                    delete_columns: attnums(table, delete_columns),
                     columns: pair
                         .map_or_else(Vec::new, |pair| attnums(pair.to, pair.referenced_columns)),
                     operators: pair.map_or_else(Default::default, ForeignPair::operators),
@@ -91,6 +98,21 @@ impl<'a> Facts<'a> {
 
     fn key(contype: char, index: Oid, columns: Vec<i16>) -> Self {
         Self { contype, index, columns, only_here: true, condition: None, foreign: None }
+    }
+}
+
+impl Default for Foreign {
+    /// What the columns hold for other constraints.
+    fn default() -> Self {
+        Self {
+            referenced: Oid::INVALID,
+            on_update: ' ',
+            on_delete: ' ',
+            match_type: ' ',
+            delete_columns: Vec::new(),
+            columns: Vec::new(),
+            operators: Default::default(),
+        }
     }
 }
 
@@ -150,11 +172,8 @@ fn push(
 ) -> Result<(), SystemRowsError> {
     let foreign = facts.foreign;
     let is_foreign = foreign.is_some();
-    let (referenced, on_update, on_delete, columns, [across, referenced_eq, referring_eq]) =
-        foreign.map_or_else(
-            || (Oid::INVALID, ' ', ' ', Vec::new(), Default::default()),
-            |f| (f.referenced, f.on_update, f.on_delete, f.columns, f.operators),
-        );
+    let foreign = foreign.unwrap_or_default();
+    let [across, referenced_eq, referring_eq] = foreign.operators;
     row!(out,
         oid: constraint.oid,
         conname: constraint.name.as_str(),
@@ -167,19 +186,19 @@ fn push(
         contypid: Oid::INVALID,
         conindid: facts.index,
         conparentid: Oid::INVALID,
-        confrelid: referenced,
-        confupdtype: on_update,
-        confdeltype: on_delete,
-        confmatchtype: if is_foreign { 's' } else { ' ' },
+        confrelid: foreign.referenced,
+        confupdtype: foreign.on_update,
+        confdeltype: foreign.on_delete,
+        confmatchtype: foreign.match_type,
         conislocal: true,
         coninhcount: 0,
         connoinherit: facts.only_here,
         conkey: (!facts.columns.is_empty()).then_some(facts.columns),
-        confkey: is_foreign.then_some(columns),
+        confkey: is_foreign.then_some(foreign.columns),
         conpfeqop: is_foreign.then_some(across),
         conppeqop: is_foreign.then_some(referenced_eq),
         conffeqop: is_foreign.then_some(referring_eq),
-        confdelsetcols: Value::Null,
+        confdelsetcols: (!foreign.delete_columns.is_empty()).then_some(foreign.delete_columns),
         conexclop: Value::Null,
         conbin: facts.condition,
     );

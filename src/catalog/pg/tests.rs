@@ -123,6 +123,8 @@ fn emp() -> Table {
                     referenced_columns: vec![0],
                     on_update: ForeignKeyAction::NoAction,
                     on_delete: ForeignKeyAction::Cascade,
+                    delete_columns: Vec::new(),
+                    match_full: false,
                 },
             ),
             Constraint::new(

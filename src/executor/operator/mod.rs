@@ -32,6 +32,7 @@ mod table_write_exec;
 mod var_expand;
 mod vertex_scan_exec;
 mod walk;
+mod with_writes_exec;
 
 pub use apply_exec::{ApplyExec, ApplyExecParts};
 pub use arrange::Arrange;
@@ -54,3 +55,4 @@ pub use shortest_path::{Shortest, ShortestPath};
 pub use table_write_exec::TableWriteExec;
 pub use var_expand::{VarEnd, VarExpand};
 pub use vertex_scan_exec::{KeyLookup, ScanTable, VertexScanExec};
+pub use with_writes_exec::{RowSlot, WithWritesExec, WrittenRowsTable};

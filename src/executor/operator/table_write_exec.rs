@@ -266,6 +266,15 @@ impl ExecutionPlan for TableWriteExec {
         vec![Distribution::SinglePartition]
     }
 
+    /// Rows are written, and given, in the order they come: `INSERT … SELECT … ORDER BY` means its order.
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
         vec![&self.input]
     }

@@ -34,7 +34,7 @@ use locking::Waiting;
 
 pub use locking::{Committed, StatementLocks, lock_error};
 
-use constraints::{Change, admit_rows, rows_by_id};
+use constraints::{Change, Deferral, admit_rows, rows_by_id};
 pub use constraints::{
     ConflictSearch, Conflicts, RowCheck, check_all, check_changed, check_key_is_unique,
     check_key_type, second_update,
@@ -96,6 +96,7 @@ pub trait WriteTarget: Send + Sync {
 pub struct Writes {
     working: StoreSnapshot,
     tables: BTreeMap<Oid, TableWork>,
+    deferral: Deferral,
 }
 
 /// What it did to one table.
@@ -112,7 +113,7 @@ enum TableWork {
 impl Writes {
     /// A transaction that begins on `snapshot`.
     pub fn begin(snapshot: StoreSnapshot) -> Self {
-        Self { working: snapshot, tables: BTreeMap::new() }
+        Self { working: snapshot, tables: BTreeMap::new(), deferral: Deferral::default() }
     }
 
     /// All tables as the transaction sees them now.
@@ -224,7 +225,8 @@ impl Writes {
                 TableWork::Gone { .. } => working = working.without_table(*table),
             }
         }
-        Ok((Self { working, tables }, moved && !self.tables.is_empty()))
+        let deferral = self.deferral.clone();
+        Ok((Self { working, tables, deferral }, moved && !self.tables.is_empty()))
     }
 
     /// Adds what was written to a commit's record; of the tables that `keeps` says yes to.
@@ -385,7 +387,7 @@ impl StatementWrites {
         } else {
             arrow::compute::take_record_batch(&new, &arrow::array::UInt32Array::from(order))?
         };
-        let changes = vec![Change::updated(relation, old, new)];
+        let changes = vec![Change::updated(relation, ids, old, new)];
         self.write(relation, vec![RowWrite::Update { rows, ids: sorted }], &changes)?;
         Ok(changes)
     }

@@ -65,12 +65,17 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
         Keyword::CREATE | Keyword::ALTER | Keyword::DROP => {
             unlogged(&mut tokens);
             user_as_role(&mut tokens);
+            set_columns(&mut tokens);
         }
         _ => {}
     }
     // `FETCH PRIOR` needs its word.
     if keyword(&tokens, 0) != Keyword::FETCH {
         foreign_keywords(&mut tokens);
+    }
+    only(&mut tokens);
+    if tokens.iter().any(is_merge) {
+        merge_marks(&mut tokens);
     }
     overriding(&mut tokens);
     operator_before_any(&mut tokens);
@@ -240,6 +245,181 @@ fn user_as_role(tokens: &mut Vec<TokenWithSpan>) {
     if keyword(tokens, 0) == Keyword::CREATE && !says_login && tokens.len() > 2 {
         insert_word(tokens, tokens.len(), "LOGIN");
     }
+}
+
+/// `FROM ONLY t` is `FROM t`: there is no inheritance that it could leave out.
+fn only(tokens: &mut Vec<TokenWithSpan>) {
+    let mut index = 1;
+    while index + 1 < tokens.len() {
+        let is_it = is_word(tokens, index, "ONLY")
+            && matches!(
+                keyword(tokens, index - 1),
+                Keyword::FROM | Keyword::UPDATE | Keyword::JOIN | Keyword::USING | Keyword::INTO
+            )
+            && matches!(tokens[index + 1].token, Token::Word(_));
+        if is_it {
+            tokens.remove(index);
+        }
+        index += 1;
+    }
+}
+
+/// Forms of MERGE that `sqlparser` lacks, as names that no column has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeMark {
+    /// `DO NOTHING`: the only value of an INSERT, or the column that an UPDATE sets.
+    Nothing,
+    /// `INSERT DEFAULT VALUES`: the only value of an INSERT.
+    Defaults,
+    /// `OVERRIDING SYSTEM VALUE`: among the columns of an INSERT.
+    System,
+    /// `OVERRIDING USER VALUE`
+    User,
+}
+
+impl MergeMark {
+    const ALL: [(Self, &str); 4] = [
+        (Self::Nothing, "\u{1}nothing"),
+        (Self::Defaults, "\u{1}defaults"),
+        (Self::System, "\u{1}system"),
+        (Self::User, "\u{1}user"),
+    ];
+
+    /// The mark of a name.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(mark, _)| mark)
+    }
+
+    fn token(self) -> Token {
+        let name =
+            Self::ALL.into_iter().find(|(mark, _)| *mark == self).map_or("", |(_, name)| name);
+        Token::make_word(name, Some('"'))
+    }
+}
+
+fn is_merge(token: &TokenWithSpan) -> bool {
+    matches!(&token.token, Token::Word(word) if word.keyword == Keyword::MERGE)
+}
+
+/// `THEN DO NOTHING`, `THEN INSERT DEFAULT VALUES` and `OVERRIDING … VALUE` in MERGE, see [`MergeMark`].
+fn merge_marks(tokens: &mut Vec<TokenWithSpan>) {
+    let word = |text: &str| Token::make_word(text, None);
+    let mut index = 0;
+    while index + 1 < tokens.len() {
+        let then = index > 0 && keyword(tokens, index - 1) == Keyword::THEN;
+        let (count, new) = if then
+            && keyword(tokens, index) == Keyword::DO
+            && is_word(tokens, index + 1, "NOTHING")
+        {
+            let when = (0..index).rev().find(|at| keyword(tokens, *at) == Keyword::WHEN);
+            let mark = MergeMark::Nothing.token();
+            if when.is_some_and(|when| keyword(tokens, when + 1) == Keyword::NOT) {
+                (2, vec![word("INSERT"), word("VALUES"), Token::LParen, mark, Token::RParen])
+            } else {
+                let zero = Token::Number("0".to_owned(), false);
+                (2, vec![word("UPDATE"), word("SET"), mark, Token::Eq, zero])
+            }
+        } else if then
+            && keyword(tokens, index) == Keyword::INSERT
+            && keyword(tokens, index + 1) == Keyword::DEFAULT
+            && keyword(tokens, index + 2) == Keyword::VALUES
+        {
+            let mark = MergeMark::Defaults.token();
+            (3, vec![word("INSERT"), word("VALUES"), Token::LParen, mark, Token::RParen])
+        } else {
+            index += 1;
+            continue;
+        };
+        let span = tokens[index].span;
+        let new = new.into_iter().map(|token| TokenWithSpan::new(token, span));
+        tokens.splice(index..index + count, new);
+        index += 1;
+    }
+    merge_overriding(tokens);
+}
+
+/// `INSERT (a, b) OVERRIDING SYSTEM VALUE VALUES (…)` has the mark as one more column.
+fn merge_overriding(tokens: &mut Vec<TokenWithSpan>) {
+    let mut index = 1;
+    while index + 2 < tokens.len() {
+        let mark = match () {
+            () if !is_word(tokens, index, "OVERRIDING") || !is_word(tokens, index + 2, "VALUE") => {
+                None
+            }
+            () if is_word(tokens, index + 1, "SYSTEM") => Some(MergeMark::System),
+            () if is_word(tokens, index + 1, "USER") => Some(MergeMark::User),
+            () => None,
+        };
+        let Some(mark) = mark else {
+            index += 1;
+            continue;
+        };
+        let span = tokens[index].span;
+        let place = |token| TokenWithSpan::new(token, span);
+        if tokens[index - 1].token == Token::RParen {
+            tokens.splice(index..index + 3, []);
+            tokens.splice(index - 1..index - 1, [place(Token::Comma), place(mark.token())]);
+        } else if keyword(tokens, index - 1) == Keyword::INSERT {
+            let list = [place(Token::LParen), place(mark.token()), place(Token::RParen)];
+            tokens.splice(index..index + 3, list);
+        }
+        index += 1;
+    }
+}
+
+/// Stands before each column in the name that carries those of `ON DELETE SET NULL (…)`; no name has it.
+pub const SET_COLUMNS: char = '\u{1}';
+
+/// `FOREIGN KEY (…) REFERENCES … ON DELETE SET NULL (a, b)`: the columns go into the name that MySQL has behind `KEY`.
+fn set_columns(tokens: &mut Vec<TokenWithSpan>) {
+    let mut index = 4;
+    while index < tokens.len() {
+        let is_list = tokens[index].token == Token::LParen
+            && matches!(keyword(tokens, index - 1), Keyword::NULL | Keyword::DEFAULT)
+            && keyword(tokens, index - 2) == Keyword::SET
+            && keyword(tokens, index - 3) == Keyword::DELETE
+            && keyword(tokens, index - 4) == Keyword::ON;
+        if is_list && let Some((key, end, names)) = foreign_key_of(tokens, index) {
+            let span = tokens[key].span;
+            tokens.drain(index..=end);
+            let token = Token::make_word(&names, Some('"'));
+            tokens.insert(key + 1, TokenWithSpan::new(token, span));
+        }
+        index += 1;
+    }
+}
+
+/// For a list of columns that opens at an index: where the `KEY` of its `FOREIGN KEY` is, where the list ends, and the
+/// columns.
+fn foreign_key_of(tokens: &[TokenWithSpan], open: usize) -> Option<(usize, usize, String)> {
+    let references =
+        (0..open).rev().find(|index| keyword(tokens, *index) == Keyword::REFERENCES)?;
+    let key = (1..references).rev().find(|index| keyword(tokens, *index) == Keyword::KEY)?;
+    let is_own = keyword(tokens, key - 1) == Keyword::FOREIGN
+        && tokens.get(key + 1).is_some_and(|token| token.token == Token::LParen)
+        && tokens.get(references - 1).is_some_and(|token| token.token == Token::RParen)
+        && (key + 2..references - 1).all(|index| {
+            matches!(
+                tokens.get(index).map(|token| &token.token),
+                Some(Token::Word(_) | Token::Comma)
+            )
+        });
+    let mut names = String::new();
+    for (index, token) in tokens.iter().enumerate().skip(open + 1) {
+        match &token.token {
+            Token::Word(word) => {
+                names.push(SET_COLUMNS);
+                match word.quote_style {
+                    Some(_) => names.push_str(&word.value),
+                    None => names.push_str(&word.value.to_lowercase()),
+                }
+            }
+            Token::Comma => {}
+            Token::RParen if is_own && !names.is_empty() => return Some((key, index, names)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// `INSERT INTO t … OVERRIDING SYSTEM VALUE` is `INSERT OR ROLLBACK INTO t …`, and `USER` is `ABORT`: SQLite's words,

@@ -46,6 +46,8 @@ pub struct BoundColumn {
 pub enum PlanKind {
     /// Rows for the client.
     Select,
+    /// Rows for the client, of a query whose WITH writes.
+    SelectWithWrites,
     /// INSERT; rows are sent if `returning`.
     Insert {
         /// Whether the rows are for the client.
@@ -61,6 +63,8 @@ pub enum PlanKind {
         /// Whether the rows are for the client.
         returning: bool,
     },
+    /// MERGE.
+    Merge,
     /// EXPLAIN, with or without ANALYZE.
     Explain {
         /// Whether the statement is also run.
@@ -74,7 +78,8 @@ impl PlanKind {
     /// Whether the rows of the plan are for the client.
     pub fn gives_rows(self) -> bool {
         match self {
-            Self::Select | Self::Explain { .. } => true,
+            Self::Select | Self::SelectWithWrites | Self::Explain { .. } => true,
+            Self::Merge => false,
             Self::Insert { returning }
             | Self::Update { returning }
             | Self::Delete { returning } => returning,
@@ -87,17 +92,22 @@ impl PlanKind {
             Self::Select => false,
             // What EXPLAIN ANALYZE runs may write; the plan says.
             Self::Explain { analyze, .. } => analyze,
-            Self::Insert { .. } | Self::Update { .. } | Self::Delete { .. } => true,
+            Self::SelectWithWrites
+            | Self::Insert { .. }
+            | Self::Update { .. }
+            | Self::Delete { .. }
+            | Self::Merge => true,
         }
     }
 
     /// Its first word.
     pub fn verb(self) -> &'static str {
         match self {
-            Self::Select => "SELECT",
+            Self::Select | Self::SelectWithWrites => "SELECT",
             Self::Insert { .. } => "INSERT",
             Self::Update { .. } => "UPDATE",
             Self::Delete { .. } => "DELETE",
+            Self::Merge => "MERGE",
             Self::Explain { .. } => "EXPLAIN",
         }
     }
@@ -105,7 +115,8 @@ impl PlanKind {
     /// The command tag for `rows` rows.
     pub fn tag(self, rows: u64) -> String {
         match self {
-            Self::Select => format!("SELECT {rows}"),
+            Self::Select | Self::SelectWithWrites => format!("SELECT {rows}"),
+            Self::Merge => format!("MERGE {rows}"),
             Self::Insert { .. } => format!("INSERT 0 {rows}"),
             Self::Update { .. } => format!("UPDATE {rows}"),
             Self::Delete { .. } => format!("DELETE {rows}"),

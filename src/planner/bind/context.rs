@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::config::ConfigOptions;
+use datafusion::logical_expr::LogicalPlan;
 use parking_lot::Mutex;
 
 use crate::catalog::{Catalog, Column, QualifiedName, ReadColumn, Relation, View, ViewRead};
@@ -40,6 +41,8 @@ pub struct BindContext {
     pub graph_path: Option<String>,
     /// `cypher_temporal_output = 'iso'`.
     pub cypher_iso_temporals: bool,
+    /// Queries of the WITH around a statement that writes, by name.
+    pub ctes: Vec<(String, LogicalPlan)>,
     /// How many views are being bound now.
     pub view_depth: usize,
     /// The current role's name.
@@ -141,6 +144,7 @@ impl BindContext {
             parameters: Parameters::default(),
             view_depth: depth,
             resolved: None,
+            ctes: Vec::new(),
             ..self.clone()
         })
     }

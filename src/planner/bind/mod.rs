@@ -58,17 +58,20 @@ fn bind_plan(
     graphs: &Arc<[GraphTable]>,
 ) -> Result<BoundPlan, PgError> {
     match statement {
+        SqlStatement::Query(query) if sql::has_writes(query) => {
+            sql::bind_with(context, query, graphs)
+        }
         SqlStatement::Query(query) => sql::bind_query(context, query, graphs),
-        SqlStatement::Insert(insert) => sql::bind_insert(context, insert, graphs),
-        SqlStatement::Update(update) => sql::bind_update(context, update, graphs),
-        SqlStatement::Delete(delete) => sql::bind_delete(context, delete, graphs),
         SqlStatement::Explain { analyze, verbose, statement, options, format: None, .. } => {
             let (analyze, verbose) =
                 explain_options(*analyze, *verbose, options.as_deref().unwrap_or_default())?;
             let inner = bind_plan(context, statement, graphs)?;
             Ok(sql::bind_explain(inner, analyze, verbose))
         }
-        other => Err(unsupported_statement(other)),
+        other => match sql::Dml::of(other) {
+            Some(write) => sql::bind_write(context, write, graphs),
+            None => Err(unsupported_statement(other)),
+        },
     }
 }
 
@@ -104,9 +107,7 @@ fn explain_options(
 fn unsupported_utility(utility: &Utility) -> PgError {
     let (name, hint) = match utility {
         Utility::Move(_) => ("this form of MOVE", "FETCH the rows and leave them."),
-        Utility::SetConstraints { .. } => {
-            ("SET CONSTRAINTS", "Constraints are checked at the end of each statement.")
-        }
+        Utility::SetConstraints { .. } => ("SET CONSTRAINTS here", "Run it by itself."),
         Utility::Definition(_) => ("this statement", "See docs/compat.md."),
         Utility::Checkpoint => {
             ("CHECKPOINT", "Tables are in memory; there is nothing to write yet.")

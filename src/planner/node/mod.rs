@@ -7,6 +7,7 @@ mod lock_rows;
 mod match_pattern;
 mod pattern_column;
 mod table_write;
+mod with_writes;
 
 pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
@@ -14,3 +15,4 @@ pub use graph_function::{GraphFunction, GraphFunctionKind};
 pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
 pub use match_pattern::{MatchPattern, path_type};
 pub use table_write::{EachRow, RowAction, TableWrite, WriteKind};
+pub use with_writes::{WithWrites, WrittenRows};

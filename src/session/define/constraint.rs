@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::names::object_name;
 use crate::catalog::{
-    Catalog, Constraint, ConstraintKind, IndexMethod, IndexSource, Persistence, Relation,
-    Table,
+    Catalog, Constraint, ConstraintKind, IndexMethod, IndexSource, Persistence, Relation, Table,
 };
 use crate::error::{PgError, SqlState};
 use crate::executor::write::check_key_type;
@@ -83,8 +82,20 @@ pub(super) fn add(
             referenced_columns,
             on_update,
             on_delete,
+            delete_columns,
+            match_full,
         } => {
             let columns = positions(relation, table, &names)?;
+            let delete_columns = positions(relation, table, &delete_columns)?;
+            if let Some(outside) = delete_columns.iter().find(|at| !columns.contains(at)) {
+                return Err(PgError::new(
+                    SqlState::INVALID_COLUMN_REFERENCE,
+                    format!(
+                        "column \"{}\" referenced in ON DELETE SET action must be part of foreign key",
+                        table.columns[*outside].name
+                    ),
+                ));
+            }
             let (referenced, referenced_columns) =
                 foreign_key(catalog, relation, table, &columns, (referenced, &referenced_columns))?;
             let kind = ConstraintKind::ForeignKey {
@@ -93,6 +104,8 @@ pub(super) fn add(
                 referenced_columns,
                 on_update,
                 on_delete,
+                delete_columns,
+                match_full,
             };
             (names.join("_"), "fkey", kind)
         }
@@ -123,6 +136,7 @@ pub(super) fn add(
     let oid = catalog.allocate();
     let mut constraint = Constraint::new(oid, name, kind);
     constraint.validated = !new.not_valid;
+    constraint.timing = new.timing;
     table.constraints.push(constraint);
     Ok(oid)
 }

@@ -76,16 +76,24 @@ fn definition_of(
             referenced_columns,
             on_update,
             on_delete,
+            delete_columns,
+            match_full,
         } => {
             let target = catalog.relation(*referenced).and_then(|relation| relation.table());
             format!(
-                "FOREIGN KEY ({}) REFERENCES {}({}){}{}",
+                "FOREIGN KEY ({}) REFERENCES {}({}){}{}{}{}",
                 column_list(Some(table), columns),
                 relation_name(catalog, *referenced, style.search_path)
                     .unwrap_or_else(|| referenced.to_string()),
                 column_list(target.map(AsRef::as_ref), referenced_columns),
+                if *match_full { " MATCH FULL" } else { "" },
                 action_clause("UPDATE", *on_update),
                 action_clause("DELETE", *on_delete),
+                if delete_columns.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", column_list(Some(table), delete_columns))
+                },
             )
         }
     }

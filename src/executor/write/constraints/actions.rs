@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
-use arrow::compute::{cast, take};
+use arrow::compute::{cast, take, take_record_batch};
 
 use super::super::StatementWrites;
+use super::deferred::Pending;
 use super::foreign::{ForeignKey, ForeignKeys, Reference, check_not_referred, check_references};
-use super::keys::{changed_keys, check_unique};
+use super::keys::{changed_keys, check_key, check_unique, unique_key};
 use super::rows::{row_id, rows_by_id};
 use crate::catalog::{Catalog, ForeignKeyAction, Relation};
 use crate::error::PgError;
@@ -27,8 +28,18 @@ pub(in crate::executor::write) struct Change {
     old: Option<RecordBatch>,
     /// Not for a DELETE.
     new: Option<RecordBatch>,
-    /// Of an INSERT, the id of its first row; the others follow it.
-    first: Option<RowId>,
+    ids: ChangedIds,
+}
+
+/// The ids of a change's rows, in their order.
+#[derive(Debug, Clone)]
+enum ChangedIds {
+    /// Of an INSERT: the first row's; the others follow it.
+    From(RowId),
+    /// Of an UPDATE.
+    Each(Arc<[RowId]>),
+    /// Of a DELETE; nobody asks for them.
+    Gone,
 }
 
 impl Change {
@@ -39,29 +50,46 @@ impl Change {
         first: RowId,
     ) -> Self {
         let relation = Arc::clone(relation);
-        Self { relation, old: None, new: Some(new), first: Some(first) }
+        Self { relation, old: None, new: Some(new), ids: ChangedIds::From(first) }
     }
 
     /// An UPDATE, row by row.
     pub(in crate::executor::write) fn updated(
         relation: &Arc<Relation>,
+        ids: &[RowId],
         old: RecordBatch,
         new: RecordBatch,
     ) -> Self {
         let relation = Arc::clone(relation);
-        Self { relation, old: Some(old), new: Some(new), first: None }
+        Self { relation, old: Some(old), new: Some(new), ids: ChangedIds::Each(ids.into()) }
     }
 
     /// A DELETE.
     pub(in crate::executor::write) fn deleted(relation: &Arc<Relation>, old: RecordBatch) -> Self {
-        Self { relation: Arc::clone(relation), old: Some(old), new: None, first: None }
+        let relation = Arc::clone(relation);
+        Self { relation, old: Some(old), new: None, ids: ChangedIds::Gone }
     }
 
     /// Whether it is an INSERT of the row with this id.
     pub(in crate::executor::write) fn has_inserted(&self, table: Oid, id: RowId) -> bool {
         let rows = self.new.as_ref().map_or(0, RecordBatch::num_rows) as u64;
-        self.relation.oid == table
-            && self.first.is_some_and(|first| (first.0..first.0 + rows).contains(&id.0))
+        match self.ids {
+            ChangedIds::From(first) if self.relation.oid == table => {
+                (first.0..first.0 + rows).contains(&id.0)
+            }
+            ChangedIds::From(_) | ChangedIds::Each(_) | ChangedIds::Gone => false,
+        }
+    }
+
+    /// Ids of some of its rows.
+    fn ids(&self, rows: &[usize]) -> Arc<[RowId]> {
+        match &self.ids {
+            ChangedIds::From(first) => {
+                rows.iter().map(|row| RowId(first.0 + *row as u64)).collect()
+            }
+            ChangedIds::Each(ids) => rows.iter().filter_map(|row| ids.get(*row).copied()).collect(),
+            ChangedIds::Gone => Arc::default(),
+        }
     }
 
     /// Checks the keys of rows that came, or changed, in the table after it.
@@ -83,6 +111,8 @@ impl Change {
 /// One key to be looked after, for one change.
 #[derive(Debug)]
 enum Task {
+    /// A deferrable key of rows that came, or changed.
+    Key(Arc<Change>, usize),
     /// Rows that were referred to went, or changed.
     Parent(Arc<Change>, Reference),
     /// As [`Self::Parent`] after its action was done: nothing may refer to them now.
@@ -105,6 +135,7 @@ impl StatementWrites {
         self.push(&mut tasks, changes);
         while let Some(task) = tasks.pop() {
             match task {
+                Task::Key(change, at) => self.check_deferrable_key(&change, at)?,
                 Task::Parent(change, reference) => {
                     let (changes, after) = self.act(&change, &reference).await?;
                     if after {
@@ -126,7 +157,7 @@ impl StatementWrites {
     fn push(&self, tasks: &mut Vec<Task>, changes: Vec<Change>) {
         for change in changes.into_iter().rev() {
             let change = Arc::new(change);
-            let mut own = Vec::new();
+            let mut own = deferrable_keys(&change);
             if change.old.is_some() {
                 let parents = Reference::to_parent(&self.catalog, change.relation.oid);
                 own.extend(parents.into_iter().map(|key| Task::Parent(Arc::clone(&change), key)));
@@ -139,10 +170,47 @@ impl StatementWrites {
         }
     }
 
+    /// A deferrable PRIMARY KEY or UNIQUE constraint: checked now, after the statement, or put off.
+    fn check_deferrable_key(&self, change: &Change, at: usize) -> Result<(), PgError> {
+        let table = change.relation.table();
+        let Some(constraint) = table.and_then(|table| table.constraints.get(at)) else {
+            return Ok(());
+        };
+        let (Some(key), Some(new)) = (unique_key(constraint), &change.new) else { return Ok(()) };
+        let rows = changed_keys(new, change.old.as_ref(), key.columns)?;
+        let version = self.version(&change.relation)?;
+        if self.writes.lock().deferral.waits(constraint) {
+            // Only what is violated now has to be looked at again.
+            if check_key(&self.catalog, &change.relation, key, &version, new, rows.clone()).is_err()
+            {
+                let (table, constraint) = (change.relation.oid, constraint.oid);
+                self.put_off(Pending::Key { table, constraint, rows: change.ids(&rows) });
+            }
+            return Ok(());
+        }
+        check_key(&self.catalog, &change.relation, key, &version, new, rows)
+    }
+
+    /// The OID of a foreign key that waits for COMMIT.
+    fn waiting_constraint(&self, reference: &Reference) -> Option<Oid> {
+        let constraint = reference.constraint()?;
+        self.writes.lock().deferral.waits(constraint).then_some(constraint.oid)
+    }
+
+    fn put_off(&self, pending: Pending) {
+        self.writes.lock().deferral.put_off(pending);
+    }
+
     fn check_child(&self, change: &Change, reference: &Reference) -> Result<(), PgError> {
         let (Some(new), Some(key)) = (&change.new, reference.key()) else { return Ok(()) };
         let rows = changed_keys(new, change.old.as_ref(), key.columns)?;
         if rows.is_empty() {
+            return Ok(());
+        }
+        if let Some(constraint) = self.waiting_constraint(reference) {
+            let rows = change.ids(&rows);
+            let table = change.relation.oid;
+            self.put_off(Pending::Child { table, constraint, rows });
             return Ok(());
         }
         check_references(&self.catalog, &self.view(), reference, new, &rows)
@@ -178,6 +246,10 @@ impl StatementWrites {
         let Some((old, rows)) = gone(change, reference)? else { return Ok((Vec::new(), false)) };
         let action = if change.new.is_some() { key.on_update } else { key.on_delete };
         match action {
+            ForeignKeyAction::NoAction if self.waiting_constraint(reference).is_some() => {
+                self.put_off_parent(change, reference, old, &rows)?;
+                Ok((Vec::new(), false))
+            }
             ForeignKeyAction::NoAction | ForeignKeyAction::Restrict => {
                 let replaceable = action == ForeignKeyAction::NoAction;
                 self.check_not_referred(change, reference, old, &rows, replaceable)?;
@@ -197,6 +269,24 @@ impl StatementWrites {
                 Ok((changes, action == ForeignKeyAction::SetDefault))
             }
         }
+    }
+
+    fn put_off_parent(
+        &self,
+        change: &Change,
+        reference: &Reference,
+        old: &RecordBatch,
+        rows: &[usize],
+    ) -> Result<(), PgError> {
+        let Some(constraint) = reference.constraint() else { return Ok(()) };
+        let rows = UInt32Array::from_iter_values(rows.iter().map(|row| *row as u32));
+        self.put_off(Pending::Parent {
+            table: change.relation.oid,
+            child: reference.child.oid,
+            constraint: constraint.oid,
+            old: take_record_batch(old, &rows)?,
+        });
+        Ok(())
     }
 
     /// Rows that refer to some rows of `old`, each with the row of `old` it refers to.
@@ -241,6 +331,12 @@ impl StatementWrites {
         let rows = rows_by_id(&*self.version(child)?, &ids)?;
         let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
         for (column, referenced) in key.columns.iter().zip(key.referenced_columns) {
+            if change.new.is_none()
+                && !key.delete_columns.is_empty()
+                && !key.delete_columns.contains(column)
+            {
+                continue;
+            }
             let Some(slot) = columns.get_mut(*column) else { continue };
             *slot = match (action, &change.new) {
                 (ForeignKeyAction::Cascade, Some(new)) => {
@@ -266,6 +362,19 @@ impl StatementWrites {
         let rows = self.check.with_generated(child, rows)?;
         self.update_rows(child, &ids, vec![rows]).await
     }
+}
+
+/// Tasks for the deferrable keys of a change.
+fn deferrable_keys(change: &Arc<Change>) -> Vec<Task> {
+    let Some(table) = change.relation.table().filter(|_| change.new.is_some()) else {
+        return Vec::new();
+    };
+    let keys = table
+        .constraints
+        .iter()
+        .enumerate()
+        .filter(|(_, constraint)| unique_key(constraint).is_some_and(|key| key.is_deferrable));
+    keys.map(|(at, _)| Task::Key(Arc::clone(change), at)).collect()
 }
 
 /// Rows of a change that are not there any more under the key that `reference` refers by.

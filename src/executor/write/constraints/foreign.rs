@@ -27,6 +27,10 @@ pub(super) struct ForeignKey<'a> {
     pub(super) referenced_columns: &'a [usize],
     pub(super) on_update: ForeignKeyAction,
     pub(super) on_delete: ForeignKeyAction,
+    /// What ON DELETE SET NULL and SET DEFAULT set; all of `columns` if there are none.
+    pub(super) delete_columns: &'a [usize],
+    /// Whether all of a row's columns must be null where one is.
+    pub(super) match_full: bool,
 }
 
 impl<'a> ForeignKey<'a> {
@@ -39,7 +43,8 @@ impl<'a> ForeignKey<'a> {
                 referenced_columns,
                 on_update,
                 on_delete,
-                ..
+                delete_columns,
+                match_full,
             } => Some(Self {
                 name: &constraint.name,
                 columns,
@@ -47,6 +52,8 @@ impl<'a> ForeignKey<'a> {
                 referenced_columns,
                 on_update: *on_update,
                 on_delete: *on_delete,
+                delete_columns,
+                match_full: *match_full,
             }),
             ConstraintKind::PrimaryKey { .. }
             | ConstraintKind::Unique { .. }
@@ -65,7 +72,19 @@ pub(super) struct Reference {
 impl Reference {
     /// The foreign key.
     pub(super) fn key(&self) -> Option<ForeignKey<'_>> {
-        ForeignKey::of(self.child.table()?.constraints.get(self.at)?)
+        ForeignKey::of(self.constraint()?)
+    }
+
+    /// The foreign key's constraint.
+    pub(super) fn constraint(&self) -> Option<&Constraint> {
+        self.child.table()?.constraints.get(self.at)
+    }
+
+    /// The foreign key of a table with this OID.
+    pub(super) fn find(child: &Arc<Relation>, constraint: Oid) -> Option<Self> {
+        let constraints = &child.table()?.constraints;
+        let at = constraints.iter().position(|known| known.oid == constraint)?;
+        Some(Self { child: Arc::clone(child), at })
     }
 
     /// The foreign keys of a table, in the order of their making.
@@ -206,6 +225,10 @@ pub(super) fn check_references(
     let keys = ForeignKeys::new(batch, key.columns, parent_table, key.referenced_columns)?;
     for row in rows.iter().copied() {
         let is_there = match keys.get(row) {
+            Looked::Null if key.match_full && !is_null(batch, key.columns, row) => {
+                let detail = "MATCH FULL does not allow mixing of null and nonnull key values.";
+                return Err(dangling(catalog, &reference.child, key.name).detail(detail));
+            }
             Looked::Null => true,
             Looked::Never => false,
             Looked::Key(value) => !version.find_key(key.referenced_columns, value)?.is_empty(),
@@ -220,6 +243,13 @@ pub(super) fn check_references(
         }
     }
     Ok(())
+}
+
+/// Whether all of these columns are null.
+fn is_null(batch: &RecordBatch, columns: &[usize], row: usize) -> bool {
+    columns
+        .iter()
+        .all(|column| batch.column(*column).logical_nulls().is_some_and(|nulls| nulls.is_null(row)))
 }
 
 fn dangling(catalog: &Catalog, child: &Relation, constraint: &str) -> PgError {

@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 
 use super::rows::value_text;
 use super::violation;
-use crate::catalog::{Catalog, Constraint, ConstraintKind, Relation, Table};
+use crate::catalog::{Catalog, Constraint, ConstraintKind, ConstraintTiming, Relation, Table};
 use crate::error::{PgError, SqlState};
 use crate::storage::{EncodedKeys, TableVersion};
 use crate::types::Oid;
@@ -21,6 +21,8 @@ pub(super) struct UniqueKey<'a> {
     pub(super) columns: &'a [usize],
     /// Whether null counts as a value.
     pub(super) nulls_not_distinct: bool,
+    /// Whether it may be violated until the end of the statement, or of the transaction.
+    pub(super) is_deferrable: bool,
 }
 
 /// The keys of a table, in the order of their making.
@@ -28,10 +30,12 @@ pub(super) fn unique_keys(table: &Table) -> impl Iterator<Item = UniqueKey<'_>> 
     table.constraints.iter().filter_map(unique_key)
 }
 
-fn unique_key(constraint: &Constraint) -> Option<UniqueKey<'_>> {
-    let columns = match &constraint.kind {
-        ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. } => {
-            columns
+/// The key of a constraint, if it is PRIMARY KEY or UNIQUE.
+pub(super) fn unique_key(constraint: &Constraint) -> Option<UniqueKey<'_>> {
+    let (columns, nulls_not_distinct) = match &constraint.kind {
+        ConstraintKind::PrimaryKey { columns, .. } => (columns, false),
+        ConstraintKind::Unique { columns, nulls_not_distinct, .. } => {
+            (columns, *nulls_not_distinct)
         }
         ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => return None,
     };
@@ -39,7 +43,8 @@ fn unique_key(constraint: &Constraint) -> Option<UniqueKey<'_>> {
         oid: constraint.oid,
         name: &constraint.name,
         columns,
-        nulls_not_distinct: false,
+        nulls_not_distinct,
+        is_deferrable: constraint.timing != ConstraintTiming::NotDeferrable,
     })
 }
 
@@ -100,7 +105,7 @@ pub(super) fn changed_keys(
     Ok(rows.filter(|row| old.encoded(*row) != new.encoded(*row)).collect())
 }
 
-/// Checks the keys of rows that were written to `version`.
+/// Checks the keys of rows that were written to `version`, less those that may wait.
 ///
 /// # Errors
 /// `23505` naming the first key that is there twice.
@@ -112,7 +117,7 @@ pub(super) fn check_unique(
     old: Option<&RecordBatch>,
 ) -> Result<(), PgError> {
     let Some(table) = relation.table() else { return Ok(()) };
-    for key in unique_keys(table) {
+    for key in unique_keys(table).filter(|key| !key.is_deferrable) {
         let rows = changed_keys(new, old, key.columns)?;
         if !rows.is_empty() {
             check_key(catalog, relation, key, version, new, rows)?;
@@ -122,7 +127,10 @@ pub(super) fn check_unique(
 }
 
 /// Checks one key of some rows.
-fn check_key(
+///
+/// # Errors
+/// As [`check_unique`].
+pub(super) fn check_key(
     catalog: &Catalog,
     relation: &Relation,
     key: UniqueKey<'_>,

@@ -11,6 +11,7 @@
 
 mod actions;
 mod conflict;
+mod deferred;
 mod foreign;
 mod keys;
 mod rows;
@@ -23,6 +24,7 @@ use crate::error::{PgError, SqlState};
 
 pub(super) use actions::Change;
 pub use conflict::{ConflictSearch, Conflicts, second_update};
+pub(super) use deferred::Deferral;
 pub(super) use foreign::ForeignKeys;
 pub use keys::{check_key_is_unique, check_key_type};
 pub(super) use rows::{admit_rows, rows_by_id};

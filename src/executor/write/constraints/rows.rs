@@ -159,6 +159,17 @@ pub(in crate::executor::write) fn rows_by_id(
     Ok(version.rows_at(&positions)?)
 }
 
+/// Those of the rows with these ids that are there.
+pub(super) fn live_rows(version: &TableVersion, ids: &[RowId]) -> Result<RecordBatch, PgError> {
+    let positions: Vec<u64> = ids
+        .iter()
+        .filter_map(|id| version.find_row(*id))
+        .filter(|(chunk, offset)| version.chunks()[*chunk].is_live(*offset))
+        .map(|place| position(version, place))
+        .collect();
+    Ok(version.rows_at(&positions)?)
+}
+
 /// Chunk and offset as a position.
 pub(super) fn position(version: &TableVersion, (chunk, offset): (usize, usize)) -> u64 {
     version.chunk_starts().get(chunk).copied().unwrap_or(0) + offset as u64

@@ -8,7 +8,7 @@ use super::super::Writes;
 use super::RowCheck;
 use super::foreign::{Reference, check_not_referred, check_references};
 use super::keys::check_unique;
-use super::rows::{admit_rows, position, rows_by_id};
+use super::rows::{admit_rows, live_rows, rows_by_id};
 use crate::catalog::{Catalog, Relation};
 use crate::error::PgError;
 use crate::storage::StoreSnapshot;
@@ -62,14 +62,9 @@ pub fn check_changed(
         let Some(relation) = catalog.relation(table) else { continue };
         let Some(version) = writes.view().table(table) else { continue };
         // Only rows that are still there: a transaction may have deleted what it inserted.
-        let live: Vec<u64> = changes
-            .written()
-            .into_iter()
-            .filter_map(|id| version.find_row(id))
-            .filter(|(chunk, offset)| version.chunks()[*chunk].is_live(*offset))
-            .map(|place| position(version, place))
-            .collect();
-        let rows = admit_rows(catalog, relation, vec![version.rows_at(&live)?], check)?;
+        let written: Vec<RowId> = changes.written().into_iter().collect();
+        let rows = vec![live_rows(version, &written)?];
+        let rows = admit_rows(catalog, relation, rows, check)?;
         check_keys(catalog, writes.view(), relation, &rows)?;
         let Some(before) = before.table(table) else { continue };
         let touched: Vec<RowId> = changes.touched().collect();

@@ -723,6 +723,8 @@ fn foreign_key(
             referenced_columns,
             on_update: _,
             on_delete: _,
+            delete_columns: _,
+            match_full: _,
         } = &constraint.kind
         {
             if *referenced != vertex {

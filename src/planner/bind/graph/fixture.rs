@@ -66,6 +66,8 @@ fn foreign_key(column: usize, referenced: u32) -> ConstraintKind {
         referenced_columns: vec![0],
         on_update: ForeignKeyAction::NoAction,
         on_delete: ForeignKeyAction::NoAction,
+        delete_columns: Vec::new(),
+        match_full: false,
     }
 }
 

@@ -2,16 +2,18 @@
 
 mod assign;
 mod conflict;
+mod merge;
 mod returning;
+mod with;
 
 use std::sync::Arc;
 
-use datafusion::common::{Column as PlanColumn, TableReference};
+use datafusion::common::{Column as PlanColumn, DFSchema, TableReference};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder};
 use sqlparser::ast::{
-    Assignment, Delete, Expr as SqlExpr, FromTable, Ident, Insert, ObjectName, ObjectNamePart,
-    Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableObject, TableWithJoins,
-    Update, UpdateTableFromKind,
+    Assignment, Delete, Expr as SqlExpr, FromTable, Ident, Insert, Merge, ObjectName,
+    ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableFactor,
+    TableObject, TableWithJoins, Update, UpdateTableFromKind,
 };
 
 use super::column_value::{
@@ -31,16 +33,74 @@ use crate::planner::source::ROW_ID;
 pub use assign::bind_default;
 use assign::type_parameter;
 use returning::returning_plan;
+pub use with::{bind_with, has_writes};
 
-/// Binds INSERT.
+/// A statement that writes rows.
+#[derive(Debug, Clone, Copy)]
+pub enum Dml<'a> {
+    /// INSERT
+    Insert(&'a Insert),
+    /// UPDATE
+    Update(&'a Update),
+    /// DELETE
+    Delete(&'a Delete),
+    /// MERGE
+    Merge(&'a Merge),
+}
+
+impl<'a> Dml<'a> {
+    /// The statement, if it is one of these.
+    pub fn of(statement: &'a Statement) -> Option<Self> {
+        match statement {
+            Statement::Insert(insert) => Some(Self::Insert(insert)),
+            Statement::Update(update) => Some(Self::Update(update)),
+            Statement::Delete(delete) => Some(Self::Delete(delete)),
+            Statement::Merge(merge) => Some(Self::Merge(merge)),
+            _ => None,
+        }
+    }
+
+    fn kind(self) -> PlanKind {
+        match self {
+            Self::Insert(insert) => PlanKind::Insert { returning: insert.returning.is_some() },
+            Self::Update(update) => PlanKind::Update { returning: update.returning.is_some() },
+            Self::Delete(delete) => PlanKind::Delete { returning: delete.returning.is_some() },
+            Self::Merge(_) => PlanKind::Merge,
+        }
+    }
+
+    fn plan(
+        self,
+        context: &BindContext,
+        graphs: &Arc<[GraphTable]>,
+    ) -> Result<LogicalPlan, PgError> {
+        match self {
+            Self::Insert(insert) => insert_plan(context, insert, graphs),
+            Self::Update(update) => update_plan(context, update, graphs),
+            Self::Delete(delete) => delete_plan(context, delete, graphs),
+            Self::Merge(merge) => merge::merge_plan(context, merge, graphs),
+        }
+    }
+}
+
+/// Binds a statement that writes rows.
 ///
 /// # Errors
-/// As PostgreSQL's; `0A000` for ON CONFLICT and other forms that are not carried out.
-pub fn bind_insert(
+/// As PostgreSQL's.
+pub fn bind_write(
+    context: &BindContext,
+    statement: Dml<'_>,
+    graphs: &Arc<[GraphTable]>,
+) -> Result<BoundPlan, PgError> {
+    let (plan, parameters) = with_parameters(context, |context| statement.plan(context, graphs))?;
+    finish(plan, statement.kind(), parameters)
+}
+
+fn insert_plan(
     context: &BindContext,
     insert: &Insert,
     graphs: &Arc<[GraphTable]>,
-) -> Result<BoundPlan, PgError> {
+) -> Result<LogicalPlan, PgError> {
     check_insert(insert)?;
     let TableObject::TableName(name) = &insert.table else {
         return Err(PgError::unsupported(
@@ -55,37 +115,29 @@ pub fn bind_insert(
         .table_alias
         .as_ref()
         .map_or_else(|| relation.name.clone(), |alias| fold(&alias.alias));
-    let returning = insert.returning.as_deref();
-    let (plan, parameters) = with_parameters(context, |context| {
-        let source = match &insert.source {
-            Some(query) => insert_source(context, query, (&table, &columns), overriding, graphs)?,
-            None => LogicalPlanBuilder::empty(true).build()?,
-        };
-        let width = insert.source.as_ref().map_or(0, |_| source.schema().fields().len());
-        check_width(width, columns.len(), insert.columns.is_empty())?;
-        let columns = &columns[..width];
-        let given = given_columns(&table, columns, insert.source.as_deref(), overriding)?;
-        let given: Vec<(usize, bool)> = columns.iter().copied().zip(given).collect();
-        let rows = insert_rows(context, source, &table, &given)?;
-        let rows = with_generated(context, rows, &table, 0)?;
-        let write = match &insert.on {
-            None => write(&relation, WriteKind::Insert, rows, 0, &alias)?,
-            Some(on) => conflict::on_conflict(context, &relation, &alias, on, rows)?,
-        };
-        returning_plan(context, write, returning, &alias)
-    })?;
-    finish(plan, PlanKind::Insert { returning: returning.is_some() }, parameters)
+    let source = match &insert.source {
+        Some(query) => insert_source(context, query, (&table, &columns), overriding, graphs)?,
+        None => LogicalPlanBuilder::empty(true).build()?,
+    };
+    let width = insert.source.as_ref().map_or(0, |_| source.schema().fields().len());
+    check_width(width, columns.len(), insert.columns.is_empty())?;
+    let columns = &columns[..width];
+    let given = given_columns(&table, columns, insert.source.as_deref(), overriding)?;
+    let given: Vec<(usize, bool)> = columns.iter().copied().zip(given).collect();
+    let rows = insert_rows(context, source, &table, &given)?;
+    let rows = with_generated(context, rows, &table, 0)?;
+    let write = match &insert.on {
+        None => write(&relation, WriteKind::Insert, rows, 0, &alias)?,
+        Some(on) => conflict::on_conflict(context, &relation, &alias, on, rows)?,
+    };
+    returning_plan(context, write, insert.returning.as_deref(), &alias)
 }
 
-/// Binds UPDATE.
-///
-/// # Errors
-/// As PostgreSQL's.
-pub fn bind_update(
+fn update_plan(
     context: &BindContext,
     update: &Update,
     graphs: &Arc<[GraphTable]>,
-) -> Result<BoundPlan, PgError> {
+) -> Result<LogicalPlan, PgError> {
     if update.or.is_some()
         || !update.order_by.is_empty()
         || update.limit.is_some()
@@ -101,26 +153,18 @@ pub fn bind_update(
         None => &[][..],
         Some(UpdateTableFromKind::AfterSet(from) | UpdateTableFromKind::BeforeSet(from)) => from,
     };
-    let returning = update.returning.as_deref();
-    let (plan, parameters) = with_parameters(context, |context| {
-        let rows = target.scan(context, from, update.selection.as_ref(), graphs)?;
-        let (plan, assigned) = target.assign(context, rows, &update.assignments)?;
-        let kind = WriteKind::Update { assigned };
-        let write = write(&target.relation, kind, plan.plan, plan.carried, &target.alias)?;
-        returning_plan(context, write, returning, &target.alias)
-    })?;
-    finish(plan, PlanKind::Update { returning: returning.is_some() }, parameters)
+    let rows = target.scan(context, from, update.selection.as_ref(), graphs)?;
+    let (plan, assigned) = target.assign(context, rows, &update.assignments)?;
+    let kind = WriteKind::Update { assigned };
+    let write = write(&target.relation, kind, plan.plan, plan.carried, &target.alias)?;
+    returning_plan(context, write, update.returning.as_deref(), &target.alias)
 }
 
-/// Binds DELETE.
-///
-/// # Errors
-/// As PostgreSQL's.
-pub fn bind_delete(
+fn delete_plan(
     context: &BindContext,
     delete: &Delete,
     graphs: &Arc<[GraphTable]>,
-) -> Result<BoundPlan, PgError> {
+) -> Result<LogicalPlan, PgError> {
     if !delete.tables.is_empty()
         || !delete.order_by.is_empty()
         || delete.limit.is_some()
@@ -140,15 +184,10 @@ pub fn bind_delete(
     }
     let target = Target::new(context, relation)?;
     let using = delete.using.as_deref().unwrap_or_default();
-    let returning = delete.returning.as_deref();
-    let (plan, parameters) = with_parameters(context, |context| {
-        let rows = target.scan(context, using, delete.selection.as_ref(), graphs)?;
-        let plan = target.keep(rows)?;
-        let write =
-            write(&target.relation, WriteKind::Delete, plan.plan, plan.carried, &target.alias)?;
-        returning_plan(context, write, returning, &target.alias)
-    })?;
-    finish(plan, PlanKind::Delete { returning: returning.is_some() }, parameters)
+    let rows = target.scan(context, using, delete.selection.as_ref(), graphs)?;
+    let plan = target.keep(rows)?;
+    let write = write(&target.relation, WriteKind::Delete, plan.plan, plan.carried, &target.alias)?;
+    returning_plan(context, write, delete.returning.as_deref(), &target.alias)
 }
 
 fn finish(
@@ -402,26 +441,7 @@ impl Target {
         selection: Option<&SqlExpr>,
         graphs: &Arc<[GraphTable]>,
     ) -> Result<LogicalPlan, PgError> {
-        let target = TableWithJoins {
-            relation: TableFactor::Table {
-                name: self.name.clone(),
-                alias: Some(TableAlias {
-                    explicit: true,
-                    name: Ident::with_quote('"', &self.alias),
-                    columns: Vec::new(),
-                    at: None,
-                }),
-                args: None,
-                with_hints: Vec::new(),
-                version: None,
-                with_ordinality: false,
-                partitions: Vec::new(),
-                json_path: None,
-                sample: None,
-                index_hints: Vec::new(),
-            },
-            joins: Vec::new(),
-        };
+        let target = TableWithJoins { relation: self.factor(), joins: Vec::new() };
         let mut query = wildcard_query()?;
         if let SetExpr::Select(select) = query.body.as_mut() {
             let select: &mut Select = select;
@@ -431,9 +451,30 @@ impl Target {
         plan_query(context, &query, graphs)
     }
 
+    /// The target in FROM, with row ids.
+    fn factor(&self) -> TableFactor {
+        TableFactor::Table {
+            name: self.name.clone(),
+            alias: Some(TableAlias {
+                explicit: true,
+                name: Ident::with_quote('"', &self.alias),
+                columns: Vec::new(),
+                at: None,
+            }),
+            args: None,
+            with_hints: Vec::new(),
+            version: None,
+            with_ordinality: false,
+            partitions: Vec::new(),
+            json_path: None,
+            sample: None,
+            index_hints: Vec::new(),
+        }
+    }
+
     /// Splits the scan's columns: those of the other tables, then row id and target columns.
-    fn split(&self, rows: &LogicalPlan) -> (Vec<PlanColumn>, PlanColumn, Vec<PlanColumn>) {
-        let mut columns = rows.schema().columns();
+    fn split(&self, rows: &DFSchema) -> (Vec<PlanColumn>, PlanColumn, Vec<PlanColumn>) {
+        let mut columns = rows.columns();
         let own = columns.split_off(columns.len() - self.table.columns.len() - 1);
         let mut own = own.into_iter();
         let table: Vec<_> = own.by_ref().take(self.table.columns.len()).collect();
@@ -442,7 +483,7 @@ impl Target {
     }
 
     fn keep(&self, rows: LogicalPlan) -> Result<Rows, PgError> {
-        let (others, row_id, table) = self.split(&rows);
+        let (others, row_id, table) = self.split(rows.schema());
         let carried = others.len();
         let exprs = others.into_iter().chain([row_id]).chain(table).map(Expr::Column);
         Ok(Rows { plan: LogicalPlanBuilder::from(rows).project(exprs)?.build()?, carried })
@@ -457,7 +498,7 @@ impl Target {
     ) -> Result<(Rows, Vec<usize>), PgError> {
         let values = assign::assignments(&self.relation, &self.table, assignments)?;
         let schema = Arc::clone(rows.schema());
-        let (others, row_id, table) = self.split(&rows);
+        let (others, row_id, table) = self.split(rows.schema());
         let carried = others.len();
         let mut exprs: Vec<Expr> = others.into_iter().chain([row_id]).map(Expr::Column).collect();
         for (at, old) in table.into_iter().enumerate() {

@@ -21,7 +21,7 @@ mod rewrite;
 pub mod stored;
 mod types;
 
-pub use dml::{bind_default, bind_delete, bind_insert, bind_update, target as write_target};
+pub use dml::{Dml, bind_default, bind_with, bind_write, has_writes, target as write_target};
 pub use locking::LockingQuery;
 pub use names::{fold, qualified_name};
 pub use query::{bind_explain, bind_expression, bind_query, plan_query};

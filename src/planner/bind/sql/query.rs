@@ -123,7 +123,11 @@ pub(super) fn planner_context(context: &BindContext) -> PlannerContext {
         .iter()
         .map(|ty| ty.as_ref().map(|ty| Arc::new(ty.field("", true))))
         .collect();
-    PlannerContext::new().with_prepare_param_data_types(types)
+    let mut planner = PlannerContext::new().with_prepare_param_data_types(types);
+    for (name, plan) in &context.ctes {
+        planner.insert_cte(name.as_str(), plan.clone());
+    }
+    planner
 }
 
 /// Binds twice when the first time leaves parameter types open that its plan then tells.

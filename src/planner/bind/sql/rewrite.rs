@@ -76,6 +76,14 @@ impl VisitorMut for Rewriter {
         if let Some(values) = values_mut(query) {
             values.rows.iter_mut().flat_map(|row| &mut row.content).for_each(type_integer);
         }
+        if let SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) =
+            query.body.as_ref()
+        {
+            return ControlFlow::Break(PgError::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "WITH clause containing a data-modifying statement must be at the top level",
+            ));
+        }
         flow(check_query(query))
     }
 

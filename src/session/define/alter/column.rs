@@ -341,8 +341,15 @@ fn without_column(
                 return None;
             }
         }
-        ConstraintKind::ForeignKey { columns, referenced, referenced_columns, .. } => {
+        ConstraintKind::ForeignKey {
+            columns,
+            referenced,
+            referenced_columns,
+            delete_columns,
+            ..
+        } => {
             *columns = without(columns, at)?;
+            *delete_columns = without(delete_columns, at)?;
             if *referenced == own {
                 *referenced_columns = without(referenced_columns, at)?;
             }

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use datafusion::common::DFSchema;
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, CreateTable, CreateTableOptions, Expr, Ident, IndexColumn,
-    NullsDistinctOption, ReferentialAction, TableConstraint,
+    ColumnDef, ColumnOption, ConstraintCharacteristics, ConstraintReferenceMatchKind, CreateTable,
+    CreateTableOptions, DeferrableInitial, Expr, Ident, IndexColumn, NullsDistinctOption,
+    ReferentialAction, TableConstraint,
 };
 
 use super::sequence::{self, NewSequence};
 use super::{DdlCommand, NewTable, generated, place, skipping, storage_options};
 use crate::catalog::{
-    Column, ColumnDefault, ConstraintKind, ForeignKeyAction, OnCommit, Persistence, Relation,
-    RelationKind, Table,
+    Column, ColumnDefault, Constraint, ConstraintKind, ConstraintTiming, ForeignKeyAction,
+    OnCommit, Persistence, Relation, RelationKind, Table,
 };
 use crate::error::{PgError, SqlState};
+use crate::parser::SET_COLUMNS;
 use crate::parser::pgq::GraphTable;
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
@@ -43,14 +45,16 @@ pub struct NewConstraint {
     pub name: Option<String>,
     /// What it demands.
     pub kind: NewConstraintKind,
+    /// When it is checked.
+    pub timing: ConstraintTiming,
     /// NOT VALID: rows that are there already are not looked at.
     pub not_valid: bool,
 }
 
 impl NewConstraint {
     /// A constraint for all rows.
-    pub fn new(name: Option<String>, kind: NewConstraintKind) -> Self {
-        Self { name, kind, not_valid: false }
+    pub fn new(name: Option<String>, kind: NewConstraintKind, timing: ConstraintTiming) -> Self {
+        Self { name, kind, timing, not_valid: false }
     }
 }
 
@@ -92,6 +96,10 @@ pub enum NewConstraintKind {
         on_update: ForeignKeyAction,
         /// ON DELETE
         on_delete: ForeignKeyAction,
+        /// The columns that ON DELETE SET NULL and SET DEFAULT set; all if there are none.
+        delete_columns: Vec<String>,
+        /// MATCH FULL
+        match_full: bool,
     },
 }
 
@@ -322,29 +330,31 @@ fn column_option(
             new.column.default = Some(ColumnDefault::Expression(text));
         }
         ColumnOption::PrimaryKey(key) => {
-            refuse_characteristics(key.characteristics.is_some())?;
             new.column.not_null = true;
             let kind = NewConstraintKind::PrimaryKey(vec![name]);
-            new.constraints.push(NewConstraint::new(given, kind));
+            let timing = timing(key.characteristics.as_ref())?;
+            new.constraints.push(NewConstraint::new(given, kind, timing));
         }
         ColumnOption::Unique(key) => {
-            refuse_characteristics(key.characteristics.is_some())?;
             let nulls_not_distinct = nulls_not_distinct(key.nulls_distinct);
             let kind = NewConstraintKind::Unique { columns: vec![name], nulls_not_distinct };
-            new.constraints.push(NewConstraint::new(given, kind));
+            let timing = timing(key.characteristics.as_ref())?;
+            new.constraints.push(NewConstraint::new(given, kind, timing));
         }
         ColumnOption::Check(check) => {
             let condition = stored_expression(context, &check.expr, Some(table))?;
             let kind = NewConstraintKind::Check { condition, column: Some(name) };
             let name = given.or(check.name.as_ref().map(fold));
-            new.constraints.push(NewConstraint::new(name, kind));
+            let timing = ConstraintTiming::NotDeferrable;
+            new.constraints.push(NewConstraint::new(name, kind, timing));
         }
         ColumnOption::ForeignKey(key) => {
             let mut foreign = foreign_key(context, key, Some(table))?;
             if let NewConstraintKind::ForeignKey { columns, .. } = &mut foreign {
                 *columns = vec![name];
             }
-            new.constraints.push(NewConstraint::new(given, foreign));
+            let timing = timing(key.characteristics.as_ref())?;
+            new.constraints.push(NewConstraint::new(given, foreign, timing));
         }
         ColumnOption::Generated { generation_expr: Some(expr), .. } => {
             refuse_second_value(new, table, "generation expression")?;
@@ -435,14 +445,33 @@ pub(super) fn check_default(
     })
 }
 
-fn refuse_characteristics(given: bool) -> Result<(), PgError> {
-    if given {
+/// When a constraint is checked.
+///
+/// # Errors
+/// `42601` for a constraint that is deferred and not deferrable, `0A000` for NOT ENFORCED.
+pub(super) fn timing(
+    given: Option<&ConstraintCharacteristics>,
+) -> Result<ConstraintTiming, PgError> {
+    let Some(ConstraintCharacteristics { deferrable, initially, enforced }) = given else {
+        return Ok(ConstraintTiming::NotDeferrable);
+    };
+    if *enforced == Some(false) {
         return Err(PgError::unsupported(
-            "DEFERRABLE constraints are not supported yet",
-            "See docs/compat.md.",
+            "NOT ENFORCED is not supported",
+            "Leave the constraint out.",
         ));
     }
-    Ok(())
+    let deferred = *initially == Some(DeferrableInitial::Deferred);
+    match deferrable {
+        Some(false) if deferred => Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            "constraint declared INITIALLY DEFERRED must be DEFERRABLE",
+        )),
+        Some(false) => Ok(ConstraintTiming::NotDeferrable),
+        None | Some(true) if deferred => Ok(ConstraintTiming::InitiallyDeferred),
+        Some(true) => Ok(ConstraintTiming::InitiallyImmediate),
+        None => Ok(ConstraintTiming::NotDeferrable),
+    }
 }
 
 fn nulls_not_distinct(nulls: NullsDistinctOption) -> bool {
@@ -478,13 +507,18 @@ pub(super) fn constraint(
             })
             .collect()
     };
+    let characteristics = match definition {
+        TableConstraint::PrimaryKey(key) => key.characteristics.as_ref(),
+        TableConstraint::Unique(key) => key.characteristics.as_ref(),
+        TableConstraint::ForeignKey(key) => key.characteristics.as_ref(),
+        _ => None,
+    };
+    let timing = timing(characteristics)?;
     let (name, kind) = match definition {
         TableConstraint::PrimaryKey(key) => {
-            refuse_characteristics(key.characteristics.is_some())?;
             (key.name.as_ref(), NewConstraintKind::PrimaryKey(index_columns(&key.columns)?))
         }
         TableConstraint::Unique(key) => {
-            refuse_characteristics(key.characteristics.is_some())?;
             let columns = index_columns(&key.columns)?;
             let nulls_not_distinct = nulls_not_distinct(key.nulls_distinct);
             (key.name.as_ref(), NewConstraintKind::Unique { columns, nulls_not_distinct })
@@ -506,7 +540,6 @@ pub(super) fn constraint(
         }
         TableConstraint::ForeignKey(key) => (key.name.as_ref(), foreign_key(context, key, table)?),
         TableConstraint::PrimaryKeyUsingIndex(key) | TableConstraint::UniqueUsingIndex(key) => {
-            refuse_characteristics(key.characteristics.is_some())?;
             let index = super::index::of_table(relation, &key.index_name).map_err(|_| {
                 PgError::new(
                     SqlState::UNDEFINED_OBJECT,
@@ -523,7 +556,7 @@ pub(super) fn constraint(
             ));
         }
     };
-    Ok(NewConstraint::new(name.map(fold), kind))
+    Ok(NewConstraint::new(name.map(fold), kind, timing))
 }
 
 fn action(action: Option<&ReferentialAction>) -> ForeignKeyAction {
@@ -541,12 +574,20 @@ fn foreign_key(
     key: &sqlparser::ast::ForeignKeyConstraint,
     table: Option<&str>,
 ) -> Result<NewConstraintKind, PgError> {
-    refuse_characteristics(key.characteristics.is_some())?;
-    if let Some(kind) = &key.match_kind
-        && kind.to_string() != "MATCH SIMPLE"
-    {
-        return Err(PgError::unsupported(format!("{kind} is not supported"), "Use MATCH SIMPLE."));
-    }
+    let match_full = match &key.match_kind {
+        None | Some(ConstraintReferenceMatchKind::Simple) => false,
+        Some(ConstraintReferenceMatchKind::Full) => true,
+        Some(ConstraintReferenceMatchKind::Partial) => {
+            return Err(PgError::unsupported(
+                "MATCH PARTIAL not yet implemented",
+                "Use MATCH SIMPLE or MATCH FULL.",
+            ));
+        }
+    };
+    // Where the parser puts the columns of `ON DELETE SET NULL (…)`.
+    let delete_columns = key.index_name.as_ref().map_or_else(Vec::new, |names| {
+        names.value.split(SET_COLUMNS).skip(1).map(str::to_owned).collect()
+    });
     let name = qualified_name(&key.foreign_table)?;
     let own = name.schema.is_none() && Some(name.name.as_str()) == table;
     let names = |idents: &[Ident]| idents.iter().map(fold).collect::<Vec<_>>();
@@ -578,6 +619,8 @@ fn foreign_key(
         referenced_columns,
         on_update: action(key.on_update.as_ref()),
         on_delete: action(key.on_delete.as_ref()),
+        delete_columns,
+        match_full,
     })
 }
 
@@ -597,16 +640,24 @@ fn check_referenced(table: &Table, name: &str, columns: &[String]) -> Result<(),
         })?);
     }
     positions.sort_unstable();
-    let is_key = table.constraints.iter().any(|constraint| match &constraint.kind {
+    let is_key = |constraint: &&Constraint| match &constraint.kind {
         ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. } => {
             let mut key = columns.clone();
             key.sort_unstable();
             key == positions
         }
         ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => false,
-    });
-    if is_key {
+    };
+    let mut keys = table.constraints.iter().filter(is_key).peekable();
+    let is_deferrable = keys.peek().is_some();
+    if keys.any(|key| key.timing == ConstraintTiming::NotDeferrable) {
         return Ok(());
+    }
+    if is_deferrable {
+        return Err(PgError::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("cannot use a deferrable unique constraint for referenced table \"{name}\""),
+        ));
     }
     Err(PgError::new(
         SqlState::INVALID_FOREIGN_KEY,

@@ -27,9 +27,7 @@ pub(crate) use drop::drop_relations;
 
 use super::names::{fold, qualified_name};
 use crate::catalog::sequence_options::SequenceOptions;
-use crate::catalog::{
-    Column, OnCommit, Persistence, PropertyGraph, QualifiedName, Relation, View,
-};
+use crate::catalog::{Column, OnCommit, Persistence, PropertyGraph, QualifiedName, Relation, View};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
 use crate::parser::sql::definition::Definition;

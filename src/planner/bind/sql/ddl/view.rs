@@ -68,12 +68,7 @@ pub(super) fn bind(
         None => None,
         Some(old) => Some(check_replace(create, old, &columns)?),
     };
-    let view = View {
-        query,
-        columns,
-        search_path: context.search_path.clone(),
-        reads,
-    };
+    let view = View { query, columns, search_path: context.search_path.clone(), reads };
     Ok(DdlCommand::CreateView { schema, name: name.name, view, persistence, replaces })
 }
 

@@ -174,6 +174,13 @@ pub(super) fn bind_value(
     check_assigned(column, value)?;
     let mut value = if is_default(value) { default_of(column)? } else { value.clone() };
     type_parameter(&mut value, column);
+    if let SqlExpr::Subquery(query) = &mut value
+        && let SetExpr::Select(select) = query.body.as_mut()
+        && let [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] =
+            select.projection.as_mut_slice()
+    {
+        type_parameter(expr, column);
+    }
     let expr = bind_expression(context, &value, schema)?;
     cast_to_column(context, expr, column, schema)
 }

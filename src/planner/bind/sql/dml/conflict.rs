@@ -18,7 +18,7 @@ use sqlparser::ast::{
 };
 
 use super::{assign, ident_offset, write};
-use crate::catalog::{Constraint, ConstraintKind, Relation, Table};
+use crate::catalog::{Constraint, ConstraintKind, ConstraintTiming, Relation, Table};
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::column_value::with_generated;
@@ -95,28 +95,53 @@ fn key_columns(constraint: &Constraint) -> Option<&[usize]> {
 }
 
 fn all_keys(
-    _context: &BindContext,
-    _relation: &Relation,
-    _table: &Table,
+    context: &BindContext,
+    relation: &Relation,
+    table: &Table,
 ) -> Result<Arbiters, PgError> {
+    for constraint in table.constraints.iter().filter(|known| key_columns(known).is_some()) {
+        check_not_deferrable(context, relation, constraint)?;
+    }
     Ok(Arbiters { oids: Vec::new(), columns: Vec::new() })
+}
+
+fn check_not_deferrable(
+    context: &BindContext,
+    relation: &Relation,
+    constraint: &Constraint,
+) -> Result<(), PgError> {
+    if constraint.timing == ConstraintTiming::NotDeferrable {
+        return Ok(());
+    }
+    let schema = context.catalog.schemas.get(&relation.schema);
+    Err(PgError::new(
+        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters",
+    )
+    .table(schema.map_or("", |schema| schema.name.as_str()), &relation.name)
+    .constraint(&constraint.name))
 }
 
 /// The keys that a conflict target means.
 fn arbiters(
-    _context: &BindContext,
+    context: &BindContext,
     relation: &Relation,
     table: &Table,
     target: &ConflictTarget,
 ) -> Result<Arbiters, PgError> {
     match target {
-        ConflictTarget::Columns(names) => inferred(table, names),
-        ConflictTarget::OnConstraint(name) => named(relation, table, name),
+        ConflictTarget::Columns(names) => inferred(context, relation, table, names),
+        ConflictTarget::OnConstraint(name) => named(context, relation, table, name),
     }
 }
 
 /// Keys over exactly these columns, in any order.
-fn inferred(table: &Table, names: &[Ident]) -> Result<Arbiters, PgError> {
+fn inferred(
+    context: &BindContext,
+    relation: &Relation,
+    table: &Table,
+    names: &[Ident],
+) -> Result<Arbiters, PgError> {
     let mut wanted = Vec::with_capacity(names.len());
     for name in names {
         let at = table.position(&fold(name)).ok_or_else(|| {
@@ -136,12 +161,13 @@ fn inferred(table: &Table, names: &[Ident]) -> Result<Arbiters, PgError> {
         columns.dedup();
         columns == wanted
     };
-    let oids: Vec<Oid> = table
-        .constraints
-        .iter()
-        .filter(|constraint| key_columns(constraint).is_some_and(same))
-        .map(|constraint| constraint.oid)
-        .collect();
+    let mut oids = Vec::new();
+    for constraint in &table.constraints {
+        if key_columns(constraint).is_some_and(same) {
+            check_not_deferrable(context, relation, constraint)?;
+            oids.push(constraint.oid);
+        }
+    }
     if oids.is_empty() {
         return Err(PgError::new(
             SqlState::INVALID_COLUMN_REFERENCE,
@@ -152,7 +178,12 @@ fn inferred(table: &Table, names: &[Ident]) -> Result<Arbiters, PgError> {
 }
 
 /// The key of the constraint with this name.
-fn named(relation: &Relation, table: &Table, name: &ObjectName) -> Result<Arbiters, PgError> {
+fn named(
+    context: &BindContext,
+    relation: &Relation,
+    table: &Table,
+    name: &ObjectName,
+) -> Result<Arbiters, PgError> {
     let ident = name.0.last().and_then(ObjectNamePart::as_ident);
     let wanted = ident.map(fold).unwrap_or_default();
     let Some(constraint) = table.constraints.iter().find(|constraint| constraint.name == wanted)
@@ -168,6 +199,7 @@ fn named(relation: &Relation, table: &Table, name: &ObjectName) -> Result<Arbite
             "constraint in ON CONFLICT clause has no associated index",
         ));
     };
+    check_not_deferrable(context, relation, constraint)?;
     let mut columns = columns.to_vec();
     columns.sort_unstable();
     Ok(Arbiters { oids: vec![constraint.oid], columns })
@@ -189,7 +221,7 @@ fn do_update(
     let schema = Arc::clone(datafusion::logical_expr::UserDefinedLogicalNodeCore::schema(&node));
     let row_id = || Expr::Column(PlanColumn::from_name(ROW_ID));
     let updates = match &update.selection {
-        Some(selection) => condition(context, selection, &schema)?,
+        Some(selection) => condition(context, selection, &schema, "WHERE")?,
         None => lit(true),
     };
     let action = when(row_id().is_null(), lit(RowAction::Insert.code()))
@@ -243,18 +275,19 @@ fn columns_of(exprs: &[Expr], action: &Expr, name: &TableReference, table: &Tabl
     found
 }
 
-/// A condition, which must be boolean.
+/// A condition of a clause, which must be boolean.
 pub(super) fn condition(
     context: &BindContext,
     condition: &SqlExpr,
     schema: &DFSchema,
+    clause: &str,
 ) -> Result<Expr, PgError> {
     let expr = bind_expression(context, condition, schema)?;
     let ty = type_of(&expr, schema)?;
     if !matches!(ty, PgType::Bool | PgType::Unknown) {
         return Err(PgError::new(
             SqlState::DATATYPE_MISMATCH,
-            format!("argument of WHERE must be type boolean, not type {}", ty.name()),
+            format!("argument of {clause} must be type boolean, not type {}", ty.name()),
         ));
     }
     Ok(expr)
