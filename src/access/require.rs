@@ -284,6 +284,9 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
                 needs.add(*schema, Right::Create, Need::Whole);
             }
         }
+        DdlCommand::CommentOn { owned, object: _, text: _ } => {
+            needs.add(*owned, Right::Own, Need::Whole);
+        }
         DdlCommand::CreateIndex(index) => needs.add(index.relation.oid, Right::Own, Need::Whole),
         DdlCommand::DropIndexes { indexes, missing: _, cascade: _ } => {
             for (table, _) in indexes {

@@ -151,6 +151,10 @@ pub(super) async fn run(
             catalog.put_relation(changed);
             "ALTER PROPERTY GRAPH"
         }
+        DdlCommand::CommentOn { owned: _, object, text } => {
+            catalog.set_comment(object, text);
+            "COMMENT"
+        }
         DdlCommand::Comment { relation, column, text } => {
             comment(&mut catalog, &relation, column, text);
             "COMMENT"

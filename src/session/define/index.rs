@@ -183,6 +183,7 @@ pub(super) fn drop(catalog: &mut Catalog, indexes: &[(Arc<Relation>, Oid)]) -> R
             )
             .hint(format!("You can drop {what} instead.")));
         }
+        refuse_referenced(catalog, &relation, *oid)?;
         let mut table = table.as_ref().clone();
         table.indexes.retain(|index| index.oid != *oid);
         table.constraints.retain(|constraint| constraint.oid != *oid);
@@ -192,6 +193,42 @@ pub(super) fn drop(catalog: &mut Catalog, indexes: &[(Arc<Relation>, Oid)]) -> R
         catalog.put_relation(relation.with_table(table));
     }
     Ok(())
+}
+
+/// Foreign keys may rest on a unique index.
+fn refuse_referenced(
+    catalog: &Catalog,
+    relation: &Arc<Relation>,
+    index: Oid,
+) -> Result<(), PgError> {
+    let key = relation
+        .table()
+        .and_then(|table| table.constraints.iter().find(|constraint| constraint.oid == index));
+    let Some((name, ConstraintKind::Unique { columns, .. })) =
+        key.map(|key| (&key.name, &key.kind))
+    else {
+        return Ok(());
+    };
+    let rests = |constraint: &&Constraint| match &constraint.kind {
+        ConstraintKind::ForeignKey { referenced, referenced_columns, .. } => {
+            *referenced == relation.oid
+                && referenced_columns.len() == columns.len()
+                && referenced_columns.iter().all(|column| columns.contains(column))
+        }
+        _ => false,
+    };
+    let mut needed = Vec::new();
+    let others = catalog.dependents(relation.oid);
+    for other in others.iter().chain([relation]) {
+        let constraints = other.table().into_iter().flat_map(|table| &table.constraints);
+        needed.extend(constraints.filter(rests).map(|user| {
+            format!("constraint {} on table {} depends on index {name}", user.name, other.name)
+        }));
+    }
+    match needed.as_slice() {
+        [] => Ok(()),
+        needed => Err(super::drop::still_needed(&format!("index {name}"), needed)),
+    }
 }
 
 /// An index as it must be after a column is gone; `None` if it goes too.

@@ -37,6 +37,15 @@ pub enum Definition {
         /// In order of writing.
         actions: Vec<AlterAction>,
     },
+    /// `COMMENT ON CONSTRAINT`
+    CommentOnConstraint {
+        /// The constraint.
+        name: Ident,
+        /// Its table.
+        table: ObjectName,
+        /// The text; `None` removes it.
+        text: Option<String>,
+    },
     /// What changes how rows are kept, and nothing else.
     Maintain(Maintenance),
     /// `CLUSTER`; without a table, all that have been clustered before.

@@ -4,6 +4,7 @@
 
 mod alter_table;
 pub mod ast;
+mod comment;
 mod maintenance;
 mod sequence;
 
@@ -46,6 +47,7 @@ fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize, bool)> {
     let at = 1 + usize::from(temporary);
     match (first.as_str(), word(at).as_str()) {
         ("CREATE", "SEQUENCE") => Some((sequence::create, at + 1, temporary)),
+        ("COMMENT", "ON") if word(2) == "CONSTRAINT" => Some((comment::on_constraint, 2, false)),
         ("VACUUM", _) => Some((maintenance::vacuum, 1, false)),
         ("ANALYZE" | "ANALYSE", _) => Some((maintenance::analyze, 1, false)),
         ("REINDEX", _) => Some((maintenance::reindex, 1, false)),

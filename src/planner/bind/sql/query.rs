@@ -58,10 +58,25 @@ pub fn plan_query(
 /// Plans a query whose parts that lock were cut out.
 fn plan_cut(
     context: &BindContext,
-    mut query: Query,
+    query: Query,
     graph_tables: &Arc<[GraphTable]>,
 ) -> Result<LogicalPlan, PgError> {
-    rewrite::rewrite_query(&mut query, context)?;
+    match plan_named(context, query.clone(), graph_tables, false) {
+        // Perhaps it asks for a column that stands beside a `*` in a derived table.
+        Err(error) if error.code() == SqlState::UNDEFINED_COLUMN => {
+            plan_named(context, query, graph_tables, true).map_err(|_| error)
+        }
+        planned => planned,
+    }
+}
+
+fn plan_named(
+    context: &BindContext,
+    mut query: Query,
+    graph_tables: &Arc<[GraphTable]>,
+    plain_names: bool,
+) -> Result<LogicalPlan, PgError> {
+    rewrite::rewrite_query(&mut query, context, plain_names)?;
     let provider = Provider::new(context, graph_tables);
     let planner = SqlToRel::new(&provider);
     let mut planner_context = planner_context(context);

@@ -4,6 +4,7 @@
 
 mod alter_object;
 mod alter_table;
+mod comment;
 mod create_table;
 mod drop;
 mod generated;
@@ -154,6 +155,15 @@ pub enum DdlCommand {
         relation: Arc<Relation>,
         /// Position of the column, if it is on a column.
         column: Option<usize>,
+        /// The text; `None` removes it.
+        text: Option<String>,
+    },
+    /// `COMMENT ON` what is neither a relation nor a column.
+    CommentOn {
+        /// What is asked for rights.
+        owned: Oid,
+        /// The number of what the comment is on.
+        object: Oid,
         /// The text; `None` removes it.
         text: Option<String>,
     },
@@ -313,6 +323,9 @@ pub fn bind_definition(
             "CLUSTER is not supported yet",
             "Scans skip chunks by themselves; ORDER BY gives an order.",
         )),
+        Definition::CommentOnConstraint { name, table, text } => {
+            comment::on_constraint(context, name, table, text.clone())
+        }
         Definition::AlterTable { if_exists, name, actions } => {
             alter_table::bind(context, *if_exists, name, actions)
         }
@@ -378,7 +391,7 @@ pub fn bind_ddl(
             schema_name, if_not_exists, with: None, options: None, ..
         } => create_schema(context, schema_name, *if_not_exists),
         Statement::Comment { object_type, object_name, comment, if_exists: false, .. } => {
-            comment_on(context, &object_type.to_string(), object_name, comment.clone())
+            comment::bind(context, &object_type.to_string(), object_name, comment.clone())
         }
         _ => return None,
     })
@@ -560,41 +573,6 @@ pub(crate) fn existing<'a>(
     name: &str,
 ) -> Option<&'a Arc<Relation>> {
     context.catalog.relation_in(schema, name)
-}
-
-fn comment_on(
-    context: &BindContext,
-    kind: &str,
-    name: &ObjectName,
-    text: Option<String>,
-) -> Result<DdlCommand, PgError> {
-    match kind {
-        "TABLE" | "VIEW" | "SEQUENCE" => {
-            let relation = context.relation(&qualified_name(name)?)?;
-            Ok(DdlCommand::Comment { relation, column: None, text })
-        }
-        "COLUMN" => {
-            let mut parts = name.0.clone();
-            let column = parts.pop().and_then(|part| part.as_ident().map(fold)).unwrap_or_default();
-            let relation = context.relation(&qualified_name(&ObjectName(parts))?)?;
-            let at = relation.columns().iter().position(|other| other.name == column).ok_or_else(
-                || {
-                    PgError::new(
-                        SqlState::UNDEFINED_COLUMN,
-                        format!(
-                            "column \"{column}\" of relation \"{}\" does not exist",
-                            relation.name
-                        ),
-                    )
-                },
-            )?;
-            Ok(DdlCommand::Comment { relation, column: Some(at), text })
-        }
-        other => Err(PgError::unsupported(
-            format!("COMMENT ON {other} is not supported yet"),
-            "Comments are kept on tables, views and columns.",
-        )),
-    }
 }
 
 fn column_of(relation: &Relation, name: &Ident) -> Result<usize, PgError> {
