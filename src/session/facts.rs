@@ -3,23 +3,24 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Field, Schema};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::PhysicalExpr;
 use parking_lot::Mutex;
 
 use super::engine::Engine;
+use super::index_keys::IndexKeys;
 use super::privilege_facts::{self, Asker};
 use super::session_impl::Session;
 use super::settings::{DEFINITIONS, Kind};
 use super::shared::SessionShared;
 use crate::catalog::pg::{self, describe};
-use crate::catalog::{Catalog, Relation, Sequence};
+use crate::catalog::{Catalog, Index, Relation, Sequence};
 use crate::error::{PgError, SqlState};
 use crate::executor::SystemRows;
 use crate::executor::graph::ExpressionHook;
-use crate::executor::write::{RowCheck, table_plan_schema};
+use crate::executor::write::{ComputedKeys, RowCheck, table_plan_schema};
 use crate::functions::context::{
     CatalogFacts, LockFacts, ObjectKind, ObjectName, RegKind, SessionContext, SizeKind,
 };
@@ -106,6 +107,23 @@ impl RowCheck for SessionChecks {
         let input =
             RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
         Ok(physical.evaluate(&input)?.into_array(rows)?)
+    }
+
+    fn index_keys(
+        &self,
+        relation: &Relation,
+        index: &Index,
+        rows: &RecordBatch,
+    ) -> Result<ComputedKeys, PgError> {
+        let keys = IndexKeys::bind_in(&self.engine, &self.context, relation, index)?.of(rows)?;
+        let fields: Vec<Field> = keys
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| Field::new(at.to_string(), column.data_type().clone(), true))
+            .collect();
+        let schema = Arc::new(Schema::new(fields));
+        Ok(ComputedKeys { keys: RecordBatch::try_new(schema, keys.columns)?, within: keys.within })
     }
 
     fn with_generated(

@@ -33,7 +33,7 @@ enum Key {
 pub(super) struct KeyArrays {
     /// One array for each key.
     pub(super) columns: Vec<ArrayRef>,
-    within: Option<BooleanArray>,
+    pub(super) within: Option<BooleanArray>,
 }
 
 impl KeyArrays {

@@ -28,4 +28,4 @@ pub use recovery::{Recovered, RecoveredDatabase};
 pub use sequences::{CounterRecord, CounterState, SequenceLog, Sequences, Steps, Taken};
 pub use snapshot::{RowWrite, StoreSnapshot, TableWrites};
 pub use store::{Opened, Store, StoreOptions};
-pub use table::{Chunk, EncodedKeys, KeyIndex, RowIds, TableVersion};
+pub use table::{Chunk, ComputedIndex, EncodedKeys, KeyIndex, RowIds, TableVersion};

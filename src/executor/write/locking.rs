@@ -14,7 +14,7 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use parking_lot::Mutex;
 
-use super::constraints::ForeignKeys;
+use super::constraints::{ForeignKeys, unique_keys};
 use super::{TableWork, Writes};
 use crate::catalog::{Catalog, ConstraintKind, Relation, Table};
 use crate::error::{PgError, SqlState};
@@ -300,14 +300,9 @@ impl Waiting<'_> {
         old: Option<&RecordBatch>,
     ) -> Result<(), PgError> {
         let Some(table) = relation.table() else { return Ok(()) };
-        for constraint in &table.constraints {
-            let (ConstraintKind::PrimaryKey { columns, .. }
-            | ConstraintKind::Unique { columns, .. }) = &constraint.kind
-            else {
-                continue;
-            };
-            let changed = changed_rows(new, old, columns)?;
-            self.new_keys(relation, columns, constraint.oid, &changed).await?;
+        for key in unique_keys(table) {
+            let changed = changed_rows(new, old, &key.columns)?;
+            self.new_keys(relation, &key.columns, key.oid, &changed).await?;
         }
         Ok(())
     }

@@ -36,8 +36,8 @@ pub use locking::{Committed, StatementLocks, lock_error};
 
 use constraints::{Change, Deferral, admit_rows, rows_by_id};
 pub use constraints::{
-    ConflictSearch, Conflicts, RowCheck, check_all, check_changed, check_key_is_unique,
-    check_key_type, second_update,
+    ComputedKeys, ConflictSearch, Conflicts, RowCheck, check_all, check_changed,
+    check_key_is_unique, check_key_type, second_update,
 };
 
 /// Where a statement's writes go. Each waits for transactions that hold the same rows or keys.
@@ -420,7 +420,7 @@ impl StatementWrites {
         self.writes.lock().write(relation.oid, steps)?;
         let version = self.version(relation)?;
         for change in changes {
-            change.check_unique(&self.catalog, &version)?;
+            change.check_unique(&self.catalog, &version, self.check.as_ref())?;
         }
         Ok(())
     }

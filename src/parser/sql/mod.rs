@@ -24,5 +24,5 @@ pub(super) use lexer::SqlLexer;
 pub(super) use parse::{check_complexity, expression, statement};
 pub use place::byte_span;
 pub(super) use place::sqlparser_span;
-pub use rewrite::{MergeMark, SET_COLUMNS};
+pub use rewrite::{CONFLICT_PARTS, MergeMark, SET_COLUMNS};
 pub(super) use utility::utility;

@@ -74,6 +74,7 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
         foreign_keywords(&mut tokens);
     }
     only(&mut tokens);
+    conflict_target(&mut tokens);
     if tokens.iter().any(is_merge) {
         merge_marks(&mut tokens);
     }
@@ -262,6 +263,73 @@ fn only(tokens: &mut Vec<TokenWithSpan>) {
         }
         index += 1;
     }
+}
+
+/// Between the parts of a name that carries an ON CONFLICT target: before each key, and before the condition.
+pub const CONFLICT_PARTS: [char; 2] = ['\u{1}', '\u{2}'];
+
+/// `ON CONFLICT (lower(a), b) WHERE c`: what is more than a list of columns goes into the name of a constraint.
+fn conflict_target(tokens: &mut Vec<TokenWithSpan>) {
+    let Some(on) = (0..tokens.len()).find(|at| {
+        keyword(tokens, *at) == Keyword::ON && keyword(tokens, at + 1) == Keyword::CONFLICT
+    }) else {
+        return;
+    };
+    let open = on + 2;
+    let Some(end) = (open..tokens.len()).find(|at| {
+        keyword(tokens, *at) == Keyword::DO
+            && matches!(keyword(tokens, at + 1), Keyword::NOTHING | Keyword::UPDATE)
+    }) else {
+        return;
+    };
+    let plain = |at: usize| matches!(tokens[at].token, Token::Word(_) | Token::Comma);
+    let is_list = tokens[open].token == Token::LParen && end > open + 2;
+    if !is_list || (tokens[end - 1].token == Token::RParen && (open + 1..end - 1).all(plain)) {
+        return;
+    }
+    let (mut depth, mut text) = (0usize, String::new());
+    for at in open..end {
+        match &tokens[at].token {
+            Token::LParen if depth == 0 && text.is_empty() => {
+                depth = 1;
+                text.push(CONFLICT_PARTS[0]);
+                continue;
+            }
+            Token::LParen => depth += 1,
+            Token::RParen => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 && !text.contains(CONFLICT_PARTS[1]) {
+                    if at + 1 == end {
+                        break;
+                    }
+                    if keyword(tokens, at + 1) != Keyword::WHERE {
+                        return;
+                    }
+                    text.push(CONFLICT_PARTS[1]);
+                    continue;
+                }
+            }
+            Token::Comma if depth == 1 && !text.contains(CONFLICT_PARTS[1]) => {
+                text.push(CONFLICT_PARTS[0]);
+                continue;
+            }
+            Token::Word(word)
+                if word.keyword == Keyword::WHERE && text.ends_with(CONFLICT_PARTS[1]) =>
+            {
+                continue;
+            }
+            _ => {}
+        }
+        text.push(' ');
+        text.push_str(&tokens[at].token.to_string());
+    }
+    let span = tokens[open].span;
+    let new = [
+        Token::make_word("ON", None),
+        Token::make_word("CONSTRAINT", None),
+        Token::make_word(&text, Some('"')),
+    ];
+    tokens.splice(open..end, new.map(|token| TokenWithSpan::new(token, span)));
 }
 
 /// Forms of MERGE that `sqlparser` lacks, as names that no column has.

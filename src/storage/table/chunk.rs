@@ -8,7 +8,7 @@ use arrow::error::ArrowError;
 use parking_lot::Mutex;
 
 use super::key_index::KeyIndex;
-use crate::types::RowId;
+use crate::types::{Oid, RowId};
 
 /// The row ids of a chunk, ascending.
 #[derive(Debug, Clone)]
@@ -55,6 +55,8 @@ pub struct Chunk {
     pub deleted: Option<BooleanBuffer>,
     /// Shared by all versions of this batch, as deletion does not change keys.
     indexes: Arc<Mutex<Vec<KeyedIndex>>>,
+    /// By index; shared as well.
+    computed: Arc<Mutex<Vec<(Oid, Arc<ComputedIndex>)>>>,
     live: OnceLock<usize>,
 }
 
@@ -66,7 +68,14 @@ impl Chunk {
 
     /// A chunk with given ids and deletions.
     pub fn with_rows(batch: RecordBatch, rows: RowIds, deleted: Option<BooleanBuffer>) -> Self {
-        Self { batch, rows, deleted, indexes: Arc::default(), live: OnceLock::new() }
+        Self {
+            batch,
+            rows,
+            deleted,
+            indexes: Arc::default(),
+            computed: Arc::default(),
+            live: OnceLock::new(),
+        }
     }
 
     /// Rows, deleted ones included.
@@ -118,6 +127,7 @@ impl Chunk {
             rows: self.rows.clone(),
             deleted: Some(deleted),
             indexes: Arc::clone(&self.indexes),
+            computed: Arc::clone(&self.computed),
             live: OnceLock::new(),
         }
     }
@@ -152,6 +162,30 @@ impl Chunk {
         self.index(columns, true)
     }
 
+    /// The rows of this chunk in an index whose keys are expressions; `build` makes it of the batch at first use.
+    ///
+    /// # Errors
+    /// Those of `build`.
+    pub fn computed_index<E>(
+        &self,
+        index: Oid,
+        build: impl FnOnce(&RecordBatch) -> Result<ComputedIndex, E>,
+    ) -> Result<Arc<ComputedIndex>, E> {
+        let known = |computed: &[(Oid, Arc<ComputedIndex>)]| {
+            computed.iter().find(|(known, _)| *known == index).map(|(_, keys)| Arc::clone(keys))
+        };
+        if let Some(keys) = known(&self.computed.lock()) {
+            return Ok(keys);
+        }
+        let keys = Arc::new(build(&self.batch)?);
+        let mut computed = self.computed.lock();
+        if let Some(keys) = known(&computed) {
+            return Ok(keys);
+        }
+        computed.push((index, Arc::clone(&keys)));
+        Ok(keys)
+    }
+
     fn index(&self, columns: &[usize], with_nulls: bool) -> Result<Arc<KeyIndex>, ArrowError> {
         let is_it = |(key, nulls, _): &&KeyedIndex| key == columns && *nulls == with_nulls;
         if let Some((_, _, index)) = self.indexes.lock().iter().find(is_it) {
@@ -163,6 +197,35 @@ impl Chunk {
             indexes.push((columns.to_vec(), with_nulls, Arc::clone(&index)));
         }
         Ok(index)
+    }
+}
+
+/// Keys that were computed of a chunk's rows.
+#[derive(Debug)]
+pub struct ComputedIndex {
+    keys: KeyIndex,
+    within: Option<BooleanArray>,
+}
+
+impl ComputedIndex {
+    /// An index over all columns of `keys`; rows for which `within` is not true are not in it.
+    pub fn build(
+        keys: &RecordBatch,
+        within: Option<BooleanArray>,
+        with_nulls: bool,
+    ) -> Result<Self, ArrowError> {
+        let columns: Vec<usize> = (0..keys.num_columns()).collect();
+        Ok(Self { keys: KeyIndex::build(keys, &columns, with_nulls)?, within })
+    }
+
+    /// Offsets of the rows with an encoded key, deleted ones included.
+    pub fn find(&self, key: &[u8], mut found: impl FnMut(usize)) {
+        self.keys.find(key, |offset| {
+            let within = self.within.as_ref();
+            if within.is_none_or(|within| within.is_valid(offset) && within.value(offset)) {
+                found(offset);
+            }
+        });
     }
 }
 

@@ -12,6 +12,6 @@ mod chunk;
 mod key_index;
 mod version;
 
-pub use chunk::{Chunk, RowIds};
+pub use chunk::{Chunk, ComputedIndex, RowIds};
 pub use key_index::{EncodedKeys, KeyIndex};
 pub use version::{KeyProbe, TableVersion};

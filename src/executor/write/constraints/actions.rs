@@ -11,6 +11,8 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_n
 use arrow::compute::{cast, take, take_record_batch};
 
 use super::super::StatementWrites;
+use super::RowCheck;
+use super::computed::check_computed;
 use super::deferred::Pending;
 use super::foreign::{ForeignKey, ForeignKeys, Reference, check_not_referred, check_references};
 use super::keys::{changed_keys, check_key, check_unique, unique_key};
@@ -100,11 +102,12 @@ impl Change {
         &self,
         catalog: &Catalog,
         version: &TableVersion,
+        check: &dyn RowCheck,
     ) -> Result<(), PgError> {
-        match &self.new {
-            Some(new) => check_unique(catalog, &self.relation, version, new, self.old.as_ref()),
-            None => Ok(()),
-        }
+        let Some(new) = &self.new else { return Ok(()) };
+        let old = self.old.as_ref();
+        check_unique(catalog, &self.relation, version, new, old)?;
+        check_computed(catalog, &self.relation, version, new, old, check)
     }
 }
 
@@ -177,18 +180,19 @@ impl StatementWrites {
             return Ok(());
         };
         let (Some(key), Some(new)) = (unique_key(constraint), &change.new) else { return Ok(()) };
-        let rows = changed_keys(new, change.old.as_ref(), key.columns)?;
+        let rows = changed_keys(new, change.old.as_ref(), &key.columns)?;
         let version = self.version(&change.relation)?;
         if self.writes.lock().deferral.waits(constraint) {
             // Only what is violated now has to be looked at again.
-            if check_key(&self.catalog, &change.relation, key, &version, new, rows.clone()).is_err()
+            if check_key(&self.catalog, &change.relation, &key, &version, new, rows.clone())
+                .is_err()
             {
                 let (table, constraint) = (change.relation.oid, constraint.oid);
                 self.put_off(Pending::Key { table, constraint, rows: change.ids(&rows) });
             }
             return Ok(());
         }
-        check_key(&self.catalog, &change.relation, key, &version, new, rows)
+        check_key(&self.catalog, &change.relation, &key, &version, new, rows)
     }
 
     /// The OID of a foreign key that waits for COMMIT.

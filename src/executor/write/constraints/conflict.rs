@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use arrow::array::{RecordBatch, UInt32Array, UInt64Array};
 
-use super::keys::unique_keys;
+use super::computed::ComputedProbe;
+use super::keys::{UniqueKey, computed_indexes, unique_keys};
 use super::rows::{admit_rows, row_id};
 use super::{RowCheck, violation};
 use crate::catalog::{Catalog, Relation};
 use crate::error::{PgError, SqlState};
-use crate::storage::{EncodedKeys, StoreSnapshot};
+use crate::storage::{EncodedKeys, StoreSnapshot, TableVersion};
 use crate::types::Oid;
 
 /// The message of `21000` where INSERT … ON CONFLICT DO UPDATE would write a row twice.
@@ -83,32 +84,38 @@ impl ConflictSearch {
                 format!("relation \"{}\" does not exist", relation.name),
             ));
         };
-        let keys: Vec<_> = unique_keys(table).filter(|key| self.counts(key.oid)).collect();
-        let encoded = keys
-            .iter()
-            .map(|key| EncodedKeys::encode(&rows, key.columns))
-            .collect::<Result<Vec<_>, _>>()?;
-        self.coming.resize_with(keys.len(), HashSet::new);
+        let mut probes = Vec::new();
+        for key in unique_keys(table).filter(|key| self.counts(key.oid)) {
+            let encoded = EncodedKeys::encode(&rows, &key.columns)?;
+            probes.push(Probe::Columns { key, encoded });
+        }
+        for index in computed_indexes(table).filter(|index| self.counts(index.oid)) {
+            probes.push(Probe::Computed(ComputedProbe::new(relation, index, &rows, check)?));
+        }
+        self.coming.resize_with(probes.len(), HashSet::new);
         let (mut kept, mut found) = (Vec::new(), Vec::new());
         for row in 0..rows.num_rows() {
             let mut conflict = None;
-            for (key, encoded) in keys.iter().zip(&encoded) {
-                conflict = key.find(version, encoded, row)?.first().copied();
+            for probe in &probes {
+                conflict = probe.find(relation, version, row, check)?.first().copied();
                 if conflict.is_some() {
                     break;
                 }
             }
-            let counts = |at: usize| encoded[at].get(row).is_some() || keys[at].nulls_not_distinct;
+            let coming = probes.iter().zip(&self.coming);
             let repeats = conflict.is_none()
-                && (0..keys.len())
-                    .any(|at| counts(at) && self.coming[at].contains(encoded[at].encoded(row)));
+                && coming
+                    .filter_map(|(probe, coming)| Some((probe.key(row)?, coming)))
+                    .any(|(key, coming)| coming.contains(key));
             match (self.skips, conflict.is_some() || repeats) {
                 (true, true) => continue,
                 (false, true) if repeats => return Err(second_update()),
                 (false, true) => {}
                 (_, false) => {
-                    for at in (0..keys.len()).filter(|at| counts(*at)) {
-                        self.coming[at].insert(encoded[at].encoded(row).into());
+                    for (probe, coming) in probes.iter().zip(&mut self.coming) {
+                        if let Some(key) = probe.key(row) {
+                            coming.insert(key.into());
+                        }
                     }
                 }
             }
@@ -135,6 +142,38 @@ impl ConflictSearch {
                 .collect(),
             existing: arrow::compute::take_record_batch(&existing, &places)?,
         })
+    }
+}
+
+/// Rows that are looked up by one key.
+enum Probe<'a> {
+    Columns { key: UniqueKey<'a>, encoded: EncodedKeys },
+    Computed(ComputedProbe<'a>),
+}
+
+impl Probe<'_> {
+    /// The key of a row, if it may be equal to another.
+    fn key(&self, row: usize) -> Option<&[u8]> {
+        match self {
+            Self::Columns { key, encoded } => {
+                let counts = key.nulls_not_distinct || encoded.get(row).is_some();
+                counts.then(|| encoded.encoded(row))
+            }
+            Self::Computed(probe) => probe.key(row),
+        }
+    }
+
+    fn find(
+        &self,
+        relation: &Relation,
+        version: &TableVersion,
+        row: usize,
+        check: &dyn RowCheck,
+    ) -> Result<Vec<u64>, PgError> {
+        match self {
+            Self::Columns { key, encoded } => key.find(version, encoded, row),
+            Self::Computed(probe) => probe.find(relation, version, row, check),
+        }
     }
 }
 

@@ -1,33 +1,60 @@
 //! PRIMARY KEY and UNIQUE.
 
+use std::borrow::Cow;
+
 use arrow::array::RecordBatch;
 
 use super::rows::value_text;
 use super::violation;
-use crate::catalog::{Catalog, Constraint, ConstraintKind, ConstraintTiming, Relation, Table};
+use crate::catalog::{
+    Catalog, Constraint, ConstraintKind, ConstraintTiming, Index, IndexSource, Relation, Table,
+};
 use crate::error::{PgError, SqlState};
 use crate::storage::{EncodedKeys, TableVersion};
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
-/// A key that no two rows of a table may share.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct UniqueKey<'a> {
-    /// Of the constraint.
-    pub(super) oid: Oid,
+/// A key of columns that no two rows of a table may share.
+#[derive(Debug, Clone)]
+pub(in crate::executor::write) struct UniqueKey<'a> {
+    /// Of the constraint, or of the index that CREATE INDEX made.
+    pub(in crate::executor::write) oid: Oid,
     /// Of the constraint and its index.
     pub(super) name: &'a str,
     /// Positions in the table.
-    pub(super) columns: &'a [usize],
+    pub(in crate::executor::write) columns: Cow<'a, [usize]>,
     /// Whether null counts as a value.
     pub(super) nulls_not_distinct: bool,
     /// Whether it may be violated until the end of the statement, or of the transaction.
     pub(super) is_deferrable: bool,
 }
 
-/// The keys of a table, in the order of their making.
-pub(super) fn unique_keys(table: &Table) -> impl Iterator<Item = UniqueKey<'_>> {
-    table.constraints.iter().filter_map(unique_key)
+/// The keys of a table: those of its constraints, and unique indexes over columns of all rows.
+pub(in crate::executor::write) fn unique_keys(
+    table: &Table,
+) -> impl Iterator<Item = UniqueKey<'_>> {
+    let constraints = table.constraints.iter().filter_map(unique_key);
+    constraints.chain(table.indexes.iter().filter_map(plain_index))
+}
+
+/// The unique indexes of a table that are over expressions, or over some rows.
+pub(super) fn computed_indexes(table: &Table) -> impl Iterator<Item = &Index> {
+    table.indexes.iter().filter(|index| index.unique && plain_index(index).is_none())
+}
+
+fn plain_index(index: &Index) -> Option<UniqueKey<'_>> {
+    let columns = index.keys.iter().map(|key| match &key.source {
+        IndexSource::Column(at) => Some(*at),
+        IndexSource::Expression { .. } => None,
+    });
+    let columns = columns.collect::<Option<Vec<usize>>>()?;
+    (index.unique && index.predicate.is_none()).then(|| UniqueKey {
+        oid: index.oid,
+        name: &index.name,
+        columns: columns.into(),
+        nulls_not_distinct: index.nulls_not_distinct,
+        is_deferrable: false,
+    })
 }
 
 /// The key of a constraint, if it is PRIMARY KEY or UNIQUE.
@@ -42,7 +69,7 @@ pub(super) fn unique_key(constraint: &Constraint) -> Option<UniqueKey<'_>> {
     Some(UniqueKey {
         oid: constraint.oid,
         name: &constraint.name,
-        columns,
+        columns: columns.into(),
         nulls_not_distinct,
         is_deferrable: constraint.timing != ConstraintTiming::NotDeferrable,
     })
@@ -57,8 +84,8 @@ impl UniqueKey<'_> {
         row: usize,
     ) -> Result<Vec<u64>, PgError> {
         Ok(match (keys.get(row), self.nulls_not_distinct) {
-            (Some(key), _) => version.find_key(self.columns, key)?,
-            (None, true) => version.find_key_with_nulls(self.columns, keys.encoded(row))?,
+            (Some(key), _) => version.find_key(&self.columns, key)?,
+            (None, true) => version.find_key_with_nulls(&self.columns, keys.encoded(row))?,
             (None, false) => Vec::new(),
         })
     }
@@ -118,9 +145,9 @@ pub(super) fn check_unique(
 ) -> Result<(), PgError> {
     let Some(table) = relation.table() else { return Ok(()) };
     for key in unique_keys(table).filter(|key| !key.is_deferrable) {
-        let rows = changed_keys(new, old, key.columns)?;
+        let rows = changed_keys(new, old, &key.columns)?;
         if !rows.is_empty() {
-            check_key(catalog, relation, key, version, new, rows)?;
+            check_key(catalog, relation, &key, version, new, rows)?;
         }
     }
     Ok(())
@@ -133,25 +160,25 @@ pub(super) fn check_unique(
 pub(super) fn check_key(
     catalog: &Catalog,
     relation: &Relation,
-    key: UniqueKey<'_>,
+    key: &UniqueKey<'_>,
     version: &TableVersion,
     batch: &RecordBatch,
     rows: Vec<usize>,
 ) -> Result<(), PgError> {
     let Some(table) = relation.table() else { return Ok(()) };
-    let keys = EncodedKeys::encode(batch, key.columns)?;
-    let probe = version.probe(key.columns, &keys)?;
+    let keys = EncodedKeys::encode(batch, &key.columns)?;
+    let probe = version.probe(&key.columns, &keys)?;
     for row in rows {
         let mut same = 0;
         match keys.get(row) {
-            Some(key) => probe.find(key, |_, _| same += 1),
+            Some(value) => probe.find(value, |_, _| same += 1),
             None => same = key.find(version, &keys, row)?.len(),
         }
         if same > 1 {
             let message =
                 format!("duplicate key value violates unique constraint \"{}\"", key.name);
             return Err(violation(catalog, relation, SqlState::UNIQUE_VIOLATION, message)
-                .detail(format!("{} already exists.", key_text(table, key.columns, batch, row)))
+                .detail(format!("{} already exists.", key_text(table, &key.columns, batch, row)))
                 .constraint(key.name));
         }
     }

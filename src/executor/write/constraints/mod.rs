@@ -10,22 +10,27 @@
 //! Every check costs in proportion to the rows written: keys are looked up in the chunks' indexes.
 
 mod actions;
+mod computed;
 mod conflict;
 mod deferred;
 mod foreign;
 mod keys;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod whole;
 
 use arrow::array::{ArrayRef, RecordBatch};
 
-use crate::catalog::{Catalog, Relation};
+use crate::catalog::{Catalog, Index, Relation};
 use crate::error::{PgError, SqlState};
 
 pub(super) use actions::Change;
+pub use computed::ComputedKeys;
 pub use conflict::{ConflictSearch, Conflicts, second_update};
 pub(super) use deferred::Deferral;
 pub(super) use foreign::ForeignKeys;
+pub(super) use keys::unique_keys;
 pub use keys::{check_key_is_unique, check_key_type};
 pub(super) use rows::{admit_rows, rows_by_id};
 pub use whole::{check_all, check_changed};
@@ -53,6 +58,17 @@ pub trait RowCheck: Send + Sync {
         column: usize,
         rows: usize,
     ) -> Result<ArrayRef, PgError>;
+
+    /// The keys of a table's rows in an index.
+    ///
+    /// # Errors
+    /// Whatever evaluating an expression raises.
+    fn index_keys(
+        &self,
+        relation: &Relation,
+        index: &Index,
+        rows: &RecordBatch,
+    ) -> Result<ComputedKeys, PgError>;
 
     /// Rows of a table with their generated columns computed anew.
     ///

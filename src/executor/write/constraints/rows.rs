@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 
 use super::{RowCheck, violation};
@@ -142,6 +142,9 @@ fn shortened(mut text: String) -> String {
 /// One value as text; `None` if it is null.
 pub(super) fn value_text(values: &ArrayRef, ty: &PgType, row: usize) -> Option<String> {
     let one = cast(&values.slice(row, 1), &ty.arrow()).ok()?;
+    if let Some(values) = one.as_boolean_opt() {
+        return values.is_valid(0).then(|| if values.value(0) { "t" } else { "f" }.to_owned());
+    }
     let text = to_text_array(&one, ty, &OutputSettings::default()).ok()?;
     (!text.is_null(0)).then(|| text.value(0).to_owned())
 }

@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 
 use super::super::Writes;
 use super::RowCheck;
+use super::computed::check_computed;
 use super::foreign::{Reference, check_not_referred, check_references};
 use super::keys::check_unique;
 use super::rows::{admit_rows, live_rows, rows_by_id};
@@ -26,7 +27,7 @@ pub fn check_all(
 ) -> Result<(), PgError> {
     let Some(version) = store.table(relation.oid) else { return Ok(()) };
     let batches = admit_rows(catalog, relation, version.live_batches()?, check)?;
-    check_keys(catalog, store, &Arc::new(relation.clone()), &batches)
+    check_keys(catalog, store, &Arc::new(relation.clone()), &batches, check)
 }
 
 /// Checks keys and references of rows that are in the store.
@@ -35,11 +36,13 @@ fn check_keys(
     store: &StoreSnapshot,
     relation: &Arc<Relation>,
     batches: &[RecordBatch],
+    check: &dyn RowCheck,
 ) -> Result<(), PgError> {
     let Some(version) = store.table(relation.oid) else { return Ok(()) };
     let references = Reference::of_child(relation);
     for batch in batches.iter().filter(|batch| batch.num_rows() > 0) {
         check_unique(catalog, relation, version, batch, None)?;
+        check_computed(catalog, relation, version, batch, None, check)?;
         let rows: Vec<usize> = (0..batch.num_rows()).collect();
         for reference in &references {
             check_references(catalog, store, reference, batch, &rows)?;
@@ -65,7 +68,7 @@ pub fn check_changed(
         let written: Vec<RowId> = changes.written().into_iter().collect();
         let rows = vec![live_rows(version, &written)?];
         let rows = admit_rows(catalog, relation, rows, check)?;
-        check_keys(catalog, writes.view(), relation, &rows)?;
+        check_keys(catalog, writes.view(), relation, &rows, check)?;
         let Some(before) = before.table(table) else { continue };
         let touched: Vec<RowId> = changes.touched().collect();
         let old = rows_by_id(before, &touched)?;

@@ -18,8 +18,11 @@ use sqlparser::ast::{
 };
 
 use super::{assign, ident_offset, write};
-use crate::catalog::{Constraint, ConstraintKind, ConstraintTiming, Relation, Table};
+use crate::catalog::{
+    Constraint, ConstraintKind, ConstraintTiming, Index, IndexSource, Relation, Table,
+};
 use crate::error::{PgError, SqlState};
+use crate::parser::CONFLICT_PARTS;
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::column_value::with_generated;
 use crate::planner::bind::sql::names::fold;
@@ -131,6 +134,9 @@ fn arbiters(
 ) -> Result<Arbiters, PgError> {
     match target {
         ConflictTarget::Columns(names) => inferred(context, relation, table, names),
+        ConflictTarget::OnConstraint(name) if computed_target(name).is_some() => {
+            computed(table, &computed_target(name).unwrap_or_default())
+        }
         ConflictTarget::OnConstraint(name) => named(context, relation, table, name),
     }
 }
@@ -168,13 +174,118 @@ fn inferred(
             oids.push(constraint.oid);
         }
     }
+    for index in table.indexes.iter().filter(|index| index.unique && index.predicate.is_none()) {
+        let columns = index.keys.iter().map(|key| match &key.source {
+            IndexSource::Column(at) => Some(*at),
+            IndexSource::Expression { .. } => None,
+        });
+        if columns.collect::<Option<Vec<_>>>().is_some_and(|columns| same(&columns)) {
+            oids.push(index.oid);
+        }
+    }
     if oids.is_empty() {
-        return Err(PgError::new(
-            SqlState::INVALID_COLUMN_REFERENCE,
-            "there is no unique or exclusion constraint matching the ON CONFLICT specification",
-        ));
+        return Err(no_arbiter());
     }
     Ok(Arbiters { oids, columns: wanted })
+}
+
+fn no_arbiter() -> PgError {
+    PgError::new(
+        SqlState::INVALID_COLUMN_REFERENCE,
+        "there is no unique or exclusion constraint matching the ON CONFLICT specification",
+    )
+}
+
+/// A target that is more than a list of columns, as the parser put it: its keys, and its condition.
+#[derive(Debug, Default)]
+struct ComputedTarget {
+    keys: Vec<String>,
+    condition: Option<String>,
+}
+
+fn computed_target(name: &ObjectName) -> Option<ComputedTarget> {
+    let text = &name.0.last().and_then(ObjectNamePart::as_ident)?.value;
+    let [key, condition] = CONFLICT_PARTS;
+    let keys = text.strip_prefix(key)?;
+    let (keys, condition) = match keys.split_once(condition) {
+        Some((keys, condition)) => (keys, Some(condition.trim().to_owned())),
+        None => (keys, None),
+    };
+    Some(ComputedTarget {
+        keys: keys.split(key).map(|key| key.trim().to_owned()).collect(),
+        condition,
+    })
+}
+
+/// Indexes over the same keys, for the same rows or for all.
+fn computed(table: &Table, target: &ComputedTarget) -> Result<Arbiters, PgError> {
+    let mut wanted = Vec::with_capacity(target.keys.len());
+    let mut columns = Vec::new();
+    for key in &target.keys {
+        let expr = crate::parser::stored::parse_expression(key)?;
+        if let SqlExpr::Identifier(ident) = &expr {
+            let at = table.position(&fold(ident)).ok_or_else(|| {
+                PgError::new(
+                    SqlState::UNDEFINED_COLUMN,
+                    format!("column \"{}\" does not exist", fold(ident)),
+                )
+            })?;
+            columns.push(at);
+        }
+        wanted.push(comparable(&expr));
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    let condition = match &target.condition {
+        Some(text) => Some(comparable(&crate::parser::stored::parse_expression(text)?)),
+        None => None,
+    };
+    let keys_of = |index: &Index| -> Result<Vec<String>, PgError> {
+        let mut keys = Vec::with_capacity(index.keys.len());
+        for key in &index.keys {
+            keys.push(match &key.source {
+                IndexSource::Column(at) => {
+                    table.columns.get(*at).map_or_else(String::new, |column| column.name.clone())
+                }
+                IndexSource::Expression { text, .. } => {
+                    comparable(&crate::parser::stored::parse_expression(text)?)
+                }
+            });
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        Ok(keys)
+    };
+    let mut oids = Vec::new();
+    for index in table.indexes.iter().filter(|index| index.unique) {
+        let covers = match &index.predicate {
+            None => true,
+            Some(text) => {
+                let own = comparable(&crate::parser::stored::parse_expression(text)?);
+                condition.as_ref() == Some(&own)
+            }
+        };
+        if covers && keys_of(index)? == wanted {
+            oids.push(index.oid);
+        }
+    }
+    columns.sort_unstable();
+    let same = |constraint: &&Constraint| {
+        let mut own = key_columns(constraint).map(<[usize]>::to_vec).unwrap_or_default();
+        own.sort_unstable();
+        own == columns && columns.len() == wanted.len()
+    };
+    oids.extend(table.constraints.iter().filter(same).map(|constraint| constraint.oid));
+    if oids.is_empty() { Err(no_arbiter()) } else { Ok(Arbiters { oids, columns }) }
+}
+
+/// A text that two expressions share if they are written alike but for case, spaces and outer parentheses.
+fn comparable(expr: &SqlExpr) -> String {
+    match expr {
+        SqlExpr::Nested(inner) => comparable(inner),
+        SqlExpr::Identifier(ident) => fold(ident),
+        other => other.to_string().to_lowercase().replace(['"', ' '], ""),
+    }
 }
 
 /// The key of the constraint with this name.
