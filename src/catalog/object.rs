@@ -109,7 +109,7 @@ pub enum RelationKind {
 pub struct Table {
     /// In order of `attnum`; dropped ones are gone, so `attnum` may have gaps.
     pub columns: Vec<Column>,
-    /// PRIMARY KEY, UNIQUE, CHECK, FOREIGN KEY; and unique indexes of plain columns, see [`Table::is_index`].
+    /// PRIMARY KEY, UNIQUE, CHECK, FOREIGN KEY.
     pub constraints: Vec<Constraint>,
     /// Indexes that CREATE INDEX made; those behind constraints are with the constraints.
     pub indexes: Vec<Index>,
@@ -477,6 +477,20 @@ impl View {
     }
 }
 
+impl Index {
+    /// Its columns, if it is unique, over columns alone and of all rows: then it is as good as a UNIQUE constraint.
+    pub fn unique_columns(&self) -> Option<Vec<usize>> {
+        if !self.unique || self.predicate.is_some() {
+            return None;
+        }
+        let column = |key: &IndexKey| match key.source {
+            IndexSource::Column(at) => Some(at),
+            IndexSource::Expression { .. } => None,
+        };
+        self.keys.iter().map(column).collect()
+    }
+}
+
 impl Constraint {
     /// A constraint that holds for all rows and is checked at the end of each statement.
     pub fn new(oid: Oid, name: String, kind: ConstraintKind) -> Self {
@@ -568,12 +582,6 @@ impl Table {
     /// The column with this `attnum`.
     pub fn column(&self, attnum: i16) -> Option<&Column> {
         self.columns.iter().find(|column| column.attnum == attnum)
-    }
-
-    /// Whether a constraint is a unique index of plain columns, which stands among the constraints too: it holds, arbitrates
-    /// conflicts and is referred to as they are, but is not called a constraint.
-    pub fn is_index(&self, constraint: &Constraint) -> bool {
-        self.indexes.iter().any(|index| index.oid == constraint.oid)
     }
 
     /// Positions of the primary key's columns, if there is one.

@@ -149,13 +149,14 @@ fn indexed_columns(table: &Table) -> impl Iterator<Item = (&str, Vec<usize>, boo
         }
         ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => None,
     });
-    let others = table.indexes.iter().filter(|index| !index.unique && index.predicate.is_none());
+    let others = table.indexes.iter().filter(|index| index.predicate.is_none());
     let others = others.filter_map(|index| {
         let column = |key: &IndexKey| match key.source {
             IndexSource::Column(at) => Some(at),
             IndexSource::Expression { .. } => None,
         };
-        Some((index.name.as_str(), index.keys.iter().map(column).collect::<Option<_>>()?, false))
+        let columns = index.keys.iter().map(column).collect::<Option<_>>()?;
+        Some((index.name.as_str(), columns, index.unique))
     });
     keys.chain(others)
 }

@@ -148,7 +148,6 @@ pub(super) fn indexes_of(relation: &Arc<Relation>) -> impl Iterator<Item = Index
         let behind = table
             .constraints
             .iter()
-            .filter(|constraint| !table.is_index(constraint))
             .filter_map(move |constraint| of_constraint(relation, table, constraint));
         behind.chain(table.indexes.iter().map(move |index| of_index(relation, table, index)))
     })

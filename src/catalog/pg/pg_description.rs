@@ -50,7 +50,7 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
 fn is_constraint(catalog: &Catalog, oid: Oid) -> bool {
     let mut tables = catalog.relations.values().filter_map(|relation| relation.table());
     tables.any(|table| {
-        let mut constraints = table.constraints.iter().filter(|known| !table.is_index(known));
+        let mut constraints = table.constraints.iter();
         constraints.any(|constraint| constraint.oid == oid)
     })
 }

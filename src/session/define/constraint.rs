@@ -210,7 +210,6 @@ fn take_index(
         ConstraintKind::Unique { columns, index: oid, include, nulls_not_distinct }
     };
     table.indexes.remove(at);
-    table.constraints.retain(|constraint| constraint.oid != oid);
     Ok((index.name, kind))
 }
 

@@ -8,9 +8,7 @@ use arrow::row::{RowConverter, SortField};
 
 use super::names::object_name;
 use super::version_of;
-use crate::catalog::{
-    Catalog, Constraint, ConstraintKind, Index, IndexKey, IndexSource, Relation, Table,
-};
+use crate::catalog::{Catalog, Constraint, ConstraintKind, Index, IndexSource, Relation, Table};
 use crate::error::{PgError, SqlState};
 use crate::executor::write::check_key_type;
 use crate::planner::bind::sql::ddl::NewIndex;
@@ -56,35 +54,9 @@ pub(super) fn create(
         check_unique(session, &new.relation, &index)?;
     }
     let mut table = table.as_ref().clone();
-    if let Some(constraint) = as_constraint(&index) {
-        table.constraints.push(constraint);
-    } else if index.unique {
-        return Err(PgError::unsupported(
-            "unique indexes with WHERE or on expressions are not supported yet",
-            "Make a generated column and a unique index on it.",
-        ));
-    }
     table.indexes.push(index);
     catalog.put_relation(new.relation.with_table(table));
     Ok(())
-}
-
-/// A unique index of plain columns as a constraint, see [`Table::is_index`].
-fn as_constraint(index: &Index) -> Option<Constraint> {
-    if !index.unique || index.predicate.is_some() {
-        return None;
-    }
-    let column = |key: &IndexKey| match key.source {
-        IndexSource::Column(at) => Some(at),
-        IndexSource::Expression { .. } => None,
-    };
-    let kind = ConstraintKind::Unique {
-        columns: index.keys.iter().map(column).collect::<Option<_>>()?,
-        index: index.oid,
-        include: index.include.clone(),
-        nulls_not_distinct: index.nulls_not_distinct,
-    };
-    Some(Constraint::new(index.oid, index.name.clone(), kind))
 }
 
 /// The type of an index key.
@@ -173,7 +145,7 @@ pub(super) fn drop(catalog: &mut Catalog, indexes: &[(Arc<Relation>, Oid)]) -> R
     for (relation, oid) in indexes {
         let Some(relation) = catalog.relation(relation.oid).cloned() else { continue };
         let Some(table) = relation.table() else { continue };
-        let mut constraints = table.constraints.iter().filter(|known| !table.is_index(known));
+        let mut constraints = table.constraints.iter();
         let of = constraints.find(|constraint| constraint.index() == Some(*oid));
         if let Some(constraint) = of {
             let what = format!("constraint {} on table {}", constraint.name, relation.name);
@@ -186,7 +158,6 @@ pub(super) fn drop(catalog: &mut Catalog, indexes: &[(Arc<Relation>, Oid)]) -> R
         refuse_referenced(catalog, &relation, *oid)?;
         let mut table = table.as_ref().clone();
         table.indexes.retain(|index| index.oid != *oid);
-        table.constraints.retain(|constraint| constraint.oid != *oid);
         if table.clustered == Some(*oid) {
             table.clustered = None;
         }

@@ -16,7 +16,7 @@ pub fn obj_description(catalog: &Catalog, oid: Oid, of_catalog: Option<&str>) ->
     let of_constraint = || {
         let mut tables = catalog.relations.values().filter_map(|relation| relation.table());
         let is_one = tables.any(|table| {
-            let mut known = table.constraints.iter().filter(|one| !table.is_index(one));
+            let mut known = table.constraints.iter();
             known.any(|constraint| constraint.oid == oid)
         });
         if is_one { catalog.comments.get(&oid).cloned() } else { None }

@@ -22,7 +22,7 @@ pub struct Style<'a> {
 pub fn constraint_definition(catalog: &Catalog, oid: Oid, style: Style<'_>) -> Option<String> {
     let (table, constraint) = catalog.relations.values().find_map(|relation| {
         let table = relation.table()?;
-        let mut constraints = table.constraints.iter().filter(|known| !table.is_index(known));
+        let mut constraints = table.constraints.iter();
         constraints.find(|constraint| constraint.oid == oid).map(|c| (table, c))
     })?;
     let mut definition = definition_of(catalog, table, constraint, style);

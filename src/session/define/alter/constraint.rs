@@ -39,7 +39,7 @@ fn no_constraint(name: &str, table: &str) -> PgError {
 
 fn find(state: &Altered, name: &str) -> Result<usize, PgError> {
     let table = &state.table;
-    let is_meant = |known: &Constraint| known.name == name && !table.is_index(known);
+    let is_meant = |known: &Constraint| known.name == name;
     let found = table.constraints.iter().position(is_meant);
     found.ok_or_else(|| no_constraint(name, &state.relation.name))
 }

@@ -101,7 +101,7 @@ pub(super) fn on_constraint(
     let relation = context.relation(&qualified_name(table)?)?;
     let name = fold(name);
     let found = relation.table().and_then(|table| {
-        let mut constraints = table.constraints.iter().filter(|known| !table.is_index(known));
+        let mut constraints = table.constraints.iter();
         constraints.find(|constraint| constraint.name == name).map(|known| known.oid)
     });
     let object = found.ok_or_else(|| {

@@ -12,7 +12,7 @@ use sqlparser::ast::{
 use super::sequence::{self, NewSequence};
 use super::{DdlCommand, NewTable, generated, place, skipping, storage_options};
 use crate::catalog::{
-    Column, ColumnDefault, Constraint, ConstraintKind, ConstraintTiming, ForeignKeyAction,
+    Column, ColumnDefault, Constraint, ConstraintKind, ConstraintTiming, ForeignKeyAction, Index,
     OnCommit, Persistence, Relation, RelationKind, Table,
 };
 use crate::error::{PgError, SqlState};
@@ -650,7 +650,11 @@ fn check_referenced(table: &Table, name: &str, columns: &[String]) -> Result<(),
     };
     let mut keys = table.constraints.iter().filter(is_key).peekable();
     let is_deferrable = keys.peek().is_some();
-    if keys.any(|key| key.timing == ConstraintTiming::NotDeferrable) {
+    let is_unique = table.indexes.iter().filter_map(Index::unique_columns).any(|mut key| {
+        key.sort_unstable();
+        key == positions
+    });
+    if is_unique || keys.any(|key| key.timing == ConstraintTiming::NotDeferrable) {
         return Ok(());
     }
     if is_deferrable {
