@@ -7,13 +7,15 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Column, DataFusionError, Result, ScalarValue};
+use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{
     BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType,
 };
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::operator::{IndexLookupExec, ScanExec};
+use super::reads::ReadLog;
 use crate::catalog::{ConstraintKind, IndexKey, IndexSource, Relation, Table};
 use crate::storage::{EncodedKeys, TableVersion};
 
@@ -22,6 +24,8 @@ pub(super) struct StoredTable {
     pub(super) relation: Arc<Relation>,
     pub(super) version: Arc<TableVersion>,
     pub(super) schema: SchemaRef,
+    /// Where reads are noted, in a serializable transaction.
+    pub(super) reads: Option<Arc<ReadLog>>,
 }
 
 impl fmt::Debug for StoredTable {
@@ -54,6 +58,9 @@ impl TableProvider for StoredTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some(reads) = &self.reads {
+            reads.note(self.relation.oid, self.condition(state, filters));
+        }
         let projection: Vec<usize> =
             projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let schema = Arc::new(self.schema.project(&projection)?);
@@ -77,6 +84,13 @@ impl TableProvider for StoredTable {
 }
 
 impl StoredTable {
+    /// The filters as one condition over the table's columns; `None` if there are none, or not of this table alone.
+    fn condition(&self, state: &dyn Session, filters: &[Expr]) -> Option<Arc<dyn PhysicalExpr>> {
+        let all = filters.iter().cloned().reduce(Expr::and)?;
+        let schema = DFSchema::try_from(Arc::clone(&self.schema)).ok()?;
+        state.create_physical_expr(all, &schema).ok()
+    }
+
     /// Positions of the rows that the filters' equalities with all columns of an index leave, and the index, if they name
     /// one. An index that finds many rows is not used.
     fn find_by_key(&self, filters: &[Expr]) -> Result<Option<(&str, Vec<u64>)>> {
