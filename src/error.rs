@@ -87,6 +87,7 @@ sqlstates! {
     AMBIGUOUS_PARAMETER = "42P08",
     INVALID_TABLE_DEFINITION = "42P16",
     INDETERMINATE_DATATYPE = "42P18",
+    WINDOWING_ERROR = "42P20",
     INVALID_OBJECT_DEFINITION = "42P17",
     TOO_MANY_CONNECTIONS = "53300",
     OUT_OF_MEMORY = "53200",
@@ -468,6 +469,17 @@ fn from_datafusion(error: &DataFusionError) -> PgError {
 fn from_schema(error: &SchemaError) -> PgError {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
+            let known = |relation| {
+                valid_fields.iter().any(|valid| valid.relation.as_ref() == Some(relation))
+            };
+            if let Some(relation) = &field.relation
+                && !known(relation)
+            {
+                return PgError::new(
+                    SqlState::UNDEFINED_TABLE,
+                    format!("missing FROM-clause entry for table \"{}\"", relation.table()),
+                );
+            }
             let name = match &field.relation {
                 Some(relation) => format!("{relation}.{}", field.name),
                 None => format!("\"{}\"", field.name),
@@ -534,6 +546,10 @@ fn from_plan_text(text: &str) -> PgError {
         SqlState::DATATYPE_MISMATCH
     } else if has("Ambiguous") || has("ambiguous") {
         SqlState::AMBIGUOUS_COLUMN
+    } else if has("columns but only") && has("column alias") {
+        SqlState::INVALID_COLUMN_REFERENCE
+    } else if has("window") && has("not defined") {
+        SqlState::UNDEFINED_OBJECT
     } else if has("not found") {
         SqlState::UNDEFINED_OBJECT
     } else {

@@ -149,7 +149,7 @@ async def cursor_in_a_transaction(conn):
         equal(await cursor.fetch(1), [])
 
 
-@check(gap="MOVE: issue 5")
+@check
 async def cursor_forward(conn):
     async with conn.transaction():
         cursor = await conn.cursor("SELECT i FROM generate_series(1, 10) AS g(i) ORDER BY i")

@@ -400,7 +400,7 @@ def cursor_statements(conn):
     expect_error("25P01", conn, "DECLARE c CURSOR FOR SELECT 1")
 
 
-@check(gap="MOVE: issue 5")
+@check
 def move(conn):
     with conn.transaction():
         conn.execute("DECLARE c CURSOR FOR SELECT i FROM generate_series(1, 5) AS g(i) ORDER BY i")

@@ -13,7 +13,7 @@ use crate::error::PgError;
 use crate::planner::bind::sql::ddl::{DdlCommand, ObjectChange};
 use crate::planner::node::{
     Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, LockRows, MatchPattern,
-    TableWrite, WithWrites, WriteKind,
+    Series, TableWrite, WithWrites, WriteKind,
 };
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
@@ -183,6 +183,9 @@ fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Re
     }
     if node.as_any().is::<Apply>() {
         // Both its plans are inputs, which the walk reaches.
+        return Ok(());
+    }
+    if node.as_any().is::<Series>() {
         return Ok(());
     }
     Err(PgError::internal(format!("what node {} touches is not known", node.name())))

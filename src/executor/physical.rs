@@ -6,9 +6,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::catalog::memory::MemTable;
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DFSchema, DataFusionError, Result};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
@@ -22,19 +21,19 @@ use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
 use super::operator::{
-    ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, RowSlot, TableWriteExec,
-    WithWritesExec, WrittenRowsTable,
+    ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, RowSlot, SeriesExec,
+    TableWriteExec, WithWritesExec, WrittenRowsTable,
 };
 use super::reads::ReadLog;
 use super::runtime::Runtime;
-use super::scan::StoredTable;
+use super::scan::{KnownRows, StoredTable};
 use super::write::{StatementLocks, WriteTarget};
 use crate::access::Admitted;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::graph::{ExpressionHook, GraphSnapshot};
 use crate::planner::node::{
-    ConflictLookup, LockRows, MatchPattern, TableWrite, WithWrites, WrittenRows,
+    ConflictLookup, LockRows, MatchPattern, Series, TableWrite, WithWrites, WrittenRows,
 };
 use crate::planner::pattern::BoundPattern;
 use crate::planner::source::RelationSource;
@@ -227,7 +226,7 @@ fn provider(
     match &relation.kind {
         RelationKind::System(_) | RelationKind::Sequence(_) => {
             let rows = statement.system.rows(relation)?;
-            let table = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
+            let table = KnownRows { name: relation.name.clone(), rows };
             Ok(Some(provider_as_source(Arc::new(table))))
         }
         RelationKind::Table(_) | RelationKind::MaterializedView(_) => {
@@ -306,6 +305,16 @@ impl ExtensionPlanner for Extensions {
             };
             let input = Arc::clone(&physical_inputs[0]);
             return Ok(Some(Arc::new(TableWriteExec::new(write, input, Arc::clone(target)))));
+        }
+        if let Some(series) = node.as_any().downcast_ref::<Series>() {
+            let empty = DFSchema::empty();
+            let args = series
+                .args
+                .iter()
+                .map(|arg| planner.create_physical_expr(arg, &empty, state, context))
+                .collect::<Result<Vec<_>>>()?;
+            let schema = Arc::clone(UserDefinedLogicalNodeCore::schema(series).inner());
+            return Ok(Some(Arc::new(SeriesExec::new(args, series.session.clone(), schema))));
         }
         if let Some(lock) = node.as_any().downcast_ref::<LockRows>() {
             let input = Arc::clone(&physical_inputs[0]);

@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::operator::{IndexLookupExec, ScanExec};
+use super::operator::{RowsExec, ScanExec};
 use super::reads::ReadLog;
 use crate::catalog::{ConstraintKind, IndexKey, IndexSource, Relation, Table};
 use crate::storage::{EncodedKeys, TableVersion};
@@ -65,9 +65,9 @@ impl TableProvider for StoredTable {
             projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let schema = Arc::new(self.schema.project(&projection)?);
         if let Some((index, positions)) = self.find_by_key(filters)? {
-            let rows = self.rows_at(&positions, &projection, &schema)?;
-            let table = self.relation.name.clone();
-            return Ok(Arc::new(IndexLookupExec::new(table, index.to_owned(), rows)));
+            let batch = self.rows_at(&positions, &projection, &schema)?;
+            let title = format!("KeyLookupExec: {} using {index}", self.relation.name);
+            return Ok(Arc::new(RowsExec::new(title, batch)));
         }
         let partitions = state.config().target_partitions();
         // With filters above, a limit says nothing about how many rows must be read.
@@ -83,10 +83,44 @@ impl TableProvider for StoredTable {
     }
 }
 
+/// Rows that are known when a statement is planned: a system relation's.
+#[derive(Debug)]
+pub(super) struct KnownRows {
+    pub(super) name: String,
+    pub(super) rows: RecordBatch,
+}
+
+#[async_trait]
+impl TableProvider for KnownRows {
+    fn schema(&self) -> SchemaRef {
+        self.rows.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let rows = match projection {
+            Some(columns) => self.rows.project(columns)?,
+            None => self.rows.clone(),
+        };
+        Ok(Arc::new(RowsExec::new(format!("ScanExec: {}", self.name), rows)))
+    }
+}
+
 impl StoredTable {
     /// The filters as one condition over the table's columns; `None` if there are none, or not of this table alone.
     fn condition(&self, state: &dyn Session, filters: &[Expr]) -> Option<Arc<dyn PhysicalExpr>> {
-        let all = filters.iter().cloned().reduce(Expr::and)?;
+        // What reads a cell of an apply is another condition for each row: all rows may have been read by it.
+        let lasting = filters.iter().filter(|filter| !filter.is_volatile());
+        let all = lasting.cloned().reduce(Expr::and)?;
         let schema = DFSchema::try_from(Arc::clone(&self.schema)).ok()?;
         state.create_physical_expr(all, &schema).ok()
     }

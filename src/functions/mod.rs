@@ -21,6 +21,7 @@ pub(crate) mod overload;
 pub mod registry;
 pub mod resolve;
 pub mod scalar;
+pub mod series;
 pub(crate) mod signature;
 pub mod single_value;
 pub mod syntax;

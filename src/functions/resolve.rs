@@ -119,12 +119,20 @@ fn convert(expr: Expr, to: &PgType, schema: &DFSchema, session: &SessionRef) -> 
 }
 
 fn boolean(expr: Expr, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    condition(expr, "NOT", schema, session)
+}
+
+/// An argument of a clause that takes a condition; an untyped literal is read as one.
+fn condition(expr: Expr, clause: &str, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
     match expr_type(&expr, schema)? {
         PgType::Bool => Ok(expr),
         PgType::Unknown => convert(expr, &PgType::Bool, schema, session),
         other => Err(PgError::new(
             SqlState::DATATYPE_MISMATCH,
-            format!("argument of NOT must be type boolean, not type {}", other.without_modifier()),
+            format!(
+                "argument of {clause} must be type boolean, not type {}",
+                other.without_modifier()
+            ),
         )
         .into()),
     }
@@ -365,7 +373,13 @@ fn resolve_case(case: Case, schema: &DFSchema, session: &SessionRef) -> DfResult
     let otherwise = if else_expr.is_some() { branches.pop() } else { None };
     let mut whens: Vec<Expr> = whens.into_iter().map(|when| *when).collect();
     let operand = match expr {
-        None => None,
+        None => {
+            whens = whens
+                .into_iter()
+                .map(|when| condition(when, "CASE/WHEN", schema, session))
+                .collect::<DfResult<Vec<_>>>()?;
+            None
+        }
         Some(operand) => {
             let all = std::iter::once(*operand).chain(whens).collect();
             let mut all = compare_all(all, schema, session)?;

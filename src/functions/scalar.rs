@@ -233,6 +233,11 @@ impl ResolvedFunction {
         let signature = Signature::user_defined(volatility(choice.overload.stability));
         Self { choice, session, signature }
     }
+
+    /// The session it reads settings of.
+    pub fn session(&self) -> &SessionRef {
+        &self.session
+    }
 }
 
 impl ScalarUDFImpl for ResolvedFunction {

@@ -5,6 +5,7 @@
 //! | `~ x`, `|/ x`, `||/ x`, `@ x`, `+ x` | a call by the operator's symbol |
 //! | `f(x)` of a set-returning function in a select list | `unnest(f(x))` |
 //! | `(f(x)).column` | `unnest(set_column(f(x), 'column'))` |
+//! | `(value).field` | `"graphwire.field"(value, 'field')` |
 //! | `FROM f(x) [WITH ORDINALITY] a (b, c)` | `LATERAL (SELECT unnest(…) AS …) a (b, c)` |
 //! | `ARRAY(SELECT …)` | `(SELECT coalesce(array_agg(…), '{}') FROM (…))` |
 
@@ -299,6 +300,9 @@ fn typed_unnest(function: &str, column: Option<&str>, list: Expr) -> Expr {
     Expr::Cast { kind: CastKind::Cast, expr: Box::new(rows), data_type, array: false, format: None }
 }
 
+/// The function that `(value).field` becomes.
+pub const FIELD: &str = "graphwire.field";
+
 /// `(f(x)).column` of a function that gives rows.
 fn column_of_call(expr: &mut Expr) -> Option<Expr> {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return None };
@@ -311,6 +315,9 @@ fn column_of_call(expr: &mut Expr) -> Option<Expr> {
     let mut inner = root.as_mut();
     while let Expr::Nested(nested) = inner {
         inner = nested.as_mut();
+    }
+    if matches!(inner, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+        return Some(call(FIELD, vec![take(inner), text(&column)]));
     }
     let Expr::Function(function) = inner else { return None };
     let name = function_name(&function.name)?;

@@ -53,10 +53,11 @@ fn rewrite(
     plan: LogicalPlan,
     decorrelate: bool,
 ) -> Result<LogicalPlan, PgError> {
-    let plan = rules::apply_subqueries(plan, decorrelate)?;
+    let plan = rules::apply_subqueries(rules::stream_series(plan)?, decorrelate)?;
     // Ours come last: DataFusion's have brought conditions down to the patterns by then.
     let own = Optimizer::with_rules(vec![Arc::new(rules::PushDownPattern)]);
-    Ok(own.optimize(state.optimize(&plan)?, state, |_, _| {})?)
+    let plan = own.optimize(state.optimize(&plan)?, state, |_, _| {})?;
+    Ok(rules::name_join_keys(plan)?)
 }
 
 fn settled(plan: LogicalPlan) -> Result<LogicalPlan, PgError> {

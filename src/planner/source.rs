@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::Result;
+use datafusion::common::{Constraint, Constraints, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableSource};
 
-use crate::catalog::{Relation, RelationKind, sequence_columns};
+use crate::catalog::{ConstraintKind, Relation, RelationKind, sequence_columns};
 
 /// Name of the column that carries row ids in scans made for writing.
 pub const ROW_ID: &str = "graphwire.row_id";
@@ -16,6 +16,8 @@ pub const ROW_ID: &str = "graphwire.row_id";
 pub struct RelationSource {
     /// The relation.
     pub relation: Arc<Relation>,
+    /// Its primary key, on which its other columns depend.
+    key: Constraints,
     /// Whether the scan also gives row ids, as a last `UInt64` column named [`ROW_ID`].
     pub with_row_id: bool,
     schema: SchemaRef,
@@ -42,13 +44,22 @@ impl RelationSource {
         } else {
             stored
         };
-        Some(Self { relation: Arc::clone(relation), with_row_id, schema })
+        Some(Self {
+            relation: Arc::clone(relation),
+            key: primary_key(relation),
+            with_row_id,
+            schema,
+        })
     }
 }
 
 impl TableSource for RelationSource {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    fn constraints(&self) -> Option<&Constraints> {
+        Some(&self.key)
     }
 
     fn supports_filters_pushdown(
@@ -58,6 +69,16 @@ impl TableSource for RelationSource {
         // A scan uses filters to skip chunks and to look up keys; the filter above stays.
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
+}
+
+/// A table's primary key, for GROUP BY: what depends on it need not be grouped by.
+fn primary_key(relation: &Relation) -> Constraints {
+    let Some(table) = relation.table() else { return Constraints::default() };
+    let keys = table.constraints.iter().filter_map(|constraint| match &constraint.kind {
+        ConstraintKind::PrimaryKey { columns, .. } => Some(Constraint::PrimaryKey(columns.clone())),
+        _ => None,
+    });
+    Constraints::new_unverified(keys.collect())
 }
 
 /// A view, bound where it is used.

@@ -24,6 +24,8 @@ pub struct OutputColumn {
     pub table: u32,
     /// `attnum` in that table, else 0.
     pub attnum: i16,
+    /// Whether a client is told the type's modifier.
+    pub declared: bool,
 }
 
 /// What running a statement (or a portal, for some rows) gave.

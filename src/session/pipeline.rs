@@ -684,6 +684,7 @@ pub(super) fn output_columns(columns: &[BoundColumn]) -> Arc<[OutputColumn]> {
             ty: if column.ty == PgType::Unknown { PgType::Text } else { column.ty.clone() },
             table: column.table,
             attnum: column.attnum,
+            declared: column.declared,
         })
         .collect()
 }

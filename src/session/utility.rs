@@ -73,6 +73,7 @@ fn is_session_statement(statement: &Sql) -> bool {
             | Sql::Declare { .. }
             | Sql::Close { .. }
             | Sql::Discard { .. }
+            | Sql::UNLISTEN { .. }
             | Sql::Lock(_)
     )
 }
@@ -94,9 +95,9 @@ pub(super) async fn run(
         return Ok(Some(Outcome::Command(tag.to_owned())));
     }
     if let Body::Utility(Utility::Move(fetch)) = &statement.body
-        && let Sql::Fetch { name, direction, into: None, .. } = fetch.as_ref()
+        && let Sql::Fetch { name, direction, .. } = fetch.as_ref()
     {
-        return movement(session, &fold(name), direction, position).await.map(Some);
+        return step_over(session, &fold(name), direction).await.map(Some);
     }
     let Body::Sql { statement: sql, .. } = &statement.body else { return Ok(None) };
     if !ends_transaction(statement)
@@ -167,6 +168,11 @@ pub(super) async fn run(
             fetch(session, &fold(name), direction, position).await.map(Some)
         }
         Sql::Close { cursor } => close(session, cursor).map(|tag| Some(Outcome::Command(tag))),
+        Sql::UNLISTEN { .. } => {
+            // Nothing can listen, so there is nothing to end.
+            session.refuse_if_failed()?;
+            command("UNLISTEN")
+        }
         Sql::Discard { object_type } => {
             discard(session, object_type).map(|tag| Some(Outcome::Command(tag)))
         }
@@ -566,7 +572,7 @@ fn show_name(variable: &[Ident]) -> String {
 }
 
 fn text_column(name: &str) -> OutputColumn {
-    OutputColumn { name: name.to_owned(), ty: PgType::Text, table: 0, attnum: 0 }
+    OutputColumn { name: name.to_owned(), ty: PgType::Text, table: 0, attnum: 0, declared: false }
 }
 
 fn show_columns(name: &str) -> Arc<[OutputColumn]> {
@@ -850,18 +856,16 @@ async fn fetch(
 }
 
 /// `MOVE`: a FETCH whose rows nobody gets.
-async fn movement(
+async fn step_over(
     session: &mut Session,
     name: &str,
     direction: &FetchDirection,
-    position: ScriptPosition,
 ) -> Result<Outcome, PgError> {
-    let Outcome::Rows { mut rows, .. } = fetch(session, name, direction, position).await? else {
-        return Err(PgError::internal("a cursor gave no rows"));
-    };
-    let mut count = 0;
+    let fetched = fetch(session, name, direction, ScriptPosition::Only).await?;
+    let Outcome::Rows { mut rows, .. } = fetched else { return Ok(fetched) };
+    let mut count = 0u64;
     while let Some(batch) = rows.next().await {
-        count += batch?.num_rows();
+        count += batch?.num_rows() as u64;
     }
     Ok(Outcome::Command(format!("MOVE {count}")))
 }

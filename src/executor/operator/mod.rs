@@ -17,16 +17,18 @@ mod edge_list;
 mod ends_of_edge;
 mod expand;
 mod expand_into;
+mod give_way;
 mod graph_exec;
 mod hops;
-mod index_lookup_exec;
 mod intersect;
 mod lock_rows_exec;
 mod optional_match_exec;
 mod path;
 mod reachability;
+mod rows_exec;
 mod scan_exec;
 mod search_side;
+mod series_exec;
 mod shortest_path;
 mod table_write_exec;
 mod var_expand;
@@ -43,16 +45,25 @@ pub use edge_filter::EdgePredicate;
 pub use ends_of_edge::EndsOfEdge;
 pub use expand::Expand;
 pub use expand_into::ExpandInto;
+pub use give_way::GiveWay;
 pub use graph_exec::{GraphExec, GraphOperator, Names};
 pub use hops::HopSet;
-pub use index_lookup_exec::IndexLookupExec;
 pub use intersect::Intersect;
 pub use lock_rows_exec::LockRowsExec;
 pub use optional_match_exec::{ArgumentExec, OptionalMatchExec};
 pub use path::{PathBuild, PathPart};
+pub use rows_exec::RowsExec;
 pub use scan_exec::ScanExec;
+pub use series_exec::SeriesExec;
 pub use shortest_path::{Shortest, ShortestPath};
 pub use table_write_exec::TableWriteExec;
 pub use var_expand::{VarEnd, VarExpand};
 pub use vertex_scan_exec::{KeyLookup, ScanTable, VertexScanExec};
 pub use with_writes_exec::{RowSlot, WithWritesExec, WrittenRowsTable};
+
+/// A batch of one row without columns, to evaluate what names none.
+fn one_row() -> datafusion::common::Result<arrow::array::RecordBatch> {
+    let schema = std::sync::Arc::new(arrow::datatypes::Schema::empty());
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(1));
+    Ok(arrow::array::RecordBatch::try_new_with_options(schema, Vec::new(), &options)?)
+}

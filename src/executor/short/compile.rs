@@ -7,6 +7,7 @@ use arrow::row::{RowConverter, SortField};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, ScalarValue, TableReference};
 use datafusion::execution::context::SessionState;
+use datafusion::logical_expr::async_udf::AsyncScalarUDF;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
     BinaryExpr, Cast, Expr, LogicalPlan, Operator, TableScan, Volatility,
@@ -361,6 +362,13 @@ impl Compiler<'_> {
 
     /// Some functions exist only as what they are simplified to; others must not be replaced by their value of today.
     fn simplified(&self, expr: Expr, schema: &DFSchema) -> Option<Expr> {
+        let waits = |expr: &Expr| match expr {
+            Expr::ScalarFunction(call) => call.func.inner().is::<AsyncScalarUDF>(),
+            _ => false,
+        };
+        if expr.exists(|expr| Ok(waits(expr))).ok()? {
+            return None;
+        }
         let of_the_moment = |expr: &Expr| match expr {
             Expr::ScalarFunction(call) => call.func.signature().volatility != Volatility::Immutable,
             _ => false,

@@ -5,14 +5,11 @@ use super::row;
 use crate::error::{PgError, SqlState};
 use crate::functions::cast::text_io::time_zone;
 use crate::functions::datum::{Args, Call, Datum, Value};
+use crate::functions::series::zero_step;
 use crate::functions::signature::{Def, def};
 
 /// The most values one call gives; the list is in memory until it is unnested.
 const MAX_ROWS: usize = 1 << 25;
-
-fn zero_step() -> PgError {
-    PgError::new(SqlState::INVALID_PARAMETER_VALUE, "step size cannot equal zero")
-}
 
 fn push(items: &mut Vec<Value>, item: Value, call: &Call<'_>) -> Result<(), PgError> {
     if items.len() >= MAX_ROWS {

@@ -1,7 +1,11 @@
 //! One rule in one file.
 
+mod name_join_keys;
 mod push_down_pattern;
+mod stream_series;
 mod subqueries;
 
+pub use name_join_keys::name_join_keys;
 pub use push_down_pattern::PushDownPattern;
+pub use stream_series::stream_series;
 pub use subqueries::{apply_subqueries, is_settled};

@@ -48,6 +48,7 @@ pub(in crate::parser) fn statement(
     end: Span,
 ) -> Result<Statement, ParseError> {
     check_start(text, &tokens, end)?;
+    check_tables(text, &tokens, end)?;
     let mut tokens = for_sqlparser(tokens);
     let has_join = tokens
         .iter()
@@ -65,6 +66,39 @@ pub(in crate::parser) fn statement(
             Err(unexpected(text, corrected(text, span, "", end), None))
         }
     }
+}
+
+/// Words that `sqlparser` takes for a table's name and PostgreSQL does not.
+const NO_TABLES: [Keyword; 14] = [
+    Keyword::WHERE,
+    Keyword::GROUP,
+    Keyword::ORDER,
+    Keyword::HAVING,
+    Keyword::LIMIT,
+    Keyword::OFFSET,
+    Keyword::UNION,
+    Keyword::EXCEPT,
+    Keyword::INTERSECT,
+    Keyword::WINDOW,
+    Keyword::RETURNING,
+    Keyword::FETCH,
+    Keyword::ON,
+    Keyword::USING,
+];
+
+fn check_tables(text: &str, tokens: &[TokenWithSpan], end: Span) -> Result<(), ParseError> {
+    let words: Vec<&TokenWithSpan> =
+        tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
+    for pair in words.windows(2) {
+        let [Token::Word(before), Token::Word(after)] = [&pair[0].token, &pair[1].token] else {
+            continue;
+        };
+        let begins = matches!(before.keyword, Keyword::FROM | Keyword::JOIN);
+        if begins && after.quote_style.is_none() && NO_TABLES.contains(&after.keyword) {
+            return Err(unexpected(text, byte_span(pair[1].span).unwrap_or(end), None));
+        }
+    }
+    Ok(())
 }
 
 /// The expression that `tokens` begin with, and how many of them it takes.

@@ -39,6 +39,8 @@ pub struct BoundColumn {
     pub table: u32,
     /// `attnum` in that table, else 0.
     pub attnum: i16,
+    /// Whether the type's modifier was declared, by a table or a cast; else a client is told none.
+    pub declared: bool,
 }
 
 /// What kind of statement a plan is.

@@ -93,10 +93,16 @@ fn explain_options(
             // These only change what is printed beside the plan; off is what we print.
             "costs" | "buffers" | "timing" | "summary" | "settings" | "wal" if !value => {}
             "costs" | "timing" | "summary" => {}
-            other => {
+            "buffers" | "settings" | "wal" | "format" => {
                 return Err(PgError::unsupported(
-                    format!("EXPLAIN option {other} is not supported yet"),
+                    format!("EXPLAIN option {} is not supported yet", option.name.value),
                     "ANALYZE and VERBOSE are.",
+                ));
+            }
+            other => {
+                return Err(PgError::new(
+                    SqlState::SYNTAX_ERROR,
+                    format!("unrecognized EXPLAIN option \"{other}\""),
                 ));
             }
         }
@@ -160,7 +166,7 @@ fn bind_cypher(context: &BindContext, statement: &CypherStatement) -> Result<Bou
     let columns = bound
         .columns
         .into_iter()
-        .map(|(name, ty)| BoundColumn { name, ty, table: 0, attnum: 0 })
+        .map(|(name, ty)| BoundColumn { name, ty, table: 0, attnum: 0, declared: false })
         .collect();
     let plan = BoundPlan {
         plan: bound.plan,

@@ -6,6 +6,7 @@ mod graph_function;
 mod lock_rows;
 mod match_pattern;
 mod pattern_column;
+mod series;
 mod table_write;
 mod with_writes;
 
@@ -14,5 +15,6 @@ pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
 pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
 pub use match_pattern::{MatchPattern, path_type};
+pub use series::Series;
 pub use table_write::{EachRow, RowAction, TableWrite, WriteKind};
 pub use with_writes::{WithWrites, WrittenRows};

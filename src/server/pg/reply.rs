@@ -146,7 +146,7 @@ pub(super) fn row_description(out: &mut BytesMut, columns: &[OutputColumn], form
             out.put_i16(column.attnum);
             out.put_u32(column.ty.oid());
             out.put_i16(column.ty.typlen());
-            out.put_i32(column.ty.typmod());
+            out.put_i32(if column.declared { column.ty.typmod() } else { -1 });
             out.put_i16(code(formats.at(index)));
         }
     });

@@ -14,6 +14,7 @@ use super::quantified::{Quantified, counted, gathered};
 use super::references::{free, of_plan};
 use super::shape::{Asked, for_membership, is_plain, is_subquery};
 use super::{Pass, asks_expr};
+use crate::error::{PgError, SqlState};
 use crate::functions::single_value::only;
 use crate::planner::node::ApplyKind;
 
@@ -28,6 +29,7 @@ impl Pass {
         if !asks_expr(&expr)? {
             return Ok(expr);
         }
+        check_columns(&expr)?;
         match expr {
             Expr::ScalarSubquery(subquery) => self.scalar(subquery, guard, input),
             Expr::Exists(Exists { subquery, negated }) => {
@@ -162,6 +164,23 @@ impl Pass {
         let value = asked.as_scalar(&schema)?;
         self.scalar(value, guard, input)
     }
+}
+
+/// A subquery that is compared or is a value has one column.
+pub(super) fn check_columns(expr: &Expr) -> Result<()> {
+    let subquery = match expr {
+        Expr::ScalarSubquery(subquery) => subquery,
+        Expr::InSubquery(inner) => &inner.subquery,
+        Expr::SetComparison(inner) => &inner.subquery,
+        _ => return Ok(()),
+    };
+    let message = match subquery.subquery.schema().fields().len() {
+        1 => return Ok(()),
+        0 if !matches!(expr, Expr::ScalarSubquery(_)) => "subquery has too few columns",
+        _ if !matches!(expr, Expr::ScalarSubquery(_)) => "subquery has too many columns",
+        _ => "subquery must return only one column",
+    };
+    Err(PgError::new(SqlState::SYNTAX_ERROR, message).into())
 }
 
 /// Both conditions. A condition that asks a subquery of its own, or gives another answer each time, is left out: the

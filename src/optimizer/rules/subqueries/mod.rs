@@ -90,6 +90,12 @@ impl Pass {
         if !asks(&node)? {
             return Ok(Transformed::no(node));
         }
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                hoist::check_columns(expr)?;
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })?;
         let node = node.map_expressions(references::refresh)?.data;
         match node {
             LogicalPlan::Filter(filter) => self.filter(filter).map(Transformed::yes),

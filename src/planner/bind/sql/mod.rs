@@ -7,6 +7,7 @@
 //!             forms, refusals
 //! ```
 
+mod check;
 pub(crate) mod column_value;
 pub mod ddl;
 mod dml;

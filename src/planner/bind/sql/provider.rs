@@ -19,6 +19,7 @@ use crate::catalog::{QualifiedName, Relation, RelationKind, ViewRead};
 use crate::error::{PgError, SqlState};
 use crate::functions::array_or_empty::{ARRAY_OR_EMPTY, array_or_empty};
 use crate::functions::registry::registry;
+use crate::functions::syntax::FIELD;
 use crate::parser::pgq::GraphTable;
 use crate::planner::bind::context::{BindContext, undefined_table};
 use crate::planner::source::{RelationSource, ViewSource};
@@ -163,6 +164,9 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if name == FIELD {
+            return Some(datafusion::functions::core::get_field());
+        }
         if name == ARRAY_OR_EMPTY {
             return Some(array_or_empty());
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::common::{DFSchema, DataFusionError, ScalarValue};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection};
 use datafusion::sql::planner::{PlannerContext, SqlToRel};
 use sqlparser::ast::{Query, Statement};
@@ -72,20 +72,24 @@ fn plan_cut(
 
 fn plan_named(
     context: &BindContext,
-    mut query: Query,
+    query: Query,
     graph_tables: &Arc<[GraphTable]>,
     plain_names: bool,
 ) -> Result<LogicalPlan, PgError> {
-    rewrite::rewrite_query(&mut query, context, plain_names)?;
+    let mut rewritten = query.clone();
+    rewrite::rewrite_query(&mut rewritten, context, plain_names)?;
     let provider = Provider::new(context, graph_tables);
     let planner = SqlToRel::new(&provider);
     let mut planner_context = planner_context(context);
     let plan = planner
-        .sql_statement_to_plan_with_context(Statement::Query(Box::new(query)), &mut planner_context)
-        .map_err(|error| planner_error(&error))?;
+        .sql_statement_to_plan_with_context(
+            Statement::Query(Box::new(rewritten)),
+            &mut planner_context,
+        )
+        .map_err(|error| at_function(planner_error(&error), &query))?;
     let settled = super::recursive::settle(plan, &|plan| Ok(resolve::resolve_plan(plan, context)?));
-    let plan = settled.map_err(|error| planner_error(&error))?;
-    resolve::resolve_plan(plan, context)
+    let plan = settled.map_err(|error| at_function(planner_error(&error), &query))?;
+    resolve::resolve_plan(plan, context).map_err(|error| at_function(error, &query))
 }
 
 /// Plans an expression over `schema` (a default, a check, a RETURNING item).
@@ -126,8 +130,13 @@ pub(super) fn plan_view(
 
 /// `EXPLAIN` of an already bound plan.
 pub fn bind_explain(inner: BoundPlan, analyze: bool, verbose: bool) -> BoundPlan {
-    let column =
-        BoundColumn { name: "QUERY PLAN".to_owned(), ty: PgType::Text, table: 0, attnum: 0 };
+    let column = BoundColumn {
+        name: "QUERY PLAN".to_owned(),
+        ty: PgType::Text,
+        table: 0,
+        attnum: 0,
+        declared: false,
+    };
     BoundPlan { kind: PlanKind::Explain { analyze, verbose }, columns: vec![column], ..inner }
 }
 
@@ -194,6 +203,11 @@ fn parameter_types(plan: &LogicalPlan) -> Result<Vec<Option<PgType>>, PgError> {
                         .field
                         .as_ref()
                         .filter(|field| *field.data_type() != DataType::Null);
+                    if let (slot @ None, None, LogicalPlan::Limit(_)) =
+                        (&mut types[number - 1], field, node)
+                    {
+                        *slot = Some(PgType::Int8);
+                    }
                     if let (slot @ None, Some(field)) = (&mut types[number - 1], field) {
                         *slot = Some(PgType::from_field(field));
                     }
@@ -218,9 +232,63 @@ pub(crate) fn output_columns(plan: &LogicalPlan) -> Vec<BoundColumn> {
                 ty: PgType::from_field(field),
                 table,
                 attnum,
+                declared: is_declared(plan, at),
             }
         })
         .collect()
+}
+
+/// Whether the modifier of an output column's type was written down, in a table or a cast, and not computed.
+fn is_declared(plan: &LogicalPlan, at: usize) -> bool {
+    match plan {
+        LogicalPlan::Projection(Projection { expr, input, .. }) => {
+            let mut expr = match expr.get(at) {
+                Some(expr) => expr,
+                None => return false,
+            };
+            while let Expr::Alias(alias) = expr {
+                expr = &alias.expr;
+            }
+            match expr {
+                Expr::Column(column) => input
+                    .schema()
+                    .index_of_column(column)
+                    .is_ok_and(|position| is_declared(input, position)),
+                Expr::Cast(_) => true,
+                // What a cast made of a literal; a number as it was written has just its own digits.
+                Expr::Literal(ScalarValue::Decimal128(value, precision, _), _) => {
+                    value.is_none_or(|value| {
+                        let digits = value.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+                        digits != u32::from(*precision)
+                    })
+                }
+                Expr::Literal(value, _) => !matches!(value, ScalarValue::List(_)),
+                Expr::ScalarFunction(call) => call.func.name() == "cast",
+                _ => false,
+            }
+        }
+        LogicalPlan::TableScan(_) | LogicalPlan::Extension(_) => true,
+        LogicalPlan::Join(join) => {
+            let left = join.left.schema().fields().len();
+            if join.schema.fields().len() != left + join.right.schema().fields().len() {
+                return false;
+            }
+            if at < left {
+                is_declared(&join.left, at)
+            } else {
+                is_declared(&join.right, at - left)
+            }
+        }
+        LogicalPlan::Filter(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Distinct(_) => {
+            plan.inputs().first().is_some_and(|input| is_declared(input, at))
+        }
+        LogicalPlan::Union(union) => union.inputs.iter().all(|input| is_declared(input, at)),
+        _ => false,
+    }
 }
 
 /// The table and `attnum` an output column comes from unchanged.
@@ -271,6 +339,41 @@ pub(super) fn planner_error(error: &DataFusionError) -> PgError {
         // The parser puts byte offsets where columns are.
         .and_then(|span| usize::try_from(span.start.column.checked_sub(1)?).ok());
     report.or_at(offset)
+}
+
+/// The error with the place of the call it is about, if it is about one.
+fn at_function(error: PgError, query: &Query) -> PgError {
+    use sqlparser::ast::{ObjectNamePart, Visit, Visitor};
+    struct Calls<'a> {
+        name: &'a str,
+    }
+    impl Visitor for Calls<'_> {
+        type Break = usize;
+
+        fn pre_visit_expr(&mut self, expr: &sqlparser::ast::Expr) -> std::ops::ControlFlow<usize> {
+            if let sqlparser::ast::Expr::Function(call) = expr
+                && let Some(last) = call.name.0.last().and_then(ObjectNamePart::as_ident)
+                && super::names::fold(last) == self.name
+                && let Some(first) = call.name.0.first().and_then(ObjectNamePart::as_ident)
+                && let Some(offset) = super::names::offset_of(first.span)
+            {
+                return std::ops::ControlFlow::Break(offset);
+            }
+            std::ops::ControlFlow::Continue(())
+        }
+    }
+    if error.code() != SqlState::UNDEFINED_FUNCTION {
+        return error;
+    }
+    let message = error.to_string();
+    let Some(called) = message.strip_prefix("function ") else { return error };
+    let name = called.split(['(', ' ']).next().unwrap_or_default();
+    let name = name.rsplit('.').next().unwrap_or(name).to_owned();
+    let offset = match query.visit(&mut Calls { name: &name }) {
+        std::ops::ControlFlow::Break(offset) => Some(offset),
+        std::ops::ControlFlow::Continue(()) => None,
+    };
+    error.or_at(offset)
 }
 
 /// The PostgreSQL type of an expression over `schema`.

@@ -27,6 +27,7 @@ pub(super) fn rewrite_query(
     _context: &BindContext,
     plain_names: bool,
 ) -> Result<(), PgError> {
+    super::check::check(query)?;
     finish(query.visit(&mut ArrayQueries { plain_names }))?;
     desugar(query)?;
     finish(query.visit(&mut Rewriter { plain_names }))
@@ -37,6 +38,7 @@ pub(super) fn rewrite_query(
 /// # Errors
 /// As [`rewrite_query`].
 pub(super) fn rewrite_expression(expr: &mut Expr, _context: &BindContext) -> Result<(), PgError> {
+    super::check::check(expr)?;
     finish(expr.visit(&mut ArrayQueries { plain_names: false }))?;
     desugar(expr)?;
     finish(expr.visit(&mut Rewriter { plain_names: false }))
@@ -206,11 +208,11 @@ fn check_select(select: &Select) -> Result<(), PgError> {
     Ok(())
 }
 
-/// A parameter that is the whole condition is a Boolean.
+/// A parameter or an untyped literal that is the whole condition is a Boolean.
 fn type_condition(condition: &mut Expr) {
-    let is_parameter =
-        matches!(condition, Expr::Value(value) if matches!(value.value, Value::Placeholder(_)));
-    if is_parameter {
+    let is_untyped = matches!(condition, Expr::Value(value)
+        if matches!(value.value, Value::Placeholder(_) | Value::SingleQuotedString(_)));
+    if is_untyped {
         let parameter = std::mem::replace(condition, Expr::value(Value::Null));
         *condition = cast_to(parameter, sqlparser::ast::DataType::Boolean);
     }

@@ -1,4 +1,4 @@
-//! Rows that an index found while the statement was planned.
+//! Rows that are known when a statement is planned: those of a system relation, or the ones a key names.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,50 +17,37 @@ use datafusion::physical_plan::{
 };
 use futures::stream;
 
-/// Gives the rows for which an index's columns have the values of the statement's equalities.
-///
-/// The batch is in the plan, as the values are: a plan is made for one execution.
-pub struct IndexLookupExec {
-    table: String,
-    index: String,
+/// Gives one batch, in slices of the session's batch size.
+#[derive(Debug)]
+pub struct RowsExec {
+    /// What EXPLAIN says of them: `ScanExec: pg_class`, `KeyLookupExec: item, key=item_pkey`.
+    title: String,
     rows: RecordBatch,
     properties: Arc<PlanProperties>,
 }
 
-impl IndexLookupExec {
-    /// `rows` of `table`, found through `index`.
-    pub fn new(table: String, index: String, rows: RecordBatch) -> Self {
+impl RowsExec {
+    /// An operator that gives `rows`, shown as `title`.
+    pub fn new(title: String, rows: RecordBatch) -> Self {
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(rows.schema()),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self { table, index, rows, properties }
+        Self { title, rows, properties }
     }
 }
 
-impl fmt::Debug for IndexLookupExec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "IndexLookupExec({})", self.index)
-    }
-}
-
-impl DisplayAs for IndexLookupExec {
+impl DisplayAs for RowsExec {
     fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "IndexLookupExec: {} using {}, rows={}",
-            self.table,
-            self.index,
-            self.rows.num_rows()
-        )
+        f.write_str(&self.title)
     }
 }
 
-impl ExecutionPlan for IndexLookupExec {
+impl ExecutionPlan for RowsExec {
     fn name(&self) -> &str {
-        "IndexLookupExec"
+        "RowsExec"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -88,10 +75,20 @@ impl ExecutionPlan for IndexLookupExec {
     fn execute(
         &self,
         _partition: usize,
-        _context: Arc<TaskContext>,
+        context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let rows = stream::iter([Ok(self.rows.clone())]);
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+        let batch_rows = context.session_config().batch_size().max(1);
+        let batches = stream::unfold((self.rows.clone(), 0), move |(rows, at)| async move {
+            let left = rows.num_rows().saturating_sub(at);
+            if left == 0 {
+                return None;
+            }
+            tokio::task::consume_budget().await;
+            let length = left.min(batch_rows);
+            let slice = rows.slice(at, length);
+            Some((Ok(slice), (rows, at + length)))
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
     }
 
     fn partition_statistics(&self, _partition: Option<usize>) -> Result<Arc<Statistics>> {
