@@ -157,13 +157,8 @@ impl Said {
                     ));
                 }
             },
-            CopyOption::Freeze(false) => {}
-            CopyOption::Freeze(true) => {
-                return Err(PgError::unsupported(
-                    "COPY … FREEZE is not supported",
-                    "Leave it out; rows are visible at commit.",
-                ));
-            }
+            // Rows have no state that freezing would change.
+            CopyOption::Freeze(_) => {}
             CopyOption::Delimiter(delimiter) => texts.delimiter = Some(delimiter.to_string()),
             CopyOption::Null(null) => texts.null = Some(null.clone()),
             CopyOption::Header(true) => texts.header = CopyHeader::Present,
