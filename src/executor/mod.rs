@@ -7,11 +7,13 @@ pub mod apply;
 pub mod graph;
 pub mod operator;
 pub mod physical;
+pub mod reads;
 pub mod runtime;
 pub mod scan;
 pub mod short;
 pub mod write;
 
 pub use physical::{Statement, SystemRows};
+pub use reads::ReadLog;
 pub use runtime::Runtime;
 pub use write::WriteTarget;

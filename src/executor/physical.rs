@@ -25,6 +25,7 @@ use super::operator::{
     ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, RowSlot, TableWriteExec,
     WithWritesExec, WrittenRowsTable,
 };
+use super::reads::ReadLog;
 use super::runtime::Runtime;
 use super::scan::StoredTable;
 use super::write::{StatementLocks, WriteTarget};
@@ -35,6 +36,7 @@ use crate::executor::graph::{ExpressionHook, GraphSnapshot};
 use crate::planner::node::{
     ConflictLookup, LockRows, MatchPattern, TableWrite, WithWrites, WrittenRows,
 };
+use crate::planner::pattern::BoundPattern;
 use crate::planner::source::RelationSource;
 use crate::storage::{AdjacencyCache, StoreSnapshot};
 use crate::types::Oid;
@@ -60,6 +62,8 @@ pub struct Statement {
     pub target: Option<Arc<dyn WriteTarget>>,
     /// How rows are locked.
     pub locks: Arc<StatementLocks>,
+    /// Where reads are noted, in a serializable transaction.
+    pub reads: Option<Arc<ReadLog>>,
     /// Adjacency built before.
     pub adjacency: Arc<AdjacencyCache>,
     /// Makes physical expressions of properties that are SQL.
@@ -77,6 +81,7 @@ impl Statement {
         system: Arc<dyn SystemRows>,
         target: Option<Arc<dyn WriteTarget>>,
         locks: Arc<StatementLocks>,
+        reads: Option<Arc<ReadLog>>,
         adjacency: Arc<AdjacencyCache>,
         expressions: ExpressionHook,
     ) -> Self {
@@ -86,10 +91,23 @@ impl Statement {
             system,
             target,
             locks,
+            reads,
             adjacency,
             expressions,
             graphs: Mutex::default(),
             slots: Mutex::default(),
+        }
+    }
+
+    /// Notes that a pattern reads its element tables, whichever rows of them.
+    fn note_pattern(&self, pattern: &BoundPattern) {
+        let Some(reads) = &self.reads else { return };
+        let vertices = pattern.vertices.iter().flat_map(|vertex| &vertex.tables);
+        let edges = pattern.edges.iter().flat_map(|edge| &edge.tables);
+        let vertices = vertices.filter_map(|at| pattern.graph.vertices.get(usize::from(*at)));
+        let edges = edges.filter_map(|at| pattern.graph.edges.get(usize::from(*at)));
+        for table in vertices.map(|v| v.relation).chain(edges.map(|edge| edge.element.relation)) {
+            reads.note(table, None);
         }
     }
 
@@ -223,6 +241,7 @@ fn provider(
                 relation: Arc::clone(relation),
                 version: Arc::clone(version),
                 schema: source.schema(),
+                reads: statement.reads.clone(),
             };
             Ok(Some(provider_as_source(Arc::new(table))))
         }
@@ -291,7 +310,7 @@ impl ExtensionPlanner for Extensions {
         if let Some(lock) = node.as_any().downcast_ref::<LockRows>() {
             let input = Arc::clone(&physical_inputs[0]);
             let (locks, snapshot) =
-                (Arc::clone(&self.statement.locks), self.statement.store.commit);
+                (Arc::clone(&self.statement.locks), self.statement.store.clone());
             return Ok(Some(Arc::new(LockRowsExec::new(lock, input, locks, snapshot))));
         }
         if let Some(apply) = node.as_any().downcast_ref::<BoundApply>() {
@@ -308,6 +327,7 @@ impl ExtensionPlanner for Extensions {
             return Ok(Some(Arc::new(ConflictLookupExec::new(lookup, input, Arc::clone(target)))));
         }
         if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
+            self.statement.note_pattern(&pattern.pattern);
             let graph = self.statement.graph(pattern.pattern.graph.oid)?;
             let input = physical_inputs.first().cloned();
             let bound = crate::executor::graph::lower_match(

@@ -8,13 +8,15 @@ use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Column, DataFusionError, Result, ScalarValue};
+use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{
     BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType,
 };
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::operator::ScanExec;
+use super::reads::ReadLog;
 use crate::catalog::{ConstraintKind, Relation};
 use crate::storage::{EncodedKeys, TableVersion};
 
@@ -23,6 +25,8 @@ pub(super) struct StoredTable {
     pub(super) relation: Arc<Relation>,
     pub(super) version: Arc<TableVersion>,
     pub(super) schema: SchemaRef,
+    /// Where reads are noted, in a serializable transaction.
+    pub(super) reads: Option<Arc<ReadLog>>,
 }
 
 impl fmt::Debug for StoredTable {
@@ -55,6 +59,9 @@ impl TableProvider for StoredTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some(reads) = &self.reads {
+            reads.note(self.relation.oid, self.condition(state, filters));
+        }
         let projection: Vec<usize> =
             projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let schema = Arc::new(self.schema.project(&projection)?);
@@ -77,6 +84,13 @@ impl TableProvider for StoredTable {
 }
 
 impl StoredTable {
+    /// The filters as one condition over the table's columns; `None` if there are none, or not of this table alone.
+    fn condition(&self, state: &dyn Session, filters: &[Expr]) -> Option<Arc<dyn PhysicalExpr>> {
+        let all = filters.iter().cloned().reduce(Expr::and)?;
+        let schema = DFSchema::try_from(Arc::clone(&self.schema)).ok()?;
+        state.create_physical_expr(all, &schema).ok()
+    }
+
     /// Positions of the rows that the filters' equalities with a whole key leave, if they name one.
     fn find_by_key(&self, filters: &[Expr]) -> Result<Option<Vec<u64>>> {
         let Some(table) = self.relation.table() else { return Ok(None) };

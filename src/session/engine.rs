@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::durable::{CLUSTER, CounterLog, PendingCommit, open_store, store_first};
 use super::identity::{LoginMethod, LoginRequest};
+use super::serializable::Serializable;
 use super::shared::SessionShared;
 use crate::access::login::mock_verifier;
 use crate::catalog::stored::counters;
@@ -134,6 +135,7 @@ pub(super) struct DatabaseState {
     /// Counters of its sequences; no transaction moves them back.
     pub(super) sequences: Arc<Sequences>,
     pub(super) locks: Arc<LockTable>,
+    pub(super) serializable: Serializable,
 }
 
 impl Committed for DatabaseState {
@@ -158,6 +160,12 @@ struct Pending {
 pub(super) struct HeldSnapshot {
     pub(super) latest: Latest,
     database: Arc<DatabaseState>,
+}
+
+impl HeldSnapshot {
+    pub(super) fn database(&self) -> &DatabaseState {
+        &self.database
+    }
 }
 
 impl Drop for HeldSnapshot {
@@ -212,6 +220,7 @@ impl DatabaseState {
             recent: RecentWrites::default(),
             sequences: Arc::default(),
             locks: Arc::default(),
+            serializable: Serializable::default(),
         }
     }
 
@@ -268,7 +277,7 @@ impl DatabaseState {
         Ok(())
     }
 
-    /// Makes a transaction's work the newest state. It is visible to others when it is durable, which the caller must
+    /// Makes a transaction's work the newest state; its number. It is visible to others when it is durable, which the caller must
     /// wait for; with `sync` off, when it is written.
     ///
     /// # Errors
@@ -280,7 +289,7 @@ impl DatabaseState {
         catalog: Option<(u64, Arc<Catalog>)>,
         check: &dyn RowCheck,
         sync: bool,
-    ) -> Result<PendingCommit, PgError> {
+    ) -> Result<(CommitNo, PendingCommit), PgError> {
         let store = self.store.get();
         // Rows are encoded before the lock is taken: others commit meanwhile.
         let mut record = store.map(|_| self.record(writes, catalog.as_ref())).transpose()?;
@@ -294,7 +303,7 @@ impl DatabaseState {
                 self.recent.note(commit, base.store.commit, changes);
                 pending.latest = next.at(commit);
                 *self.latest.write() = pending.latest.clone();
-                return Ok(PendingCommit::Now);
+                return Ok((commit, PendingCommit::Now));
             };
             let mut record = match record.take() {
                 Some(record) => record,
@@ -314,7 +323,7 @@ impl DatabaseState {
                 entry(pending.latest.clone())
             });
             match appended {
-                Ok(_) => return Ok(committed),
+                Ok(_) => return Ok((pending.latest.store.commit, committed)),
                 Err(AppendError::Refused(error)) => return Err(error.into()),
                 Err(AppendError::Stale { epoch }) => {
                     *pending = Pending { latest: self.latest(), epoch };

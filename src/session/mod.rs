@@ -24,6 +24,7 @@ pub mod outcome;
 pub mod pipeline;
 mod privilege_facts;
 mod sequences;
+mod serializable;
 mod session_impl;
 mod set_constraints;
 pub mod settings;

@@ -319,7 +319,9 @@ fn short_plan(
     bound: &BoundPlan,
     cache: &ShortCache,
 ) -> Result<Option<Short>, PgError> {
-    if matches!(bound.kind, PlanKind::Explain { .. }) {
+    // What a serializable transaction reads is noted by the scans of a whole plan.
+    let notes_reads = session.transaction.as_ref().is_some_and(|one| one.reads().is_some());
+    if matches!(bound.kind, PlanKind::Explain { .. }) || notes_reads {
         return Ok(None);
     }
     let caller = &session.shared.caller;
@@ -388,6 +390,14 @@ fn snapshot_and_target(
     Ok((transaction.writes.lock().view().clone(), target))
 }
 
+/// `40001` if the transaction's reads and writes so far have no place in a serial order.
+fn check_serializable(session: &Session) -> Result<(), PgError> {
+    match &session.transaction {
+        Some(transaction) => transaction.check_serializable(&session.database),
+        None => Ok(()),
+    }
+}
+
 /// Runs a plan, again on a new snapshot for as long as rows it would lock or change moved under it.
 ///
 /// What an earlier round wrote is taken back, and nothing of it has reached the client; its locks stay.
@@ -428,6 +438,7 @@ async fn run_plan(
     values: Vec<ScalarAndMetadata>,
 ) -> Result<Executed, PgError> {
     let physical = physical_plan(session, bound, values).await?;
+    check_serializable(session)?;
     let token = session.shared.token();
     let columns = output_columns(&bound.columns);
     let kind = bound.kind;
@@ -455,6 +466,7 @@ async fn run_plan(
                 written.push(Ok(batch));
             }
         }
+        check_serializable(session)?;
         if !kind.gives_rows() {
             return Ok(Executed::Other(Outcome::Command(kind.tag(rows))));
         }
@@ -536,6 +548,7 @@ fn execution(
         Arc::clone(&session.answers) as _,
         target,
         Arc::new(session.statement_locks(transaction)),
+        transaction.reads(),
         Arc::clone(&session.engine.adjacency),
         super::facts::property_expressions(
             session.bind_context(transaction, Parameters::default()),

@@ -476,7 +476,7 @@ impl Session {
 
     /// Commits a transaction and waits until it is durable (unless `synchronous_commit` is off) and visible.
     pub(super) async fn commit(&self, transaction: &Transaction) -> Result<(), PgError> {
-        if !transaction.changed_anything() {
+        if !transaction.changed_anything() && transaction.reads().is_none() {
             return Ok(());
         }
         let sync = self.shared.settings.lock().value("synchronous_commit") != "off";
@@ -490,7 +490,7 @@ impl Session {
         self.shared.now().token.cancel();
         match &mut self.transaction {
             Some(transaction) if transaction.explicit => {
-                transaction.failed = true;
+                transaction.fail();
                 self.shared.set_state("idle in transaction (aborted)");
             }
             Some(_) => {
@@ -576,6 +576,7 @@ impl Session {
         let isolation = match isolation {
             Isolation::ReadCommitted => "read committed",
             Isolation::RepeatableRead => "repeatable read",
+            Isolation::Serializable => "serializable",
         };
         settings.transaction_is(isolation, read_only);
         drop(settings);

@@ -7,8 +7,10 @@ use parking_lot::Mutex;
 
 use super::durable::PendingCommit;
 use super::engine::{DatabaseState, HeldSnapshot};
+use super::serializable::{Member, Pending};
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
+use crate::executor::ReadLog;
 use crate::executor::write::{RowCheck, Writes};
 use crate::storage::LockOwner;
 
@@ -19,6 +21,8 @@ pub(super) enum Isolation {
     ReadCommitted,
     /// All statements see what was committed before the first.
     RepeatableRead,
+    /// The same, and the result is that of some serial order.
+    Serializable,
 }
 
 /// A transaction that is open.
@@ -40,11 +44,16 @@ pub(super) struct Transaction {
     pub(super) locks: Arc<LockOwner>,
     /// Set when a statement found that rows moved under it and has to run again.
     pub(super) stale: Arc<AtomicBool>,
+    /// What it has read, if it is serializable and has its snapshot.
+    serializable: Option<Arc<Member>>,
 }
 
 /// Whatever still runs for it, its locks go when it is over.
 impl Drop for Transaction {
     fn drop(&mut self) {
+        if let Some(member) = &self.serializable {
+            self.held.database().serializable.roll_back(member);
+        }
         self.locks.release_all();
     }
 }
@@ -85,6 +94,7 @@ impl Transaction {
             held: Arc::new(held),
             locks: Arc::new(locks),
             stale: Arc::default(),
+            serializable: None,
         }
     }
 
@@ -94,8 +104,12 @@ impl Transaction {
     /// `40001` if another transaction changed the same rows.
     pub(super) fn snapshot(&mut self, database: &Arc<DatabaseState>) -> Result<(), PgError> {
         let first = !std::mem::replace(&mut self.started, true);
-        // A transaction around one statement has just begun.
-        if (first && !self.explicit) || (!first && self.isolation == Isolation::RepeatableRead) {
+        if !first && self.keeps_snapshot() {
+            return Ok(());
+        }
+        if first && !self.explicit {
+            // A transaction around one statement has just begun.
+            self.join(database);
             return Ok(());
         }
         let held = database.hold();
@@ -106,6 +120,7 @@ impl Transaction {
             self.catalog = Arc::clone(&held.latest.catalog);
         }
         self.held = Arc::new(held);
+        self.join(database);
         Ok(())
     }
 
@@ -114,9 +129,12 @@ impl Transaction {
     /// # Errors
     /// As [`Self::snapshot`].
     pub(super) fn look(&mut self, database: &Arc<DatabaseState>) -> Result<(), PgError> {
-        let started = self.started;
+        let (started, isolation) = (self.started, self.isolation);
+        if !started {
+            self.isolation = Isolation::ReadCommitted;
+        }
         let result = self.snapshot(database);
-        self.started = started;
+        (self.started, self.isolation) = (started, isolation);
         result
     }
 
@@ -128,6 +146,33 @@ impl Transaction {
     /// Whether it has anything to commit.
     pub(super) fn changed_anything(&self) -> bool {
         self.catalog_base.is_some() || !self.writes.lock().is_empty()
+    }
+
+    /// What a statement of it reads is to be noted here.
+    pub(super) fn reads(&self) -> Option<Arc<ReadLog>> {
+        self.serializable.as_ref().map(|member| Arc::clone(&member.reads))
+    }
+
+    /// The others learn of its snapshot.
+    fn join(&mut self, database: &DatabaseState) {
+        if self.isolation != Isolation::Serializable || self.serializable.is_some() {
+            return;
+        }
+        let snapshot = self.held.latest.store.clone();
+        self.serializable = Some(database.serializable.begin(snapshot, self.read_only));
+    }
+
+    /// Looks whether it can still be serialized with the others, after it read or wrote.
+    ///
+    /// # Errors
+    /// `40001`.
+    pub(super) fn check_serializable(&self, database: &DatabaseState) -> Result<(), PgError> {
+        let Some(member) = &self.serializable else { return Ok(()) };
+        let writes = self.writes.lock();
+        let pending = (!writes.is_empty())
+            .then(|| Pending { changes: writes.changes(), after: writes.view().clone() });
+        drop(writes);
+        database.serializable.check(member, pending.as_ref())
     }
 
     /// Whether its snapshot stays for all its statements.
@@ -165,11 +210,25 @@ impl Transaction {
     ) -> Result<PendingCommit, PgError> {
         let writes = self.writes.lock().clone();
         let catalog = self.catalog_base.map(|base| (base, Arc::clone(&self.catalog)));
-        if writes.is_empty() && catalog.is_none() {
+        let is_empty = writes.is_empty() && catalog.is_none();
+        let Some(member) = &self.serializable else {
+            if is_empty {
+                return Ok(PendingCommit::Now);
+            }
+            writes.check_deferred(&self.catalog)?;
+            return database.commit(&writes, catalog, check, sync).map(|(_, wait)| wait);
+        };
+        let pending = (!is_empty)
+            .then(|| Pending { changes: writes.changes(), after: writes.view().clone() });
+        let turn = database.serializable.turn(member, pending.as_ref())?;
+        let Some(pending) = pending else {
+            turn.committed(None);
             return Ok(PendingCommit::Now);
-        }
+        };
         writes.check_deferred(&self.catalog)?;
-        database.commit(&writes, catalog, check, sync)
+        let (commit, wait) = database.commit(&writes, catalog, check, sync)?;
+        turn.committed(Some((commit, pending)));
+        Ok(wait)
     }
 
     /// SAVEPOINT
@@ -205,6 +264,12 @@ impl Transaction {
         self.locks.release_after(savepoint.locks);
         self.failed = false;
         Ok(())
+    }
+
+    /// An error happened: what it locked since its last savepoint is free for others.
+    pub(super) fn fail(&mut self) {
+        self.failed = true;
+        self.locks.release_after(self.savepoints.last().map_or(0, |savepoint| savepoint.locks));
     }
 
     /// RELEASE SAVEPOINT.

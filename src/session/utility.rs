@@ -196,14 +196,18 @@ fn last_name(name: &ObjectName) -> String {
 /// The session's form of an isolation level's name.
 ///
 /// # Errors
-/// `0A000` for SERIALIZABLE, which is not weakened to something else.
+/// `22023` for what is none.
 pub(super) fn isolation(name: &str) -> Result<Isolation, PgError> {
     match name {
         "read committed" | "read uncommitted" => Ok(Isolation::ReadCommitted),
         "repeatable read" => Ok(Isolation::RepeatableRead),
-        _ => Err(PgError::unsupported(
-            "isolation level SERIALIZABLE is not supported yet",
-            "Use REPEATABLE READ; see docs/compat.md.",
+        "serializable" => Ok(Isolation::Serializable),
+        _ => Err(PgError::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("invalid value for parameter \"transaction_isolation\": \"{name}\""),
+        )
+        .hint(
+            "Available values: serializable, repeatable read, read committed, read uncommitted.",
         )),
     }
 }
@@ -221,7 +225,7 @@ fn modes(modes: &[TransactionMode]) -> Result<(Option<Isolation>, Option<bool>),
                     | TransactionIsolationLevel::ReadCommitted => Isolation::ReadCommitted,
                     TransactionIsolationLevel::RepeatableRead => Isolation::RepeatableRead,
                     TransactionIsolationLevel::Serializable
-                    | TransactionIsolationLevel::Snapshot => isolation("serializable")?,
+                    | TransactionIsolationLevel::Snapshot => Isolation::Serializable,
                 });
             }
         }
@@ -465,6 +469,7 @@ fn set_transaction(
             let name = match level {
                 Isolation::ReadCommitted => "read committed",
                 Isolation::RepeatableRead => "repeatable read",
+                Isolation::Serializable => "serializable",
             };
             assign(session, "default_transaction_isolation", Some(name), false)?;
         }
@@ -518,6 +523,7 @@ fn apply_modes(
         match isolation {
             Isolation::ReadCommitted => "read committed",
             Isolation::RepeatableRead => "repeatable read",
+            Isolation::Serializable => "serializable",
         },
     );
     settings.initialize("transaction_read_only", if read_only { "on" } else { "off" });

@@ -77,10 +77,11 @@ impl RecentWrites {
         self.inner.lock().changed_after(row, snapshot)
     }
 
-    /// The first of these rows that a commit after `snapshot` replaced or deleted. The snapshot must be held.
-    pub fn first_changed(&self, table: Oid, rows: &[RowId], snapshot: CommitNo) -> Option<RowId> {
+    /// Those of these rows that a commit after `snapshot` replaced or deleted. The snapshot must be held.
+    pub fn changed(&self, table: Oid, rows: &[RowId], snapshot: CommitNo) -> Vec<RowId> {
         let inner = self.inner.lock();
-        rows.iter().copied().find(|row| inner.changed_after((table, *row), snapshot))
+        let is_changed = |row: &RowId| inner.changed_after((table, *row), snapshot);
+        rows.iter().copied().filter(is_changed).collect()
     }
 
     /// What was committed after `snapshot`, oldest first. The snapshot must be held.

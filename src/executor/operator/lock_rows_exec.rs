@@ -24,9 +24,9 @@ use futures::{StreamExt, stream};
 use crate::error::PgError;
 use crate::executor::write::StatementLocks;
 use crate::planner::node::{LockRows, LockStrength, LockWait, LockedTable};
-use crate::storage::RowLock;
 use crate::storage::locks::WhenHeld;
-use crate::types::{CommitNo, RowId};
+use crate::storage::{RowLock, StoreSnapshot};
+use crate::types::RowId;
 
 /// Locks rows in the order they come and passes on those that it locked.
 ///
@@ -40,7 +40,7 @@ pub struct LockRowsExec {
     is_limited: bool,
     input: Arc<dyn ExecutionPlan>,
     locks: Arc<StatementLocks>,
-    snapshot: CommitNo,
+    snapshot: StoreSnapshot,
     /// The order of the rows, which is that of the result and of the locks.
     ordering: Option<LexOrdering>,
     properties: Arc<PlanProperties>,
@@ -52,7 +52,7 @@ impl LockRowsExec {
         node: &LockRows,
         input: Arc<dyn ExecutionPlan>,
         locks: Arc<StatementLocks>,
-        snapshot: CommitNo,
+        snapshot: StoreSnapshot,
     ) -> Self {
         let properties = properties(&input);
         Self {
@@ -115,7 +115,7 @@ fn when_held(wait: LockWait) -> WhenHeld {
 struct Locking {
     tables: Vec<LockedTable>,
     locks: Arc<StatementLocks>,
-    snapshot: CommitNo,
+    snapshot: StoreSnapshot,
 }
 
 impl Locking {
@@ -129,7 +129,7 @@ impl Locking {
             let rows: Vec<RowId> = ids.iter().flatten().map(RowId).collect();
             let (lock, wait) = (row_lock(table.strength), when_held(table.wait));
             let skipped =
-                self.locks.lock_rows(&table.relation, &rows, lock, wait, self.snapshot).await?;
+                self.locks.lock_rows(&table.relation, &rows, lock, wait, &self.snapshot).await?;
             if skipped.is_empty() {
                 continue;
             }
@@ -191,7 +191,7 @@ impl ExecutionPlan for LockRowsExec {
             ordering: self.ordering.clone(),
             input,
             locks: Arc::clone(&self.locks),
-            snapshot: self.snapshot,
+            snapshot: self.snapshot.clone(),
         }))
     }
 
@@ -204,7 +204,7 @@ impl ExecutionPlan for LockRowsExec {
         let locking = Locking {
             tables: self.tables.clone(),
             locks: Arc::clone(&self.locks),
-            snapshot: self.snapshot,
+            snapshot: self.snapshot.clone(),
         };
         let one_by_one = self.is_limited;
         let state = (input, VecDeque::new(), locking);

@@ -89,18 +89,21 @@ fn shape_fits(plan: &LogicalPlan) -> bool {
     walked.is_ok() && scans <= 1
 }
 
+/// Whether an expression cannot be computed at once, from one row.
 fn has_query(expr: &Expr) -> bool {
     expr.exists(|expr| {
-        Ok(matches!(
-            expr,
-            Expr::ScalarSubquery(_)
-                | Expr::InSubquery(_)
-                | Expr::Exists(_)
-                | Expr::SetComparison(_)
-                | Expr::OuterReferenceColumn(..)
-                | Expr::AggregateFunction(_)
-                | Expr::WindowFunction(_)
-        ))
+        let waits = matches!(expr, Expr::ScalarFunction(call) if call.func.as_async().is_some());
+        Ok(waits
+            || matches!(
+                expr,
+                Expr::ScalarSubquery(_)
+                    | Expr::InSubquery(_)
+                    | Expr::Exists(_)
+                    | Expr::SetComparison(_)
+                    | Expr::OuterReferenceColumn(..)
+                    | Expr::AggregateFunction(_)
+                    | Expr::WindowFunction(_)
+            ))
     })
     .unwrap_or(true)
 }

@@ -15,7 +15,7 @@ use arrow::compute::filter_record_batch;
 use parking_lot::Mutex;
 
 use super::constraints::{ForeignKeys, unique_keys};
-use super::{TableWork, Writes};
+use super::{TableWork, Writes, constraints};
 use crate::catalog::{Catalog, ConstraintKind, Relation, Table};
 use crate::error::{PgError, SqlState};
 use crate::storage::locks::{
@@ -24,7 +24,7 @@ use crate::storage::locks::{
 };
 use crate::storage::table::KeyProbe;
 use crate::storage::{EncodedKeys, RecentWrites, StoreSnapshot, TableVersion};
-use crate::types::{CommitNo, Oid, RowId};
+use crate::types::{Oid, RowId};
 
 /// What is committed, newer than any statement's snapshot.
 pub trait Committed: Send + Sync {
@@ -62,23 +62,44 @@ impl StatementLocks {
         rows: &[RowId],
         lock: RowLock,
         when_held: WhenHeld,
-        snapshot: CommitNo,
+        snapshot: &StoreSnapshot,
     ) -> Result<Vec<RowId>, PgError> {
         let skipped = self.hold_rows(relation, rows, lock, when_held).await?;
-        let changed =
-            |rows: &[RowId]| self.committed.recent().first_changed(relation.oid, rows, snapshot);
-        let moved = if skipped.is_empty() {
-            changed(rows)
-        } else {
-            let left_out: HashSet<RowId> = skipped.iter().copied().collect();
-            let rows: Vec<RowId> =
-                rows.iter().copied().filter(|row| !left_out.contains(row)).collect();
-            changed(&rows)
-        };
-        match moved {
-            Some(row) => Err(self.moved(relation.oid, Some(row))),
+        let left_out: HashSet<RowId> = skipped.iter().copied().collect();
+        let recent = self.committed.recent();
+        let mut changed = recent.changed(relation.oid, rows, snapshot.commit);
+        changed.retain(|row| !left_out.contains(row));
+        if lock == RowLock::KeyShare && self.keep_their_keys(relation, &changed, snapshot)? {
+            return Ok(skipped);
+        }
+        match changed.first() {
+            Some(row) => Err(self.moved(relation.oid, Some(*row))),
             None => Ok(skipped),
         }
+    }
+
+    /// Whether rows that changed are there still, under the same keys: all that a KEY SHARE lock is about.
+    fn keep_their_keys(
+        &self,
+        relation: &Relation,
+        rows: &[RowId],
+        snapshot: &StoreSnapshot,
+    ) -> Result<bool, PgError> {
+        let latest = self.committed.latest();
+        let (Some(table), Some(before), Some(now)) =
+            (relation.table(), snapshot.table(relation.oid), latest.table(relation.oid))
+        else {
+            return Ok(false);
+        };
+        let is_there = |row: &RowId| {
+            now.find_row(*row).is_some_and(|(chunk, offset)| now.chunks()[chunk].is_live(offset))
+        };
+        if before.schema != now.schema || !rows.iter().all(is_there) {
+            return Ok(false);
+        }
+        let old = constraints::rows_by_id(before, rows)?;
+        let new = constraints::rows_by_id(now, rows)?;
+        Ok(update_lock(table, &old, &[new])? != RowLock::Update)
     }
 
     /// Locks rows whether they moved or not.
@@ -213,10 +234,10 @@ impl Waiting<'_> {
         rows: &[RowId],
         lock: RowLock,
     ) -> Result<(), PgError> {
-        let snapshot = self.writes.lock().view().commit;
+        let snapshot = self.writes.lock().view().clone();
         let mut rows = rows.to_vec();
         rows.sort_unstable();
-        self.locks.lock_rows(relation, &rows, lock, WhenHeld::Wait, snapshot).await.map(|_| ())
+        self.locks.lock_rows(relation, &rows, lock, WhenHeld::Wait, &snapshot).await.map(|_| ())
     }
 
     /// Locks the keys of rows that come, so that whoever inserts one of them too waits, and waits for those who did or

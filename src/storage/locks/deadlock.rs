@@ -43,6 +43,13 @@ pub(super) fn find(table: &LockTable, session: i32, wait: &Wait) -> Option<Vec<D
     Some(circle.into_iter().map(step).collect())
 }
 
+/// The circle of a wait that would begin and of one in the same queue.
+pub(super) fn of_two(who: Who, wait: &Wait, other: (Who, Wait)) -> Vec<DeadlockStep> {
+    let edge = |session, wait: Wait, blocker| Edge { session, wait, blocker, in_queue: false };
+    let (other_who, other_wait) = other;
+    vec![step(edge(who.session, *wait, other_who)), step(edge(other_who.session, other_wait, who))]
+}
+
 fn step(edge: Edge) -> DeadlockStep {
     DeadlockStep {
         session: edge.session,

@@ -173,6 +173,7 @@ impl LockOwner {
             Taken::All => Ok(false),
             Taken::Held => Err(LockError::NotAvailable),
             Taken::Queued(waiting) => self.wait(waiting, limits).await.map(|()| true),
+            Taken::Circle(steps) => Err(LockError::Deadlock(steps)),
         }
     }
 
@@ -232,6 +233,7 @@ impl LockOwner {
                 match self.take(resource, mode, &places, &mut at, when_held)? {
                     Taken::All => break,
                     Taken::Queued(waiting) => self.wait(waiting, limits).await?,
+                    Taken::Circle(steps) => return Err(LockError::Deadlock(steps)),
                     Taken::Held if when_held == WhenHeld::Skip => {
                         skipped.extend(wanted.get(start + at).copied());
                     }
@@ -269,9 +271,11 @@ impl LockOwner {
                 None => {
                     let (wake, woken) = oneshot::channel();
                     let wait = Wait { id: self.table.next_number(), resource, place: *place, mode };
-                    let wake = Some(wake);
-                    entry.waiters.push_back(Waiter { wait, who: self.who, wake });
-                    result = Taken::Queued(Waiting { wait, woken });
+                    let waiter = Waiter { wait, who: self.who, wake: Some(wake) };
+                    result = match entry.queue(resource, waiter) {
+                        Ok(()) => Taken::Queued(Waiting { wait, woken }),
+                        Err(other) => Taken::Circle(deadlock::of_two(self.who, &wait, other)),
+                    };
                     break;
                 }
             }
@@ -342,6 +346,8 @@ enum Taken {
     Held,
     /// So it is, and this is the place in its queue.
     Queued(Waiting),
+    /// So it is, and its holder waits for this one: neither would ever go on.
+    Circle(Vec<DeadlockStep>),
 }
 
 /// A place in a queue that nobody waits at yet.

@@ -262,6 +262,36 @@ impl Entry {
         Some(true)
     }
 
+    /// Puts a waiter into the queue: before the first that waits for what its session holds already, else last.
+    ///
+    /// # Errors
+    /// That one, if the new waiter would wait for it too.
+    pub(super) fn queue(&mut self, resource: Resource, waiter: Waiter) -> Result<(), (Who, Wait)> {
+        let place = waiter.wait.place;
+        let excludes = |session: i32, mode: Mode| {
+            self.holders.iter().any(|holder| {
+                holder.who.session == session
+                    && holder.rows.contains(place)
+                    && resource.conflicts(mode, holder.mode)
+            })
+        };
+        let first = self.waiters.iter().position(|other| {
+            other.wait.place == place
+                && other.who.session != waiter.who.session
+                && excludes(waiter.who.session, other.wait.mode)
+        });
+        let Some(first) = first else {
+            self.waiters.push_back(waiter);
+            return Ok(());
+        };
+        let other = &self.waiters[first];
+        if excludes(other.who.session, waiter.wait.mode) {
+            return Err((other.who, other.wait));
+        }
+        self.waiters.insert(first, waiter);
+        Ok(())
+    }
+
     fn hold(&mut self, who: Who, mode: Mode, place: u16) {
         let known = self
             .holders
