@@ -287,6 +287,9 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
                 needs.add(*schema, Right::Create, Need::Whole);
             }
         }
+        DdlCommand::CommentOn { owned, object: _, text: _ } => {
+            needs.add(*owned, Right::Own, Need::Whole);
+        }
         DdlCommand::CreateIndex(index) => needs.add(index.relation.oid, Right::Own, Need::Whole),
         DdlCommand::DropIndexes { indexes, missing: _, cascade: _ } => {
             for (table, _) in indexes {
@@ -303,7 +306,7 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
                 needs.add(relation.oid, Right::Own, Need::Whole);
             }
         }
-        DdlCommand::CreateView { schema, name: _, view: _, replaces } => {
+        DdlCommand::CreateView { schema, name: _, view: _, persistence: _, replaces } => {
             needs.add(*schema, Right::Create, Need::Whole);
             if let Some(replaces) = replaces {
                 needs.add(*replaces, Right::Own, Need::Whole);

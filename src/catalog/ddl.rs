@@ -46,6 +46,16 @@ impl Catalog {
         self.version += 1;
     }
 
+    /// Puts a comment on what is neither a relation nor a column, or (`None`) takes it away.
+    pub fn set_comment(&mut self, object: Oid, text: Option<String>) {
+        let comments = Arc::make_mut(&mut self.comments);
+        match text {
+            Some(text) => comments.insert(object, text),
+            None => comments.remove(&object),
+        };
+        self.version += 1;
+    }
+
     /// Whether a table, view, sequence or index of this schema has the name.
     pub fn name_is_taken(&self, schema: Oid, name: &str) -> bool {
         self.relation_in(schema, name).is_some() || self.index_named(schema, name).is_some()

@@ -477,6 +477,20 @@ impl View {
     }
 }
 
+impl Index {
+    /// Its columns, if it is unique, over columns alone and of all rows: then it is as good as a UNIQUE constraint.
+    pub fn unique_columns(&self) -> Option<Vec<usize>> {
+        if !self.unique || self.predicate.is_some() {
+            return None;
+        }
+        let column = |key: &IndexKey| match key.source {
+            IndexSource::Column(at) => Some(at),
+            IndexSource::Expression { .. } => None,
+        };
+        self.keys.iter().map(column).collect()
+    }
+}
+
 impl Constraint {
     /// A constraint that holds for all rows and is checked at the end of each statement.
     pub fn new(oid: Oid, name: String, kind: ConstraintKind) -> Self {

@@ -16,7 +16,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::operator::{RowsExec, ScanExec};
 use super::reads::ReadLog;
-use crate::catalog::{ConstraintKind, Relation};
+use crate::catalog::{ConstraintKind, IndexKey, IndexSource, Relation, Table};
 use crate::storage::{EncodedKeys, TableVersion};
 
 /// A stored table at the statement's snapshot.
@@ -64,9 +64,9 @@ impl TableProvider for StoredTable {
         let projection: Vec<usize> =
             projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let schema = Arc::new(self.schema.project(&projection)?);
-        if let Some(positions) = self.find_by_key(filters)? {
+        if let Some((index, positions)) = self.find_by_key(filters)? {
             let batch = self.rows_at(&positions, &projection, &schema)?;
-            let title = format!("KeyLookupExec: {}", self.relation.name);
+            let title = format!("KeyLookupExec: {} using {index}", self.relation.name);
             return Ok(Arc::new(RowsExec::new(title, batch)));
         }
         let partitions = state.config().target_partitions();
@@ -125,8 +125,9 @@ impl StoredTable {
         state.create_physical_expr(all, &schema).ok()
     }
 
-    /// Positions of the rows that the filters' equalities with a whole key leave, if they name one.
-    fn find_by_key(&self, filters: &[Expr]) -> Result<Option<Vec<u64>>> {
+    /// Positions of the rows that the filters' equalities with all columns of an index leave, and the index, if they name
+    /// one. An index that finds many rows is not used.
+    fn find_by_key(&self, filters: &[Expr]) -> Result<Option<(&str, Vec<u64>)>> {
         let Some(table) = self.relation.table() else { return Ok(None) };
         let mut equal: Vec<(&str, &ScalarValue)> = Vec::new();
         for filter in filters {
@@ -135,12 +136,7 @@ impl StoredTable {
         if equal.is_empty() {
             return Ok(None);
         }
-        for constraint in &table.constraints {
-            let (ConstraintKind::PrimaryKey { columns, .. }
-            | ConstraintKind::Unique { columns, .. }) = &constraint.kind
-            else {
-                continue;
-            };
+        for (name, columns, unique) in indexed_columns(table) {
             let values: Option<Vec<ArrayRef>> = columns
                 .iter()
                 .map(|column| {
@@ -156,10 +152,11 @@ impl StoredTable {
                 columns.iter().map(|column| self.version.schema.field(*column).clone()).collect();
             let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), values)?;
             let keys = EncodedKeys::encode(&batch, &(0..columns.len()).collect::<Vec<_>>())?;
-            return match keys.get(0) {
-                Some(key) => Ok(Some(self.version.find_key(columns, key)?)),
-                None => Ok(Some(Vec::new())),
-            };
+            let Some(key) = keys.get(0) else { return Ok(Some((name, Vec::new()))) };
+            let found = self.version.find_key(&columns, key)?;
+            if unique || (found.len() as u64) <= self.version.live_rows() / SELECTIVE {
+                return Ok(Some((name, found)));
+            }
         }
         Ok(None)
     }
@@ -187,6 +184,29 @@ impl StoredTable {
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(positions.len()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
     }
+}
+
+/// A look-up that finds more than one row in so many is slower than a scan.
+const SELECTIVE: u64 = 8;
+
+/// Indexes that can find rows by equality: names, columns, and whether a key is there once. Unique ones come first.
+fn indexed_columns(table: &Table) -> impl Iterator<Item = (&str, Vec<usize>, bool)> {
+    let keys = table.constraints.iter().filter_map(|constraint| match &constraint.kind {
+        ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. } => {
+            Some((constraint.name.as_str(), columns.clone(), true))
+        }
+        ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => None,
+    });
+    let others = table.indexes.iter().filter(|index| index.predicate.is_none());
+    let others = others.filter_map(|index| {
+        let column = |key: &IndexKey| match key.source {
+            IndexSource::Column(at) => Some(at),
+            IndexSource::Expression { .. } => None,
+        };
+        let columns = index.keys.iter().map(column).collect::<Option<_>>()?;
+        Some((index.name.as_str(), columns, index.unique))
+    });
+    keys.chain(others)
 }
 
 /// Collects `column = literal` from the conjunction `filter` is.

@@ -141,7 +141,11 @@ fn condition(expr: Expr, clause: &str, schema: &DFSchema, session: &SessionRef) 
 fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
     let types = call.args.iter().map(|arg| expr_type(arg, schema)).collect::<DfResult<Vec<_>>>()?;
     if let Some(function) = call.func.inner().downcast_ref::<PgFunction>() {
-        return call_resolved(function, call.args, &types);
+        let (mut args, mut types) = (call.args, types);
+        if call.func.name().ends_with(" any") || call.func.name().ends_with(" all") {
+            char_as_text(&mut args, &mut types, session)?;
+        }
+        return call_resolved(function, args, &types);
     }
     // `x = ANY (array)` reaches us as array_has(array, x).
     if call.func.name() == "array_has"
@@ -150,6 +154,7 @@ fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -
         let (mut args, mut types) = (call.args, types);
         args.reverse();
         types.reverse();
+        char_as_text(&mut args, &mut types, session)?;
         return call_resolved(&function, args, &types);
     }
     // DataFusion's own functions of several like arguments.
@@ -176,6 +181,18 @@ fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -
         return Ok(Expr::ScalarFunction(ScalarFunction::new_udf(func, args)));
     }
     Ok(Expr::ScalarFunction(call))
+}
+
+/// `"char" = ANY (varchar[])` compares text, as `"char" = varchar` does.
+fn char_as_text(args: &mut [Expr], types: &mut [PgType], session: &SessionRef) -> DfResult<()> {
+    if let [first @ PgType::InternalChar, PgType::Array(element)] = types
+        && matches!(element.as_ref(), PgType::Text | PgType::Varchar(_) | PgType::Name)
+        && let Some(arg) = args.first_mut()
+    {
+        *arg = plan_cast(arg.clone(), first, &PgType::Text, true, session)?;
+        *first = PgType::Text;
+    }
+    Ok(())
 }
 
 fn resolve_cast(cast: Cast, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {

@@ -113,6 +113,21 @@ impl PgFunction {
         args: &[PgType],
         constants: &[Option<i64>],
     ) -> Result<Choice, PgError> {
+        // `"char" = ANY (varchar[])` compares text, as `"char" = varchar` does.
+        let as_text;
+        let args = match args {
+            [PgType::InternalChar, PgType::Array(element)]
+                if self.operator
+                    && matches!(
+                        element.as_ref(),
+                        PgType::Text | PgType::Varchar(_) | PgType::Name
+                    ) =>
+            {
+                as_text = [PgType::Text, PgType::Array(element.clone())];
+                &as_text[..]
+            }
+            args => args,
+        };
         let mut choice = select(self.overloads, args, self.operator).map_err(|why| {
             if self.operator {
                 operator_error(&self.name, args, why)

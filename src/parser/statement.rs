@@ -41,8 +41,6 @@ pub enum Utility {
     Definition(Box<Definition>),
     /// `CHECKPOINT`.
     Checkpoint,
-    /// `VACUUM`; no tables stand for all.
-    Vacuum { full: bool, analyze: bool, tables: Vec<sqlparser::ast::ObjectName> },
 }
 
 /// The session variable `query_language`.

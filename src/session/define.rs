@@ -55,6 +55,7 @@ pub(super) async fn run(
             "DROP SCHEMA"
         }
         DdlCommand::CreateSequence { schema, name, persistence, options } => {
+            let schema = place(session, &mut catalog, schema);
             let new = sequence::Create { schema, name, persistence, options };
             sequence::create(session, &mut catalog, new)?;
             "CREATE SEQUENCE"
@@ -98,7 +99,8 @@ pub(super) async fn run(
             set_catalog(session, catalog);
             return Ok(format!("DROP {kind}"));
         }
-        DdlCommand::CreateView { schema, name, view, replaces } => {
+        DdlCommand::CreateView { schema, name, view, persistence, replaces } => {
+            let schema = place(session, &mut catalog, schema);
             let oid = match replaces {
                 Some(oid) => oid,
                 None if session.system => {
@@ -116,7 +118,7 @@ pub(super) async fn run(
                 name,
                 owner,
                 comment: None,
-                persistence: Persistence::Permanent,
+                persistence,
                 kind,
             });
             "CREATE VIEW"
@@ -149,6 +151,10 @@ pub(super) async fn run(
             catalog.put_relation(changed);
             "ALTER PROPERTY GRAPH"
         }
+        DdlCommand::CommentOn { owned: _, object, text } => {
+            catalog.set_comment(object, text);
+            "COMMENT"
+        }
         DdlCommand::Comment { relation, column, text } => {
             comment(&mut catalog, &relation, column, text);
             "COMMENT"
@@ -156,6 +162,14 @@ pub(super) async fn run(
     };
     set_catalog(session, catalog);
     Ok(tag.to_owned())
+}
+
+/// Where a new object goes: number 0 stands for the session's temporary schema, which may have to be made.
+fn place(session: &Session, catalog: &mut Catalog, schema: Oid) -> Oid {
+    match schema {
+        Oid::INVALID => super::temporary::schema(session, catalog),
+        schema => schema,
+    }
 }
 
 fn current_catalog(session: &Session) -> Result<Catalog, PgError> {
@@ -191,15 +205,28 @@ async fn create_table(
 ) -> Result<String, PgError> {
     let owner = session.shared.caller.role;
     let oid = catalog.allocate();
-    let NewTable { schema, name, columns, constraints, sequences, rows } = new;
+    let NewTable {
+        schema,
+        name,
+        columns,
+        constraints,
+        sequences,
+        persistence,
+        on_commit,
+        options,
+        rows,
+    } = new;
+    let schema = place(session, &mut catalog, schema);
     let mut table = Table::new(columns, Vec::new());
+    table.options = options;
+    table.on_commit = on_commit;
     let mut relation = Relation {
         oid,
         schema,
         name,
         owner,
         comment: None,
-        persistence: Persistence::Permanent,
+        persistence,
         kind: RelationKind::Table(Arc::new(table.clone())),
     };
     for new in &sequences {
@@ -214,7 +241,7 @@ async fn create_table(
         constraint::add(session, &mut catalog, &relation, &mut table, constraint)?;
         relation.kind = RelationKind::Table(Arc::new(table.clone()));
     }
-    let table = Table::new(table.columns, table.constraints);
+    let table = table.reshaped(table.columns.clone(), table.constraints.clone());
     let version = TableVersion::empty(oid, Arc::clone(&table.schema));
     relation.kind = RelationKind::Table(Arc::new(table));
     let relation_name = relation.name.clone();

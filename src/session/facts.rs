@@ -485,6 +485,14 @@ impl CatalogFacts for SessionAnswers {
     fn reg_lookup(&self, kind: RegKind, name: &str) -> Result<Option<u32>, PgError> {
         let catalog = self.catalog_now();
         let path = self.shared.search_path();
+        let own;
+        let name = match name.strip_prefix("pg_temp.") {
+            Some(rest) if matches!(kind, RegKind::Class) => {
+                own = format!("{}.{rest}", self.shared.temporary_schema());
+                own.as_str()
+            }
+            _ => name,
+        };
         let found = match kind {
             RegKind::Class => describe::resolve_relation(&catalog, name, &path)?,
             RegKind::Type => describe::resolve_type(&catalog, name, &path)?,

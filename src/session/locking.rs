@@ -193,7 +193,7 @@ impl Session {
                 return Err(PgError::internal("no transaction"));
             };
             transaction.stale.store(false, Ordering::Relaxed);
-            let before = transaction.writes.lock().clone();
+            let before = transaction.writes.lock().mark();
             let target = self.write_target(transaction);
             let written = match target.insert(relation, rows.clone()).await {
                 Ok(()) => target.finish().await,
@@ -201,7 +201,7 @@ impl Session {
             };
             match written {
                 Err(_) if target.is_stale() => {
-                    *transaction.writes.lock() = before;
+                    transaction.writes.lock().back_to(before);
                     self.statement_snapshot().map(|_| ())?;
                 }
                 result => return result,

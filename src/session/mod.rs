@@ -19,6 +19,7 @@ mod generated;
 mod identity;
 mod index_keys;
 mod locking;
+mod maintenance;
 mod object_names;
 pub mod outcome;
 pub mod pipeline;
@@ -30,6 +31,7 @@ mod set_constraints;
 pub mod settings;
 mod shared;
 mod statements;
+mod temporary;
 mod transaction;
 mod utility;
 

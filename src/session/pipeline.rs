@@ -414,7 +414,7 @@ async fn start_plan(
         };
         let stale = Arc::clone(&transaction.stale);
         stale.store(false, Ordering::Relaxed);
-        let before = bound.kind.writes().then(|| transaction.writes.lock().clone());
+        let before = bound.kind.writes().then(|| transaction.writes.lock().mark());
         let result = match &short {
             Some(short) => run_short(session, bound, short, values.clone()).await,
             None => run_plan(session, bound, values.clone()).await,
@@ -423,7 +423,7 @@ async fn start_plan(
             Err(_) if stale.load(Ordering::Relaxed) && rounds < ROUNDS_MAX => {
                 rounds += 1;
                 if let (Some(transaction), Some(before)) = (&session.transaction, before) {
-                    *transaction.writes.lock() = before;
+                    transaction.writes.lock().back_to(before);
                 }
                 session.statement_snapshot()?;
             }

@@ -64,6 +64,7 @@ impl Drop for Session {
         self.stop_timer();
         self.transaction = None;
         self.shared.locks.end();
+        super::temporary::forget(self);
         self.engine.unregister(self.shared.pid);
     }
 }
@@ -221,7 +222,14 @@ impl Session {
 
     /// Notices and warnings since the last call.
     pub fn take_notices(&mut self) -> Vec<PgError> {
-        std::mem::take(&mut *self.shared.notices.lock())
+        let notices = std::mem::take(&mut *self.shared.notices.lock());
+        if notices.is_empty() {
+            return notices;
+        }
+        let settings = self.shared.settings.lock();
+        let least = level(settings.value("client_min_messages"));
+        drop(settings);
+        notices.into_iter().filter(|notice| level_of(notice.fields().severity) >= least).collect()
     }
 
     /// How this session's values are written.
@@ -460,7 +468,8 @@ impl Session {
                 self.after_transaction(false);
                 Ok(())
             }
-            Some(transaction) => {
+            Some(mut transaction) => {
+                super::temporary::at_commit(&self.shared, &mut transaction);
                 let result = self.commit(&transaction).await;
                 self.after_transaction(result.is_ok());
                 result
@@ -628,7 +637,7 @@ impl Session {
         let graph_path = settings.value("graph_path");
         BindContext {
             catalog: Arc::clone(&transaction.catalog),
-            search_path: settings.search_path(&self.shared.user),
+            search_path: self.shared.with_temporary(settings.search_path(&self.shared.user)),
             functions: Arc::clone(&self.functions),
             options: Arc::clone(self.engine.runtime.planning_options()),
             parameters,
@@ -639,6 +648,7 @@ impl Session {
             user: self.shared.user.clone(),
             role: self.shared.caller.role,
             system: self.system,
+            temporary_schema: self.shared.temporary_schema(),
             view: None,
             resolved: None,
             locking: Arc::default(),
@@ -698,6 +708,27 @@ impl Session {
         }
         self.finish().await?;
         Ok(results)
+    }
+}
+
+/// How much a message matters, by the words of `client_min_messages`.
+fn level(name: &str) -> u8 {
+    match name {
+        "log" => 2,
+        "notice" => 3,
+        "warning" => 4,
+        "error" => 5,
+        // The levels of `debug`.
+        _ => 1,
+    }
+}
+
+/// INFO is sent whatever the setting says.
+fn level_of(severity: Severity) -> u8 {
+    match severity {
+        Severity::Notice => 3,
+        Severity::Warning => 4,
+        Severity::Error | Severity::Fatal | Severity::Info => 5,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The part of a session that others look at: functions while a statement runs, other sessions, the cancel key.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -37,6 +38,8 @@ pub(super) struct SessionShared {
     pub(super) sequences: Arc<Sequences>,
     /// What this session knows of them.
     pub(super) sequence_state: Mutex<SequenceState>,
+    /// Whether it ever made its temporary schema.
+    pub(super) has_temporary: AtomicBool,
     now: Mutex<Now>,
 }
 
@@ -88,6 +91,7 @@ impl SessionShared {
             locks: SessionLocks::new(&database.locks, pid.0),
             sequences: Arc::clone(&database.sequences),
             sequence_state: Mutex::default(),
+            has_temporary: AtomicBool::new(false),
             now: Mutex::new(Now {
                 catalog: database.latest().catalog,
                 token: CancellationToken::new(),
@@ -184,6 +188,24 @@ impl SessionShared {
     }
 
     pub(super) fn search_path(&self) -> Vec<String> {
-        self.settings.lock().search_path(&self.user)
+        self.with_temporary(self.settings.lock().search_path(&self.user))
+    }
+
+    /// The name of the session's schema for temporary objects.
+    pub(super) fn temporary_schema(&self) -> String {
+        format!("pg_temp_{}", self.pid.0)
+    }
+
+    /// A search path with the session's temporary schema in front, once there is one.
+    pub(super) fn with_temporary(&self, mut path: Vec<String>) -> Vec<String> {
+        if self.has_temporary.load(Ordering::Relaxed) && !path.iter().any(|one| one == "pg_temp") {
+            path.insert(0, self.temporary_schema());
+        }
+        for schema in &mut path {
+            if schema == "pg_temp" {
+                *schema = self.temporary_schema();
+            }
+        }
+        path
     }
 }

@@ -20,6 +20,7 @@ use super::transaction::Isolation;
 use super::{pipeline, set_constraints, settings};
 use crate::error::{PgError, Severity, SqlState};
 use crate::functions::context::LockFacts as _;
+use crate::parser::sql::definition::Definition;
 use crate::parser::{Body, Statement, Utility};
 use crate::planner::bind::PlanKind;
 use crate::planner::bind::sql::{bind_expression, fold, sql_type};
@@ -94,6 +95,12 @@ pub(super) async fn run(
         session.refuse_if_failed()?;
         checkpoint(session).await?;
         return Ok(Some(Outcome::Command("CHECKPOINT".to_owned())));
+    }
+    if let Body::Utility(Utility::Definition(definition)) = &statement.body
+        && let Definition::Maintain(maintenance) = definition.as_ref()
+    {
+        let tag = super::maintenance::run(session, maintenance, position)?;
+        return Ok(Some(Outcome::Command(tag.to_owned())));
     }
     if let Body::Utility(Utility::Move(fetch)) = &statement.body
         && let Sql::Fetch { name, direction, .. } = fetch.as_ref()
@@ -301,11 +308,12 @@ async fn commit(session: &mut Session) -> Result<String, PgError> {
     if !explicit {
         no_transaction(session);
     }
-    let Some(transaction) = session.transaction.take() else { return Ok("COMMIT".to_owned()) };
+    let Some(mut transaction) = session.transaction.take() else { return Ok("COMMIT".to_owned()) };
     if transaction.failed {
         session.after_transaction(false);
         return Ok("ROLLBACK".to_owned());
     }
+    super::temporary::at_commit(&session.shared, &mut transaction);
     let result = session.commit(&transaction).await;
     session.after_transaction(result.is_ok());
     result.map(|()| "COMMIT".to_owned())

@@ -45,8 +45,8 @@ pub enum RowWrite {
 /// between.
 #[derive(Debug, Clone, Default)]
 pub struct TableWrites {
-    /// The steps.
-    pub steps: Vec<RowWrite>,
+    /// The steps; shared, as they are many in a long transaction and snapshots of it are taken at each statement.
+    pub steps: Arc<Vec<RowWrite>>,
 }
 
 impl StoreSnapshot {
@@ -82,7 +82,7 @@ impl TableWrites {
     /// `40001` if a row to be replaced or deleted is not there any more.
     pub fn apply(&self, latest: &TableVersion) -> Result<TableVersion, StorageError> {
         let mut version = latest.clone();
-        for step in &self.steps {
+        for step in self.steps.iter() {
             version = step.apply(&version)?;
         }
         Ok(version)
@@ -109,7 +109,7 @@ impl TableWrites {
     /// Ids of the rows that came or were replaced; some may have been deleted later.
     pub fn written(&self) -> BTreeSet<RowId> {
         let mut ids = BTreeSet::new();
-        for step in &self.steps {
+        for step in self.steps.iter() {
             match step {
                 RowWrite::Insert { rows, first } => {
                     ids.extend((0..rows.num_rows() as u64).map(|row| RowId(first.0 + row)));

@@ -16,7 +16,7 @@ use crate::types::Oid;
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     for relation in source.catalog.relations.values() {
         let Some(table) = stored(relation) else { continue };
-        for constraint in &table.constraints {
+        for constraint in table.constraints.iter() {
             push(out, relation, constraint, Facts::of(source.catalog, table, constraint))?;
         }
     }

@@ -129,7 +129,7 @@ fn table_rows(
             push(out, this, Object::column(relation.oid, column), AUTO)?;
         }
     }
-    for constraint in &table.constraints {
+    for constraint in table.constraints.iter() {
         constraint_rows(catalog, relation.oid, table, constraint, out)?;
     }
     Ok(())

@@ -2,11 +2,27 @@
 
 use super::batch::{Rows, row};
 use super::definition::{PG_CATALOG_OID, PUBLIC_OID};
-use super::describe::{PG_CLASS, PG_NAMESPACE};
+use super::describe::{PG_CLASS, PG_CONSTRAINT, PG_NAMESPACE};
+use super::index_of::index;
 use super::rows::{Source, SystemRowsError};
+use crate::catalog::Catalog;
+use crate::types::Oid;
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
-    for (schema, comment) in SCHEMA_COMMENTS {
+    for (object, comment) in source.catalog.comments.iter() {
+        let class = if source.catalog.schemas.contains_key(object) {
+            PG_NAMESPACE
+        } else if index(source.catalog, *object).is_some() {
+            PG_CLASS
+        } else if is_constraint(source.catalog, *object) {
+            PG_CONSTRAINT
+        } else {
+            continue;
+        };
+        row!(out, objoid: *object, classoid: class, objsubid: 0, description: comment.as_str());
+    }
+    let replaced = |schema: &Oid| source.catalog.comments.contains_key(schema);
+    for (schema, comment) in SCHEMA_COMMENTS.iter().filter(|(schema, _)| !replaced(schema)) {
         row!(out, objoid: *schema, classoid: PG_NAMESPACE, objsubid: 0, description: *comment);
     }
     for relation in source.catalog.relations.values() {
@@ -29,6 +45,14 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
         }
     }
     Ok(())
+}
+
+fn is_constraint(catalog: &Catalog, oid: Oid) -> bool {
+    let mut tables = catalog.relations.values().filter_map(|relation| relation.table());
+    tables.any(|table| {
+        let mut constraints = table.constraints.iter();
+        constraints.any(|constraint| constraint.oid == oid)
+    })
 }
 
 /// Comments that a new database has, in the words clients compare.

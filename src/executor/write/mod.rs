@@ -13,7 +13,7 @@
 mod constraints;
 mod locking;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::slice;
 use std::sync::Arc;
 
@@ -99,6 +99,16 @@ pub struct Writes {
     deferral: Deferral,
 }
 
+/// How far a transaction's writes had come; unlike a clone, it costs nothing to go on writing while it is held.
+#[derive(Debug)]
+pub struct WritesMark {
+    working: StoreSnapshot,
+    /// For each table whose rows were written: its base, and how many steps there were.
+    rows: BTreeMap<Oid, (u64, usize)>,
+    tables: BTreeSet<Oid>,
+    deferral: Deferral,
+}
+
 /// What it did to one table.
 #[derive(Debug, Clone)]
 enum TableWork {
@@ -140,6 +150,35 @@ impl Writes {
         }
     }
 
+    /// Where a statement starts that only writes rows, to go back to.
+    pub fn mark(&self) -> WritesMark {
+        let rows = self.tables.iter().filter_map(|(table, work)| match work {
+            TableWork::Rows { base, writes } => Some((*table, (*base, writes.steps.len()))),
+            TableWork::Whole { .. } | TableWork::Gone { .. } => None,
+        });
+        WritesMark {
+            working: self.working.clone(),
+            rows: rows.collect(),
+            tables: self.tables.keys().copied().collect(),
+            deferral: self.deferral.clone(),
+        }
+    }
+
+    /// Takes back what was written since a mark.
+    pub fn back_to(&mut self, mark: WritesMark) {
+        let WritesMark { working, rows, tables, deferral } = mark;
+        self.tables.retain(|table, _| tables.contains(table));
+        for (table, work) in &mut self.tables {
+            if let (TableWork::Rows { base, writes }, Some((then, steps))) = (work, rows.get(table))
+            {
+                *base = *then;
+                Arc::make_mut(&mut writes.steps).truncate(*steps);
+            }
+        }
+        self.working = working;
+        self.deferral = deferral;
+    }
+
     /// Makes a table, or replaces all of its rows.
     pub fn put_table(&mut self, version: TableVersion) {
         let base = self.base(version.table);
@@ -168,7 +207,7 @@ impl Writes {
             .entry(table)
             .or_insert_with(|| TableWork::Rows { base, writes: TableWrites::default() });
         match work {
-            TableWork::Rows { writes, .. } => writes.steps.extend(steps),
+            TableWork::Rows { writes, .. } => Arc::make_mut(&mut writes.steps).extend(steps),
             // The table is this transaction's own; its rows go with the whole.
             TableWork::Whole { .. } => {}
             TableWork::Gone { .. } => return Err(StorageError::TableChanged),

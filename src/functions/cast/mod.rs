@@ -4,7 +4,7 @@ pub(crate) mod kernel;
 mod plan;
 pub(crate) mod text_io;
 
-pub use plan::{CastTo, plan_cast, plan_coercion, typed_literal};
+pub use plan::{CastTo, is_immutable_cast, plan_cast, plan_coercion, typed_literal};
 
 use crate::types::pg_type::PgType;
 

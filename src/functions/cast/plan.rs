@@ -109,6 +109,28 @@ impl ScalarUDFImpl for CastTo {
     }
 }
 
+/// Whether a call is a cast whose result follows from its argument alone; `None` if it is no cast.
+#[must_use]
+pub fn is_immutable_cast(call: &ScalarFunction, from: &PgType) -> Option<bool> {
+    let cast = call.func.inner().downcast_ref::<CastTo>()?;
+    let plain = |ty: &PgType| {
+        matches!(
+            ty,
+            PgType::Bool
+                | PgType::Int2
+                | PgType::Int4
+                | PgType::Int8
+                | PgType::Numeric(_)
+                | PgType::Uuid
+                | PgType::Text
+                | PgType::Varchar(_)
+                | PgType::Bpchar(_)
+                | PgType::Name
+        )
+    };
+    Some((plain(from) && plain(&cast.to)) || !depends_on_session(&cast.to))
+}
+
 /// Whether reading or writing a value of the type looks at the session: zones, `now`, names of objects.
 fn depends_on_session(ty: &PgType) -> bool {
     match ty {

@@ -63,6 +63,7 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
         Keyword::ABORT => put_word(&mut tokens, 0, "ROLLBACK"),
         Keyword::TABLE => table_query(&mut tokens),
         Keyword::CREATE | Keyword::ALTER | Keyword::DROP => {
+            unlogged(&mut tokens);
             user_as_role(&mut tokens);
             set_columns(&mut tokens);
         }
@@ -217,6 +218,20 @@ fn table_query(tokens: &mut Vec<TokenWithSpan>) {
     put_word(tokens, 0, "SELECT");
     tokens.insert(1, TokenWithSpan::new(Token::Mul, span));
     tokens.insert(2, TokenWithSpan::new(Token::make_word("FROM", None), span));
+}
+
+/// `CREATE UNLOGGED TABLE` is `CREATE TRANSIENT TABLE`, Snowflake's word, which is no keyword where it is written.
+fn unlogged(tokens: &mut [TokenWithSpan]) {
+    if keyword(tokens, 0) != Keyword::CREATE {
+        return;
+    }
+    if is_word(tokens, 1, "UNLOGGED") {
+        put_word(tokens, 1, "TRANSIENT");
+    } else if let Some(Token::Word(word)) = tokens.get_mut(1).map(|token| &mut token.token)
+        && word.keyword == Keyword::TRANSIENT
+    {
+        word.keyword = Keyword::NoKeyword;
+    }
 }
 
 /// A user is a role that may log in unless the statement says otherwise.

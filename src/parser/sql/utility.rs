@@ -14,7 +14,6 @@ use crate::parser::statement::Utility;
 /// Statements of PostgreSQL that are known here only to be refused as such, by their first words.
 const UNSUPPORTED: &[&[&str]] = &[
     &["ALTER", "SYSTEM"],
-    &["CLUSTER"],
     &["COMMIT", "PREPARED"],
     &["CREATE", "AGGREGATE"],
     &["CREATE", "CAST"],
@@ -28,14 +27,12 @@ const UNSUPPORTED: &[&[&str]] = &[
     &["CREATE", "STATISTICS"],
     &["CREATE", "SUBSCRIPTION"],
     &["CREATE", "TABLESPACE"],
-    &["CREATE", "UNLOGGED"],
     &["DO"],
     &["DROP", "OWNED"],
     &["IMPORT", "FOREIGN", "SCHEMA"],
     &["PREPARE", "TRANSACTION"],
     &["REASSIGN", "OWNED"],
     &["REFRESH", "MATERIALIZED", "VIEW"],
-    &["REINDEX"],
     &["ROLLBACK", "PREPARED"],
     &["SECURITY", "LABEL"],
 ];
@@ -63,9 +60,6 @@ pub(in crate::parser) fn utility(
     if reader.is_at(0, "SET") && reader.is_at(1, "CONSTRAINTS") {
         reader.position = 2;
         return set_constraints(reader).map(Some);
-    }
-    if reader.eat("VACUUM") {
-        return vacuum(reader).map(Some);
     }
     let is_here =
         |words: &&&[&str]| words.iter().enumerate().all(|(index, word)| reader.is_at(index, word));
@@ -107,40 +101,6 @@ fn set_constraints(mut reader: Reader<'_>) -> Result<Utility, ParseError> {
     }
     reader.finish()?;
     Ok(Utility::SetConstraints { names, deferred })
-}
-
-/// `VACUUM [FULL] [FREEZE] [VERBOSE] [ANALYZE] [table, …]`, or with these words in parentheses.
-fn vacuum(mut reader: Reader<'_>) -> Result<Utility, ParseError> {
-    let in_parentheses = reader.eat_token(&Token::LParen);
-    let (mut full, mut analyze) = (false, false);
-    loop {
-        if reader.eat("FULL") {
-            full = true;
-        } else if reader.eat("ANALYZE") || reader.eat("ANALYSE") {
-            analyze = true;
-        } else if !reader.eat("FREEZE") && !reader.eat("VERBOSE") {
-            // FREEZE and VERBOSE change neither contents nor result.
-            match in_parentheses {
-                true => return Err(reader.unexpected("FULL, FREEZE, VERBOSE or ANALYZE")),
-                false => break,
-            }
-        }
-        if in_parentheses && !reader.eat_token(&Token::Comma) {
-            break;
-        }
-    }
-    if in_parentheses && !reader.eat_token(&Token::RParen) {
-        return Err(reader.unexpected("\")\""));
-    }
-    let mut tables = Vec::new();
-    if !reader.at_end() {
-        tables.push(reader.qualified_name()?);
-        while reader.eat_token(&Token::Comma) {
-            tables.push(reader.qualified_name()?);
-        }
-    }
-    reader.finish()?;
-    Ok(Utility::Vacuum { full, analyze, tables })
 }
 
 struct Reader<'a> {

@@ -49,6 +49,8 @@ pub struct BindContext {
     pub user: String,
     /// The current role's number.
     pub role: Oid,
+    /// The name of the session's schema for temporary objects, `pg_temp` to the session.
+    pub temporary_schema: String,
     /// What the names in a view's query stand for, while one is bound.
     pub view: Option<Arc<[ViewRead]>>,
     /// Whether this is the server itself, setting up its system views.
@@ -71,6 +73,15 @@ impl BindContext {
             let relation = self.catalog.relation(read.relation).cloned();
             return relation.ok_or_else(|| undefined_table(name));
         }
+        let own;
+        let name = match name.schema.as_deref() {
+            Some("pg_temp") => {
+                let schema = Some(self.temporary_schema.clone());
+                own = QualifiedName { schema, name: name.name.clone() };
+                &own
+            }
+            _ => name,
+        };
         match self.catalog.resolve(name, &self.search_path) {
             Some(relation) => {
                 if let Some(resolved) = &self.resolved {

@@ -112,13 +112,12 @@ fn explain_options(
 
 fn unsupported_utility(utility: &Utility) -> PgError {
     let (name, hint) = match utility {
-        Utility::Move(_) => ("MOVE", "FETCH the rows and leave them."),
+        Utility::Move(_) => ("this form of MOVE", "FETCH the rows and leave them."),
         Utility::SetConstraints { .. } => ("SET CONSTRAINTS here", "Run it by itself."),
         Utility::Definition(_) => ("this statement", "See docs/compat.md."),
         Utility::Checkpoint => {
             ("CHECKPOINT", "Tables are in memory; there is nothing to write yet.")
         }
-        Utility::Vacuum { .. } => ("VACUUM", "Deleted rows are removed by themselves."),
     };
     PgError::unsupported(format!("{name} is not supported yet"), hint)
 }

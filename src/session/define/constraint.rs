@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::names::object_name;
 use crate::catalog::{
-    Catalog, Constraint, ConstraintKind, IndexMethod, IndexSource, Relation, Table,
+    Catalog, Constraint, ConstraintKind, IndexMethod, IndexSource, Persistence, Relation, Table,
 };
 use crate::error::{PgError, SqlState};
 use crate::executor::write::check_key_type;
@@ -213,6 +213,22 @@ fn take_index(
     Ok((index.name, kind))
 }
 
+/// What lives longer cannot rest on what lives shorter.
+fn check_persistence(relation: &Relation, other: &Relation) -> Result<(), PgError> {
+    let words = match (relation.persistence, other.persistence) {
+        (Persistence::Permanent, Persistence::Permanent)
+        | (Persistence::Unlogged, Persistence::Permanent | Persistence::Unlogged)
+        | (Persistence::Temporary, Persistence::Temporary) => return Ok(()),
+        (Persistence::Permanent, _) => ("permanent", "permanent"),
+        (Persistence::Unlogged, _) => ("unlogged", "permanent or unlogged"),
+        (Persistence::Temporary, _) => ("temporary", "temporary"),
+    };
+    Err(PgError::new(
+        SqlState::INVALID_TABLE_DEFINITION,
+        format!("constraints on {} tables may reference only {} tables", words.0, words.1),
+    ))
+}
+
 /// The table and columns a foreign key refers to.
 fn foreign_key(
     catalog: &Catalog,
@@ -234,6 +250,9 @@ fn foreign_key(
     } else {
         positions(relation, target, names)?
     };
+    if let Some(other) = referenced.and_then(|oid| catalog.relation(oid)) {
+        check_persistence(relation, other)?;
+    }
     if columns.len() != referenced_columns.len() {
         return Err(PgError::new(
             SqlState::INVALID_FOREIGN_KEY,

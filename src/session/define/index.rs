@@ -8,7 +8,7 @@ use arrow::row::{RowConverter, SortField};
 
 use super::names::object_name;
 use super::version_of;
-use crate::catalog::{Catalog, Index, IndexSource, Relation, Table};
+use crate::catalog::{Catalog, Constraint, ConstraintKind, Index, IndexSource, Relation, Table};
 use crate::error::{PgError, SqlState};
 use crate::executor::write::check_key_type;
 use crate::planner::bind::sql::ddl::NewIndex;
@@ -145,7 +145,8 @@ pub(super) fn drop(catalog: &mut Catalog, indexes: &[(Arc<Relation>, Oid)]) -> R
     for (relation, oid) in indexes {
         let Some(relation) = catalog.relation(relation.oid).cloned() else { continue };
         let Some(table) = relation.table() else { continue };
-        let of = table.constraints.iter().find(|constraint| constraint.index() == Some(*oid));
+        let mut constraints = table.constraints.iter();
+        let of = constraints.find(|constraint| constraint.index() == Some(*oid));
         if let Some(constraint) = of {
             let what = format!("constraint {} on table {}", constraint.name, relation.name);
             return Err(PgError::new(
@@ -154,6 +155,7 @@ pub(super) fn drop(catalog: &mut Catalog, indexes: &[(Arc<Relation>, Oid)]) -> R
             )
             .hint(format!("You can drop {what} instead.")));
         }
+        refuse_referenced(catalog, &relation, *oid)?;
         let mut table = table.as_ref().clone();
         table.indexes.retain(|index| index.oid != *oid);
         if table.clustered == Some(*oid) {
@@ -162,6 +164,42 @@ pub(super) fn drop(catalog: &mut Catalog, indexes: &[(Arc<Relation>, Oid)]) -> R
         catalog.put_relation(relation.with_table(table));
     }
     Ok(())
+}
+
+/// Foreign keys may rest on a unique index.
+fn refuse_referenced(
+    catalog: &Catalog,
+    relation: &Arc<Relation>,
+    index: Oid,
+) -> Result<(), PgError> {
+    let key = relation
+        .table()
+        .and_then(|table| table.constraints.iter().find(|constraint| constraint.oid == index));
+    let Some((name, ConstraintKind::Unique { columns, .. })) =
+        key.map(|key| (&key.name, &key.kind))
+    else {
+        return Ok(());
+    };
+    let rests = |constraint: &&Constraint| match &constraint.kind {
+        ConstraintKind::ForeignKey { referenced, referenced_columns, .. } => {
+            *referenced == relation.oid
+                && referenced_columns.len() == columns.len()
+                && referenced_columns.iter().all(|column| columns.contains(column))
+        }
+        _ => false,
+    };
+    let mut needed = Vec::new();
+    let others = catalog.dependents(relation.oid);
+    for other in others.iter().chain([relation]) {
+        let constraints = other.table().into_iter().flat_map(|table| &table.constraints);
+        needed.extend(constraints.filter(rests).map(|user| {
+            format!("constraint {} on table {} depends on index {name}", user.name, other.name)
+        }));
+    }
+    match needed.as_slice() {
+        [] => Ok(()),
+        needed => Err(super::drop::still_needed(&format!("index {name}"), needed)),
+    }
 }
 
 /// An index as it must be after a column is gone; `None` if it goes too.

@@ -42,8 +42,9 @@ fn index(catalog: &mut Catalog, table: Oid, oid: Oid, change: ObjectChange) -> R
         return Ok(());
     };
     if let Some(index) = stored.indexes.iter_mut().find(|index| index.oid == oid) {
-        index.name = to;
-    } else if let Some(constraint) =
+        index.name.clone_from(&to);
+    }
+    if let Some(constraint) =
         stored.constraints.iter_mut().find(|constraint| constraint.index() == Some(oid))
     {
         constraint.name = to;

@@ -268,6 +268,33 @@ impl TableVersion {
         Ok(KeyProbe { chunks })
     }
 
+    /// The same rows in as few chunks as hold them, without those that are deleted; `None` if there is nothing to gain.
+    ///
+    /// Rows keep their ids.
+    pub fn compacted(&self) -> Result<Option<Self>, ArrowError> {
+        const CHUNK_ROWS: usize = 1 << 20;
+        let dead = self.positions() - self.live_rows();
+        let small = self.chunks.iter().filter(|chunk| chunk.len() < SMALL_CHUNK_ROWS).count();
+        if dead == 0 && small < 2 {
+            return Ok(None);
+        }
+        let mut chunks = Vec::new();
+        let mut run: Vec<Arc<Chunk>> = Vec::new();
+        let mut rows = 0;
+        for chunk in &self.chunks {
+            if rows > 0 && rows + chunk.live_rows() > CHUNK_ROWS {
+                chunks.push(Arc::new(merge(&std::mem::take(&mut run), &self.schema)?));
+                rows = 0;
+            }
+            rows += chunk.live_rows();
+            run.push(Arc::clone(chunk));
+        }
+        if rows > 0 {
+            chunks.push(Arc::new(merge(&run, &self.schema)?));
+        }
+        Ok(Some(Self::of(self.table, Arc::clone(&self.schema), chunks, Arc::clone(&self.next_row))))
+    }
+
     /// The same rows under another schema: columns are taken from `map` in its order, `None` being a new all-null or
     /// constant column given by `fill`.
     ///

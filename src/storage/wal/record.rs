@@ -116,7 +116,7 @@ impl CommitRecord {
         schema: &SchemaRef,
         writes: &TableWrites,
     ) -> Result<(), ArrowError> {
-        for write in &writes.steps {
+        for write in writes.steps.iter() {
             match write {
                 RowWrite::Insert { rows, first } => {
                     for (from, rows) in pieces(rows) {

@@ -1,5 +1,6 @@
 //! Comments on objects.
 
+use super::super::index_of::index;
 use super::super::pg_description::SCHEMA_COMMENTS;
 use crate::catalog::Catalog;
 use crate::types::Oid;
@@ -8,14 +9,31 @@ use crate::types::Oid;
 /// object with this OID if no catalog is named.
 pub fn obj_description(catalog: &Catalog, oid: Oid, of_catalog: Option<&str>) -> Option<String> {
     let asks_for = |name: &str| of_catalog.is_none_or(|wanted| wanted == name);
-    let of_relation = || catalog.relation(oid).and_then(|relation| relation.comment.clone());
+    let of_relation = || match catalog.relation(oid) {
+        Some(relation) => relation.comment.clone(),
+        None => index(catalog, oid).and_then(|_| catalog.comments.get(&oid).cloned()),
+    };
+    let of_constraint = || {
+        let mut tables = catalog.relations.values().filter_map(|relation| relation.table());
+        let is_one = tables.any(|table| {
+            let mut known = table.constraints.iter();
+            known.any(|constraint| constraint.oid == oid)
+        });
+        if is_one { catalog.comments.get(&oid).cloned() } else { None }
+    };
     let of_schema = || {
+        if catalog.schemas.contains_key(&oid)
+            && let Some(comment) = catalog.comments.get(&oid)
+        {
+            return Some(comment.clone());
+        }
         let comment = SCHEMA_COMMENTS.iter().find(|(schema, _)| *schema == oid);
         comment.map(|(_, comment)| (*comment).to_owned())
     };
     asks_for("pg_class")
         .then(of_relation)
         .flatten()
+        .or_else(|| asks_for("pg_constraint").then(of_constraint).flatten())
         .or_else(|| asks_for("pg_namespace").then(of_schema).flatten())
 }
 
@@ -25,7 +43,8 @@ pub fn col_description(catalog: &Catalog, relation: Oid, attnum: i32) -> Option<
     columns.iter().find(|column| i32::from(column.attnum) == attnum)?.comment.clone()
 }
 
-/// `shobj_description`: comments on databases, roles and tablespaces; none can be made yet.
-pub fn shobj_description(_catalog: &Catalog, _oid: Oid, _of_catalog: &str) -> Option<String> {
-    None
+/// `shobj_description`: comments on databases; none can be made on roles and tablespaces yet.
+pub fn shobj_description(catalog: &Catalog, oid: Oid, of_catalog: &str) -> Option<String> {
+    let is_database = of_catalog == "pg_database" && catalog.database.oid == oid;
+    if is_database { catalog.comments.get(&oid).cloned() } else { None }
 }

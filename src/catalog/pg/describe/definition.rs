@@ -22,7 +22,8 @@ pub struct Style<'a> {
 pub fn constraint_definition(catalog: &Catalog, oid: Oid, style: Style<'_>) -> Option<String> {
     let (table, constraint) = catalog.relations.values().find_map(|relation| {
         let table = relation.table()?;
-        table.constraints.iter().find(|constraint| constraint.oid == oid).map(|c| (table, c))
+        let mut constraints = table.constraints.iter();
+        constraints.find(|constraint| constraint.oid == oid).map(|c| (table, c))
     })?;
     let mut definition = definition_of(catalog, table, constraint, style);
     definition += match constraint.timing {

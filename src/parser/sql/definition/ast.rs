@@ -37,6 +37,24 @@ pub enum Definition {
         /// In order of writing.
         actions: Vec<AlterAction>,
     },
+    /// `COMMENT ON CONSTRAINT`
+    CommentOnConstraint {
+        /// The constraint.
+        name: Ident,
+        /// Its table.
+        table: ObjectName,
+        /// The text; `None` removes it.
+        text: Option<String>,
+    },
+    /// What changes how rows are kept, and nothing else.
+    Maintain(Maintenance),
+    /// `CLUSTER`; without a table, all that have been clustered before.
+    Cluster {
+        /// The table.
+        table: Option<ObjectName>,
+        /// USING
+        index: Option<Ident>,
+    },
     /// `ALTER kind name` with an action that all kinds have.
     AlterObject {
         /// What it must be.
@@ -180,6 +198,45 @@ pub enum IdentityChange {
     Always(bool),
     /// An option of its sequence.
     Option(SequenceOption),
+}
+
+/// A statement on how rows are kept. Tables come with columns; no tables stand for all.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Maintenance {
+    /// `VACUUM`
+    Vacuum {
+        /// FULL
+        full: bool,
+        /// ANALYZE
+        analyze: bool,
+        /// What is named.
+        tables: Vec<(ObjectName, Vec<Ident>)>,
+    },
+    /// `ANALYZE`
+    Analyze {
+        /// What is named.
+        tables: Vec<(ObjectName, Vec<Ident>)>,
+    },
+    /// `REINDEX`
+    Reindex {
+        /// What the name is of.
+        target: ReindexTarget,
+        /// The name.
+        name: ObjectName,
+    },
+}
+
+/// What REINDEX names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReindexTarget {
+    /// INDEX
+    Index,
+    /// TABLE
+    Table,
+    /// SCHEMA
+    Schema,
+    /// DATABASE, SYSTEM
+    Database,
 }
 
 /// An option of a sequence.

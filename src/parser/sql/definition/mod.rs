@@ -4,13 +4,18 @@
 
 mod alter_table;
 pub mod ast;
+mod comment;
+mod maintenance;
 mod sequence;
 
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-pub use ast::{AlterAction, Definition, IdentityChange, ObjectAction, ObjectKind, SequenceOption};
+pub use ast::{
+    AlterAction, Definition, IdentityChange, Maintenance, ObjectAction, ObjectKind, ReindexTarget,
+    SequenceOption,
+};
 pub(super) use sequence::identity;
 
 use super::parse::whole;
@@ -42,6 +47,11 @@ fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize, bool)> {
     let at = 1 + usize::from(temporary);
     match (first.as_str(), word(at).as_str()) {
         ("CREATE", "SEQUENCE") => Some((sequence::create, at + 1, temporary)),
+        ("COMMENT", "ON") if word(2) == "CONSTRAINT" => Some((comment::on_constraint, 2, false)),
+        ("VACUUM", _) => Some((maintenance::vacuum, 1, false)),
+        ("ANALYZE" | "ANALYSE", _) => Some((maintenance::analyze, 1, false)),
+        ("REINDEX", _) => Some((maintenance::reindex, 1, false)),
+        ("CLUSTER", _) => Some((maintenance::cluster, 1, false)),
         ("ALTER", "SEQUENCE") => Some((sequence::alter, at + 1, false)),
         ("ALTER", "TABLE") => Some((alter_table::table, at + 1, false)),
         ("ALTER", "INDEX") => Some((alter_table::index, at + 1, false)),

@@ -61,8 +61,23 @@ fn plan_cut(
     query: Query,
     graph_tables: &Arc<[GraphTable]>,
 ) -> Result<LogicalPlan, PgError> {
+    match plan_named(context, query.clone(), graph_tables, false) {
+        // Perhaps it asks for a column that stands beside a `*` in a derived table.
+        Err(error) if error.code() == SqlState::UNDEFINED_COLUMN => {
+            plan_named(context, query, graph_tables, true).map_err(|_| error)
+        }
+        planned => planned,
+    }
+}
+
+fn plan_named(
+    context: &BindContext,
+    query: Query,
+    graph_tables: &Arc<[GraphTable]>,
+    plain_names: bool,
+) -> Result<LogicalPlan, PgError> {
     let mut rewritten = query.clone();
-    rewrite::rewrite_query(&mut rewritten, context)?;
+    rewrite::rewrite_query(&mut rewritten, context, plain_names)?;
     let provider = Provider::new(context, graph_tables);
     let planner = SqlToRel::new(&provider);
     let mut planner_context = planner_context(context);

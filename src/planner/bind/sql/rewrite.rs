@@ -22,11 +22,15 @@ use crate::planner::bind::context::BindContext;
 ///
 /// # Errors
 /// `0A000` for forms that are not carried out.
-pub(super) fn rewrite_query(query: &mut Query, _context: &BindContext) -> Result<(), PgError> {
+pub(super) fn rewrite_query(
+    query: &mut Query,
+    _context: &BindContext,
+    plain_names: bool,
+) -> Result<(), PgError> {
     super::check::check(query)?;
-    finish(query.visit(&mut ArrayQueries))?;
+    finish(query.visit(&mut ArrayQueries { plain_names }))?;
     desugar(query)?;
-    finish(query.visit(&mut Rewriter))
+    finish(query.visit(&mut Rewriter { plain_names }))
 }
 
 /// Rewrites a lone expression in place.
@@ -35,9 +39,9 @@ pub(super) fn rewrite_query(query: &mut Query, _context: &BindContext) -> Result
 /// As [`rewrite_query`].
 pub(super) fn rewrite_expression(expr: &mut Expr, _context: &BindContext) -> Result<(), PgError> {
     super::check::check(expr)?;
-    finish(expr.visit(&mut ArrayQueries))?;
+    finish(expr.visit(&mut ArrayQueries { plain_names: false }))?;
     desugar(expr)?;
-    finish(expr.visit(&mut Rewriter))
+    finish(expr.visit(&mut Rewriter { plain_names: false }))
 }
 
 fn finish(flow: ControlFlow<PgError>) -> Result<(), PgError> {
@@ -48,13 +52,15 @@ fn finish(flow: ControlFlow<PgError>) -> Result<(), PgError> {
 }
 
 /// The pass for `ARRAY(SELECT …)`, before the general one makes a derived table of it, which cannot be correlated.
-struct ArrayQueries;
+struct ArrayQueries {
+    plain_names: bool,
+}
 
 impl VisitorMut for ArrayQueries {
     type Break = PgError;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<PgError> {
-        name_columns(&mut select.projection);
+        name_columns(&mut select.projection, self.plain_names);
         ControlFlow::Continue(())
     }
 
@@ -69,7 +75,10 @@ impl VisitorMut for ArrayQueries {
     }
 }
 
-struct Rewriter;
+struct Rewriter {
+    /// Columns beside a `*` keep their names, see [`name_columns`].
+    plain_names: bool,
+}
 
 impl VisitorMut for Rewriter {
     type Break = PgError;
@@ -94,7 +103,7 @@ impl VisitorMut for Rewriter {
         for condition in [&mut select.selection, &mut select.having].into_iter().flatten() {
             type_condition(condition);
         }
-        name_columns(&mut select.projection);
+        name_columns(&mut select.projection, self.plain_names);
         ControlFlow::Continue(())
     }
 
@@ -305,7 +314,10 @@ fn check_table_factor(factor: &mut TableFactor) -> Result<(), PgError> {
 }
 
 /// Gives every unnamed column PostgreSQL's name, made unique where one is there already.
-fn name_columns(projection: &mut [SelectItem]) {
+///
+/// Beside a `*` a column may have a name that is among those the star stands for, so it is made unique too, unless
+/// `plain_names` says that an outer query asks for it by name.
+fn name_columns(projection: &mut [SelectItem], plain_names: bool) {
     let wildcard = projection
         .iter()
         .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
@@ -322,6 +334,7 @@ fn name_columns(projection: &mut [SelectItem]) {
         match item {
             SelectItem::UnnamedExpr(expr) => {
                 let is_column = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+                let wildcard = wildcard && !(plain_names && is_column);
                 if taken || wildcard || !is_column {
                     let alias =
                         if taken || wildcard { unique_name(&name, number) } else { name.clone() };
@@ -341,7 +354,7 @@ fn name_columns(projection: &mut [SelectItem]) {
 
 /// Names the columns of a RETURNING list.
 pub(super) fn name_returning(items: &mut [SelectItem]) {
-    name_columns(items);
+    name_columns(items, false);
 }
 
 /// Built-in functions are found without the schema they are in.

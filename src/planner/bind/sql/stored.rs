@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, Volatility};
 use sqlparser::ast::{
@@ -10,8 +11,10 @@ use sqlparser::ast::{
 };
 
 use super::names::fold;
+use super::query::type_of;
 use crate::catalog::stored_text;
 use crate::error::PgError;
+use crate::functions::cast::is_immutable_cast;
 use crate::functions::context::RegKind;
 use crate::planner::bind::context::BindContext;
 
@@ -147,11 +150,14 @@ pub fn columns_in(text: &str) -> Result<Vec<String>, PgError> {
 }
 
 /// Whether the same columns always give the same value.
-pub fn is_immutable(expr: &Expr) -> bool {
+pub fn is_immutable(expr: &Expr, schema: &DFSchema) -> bool {
     let mut immutable = true;
     let _ = expr.apply(|expr| {
         if let Expr::ScalarFunction(call) = expr {
-            immutable &= call.func.signature().volatility == Volatility::Immutable;
+            let from = call.args.first().and_then(|arg| type_of(arg, schema).ok());
+            let cast = from.and_then(|from| is_immutable_cast(call, &from));
+            immutable &=
+                cast.unwrap_or_else(|| call.func.signature().volatility == Volatility::Immutable);
         }
         Ok(TreeNodeRecursion::Continue)
     });

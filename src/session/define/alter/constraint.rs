@@ -38,7 +38,9 @@ fn no_constraint(name: &str, table: &str) -> PgError {
 }
 
 fn find(state: &Altered, name: &str) -> Result<usize, PgError> {
-    let found = state.table.constraints.iter().position(|constraint| constraint.name == name);
+    let table = &state.table;
+    let is_meant = |known: &Constraint| known.name == name;
+    let found = table.constraints.iter().position(is_meant);
     found.ok_or_else(|| no_constraint(name, &state.relation.name))
 }
 

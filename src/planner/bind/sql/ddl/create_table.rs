@@ -5,15 +5,15 @@ use std::sync::Arc;
 use datafusion::common::DFSchema;
 use sqlparser::ast::{
     ColumnDef, ColumnOption, ConstraintCharacteristics, ConstraintReferenceMatchKind, CreateTable,
-    DeferrableInitial, Expr, Ident, IndexColumn, NullsDistinctOption, ReferentialAction,
-    TableConstraint,
+    CreateTableOptions, DeferrableInitial, Expr, Ident, IndexColumn, NullsDistinctOption,
+    ReferentialAction, TableConstraint,
 };
 
 use super::sequence::{self, NewSequence};
-use super::{DdlCommand, NewTable, creation_schema, generated, skipping};
+use super::{DdlCommand, NewTable, generated, place, skipping, storage_options};
 use crate::catalog::{
-    Column, ColumnDefault, Constraint, ConstraintKind, ConstraintTiming, ForeignKeyAction,
-    Relation, RelationKind, Table,
+    Column, ColumnDefault, Constraint, ConstraintKind, ConstraintTiming, ForeignKeyAction, Index,
+    OnCommit, Persistence, Relation, RelationKind, Table,
 };
 use crate::error::{PgError, SqlState};
 use crate::parser::SET_COLUMNS;
@@ -110,7 +110,10 @@ pub(super) fn bind(
 ) -> Result<DdlCommand, PgError> {
     check_options(create)?;
     let name = qualified_name(&create.name)?;
-    let schema = creation_schema(context, &name)?;
+    let (schema, mut persistence) = place(context, &name, create.temporary)?;
+    if create.transient {
+        persistence = Persistence::Unlogged;
+    }
     if context.catalog.name_is_taken(schema, &name.name) {
         let exists = PgError::new(
             SqlState::DUPLICATE_TABLE,
@@ -127,6 +130,17 @@ pub(super) fn bind(
         columns: Vec::new(),
         constraints: Vec::new(),
         sequences: Vec::new(),
+        persistence,
+        on_commit: on_commit(create, persistence)?,
+        options: match &create.table_options {
+            CreateTableOptions::With(options) => storage_options(options)?,
+            CreateTableOptions::None => Vec::new(),
+            CreateTableOptions::Options(_)
+            | CreateTableOptions::Plain(_)
+            | CreateTableOptions::TableProperties(_) => {
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in CREATE TABLE"));
+            }
+        },
         rows: None,
     };
     if let Some(query) = &create.query {
@@ -165,7 +179,7 @@ fn provisional(table: &NewTable) -> Relation {
         name: table.name.clone(),
         owner: Oid::INVALID,
         comment: None,
-        persistence: Default::default(),
+        persistence: table.persistence,
         kind: RelationKind::Table(Arc::new(Table::new(Vec::new(), Vec::new()))),
     }
 }
@@ -199,14 +213,26 @@ fn columns_of_query(
     Ok(result)
 }
 
+/// What happens to a temporary table at COMMIT.
+fn on_commit(create: &CreateTable, persistence: Persistence) -> Result<OnCommit, PgError> {
+    if create.on_commit.is_some() && persistence != Persistence::Temporary {
+        return Err(PgError::new(
+            SqlState::INVALID_TABLE_DEFINITION,
+            "ON COMMIT can only be used on temporary tables",
+        ));
+    }
+    Ok(match create.on_commit {
+        None | Some(sqlparser::ast::OnCommit::PreserveRows) => OnCommit::PreserveRows,
+        Some(sqlparser::ast::OnCommit::DeleteRows) => OnCommit::DeleteRows,
+        Some(sqlparser::ast::OnCommit::Drop) => OnCommit::Drop,
+    })
+}
+
 /// Everything that CREATE TABLE may say and we do not carry out is refused by name.
 fn check_options(create: &CreateTable) -> Result<(), PgError> {
     let refuse = |what: &str| {
         Err(PgError::unsupported(format!("{what} is not supported yet"), "See docs/compat.md."))
     };
-    if create.temporary {
-        return refuse("CREATE TEMPORARY TABLE");
-    }
     if create.inherits.is_some() {
         return refuse("table inheritance");
     }
@@ -216,13 +242,9 @@ fn check_options(create: &CreateTable) -> Result<(), PgError> {
     if create.like.is_some() {
         return refuse("CREATE TABLE … LIKE");
     }
-    if create.on_commit.is_some() {
-        return refuse("ON COMMIT");
-    }
     let foreign = create.or_replace
         || create.external
         || create.dynamic
-        || create.transient
         || create.volatile
         || create.iceberg
         || create.file_format.is_some()
@@ -628,7 +650,11 @@ fn check_referenced(table: &Table, name: &str, columns: &[String]) -> Result<(),
     };
     let mut keys = table.constraints.iter().filter(is_key).peekable();
     let is_deferrable = keys.peek().is_some();
-    if keys.any(|key| key.timing == ConstraintTiming::NotDeferrable) {
+    let is_unique = table.indexes.iter().filter_map(Index::unique_columns).any(|mut key| {
+        key.sort_unstable();
+        key == positions
+    });
+    if is_unique || keys.any(|key| key.timing == ConstraintTiming::NotDeferrable) {
         return Ok(());
     }
     if is_deferrable {

@@ -70,7 +70,7 @@ fn check_expression(
         )
         .hint("You will need to rewrite or cast the expression.")
     })?;
-    if !stored::is_immutable(&bound) {
+    if !stored::is_immutable(&bound, schema) {
         return Err(PgError::new(
             SqlState::INVALID_OBJECT_DEFINITION,
             "generation expression is not immutable",

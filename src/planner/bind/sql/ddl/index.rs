@@ -227,7 +227,7 @@ fn bound(
 ) -> Result<(Expr, PgType), PgError> {
     let schema = table_schema(relation)?;
     let bound = bind_expression(context, expr, &schema)?;
-    if !is_immutable(&bound) {
+    if !is_immutable(&bound, &schema) {
         return Err(PgError::new(
             SqlState::INVALID_OBJECT_DEFINITION,
             format!("functions in index {what} must be marked IMMUTABLE"),

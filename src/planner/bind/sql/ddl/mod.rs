@@ -4,6 +4,7 @@
 
 mod alter_object;
 mod alter_table;
+mod comment;
 mod create_table;
 mod drop;
 mod generated;
@@ -27,7 +28,7 @@ pub(crate) use drop::drop_relations;
 
 use super::names::{fold, qualified_name};
 use crate::catalog::sequence_options::SequenceOptions;
-use crate::catalog::{Column, Persistence, PropertyGraph, QualifiedName, Relation, View};
+use crate::catalog::{Column, OnCommit, Persistence, PropertyGraph, QualifiedName, Relation, View};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
 use crate::parser::sql::definition::Definition;
@@ -118,6 +119,8 @@ pub enum DdlCommand {
         name: String,
         /// The view.
         view: View,
+        /// How long it lives.
+        persistence: Persistence,
         /// The view it replaces.
         replaces: Option<Oid>,
     },
@@ -155,6 +158,15 @@ pub enum DdlCommand {
         /// The text; `None` removes it.
         text: Option<String>,
     },
+    /// `COMMENT ON` what is neither a relation nor a column.
+    CommentOn {
+        /// What is asked for rights.
+        owned: Oid,
+        /// The number of what the comment is on.
+        object: Oid,
+        /// The text; `None` removes it.
+        text: Option<String>,
+    },
     /// Nothing to do: the thing exists and IF NOT EXISTS was said. The tag and the notice.
     Skip {
         /// Command tag.
@@ -177,6 +189,12 @@ pub struct NewTable {
     pub constraints: Vec<NewConstraint>,
     /// Sequences of its SERIAL and identity columns.
     pub sequences: Vec<NewSequence>,
+    /// How long it lives.
+    pub persistence: Persistence,
+    /// What happens to its rows at COMMIT.
+    pub on_commit: OnCommit,
+    /// Storage parameters, as `name=value`.
+    pub options: Vec<String>,
     /// `CREATE TABLE … AS`: the rows, columns in the table's order.
     pub rows: Option<BoundPlan>,
 }
@@ -301,6 +319,13 @@ pub fn bind_definition(
         Definition::AlterSequence { if_exists, name, options } => {
             sequence::alter(context, *if_exists, name, options)
         }
+        Definition::Maintain(_) | Definition::Cluster { .. } => Err(PgError::unsupported(
+            "CLUSTER is not supported yet",
+            "Scans skip chunks by themselves; ORDER BY gives an order.",
+        )),
+        Definition::CommentOnConstraint { name, table, text } => {
+            comment::on_constraint(context, name, table, text.clone())
+        }
         Definition::AlterTable { if_exists, name, actions } => {
             alter_table::bind(context, *if_exists, name, actions)
         }
@@ -310,19 +335,31 @@ pub fn bind_definition(
     }
 }
 
-/// Where a new object goes, and how long it lives.
+/// Where a new object goes, and how long it lives. A temporary one goes to the session's own schema, whose number is 0
+/// as long as it is not there.
+///
+/// # Errors
+/// As [`creation_schema`]; `42P16` for a temporary object in another schema.
 pub(super) fn place(
     context: &BindContext,
     name: &QualifiedName,
     temporary: bool,
 ) -> Result<(Oid, Persistence), PgError> {
-    if temporary {
-        return Err(PgError::unsupported(
-            "temporary objects are not supported yet",
-            "Leave out TEMPORARY.",
+    let own = name
+        .schema
+        .as_deref()
+        .map(|schema| schema == "pg_temp" || schema == context.temporary_schema);
+    if !temporary && own != Some(true) {
+        return Ok((creation_schema(context, name)?, Persistence::Permanent));
+    }
+    if own == Some(false) {
+        return Err(PgError::new(
+            SqlState::INVALID_TABLE_DEFINITION,
+            "cannot create temporary relation in non-temporary schema",
         ));
     }
-    Ok((creation_schema(context, name)?, Persistence::Permanent))
+    let schema = context.catalog.schema(&context.temporary_schema);
+    Ok((schema.map_or(Oid::INVALID, |schema| schema.oid), Persistence::Temporary))
 }
 
 /// Binds a data-definition statement; `None` if it is not one.
@@ -354,7 +391,7 @@ pub fn bind_ddl(
             schema_name, if_not_exists, with: None, options: None, ..
         } => create_schema(context, schema_name, *if_not_exists),
         Statement::Comment { object_type, object_name, comment, if_exists: false, .. } => {
-            comment_on(context, &object_type.to_string(), object_name, comment.clone())
+            comment::bind(context, &object_type.to_string(), object_name, comment.clone())
         }
         _ => return None,
     })
@@ -509,14 +546,14 @@ pub(crate) fn creation_schema(context: &BindContext, name: &QualifiedName) -> Re
             )
         })?,
         None => {
-            context.search_path.iter().find_map(|name| context.catalog.schema(name)).ok_or_else(
-                || {
-                    PgError::new(
-                        SqlState::INVALID_SCHEMA_NAME,
-                        "no schema has been selected to create in",
-                    )
-                },
-            )?
+            let lasting = |name: &&String| **name != context.temporary_schema;
+            let mut path = context.search_path.iter().filter(lasting);
+            path.find_map(|name| context.catalog.schema(name)).ok_or_else(|| {
+                PgError::new(
+                    SqlState::INVALID_SCHEMA_NAME,
+                    "no schema has been selected to create in",
+                )
+            })?
         }
     };
     if matches!(schema.name.as_str(), "pg_catalog" | "information_schema") && !context.system {
@@ -536,41 +573,6 @@ pub(crate) fn existing<'a>(
     name: &str,
 ) -> Option<&'a Arc<Relation>> {
     context.catalog.relation_in(schema, name)
-}
-
-fn comment_on(
-    context: &BindContext,
-    kind: &str,
-    name: &ObjectName,
-    text: Option<String>,
-) -> Result<DdlCommand, PgError> {
-    match kind {
-        "TABLE" | "VIEW" | "SEQUENCE" => {
-            let relation = context.relation(&qualified_name(name)?)?;
-            Ok(DdlCommand::Comment { relation, column: None, text })
-        }
-        "COLUMN" => {
-            let mut parts = name.0.clone();
-            let column = parts.pop().and_then(|part| part.as_ident().map(fold)).unwrap_or_default();
-            let relation = context.relation(&qualified_name(&ObjectName(parts))?)?;
-            let at = relation.columns().iter().position(|other| other.name == column).ok_or_else(
-                || {
-                    PgError::new(
-                        SqlState::UNDEFINED_COLUMN,
-                        format!(
-                            "column \"{column}\" of relation \"{}\" does not exist",
-                            relation.name
-                        ),
-                    )
-                },
-            )?;
-            Ok(DdlCommand::Comment { relation, column: Some(at), text })
-        }
-        other => Err(PgError::unsupported(
-            format!("COMMENT ON {other} is not supported yet"),
-            "Comments are kept on tables, views and columns.",
-        )),
-    }
 }
 
 fn column_of(relation: &Relation, name: &Ident) -> Result<usize, PgError> {

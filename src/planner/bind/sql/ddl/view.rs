@@ -9,8 +9,8 @@ use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::{Optimizer, OptimizerContext, OptimizerRule};
 use sqlparser::ast::{CreateTableOptions, CreateView};
 
-use super::{DdlCommand, creation_schema, existing};
-use crate::catalog::{Column, RelationKind, View, ViewRead};
+use super::{DdlCommand, existing, place};
+use crate::catalog::{Column, Persistence, RelationKind, View, ViewRead};
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::bound::BoundColumn;
 use crate::planner::bind::context::BindContext;
@@ -30,12 +30,6 @@ pub(super) fn bind(
             "Use CREATE TABLE … AS.",
         ));
     }
-    if create.temporary {
-        return Err(PgError::unsupported(
-            "temporary views are not supported yet",
-            "Leave out TEMPORARY.",
-        ));
-    }
     let foreign = create.or_alter
         || create.secure
         || create.options != CreateTableOptions::None
@@ -53,24 +47,29 @@ pub(super) fn bind(
         ));
     }
     let name = qualified_name(&create.name)?;
-    let schema = creation_schema(context, &name)?;
     let query = view_query(text)?;
     let tracking = context.tracking();
     let body = crate::parser::stored::parse_view_query(&query)?;
     let plan = crate::planner::bind::bind_view_body(&tracking, &body)?;
     let columns = crate::planner::bind::sql::query::output_columns(&plan);
     let columns = view_columns(&columns, create)?;
+    let reads = reads(context, &tracking, &plan);
+    let over_temporary = !create.temporary
+        && reads.iter().any(|read| {
+            let relation = context.catalog.relation(read.relation);
+            relation.is_some_and(|relation| relation.persistence == Persistence::Temporary)
+        });
+    if over_temporary {
+        let notice = format!("view \"{}\" will be a temporary view", name.name);
+        context.notices.lock().push(PgError::notice(notice));
+    }
+    let (schema, persistence) = place(context, &name, create.temporary || over_temporary)?;
     let replaces = match existing(context, schema, &name.name) {
         None => None,
         Some(old) => Some(check_replace(create, old, &columns)?),
     };
-    let view = View {
-        query,
-        columns,
-        search_path: context.search_path.clone(),
-        reads: reads(context, &tracking, &plan),
-    };
-    Ok(DdlCommand::CreateView { schema, name: name.name, view, replaces })
+    let view = View { query, columns, search_path: context.search_path.clone(), reads };
+    Ok(DdlCommand::CreateView { schema, name: name.name, view, persistence, replaces })
 }
 
 /// What the query names, and which columns of it the view cannot be without.

@@ -1,0 +1,192 @@
+//! `VACUUM`, `ANALYZE` and `REINDEX`: what changes how rows are kept, and nothing that a query could tell.
+
+use std::sync::Arc;
+
+use sqlparser::ast::{Ident, ObjectName};
+
+use super::session_impl::{ScriptPosition, Session};
+use crate::catalog::{ConstraintKind, Relation, RelationKind};
+use crate::error::{PgError, Severity, SqlState};
+use crate::executor::write::check_key_is_unique;
+use crate::parser::sql::definition::{Maintenance, ReindexTarget};
+use crate::planner::bind::BindContext;
+use crate::planner::bind::sql::{fold, qualified_name};
+use crate::types::Oid;
+
+/// Carries a statement out; its tag.
+///
+/// # Errors
+/// `25001` for VACUUM in a transaction block, `42P01`, `42703` and `42704` for names that stand for nothing.
+pub(super) fn run(
+    session: &mut Session,
+    statement: &Maintenance,
+    position: ScriptPosition,
+) -> Result<&'static str, PgError> {
+    session.refuse_if_failed()?;
+    match statement {
+        Maintenance::Vacuum { full: _, analyze, tables } => {
+            let explicit = session.transaction.as_ref().is_some_and(|open| open.explicit);
+            if explicit || position != ScriptPosition::Only {
+                return Err(PgError::new(
+                    SqlState::ACTIVE_SQL_TRANSACTION,
+                    "VACUUM cannot run inside a transaction block",
+                ));
+            }
+            let tables = stored_tables(session, tables, "vacuum", *analyze)?;
+            for table in tables {
+                session.database.compact(table.oid)?;
+            }
+            Ok("VACUUM")
+        }
+        Maintenance::Analyze { tables } => {
+            // Row counts are exact without it; the names are still held to be right.
+            stored_tables(session, tables, "analyze", true)?;
+            Ok("ANALYZE")
+        }
+        Maintenance::Reindex { target, name } => {
+            reindex(session, *target, name)?;
+            Ok("REINDEX")
+        }
+    }
+}
+
+fn context(session: &mut Session) -> Result<BindContext, PgError> {
+    session.statement_snapshot()?;
+    match &session.transaction {
+        Some(transaction) => Ok(session.bind_context(transaction, Default::default())),
+        None => Err(PgError::internal("no transaction")),
+    }
+}
+
+/// The stored tables a statement names; all of them if it names none. Others are left out with a warning.
+fn stored_tables(
+    session: &mut Session,
+    names: &[(ObjectName, Vec<Ident>)],
+    verb: &str,
+    with_columns: bool,
+) -> Result<Vec<Arc<Relation>>, PgError> {
+    let context = context(session)?;
+    if names.is_empty() {
+        let all = context.catalog.relations.values();
+        return Ok(all.filter(|relation| relation.table().is_some()).cloned().collect());
+    }
+    let mut tables = Vec::with_capacity(names.len());
+    for (name, columns) in names {
+        let relation = context.relation(&qualified_name(name)?)?;
+        if !columns.is_empty() && !with_columns {
+            return Err(PgError::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "ANALYZE option must be specified when a column list is provided",
+            ));
+        }
+        for column in columns.iter().map(fold) {
+            if !relation.columns().iter().any(|known| known.name == column) {
+                return Err(PgError::new(
+                    SqlState::UNDEFINED_COLUMN,
+                    format!("column \"{column}\" of relation \"{}\" does not exist", relation.name),
+                ));
+            }
+        }
+        match &relation.kind {
+            RelationKind::Table(_) | RelationKind::MaterializedView(_) => tables.push(relation),
+            RelationKind::System(_) => {}
+            RelationKind::View(_) | RelationKind::Sequence(_) | RelationKind::PropertyGraph(_) => {
+                session.shared.notify(
+                    PgError::new(
+                        SqlState::WARNING,
+                        format!(
+                            "skipping \"{}\" --- cannot {verb} non-tables or special system tables",
+                            relation.name
+                        ),
+                    )
+                    .severity(Severity::Warning),
+                )
+            }
+        }
+    }
+    Ok(tables)
+}
+
+/// Looks through every key anew: whether it is unique, and where each row is.
+fn reindex(session: &mut Session, target: ReindexTarget, name: &ObjectName) -> Result<(), PgError> {
+    let context = context(session)?;
+    let name = qualified_name(name)?;
+    let tables: Vec<Arc<Relation>> = match target {
+        ReindexTarget::Table => {
+            let relation = context.relation(&name)?;
+            if relation.table().is_none() {
+                return Err(PgError::new(
+                    SqlState::WRONG_OBJECT_TYPE,
+                    format!("\"{}\" is not a table or materialized view", relation.name),
+                ));
+            }
+            vec![relation]
+        }
+        ReindexTarget::Index => vec![table_of_index(&context, &name)?],
+        ReindexTarget::Schema => {
+            let schema = context.catalog.schema(&name.name).ok_or_else(|| {
+                PgError::new(
+                    SqlState::INVALID_SCHEMA_NAME,
+                    format!("schema \"{}\" does not exist", name.name),
+                )
+            })?;
+            let all = context.catalog.relations.values();
+            all.filter(|relation| relation.schema == schema.oid).cloned().collect()
+        }
+        ReindexTarget::Database => {
+            if name.name != context.catalog.database.name {
+                return Err(PgError::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    "can only reindex the currently open database",
+                ));
+            }
+            context.catalog.relations.values().cloned().collect()
+        }
+    };
+    for relation in tables {
+        rebuild(session, &relation)?;
+    }
+    Ok(())
+}
+
+fn table_of_index(
+    context: &BindContext,
+    name: &crate::catalog::QualifiedName,
+) -> Result<Arc<Relation>, PgError> {
+    let schemas = match &name.schema {
+        Some(schema) => vec![schema.clone()],
+        None => context.search_path.clone(),
+    };
+    let found = schemas.iter().find_map(|schema| {
+        let schema = context.catalog.schema(schema)?;
+        context.catalog.index_named(schema.oid, &name.name)
+    });
+    match found {
+        Some((table, _)) => Ok(Arc::clone(table)),
+        None if context.relation(name).is_ok() => Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("\"{}\" is not an index", name.name),
+        )),
+        None => Err(PgError::new(
+            SqlState::UNDEFINED_TABLE,
+            format!("relation \"{name}\" does not exist"),
+        )),
+    }
+}
+
+fn rebuild(session: &Session, relation: &Arc<Relation>) -> Result<(), PgError> {
+    let Some(transaction) = &session.transaction else { return Ok(()) };
+    let store = transaction.writes.lock().view().clone();
+    let table: Oid = relation.oid;
+    let (Some(definition), Some(version)) = (relation.table(), store.table(table)) else {
+        return Ok(());
+    };
+    for constraint in &definition.constraints {
+        if let ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. } =
+            &constraint.kind
+        {
+            check_key_is_unique(relation, &constraint.name, columns, version)?;
+        }
+    }
+    Ok(())
+}
