@@ -1,5 +1,7 @@
 //! What the subcommands do. Errors are one line each; the process then ends with code 2.
 
+mod maintenance;
+
 use std::sync::Arc;
 
 use graphwire::access::login::{generate_password, new_scram_verifier};
@@ -33,6 +35,9 @@ pub(crate) fn run(cli: Cli) -> Result<(), String> {
         Command::Serve(args) => runtime.block_on(serve(args, file)),
         Command::Demo(args) => runtime.block_on(demo(args, file)),
         Command::Sql(args) => runtime.block_on(sql(args)),
+        Command::Verify(args) => runtime.block_on(maintenance::verify(args)),
+        Command::Backup(args) => maintenance::backup(&args),
+        Command::Restore(args) => maintenance::restore(&args),
     }
 }
 
@@ -64,7 +69,8 @@ async fn serve(args: ServeArgs, file: FileConfig) -> Result<(), String> {
         engine.runtime =
             RuntimeOptions { memory_bytes_max: megabytes << 20, ..RuntimeOptions::default() };
     }
-    engine.store = data_dir.map(StoreOptions::local);
+    let archive = args.archive_dir.or(file.archive_dir);
+    engine.store = data_dir.map(|dir| StoreOptions { archive, ..StoreOptions::local(dir) });
     let engine = open_engine(engine, print_line).await?;
     let server =
         Server::bind(options, Arc::clone(&engine)).await.map_err(|error| error.to_string())?;
@@ -97,7 +103,8 @@ async fn open_engine(
 async fn close(engine: Arc<Engine>) -> Result<(), String> {
     tokio::task::spawn_blocking(move || engine.close())
         .await
-        .map_err(|error| format!("could not close the store: {error}"))
+        .map_err(|error| format!("could not close the store: {error}"))?
+        .map_err(|error| format!("could not write the last checkpoint: {error}"))
 }
 
 /// Why the engine did not open, with what to do about it.

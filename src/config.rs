@@ -35,6 +35,57 @@ pub(crate) enum Command {
     /// Without --data-dir everything lives in memory and is gone afterwards. Each -c may hold several statements
     /// separated by semicolons.
     Sql(SqlArgs),
+    /// Check a data directory that no server runs on: checksums of all files, row ids, constraints, graphs.
+    Verify(VerifyArgs),
+    /// Copy a data directory as it is now, whether a server runs on it or not.
+    Backup(BackupArgs),
+    /// Make a data directory of a backup and, if given, the log that was archived since.
+    Restore(RestoreArgs),
+}
+
+/// Options of `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The data directory.
+    #[arg(long, env = "GRAPHWIRE_VERIFY_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+}
+
+/// Options of `backup`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The data directory.
+    #[arg(long, env = "GRAPHWIRE_BACKUP_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// Where the copy goes: an empty directory, or one that is not there.
+    #[arg(long, env = "GRAPHWIRE_BACKUP_TO", value_name = "DIR")]
+    pub(crate) to: PathBuf,
+}
+
+/// Options of `restore`.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup.
+    #[arg(long, env = "GRAPHWIRE_RESTORE_FROM", value_name = "DIR")]
+    pub(crate) from: PathBuf,
+    /// The data directory to make: empty, or not there.
+    #[arg(long, env = "GRAPHWIRE_RESTORE_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// A directory with log segments written after the backup: the server's --archive-dir, or the `wal` folder of its
+    /// data directory. Can be given several times.
+    #[arg(long, env = "GRAPHWIRE_RESTORE_ARCHIVE", value_name = "DIR")]
+    pub(crate) archive: Vec<PathBuf>,
+    /// Stop after this commit.
+    #[arg(
+        long,
+        env = "GRAPHWIRE_RESTORE_UNTIL_COMMIT",
+        value_name = "N",
+        conflicts_with = "until_time"
+    )]
+    pub(crate) until_commit: Option<u64>,
+    /// Stop before the first commit after this time, as 2026-11-21T04:00:00Z.
+    #[arg(long, env = "GRAPHWIRE_RESTORE_UNTIL_TIME", value_name = "TIME")]
+    pub(crate) until_time: Option<String>,
 }
 
 /// Options of `serve`.
@@ -43,6 +94,9 @@ pub(crate) struct ServeArgs {
     /// Directory the server keeps its files in; made if it is not there.
     #[arg(long, env = "GRAPHWIRE_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Directory that log segments are copied to before a checkpoint removes them, for a restore to a point in time.
+    #[arg(long, env = "GRAPHWIRE_ARCHIVE_DIR", value_name = "DIR")]
+    pub(crate) archive_dir: Option<PathBuf>,
     /// Address to listen on. Port 0 takes a free one. [default: 127.0.0.1:5432]
     #[arg(long, env = "GRAPHWIRE_LISTEN", value_name = "HOST:PORT")]
     pub(crate) listen: Option<String>,
@@ -102,6 +156,7 @@ pub(crate) struct SqlArgs {
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct FileConfig {
     pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) archive_dir: Option<PathBuf>,
     pub(crate) listen: Option<String>,
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::engine::{DatabaseState, Latest, now_us};
-use crate::catalog::{Catalog, Cluster, stored};
-use crate::error::PgError;
+use super::engine::{DatabaseState, Engine, Latest, now_us};
+use super::session_impl::Session;
+use crate::catalog::{Catalog, Cluster, RelationKind, stored};
+use crate::error::{PgError, SqlState};
+use crate::executor::write::check_all;
 use crate::storage::wal::{AppendError, CommitRecord, Entry};
 use crate::storage::{CounterRecord, Opened, SequenceLog, StorageError, Store, StoreOptions};
 use crate::types::Oid;
@@ -75,6 +78,13 @@ pub(super) struct CounterLog {
     pub(super) last: Mutex<HashMap<u64, CounterRecord>>,
 }
 
+impl CounterLog {
+    /// The last record of each counter.
+    pub(super) fn records(&self) -> Vec<CounterRecord> {
+        self.last.lock().values().copied().collect()
+    }
+}
+
 impl SequenceLog for CounterLog {
     fn append(&self, record: CounterRecord) {
         self.last.lock().insert(record.id, record);
@@ -94,6 +104,40 @@ pub(super) async fn open_store(options: StoreOptions) -> Result<Opened, PgError>
     Ok(opened
         .map_err(|error| PgError::internal(format!("could not open the store: {error}")))??)
 }
+
+/// How often it is asked whether a checkpoint is due.
+const CHECKPOINT_LOOK: Duration = Duration::from_millis(500);
+
+/// Starts the thread that writes checkpoints when they are due. It ends with the engine.
+///
+/// # Errors
+/// `XX000` if the thread could not be started.
+pub(super) fn start_checkpoints(engine: &Arc<Engine>) -> Result<(), PgError> {
+    let engine = Arc::downgrade(engine);
+    let run = move || {
+        loop {
+            std::thread::sleep(CHECKPOINT_LOOK);
+            let Some(engine) = engine.upgrade() else { return };
+            let Some(store) = engine.store() else { return };
+            if store.is_closed() {
+                return;
+            }
+            if store.is_checkpoint_due()
+                && let Err(error) = engine.checkpoint()
+            {
+                tracing::warn!(%error, "could not write a checkpoint; it is tried again");
+                std::thread::sleep(CHECKPOINT_AGAIN);
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("graphwire-checkpoint".to_owned()).spawn(run);
+    thread
+        .map(|_| ())
+        .map_err(|error| PgError::internal(format!("could not start checkpoints: {error}")))
+}
+
+/// After a checkpoint that could not be written, the next is tried so much later.
+const CHECKPOINT_AGAIN: Duration = Duration::from_secs(10);
 
 /// Stores what a new store starts with: the cluster, and the catalog of each database.
 ///
@@ -127,5 +171,49 @@ pub(super) async fn store_first(
         Ok(_) => PendingCommit::Later(receiver).wait().await,
         Err(AppendError::Refused(error)) => Err(error.into()),
         Err(AppendError::Stale { .. }) => Err(refused("the log failed before its first record")),
+    }
+}
+
+impl Session {
+    /// Checks the database against its catalog: every row against the constraints of its table, keys, references,
+    /// and that the edges of every property graph can be derived. Gives how many tables and graphs there are.
+    ///
+    /// # Errors
+    /// The first violation found.
+    pub async fn verify(&mut self) -> Result<(usize, usize), PgError> {
+        let latest = self.database.latest();
+        self.begin_transaction(false, None, Some(true))?;
+        let checks = match &self.transaction {
+            Some(transaction) => self.checks(transaction),
+            None => return Err(PgError::internal("the transaction did not begin")),
+        };
+        self.fail();
+        let (mut tables, mut graphs) = (0, Vec::new());
+        for relation in latest.catalog.relations.values() {
+            if let RelationKind::PropertyGraph(_) = &relation.kind {
+                let schema = latest.catalog.schemas.get(&relation.schema);
+                graphs.extend(schema.map(|schema| (schema.name.clone(), relation.name.clone())));
+            }
+            if !matches!(relation.kind, RelationKind::System(_)) && relation.table().is_some() {
+                if latest.store.table(relation.oid).is_none() {
+                    return Err(PgError::new(
+                        SqlState::DATA_CORRUPTED,
+                        format!(
+                            "table \"{}\" has no rows in the store, not even none",
+                            relation.name
+                        ),
+                    ));
+                }
+                check_all(&latest.catalog, &latest.store, relation, &checks)?;
+                tables += 1;
+            }
+        }
+        let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        for (schema, name) in &graphs {
+            let graph = format!("{}.{}", quote(schema), quote(name));
+            let matched = "MATCH ()-[]->() COLUMNS (1 AS one)";
+            self.run_text(&format!("SELECT count(*) FROM GRAPH_TABLE ({graph} {matched})")).await?;
+        }
+        Ok((tables, graphs.len()))
     }
 }

@@ -7,12 +7,14 @@ use std::sync::{Arc, OnceLock};
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
-use super::durable::{CLUSTER, CounterLog, PendingCommit, open_store, store_first};
+use super::durable::{
+    CLUSTER, CounterLog, PendingCommit, open_store, start_checkpoints, store_first,
+};
 use super::identity::{LoginMethod, LoginRequest};
 use super::serializable::Serializable;
 use super::shared::SessionShared;
 use crate::access::login::mock_verifier;
-use crate::catalog::stored::counters;
+use crate::catalog::stored::{counter_object, counters};
 use crate::catalog::{
     Catalog, Cluster, Database, Persistence, Relation, RelationKind, Role, Schema, Table,
 };
@@ -22,8 +24,8 @@ use crate::executor::runtime::RuntimeOptions;
 use crate::executor::write::{Committed, RowCheck, Writes, check_changed};
 use crate::storage::wal::{AppendError, CommitRecord};
 use crate::storage::{
-    AdjacencyCache, LockTable, Opened, RecentWrites, RecoveredDatabase, Sequences, Store,
-    StoreOptions, StoreSnapshot,
+    AdjacencyCache, CheckpointDatabase, LockTable, Opened, RecentWrites, Recovered,
+    RecoveredDatabase, SequenceLog, Sequences, Store, StoreOptions, StoreSnapshot,
 };
 use crate::types::{BackendPid, CommitNo, Oid, TenantId};
 
@@ -132,6 +134,8 @@ pub(super) struct DatabaseState {
     /// Set once the database is as it was stored.
     store: OnceLock<Arc<Store>>,
     recent: RecentWrites,
+    /// The records of its sequences, if they are kept.
+    counters: OnceLock<Arc<CounterLog>>,
     /// Counters of its sequences; no transaction moves them back.
     pub(super) sequences: Arc<Sequences>,
     pub(super) locks: Arc<LockTable>,
@@ -218,6 +222,7 @@ impl DatabaseState {
             latest: RwLock::new(latest),
             store: OnceLock::new(),
             recent: RecentWrites::default(),
+            counters: OnceLock::new(),
             sequences: Arc::default(),
             locks: Arc::default(),
             serializable: Serializable::default(),
@@ -273,13 +278,8 @@ impl DatabaseState {
         *self.latest.write() = latest;
     }
 
-    /// Takes over what was stored, over the system's own relations, and keeps what is committed from now on.
-    fn keep_in(
-        &self,
-        store: &Arc<Store>,
-        stored: Option<RecoveredDatabase>,
-        last: CommitNo,
-    ) -> Result<(), PgError> {
+    /// Takes over what was stored, over the system's own relations.
+    fn take_over(&self, stored: Option<RecoveredDatabase>, last: CommitNo) -> Result<(), PgError> {
         let mut latest = self.latest();
         latest.store = StoreSnapshot::default();
         if let Some(stored) = stored {
@@ -294,17 +294,22 @@ impl DatabaseState {
         let named: HashSet<u64> = sequences.map(|sequence| sequence.counter.id).collect();
         named.iter().for_each(|id| self.sequences.reserve(*id));
         self.sequences.retain(|id| named.contains(&id));
-        let counters = CounterLog {
+        latest.store.commit = last;
+        self.replace(latest);
+        Ok(())
+    }
+
+    /// Keeps what is committed from now on.
+    fn keep_in(&self, store: &Arc<Store>) {
+        let counters = Arc::new(CounterLog {
             database: self.oid,
             store: Arc::clone(store),
             last: Mutex::new(self.sequences.records().iter().map(|one| (one.id, *one)).collect()),
-        };
-        self.sequences.log_to(Arc::new(counters));
-        latest.store.commit = last;
-        self.replace(latest);
-        // Nobody else has set it: the engine is not open yet.
+        });
+        self.sequences.log_to(Arc::clone(&counters) as Arc<dyn SequenceLog>);
+        // Nobody else has set them: the engine is not open yet.
+        let _ = self.counters.set(counters);
         let _ = self.store.set(Arc::clone(store));
-        Ok(())
     }
 
     /// Makes a transaction's work the newest state; its number. It is visible to others when it is durable, which the caller must
@@ -405,9 +410,45 @@ impl DatabaseState {
         Ok(record)
     }
 
+    /// What a checkpoint keeps of it. `is_last`: nobody uses the database any more.
+    fn for_checkpoint(&self, is_last: bool) -> Result<CheckpointDatabase, PgError> {
+        let latest = self.latest();
+        // After the state: a record that is not seen here is in the log after the commits of that state.
+        let counters = match self.counters.get() {
+            Some(counters) if !is_last => counters.records(),
+            Some(_) | None => self.sequences.records(),
+        };
+        let mut objects = latest.catalog.stored_objects()?;
+        let sequences = latest.catalog.relations.values().filter_map(|one| one.sequence());
+        let named: HashSet<u64> = sequences.map(|sequence| sequence.counter.id).collect();
+        let counters = counters.into_iter().filter(|counter| named.contains(&counter.id));
+        objects.extend(counters.map(counter_object));
+        let tables = latest.store.tables();
+        let kept = tables.filter(|version| latest.catalog.keeps_rows_of(version.table)).cloned();
+        Ok(CheckpointDatabase {
+            oid: self.oid,
+            through: latest.store.commit,
+            objects,
+            tables: kept.collect(),
+        })
+    }
+
     /// Makes a state visible that was committed.
     pub(super) fn publish(&self, latest: Latest) {
         *self.latest.write() = latest;
+    }
+}
+
+/// What an engine starts with.
+struct Found {
+    store: Option<Arc<Store>>,
+    databases: Recovered,
+    last: CommitNo,
+}
+
+impl From<Opened> for Found {
+    fn from(opened: Opened) -> Self {
+        Self { store: Some(opened.store), databases: opened.databases, last: opened.last }
     }
 }
 
@@ -426,11 +467,35 @@ impl Engine {
     pub async fn open(options: EngineOptions) -> Result<Arc<Self>, PgError> {
         let runtime = Runtime::new(&options.runtime)?;
         let compute = Compute::new(options.runtime.partitions)?;
-        let mut opened = match &options.store {
-            Some(store) => Some(open_store(store.clone()).await?),
+        let found = match &options.store {
+            Some(store) => Some(Found::from(open_store(store.clone()).await?)),
             None => None,
         };
-        let stored = opened.as_mut().and_then(|opened| opened.databases.remove(&CLUSTER));
+        Self::open_on(options, runtime, compute, found).await
+    }
+
+    /// Opens an engine on what was read from a store, which stays as it is: for checks.
+    ///
+    /// # Errors
+    /// `XX001` for stored objects that cannot be read.
+    pub async fn open_inspected(
+        options: EngineOptions,
+        databases: Recovered,
+        last: CommitNo,
+    ) -> Result<Arc<Self>, PgError> {
+        let runtime = Runtime::new(&options.runtime)?;
+        let compute = Compute::new(options.runtime.partitions)?;
+        let found = Found { store: None, databases, last };
+        Self::open_on(options, runtime, compute, Some(found)).await
+    }
+
+    async fn open_on(
+        options: EngineOptions,
+        runtime: Runtime,
+        compute: Compute,
+        mut found: Option<Found>,
+    ) -> Result<Arc<Self>, PgError> {
+        let stored = found.as_mut().and_then(|found| found.databases.remove(&CLUSTER));
         let is_new = stored.is_none();
         let cluster = Arc::new(match stored {
             Some(stored) => Cluster::of_objects(&stored.objects)?,
@@ -449,7 +514,7 @@ impl Engine {
             runtime,
             compute,
             databases,
-            store: opened.as_ref().map(|opened| Arc::clone(&opened.store)),
+            store: found.as_ref().and_then(|found| found.store.clone()),
             is_new,
             adjacency: Arc::new(AdjacencyCache::new(adjacency_bytes)),
             sessions: DashMap::new(),
@@ -459,23 +524,29 @@ impl Engine {
             started_us: now_us(),
         });
         super::bootstrap::run(&engine).await?;
-        if let Some(opened) = opened {
-            engine.take_over(opened, &cluster).await?;
+        if let Some(found) = found {
+            engine.take_over(found, &cluster).await?;
+            start_checkpoints(&engine)?;
         }
         Ok(engine)
     }
 
     /// Puts what was stored into the databases; a new store gets what they start with.
-    async fn take_over(&self, mut opened: Opened, cluster: &Cluster) -> Result<(), PgError> {
+    async fn take_over(&self, mut found: Found, cluster: &Cluster) -> Result<(), PgError> {
         for database in self.databases.values() {
-            let stored = opened.databases.remove(&database.oid);
-            database.keep_in(&opened.store, stored, opened.last)?;
+            let stored = found.databases.remove(&database.oid);
+            database.take_over(stored, found.last)?;
+            if let Some(store) = &found.store {
+                database.keep_in(store);
+            }
         }
-        if self.is_new {
+        if let Some(store) = &found.store
+            && self.is_new
+        {
             let catalogs = self.databases.values();
             let catalogs =
                 catalogs.map(|database| (database.oid, database.latest().catalog)).collect();
-            store_first(&opened.store, cluster, &catalogs).await?;
+            store_first(store, cluster, &catalogs).await?;
         }
         Ok(())
     }
@@ -485,11 +556,49 @@ impl Engine {
         self.is_new
     }
 
-    /// Ends writing: commits are refused from now on, those under way are finished. Blocks until all is on the disk.
-    pub fn close(&self) {
-        if let Some(store) = &self.store {
-            store.close();
-        }
+    /// Ends writing: a last checkpoint, and commits are refused from then on. Blocks until all is on the disk.
+    ///
+    /// # Errors
+    /// `53100`, `58030` if the checkpoint could not be written; the next start takes longer then, nothing is lost.
+    pub fn close(&self) -> Result<(), PgError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let written = if store.has_news() { self.write_checkpoint(true) } else { Ok(()) };
+        store.close();
+        written
+    }
+
+    /// Writes a checkpoint and cuts the log. Blocks; without a store there is nothing to do.
+    ///
+    /// # Errors
+    /// `53100`, `58030` if it could not be written.
+    pub fn checkpoint(&self) -> Result<(), PgError> {
+        self.write_checkpoint(false)
+    }
+
+    fn write_checkpoint(&self, is_last: bool) -> Result<(), PgError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let started = std::time::Instant::now();
+        let summary = store.checkpoint(|| -> Result<_, PgError> {
+            let cluster = self.cluster().unwrap_or_default();
+            let cluster = CheckpointDatabase {
+                oid: CLUSTER,
+                through: CommitNo(0),
+                objects: cluster.stored_objects()?,
+                tables: Vec::new(),
+            };
+            let databases = self.databases.values();
+            let databases = databases.map(|database| database.for_checkpoint(is_last));
+            std::iter::once(Ok(cluster)).chain(databases).collect()
+        })?;
+        let (files, kept) = (summary.files_written, summary.files_kept);
+        let ms = started.elapsed().as_millis();
+        tracing::info!(sequence = summary.sequence, through = %summary.through, files, kept, ms, "checkpoint written");
+        Ok(())
+    }
+
+    /// The store behind it, if everything is kept.
+    pub(super) fn store(&self) -> Option<&Arc<Store>> {
+        self.store.as_ref()
     }
 
     /// How a user may log in.
@@ -535,7 +644,7 @@ impl Engine {
     }
 
     /// Names of all databases.
-    pub(super) fn database_names(&self) -> Vec<String> {
+    pub fn database_names(&self) -> Vec<String> {
         self.databases.keys().cloned().collect()
     }
 

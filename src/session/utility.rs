@@ -43,6 +43,9 @@ pub(super) fn describe(
     session: &Session,
     statement: &Statement,
 ) -> Result<Option<Option<Arc<[OutputColumn]>>>, PgError> {
+    if matches!(statement.body, Body::Utility(Utility::Checkpoint)) {
+        return Ok(Some(None));
+    }
     let Body::Sql { statement, .. } = &statement.body else { return Ok(None) };
     Ok(match statement.as_ref() {
         Sql::ShowVariable { variable } => Some(Some(show_columns(&show_name(variable)))),
@@ -87,6 +90,11 @@ pub(super) async fn run(
     if let Body::Utility(Utility::SetConstraints { names, deferred }) = &statement.body {
         set_constraints::run(session, names, *deferred)?;
         return Ok(Some(Outcome::Command("SET CONSTRAINTS".to_owned())));
+    }
+    if matches!(statement.body, Body::Utility(Utility::Checkpoint)) {
+        session.refuse_if_failed()?;
+        checkpoint(session).await?;
+        return Ok(Some(Outcome::Command("CHECKPOINT".to_owned())));
     }
     if let Body::Utility(Utility::Definition(definition)) = &statement.body
         && let Definition::Maintain(maintenance) = definition.as_ref()
@@ -272,6 +280,20 @@ fn begin(session: &mut Session, wanted: &[TransactionMode]) -> Result<(), PgErro
         }
         None => session.begin_transaction(true, level, read_only),
     }
+}
+
+/// Writes a checkpoint, on a thread that may block. Without a data directory there is nothing to write.
+async fn checkpoint(session: &Session) -> Result<(), PgError> {
+    if session.shared.settings.lock().value("is_superuser") != "on" {
+        return Err(PgError::new(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            "must be superuser or have privileges of pg_checkpoint to do CHECKPOINT",
+        ));
+    }
+    let engine = Arc::clone(&session.engine);
+    tokio::task::spawn_blocking(move || engine.checkpoint())
+        .await
+        .map_err(|error| PgError::internal(format!("the checkpoint ended: {error}")))?
 }
 
 fn no_transaction(session: &Session) {

@@ -4,6 +4,7 @@
 //! that shares all chunks it did not touch, so a snapshot is a map from table to version.
 
 pub mod adjacency;
+pub mod backup;
 mod batch;
 mod checkpoint;
 mod codec;
@@ -18,13 +19,15 @@ pub mod sequences;
 pub mod snapshot;
 pub mod store;
 pub mod table;
+pub mod verify;
 pub mod wal;
 
 pub use adjacency::{Adjacency, AdjacencyCache, Orientation};
+pub use checkpoint::{CheckpointDatabase, CheckpointSummary};
 pub use error::StorageError;
 pub use locks::{LockOwner, LockTable, RowLock, TableLock};
 pub use recent::RecentWrites;
-pub use recovery::{Recovered, RecoveredDatabase};
+pub use recovery::{Recovered, RecoveredDatabase, Until};
 pub use sequences::{CounterRecord, CounterState, SequenceLog, Sequences, Steps, Taken};
 pub use snapshot::{RowWrite, StoreSnapshot, TableWrites};
 pub use store::{Opened, Store, StoreOptions};

@@ -55,6 +55,11 @@ impl StoreSnapshot {
         self.tables.get(&table)
     }
 
+    /// All tables, in no order.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<TableVersion>> {
+        self.tables.values()
+    }
+
     /// The snapshot with one table replaced.
     #[must_use]
     pub fn with_table(mut self, version: Arc<TableVersion>) -> Self {

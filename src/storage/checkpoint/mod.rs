@@ -1,23 +1,21 @@
 //! Checkpoints: what the log says up to a commit, as Parquet files, so that the log can be cut.
+//!
+//! ```text
+//! 1  the log goes on in a new segment; what was committed before is visible
+//! 2  the databases are looked at: immutable versions, so commits go on
+//! 3  chunks that have no file yet are written, each to a file of its own, and synced
+//! 4  the manifest is written under another name, synced, and gets its name
+//! 5  files that it does not name are removed: the old manifest, old segments, files of chunks that are gone
+//! ```
+//!
+//! A crash before 4 is done leaves the old manifest and the whole log; after it, the new one. What 3 or 5 left behind is
+//! removed at the next start.
 
-use std::path::Path;
+pub(crate) mod chunk_file;
+mod load;
+mod write;
 
-use super::error::StorageError;
-use super::fs::FileSystem;
-use super::manifest::StoredDatabase;
-use super::recovery::RecoveredDatabase;
-
-/// What chunk files are called, after their number.
-pub(crate) const CHUNK_SUFFIX: &str = ".parquet";
-
-/// A database as a checkpoint holds it.
-pub(crate) fn load_database(
-    _fs: &dyn FileSystem,
-    _dir: &Path,
-    stored: &StoredDatabase,
-) -> Result<RecoveredDatabase, StorageError> {
-    Ok(RecoveredDatabase {
-        objects: stored.objects.iter().cloned().collect(),
-        ..RecoveredDatabase::default()
-    })
-}
+pub(crate) use chunk_file::CHUNK_SUFFIX;
+pub(crate) use load::load_database;
+pub(crate) use write::Checkpointer;
+pub use write::{CheckpointDatabase, CheckpointSummary};

@@ -8,6 +8,7 @@ use arrow::error::ArrowError;
 use parking_lot::Mutex;
 
 use super::key_index::KeyIndex;
+use crate::storage::manifest::StoredFile;
 use crate::types::{Oid, RowId};
 
 /// The row ids of a chunk, ascending.
@@ -55,6 +56,8 @@ pub struct Chunk {
     pub deleted: Option<BooleanBuffer>,
     /// Shared by all versions of this batch, as deletion does not change keys.
     indexes: Arc<Mutex<Vec<KeyedIndex>>>,
+    /// Where the batch is stored, once it is; shared as the indexes are.
+    file: Arc<OnceLock<Arc<StoredFile>>>,
     /// By index; shared as well.
     computed: Arc<Mutex<Vec<(Oid, Arc<ComputedIndex>)>>>,
     live: OnceLock<usize>,
@@ -74,8 +77,19 @@ impl Chunk {
             deleted,
             indexes: Arc::default(),
             computed: Arc::default(),
+            file: Arc::default(),
             live: OnceLock::new(),
         }
+    }
+
+    /// The file its batch is stored in.
+    pub(in crate::storage) fn file(&self) -> Option<Arc<StoredFile>> {
+        self.file.get().cloned()
+    }
+
+    /// Says where the batch is stored; the first word counts, and is given back.
+    pub(in crate::storage) fn set_file(&self, file: Arc<StoredFile>) -> Arc<StoredFile> {
+        Arc::clone(self.file.get_or_init(|| file))
     }
 
     /// Rows, deleted ones included.
@@ -127,6 +141,7 @@ impl Chunk {
             rows: self.rows.clone(),
             deleted: Some(deleted),
             indexes: Arc::clone(&self.indexes),
+            file: Arc::clone(&self.file),
             computed: Arc::clone(&self.computed),
             live: OnceLock::new(),
         }

@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::frame::{FrameKind, Place, put_frame};
 use super::record::CommitRecord;
-use super::segment::Segment;
+use super::segment::{Segment, segment_name};
 use crate::storage::error::StorageError;
 use crate::storage::fs::FileSystem;
 use crate::types::CommitNo;
@@ -230,6 +230,16 @@ impl Log {
     /// Counters since the log was opened.
     pub fn stats(&self) -> &LogStats {
         &self.shared.stats
+    }
+
+    /// Whether it takes no more commits because it was closed.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.shared.queue.lock().closing
+    }
+
+    /// Bytes of commits written since the log was opened.
+    pub(crate) fn bytes_written(&self) -> u64 {
+        self.shared.stats.bytes.load(Ordering::Relaxed)
     }
 
     /// Ends the segment, after all that is queued.
@@ -465,7 +475,16 @@ impl Writer {
         let bytes = self.options.segment_bytes;
         let next = Segment::create(self.fs.as_ref(), &self.dir, place, self.last, bytes)
             .map_err(WriteError::Undone)?;
-        self.segment.finish(self.last).map_err(WriteError::Stuck)?;
+        let end = self.segment.end;
+        if let Err(error) = self.segment.finish(self.last) {
+            // The log goes on in the old segment; if the new one cannot be removed, recovery knows it by its start.
+            let _ = self.fs.remove(&self.dir.join(segment_name(place.segment)));
+            return Err(match self.segment.cut(end) {
+                Ok(()) => WriteError::Undone(error),
+                Err(error) => WriteError::Stuck(error),
+            });
+        }
+        self.segment.file.sync().map_err(WriteError::Stuck)?;
         self.segment = next;
         Ok(())
     }

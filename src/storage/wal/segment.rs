@@ -83,8 +83,9 @@ impl Segment {
             Ok(Self { place, file, end: FILE_HEADER_BYTES })
         };
         make().inspect_err(|_| {
-            // Best effort: recovery removes what is left of it too.
+            // Best effort: recovery knows both, and removes them.
             let _ = fs.remove(&temporary);
+            let _ = fs.remove(&path);
         })
     }
 
@@ -103,12 +104,11 @@ impl Segment {
         Ok(())
     }
 
-    /// Says that the log goes on in the next segment, which must be durable, after commit `last`.
+    /// Says that the log goes on in the next segment, which must be durable, after commit `last`. Does not sync.
     pub(crate) fn finish(&mut self, last: CommitNo) -> Result<(), StorageError> {
         let mut frame = Vec::new();
         put_frame(&mut frame, self.end, self.place, (FrameKind::End, last, last), &[]);
-        self.write(&frame)?;
-        self.file.sync()
+        self.write(&frame)
     }
 }
 
@@ -273,15 +273,11 @@ impl SegmentReader {
         Ok(SegmentEnd::Open { end: self.at })
     }
 
-    /// Reads on to the end; for checks.
+    /// Whether no commit is in it.
     ///
     /// # Errors
     /// As [`Self::next`].
-    pub(crate) fn finish(&mut self) -> Result<SegmentEnd, StorageError> {
-        loop {
-            if let Err(end) = self.next()? {
-                return Ok(end);
-            }
-        }
+    pub(crate) fn is_unused(&mut self) -> Result<bool, StorageError> {
+        Ok(matches!(self.next()?, Err(SegmentEnd::Open { end }) if end == FILE_HEADER_BYTES))
     }
 }

@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
+use super::checkpoint::{CheckpointDatabase, CheckpointSummary, Checkpointer};
 use super::error::StorageError;
 use super::fs::{FileLock, FileSystem};
 use super::manifest::{Manifest, manifest_name};
-use super::recovery::{CHUNKS_DIR, LOCK_FILE, Recovered, Recovery, Until, WAL_DIR};
+use super::recovery::{CHUNKS_DIR, LOCK_FILE, Recovered, Recovery, Tail, Until, WAL_DIR};
 use super::wal::frame::Place;
 use super::wal::segment::{Segment, segment_name};
 use super::wal::{Log, LogOptions};
@@ -21,13 +25,26 @@ pub struct StoreOptions {
     pub fs: Arc<dyn FileSystem>,
     /// The log.
     pub log: LogOptions,
+    /// A checkpoint is due after so many bytes of log.
+    pub checkpoint_bytes: u64,
+    /// A checkpoint is due after so long, if anything was committed.
+    pub checkpoint_interval: Duration,
+    /// Where log segments are kept when a checkpoint has cut them off, for a restore to a point in time.
+    pub archive: Option<PathBuf>,
 }
 
 impl StoreOptions {
     /// A directory of this machine, with everything else as usual.
     pub fn local(dir: impl Into<PathBuf>) -> Self {
         let fs = Arc::new(super::fs::LocalFileSystem);
-        Self { dir: dir.into(), fs, log: LogOptions::default() }
+        Self {
+            dir: dir.into(),
+            fs,
+            log: LogOptions::default(),
+            checkpoint_bytes: 256 << 20,
+            checkpoint_interval: Duration::from_secs(300),
+            archive: None,
+        }
     }
 }
 
@@ -36,6 +53,9 @@ impl StoreOptions {
 pub struct Store {
     options: StoreOptions,
     log: Log,
+    checkpointer: Checkpointer,
+    /// Of the log, counted as [`Log::bytes_written`], less what was replayed at the start.
+    checkpointed: Mutex<(i64, Instant)>,
     _lock: FileLock,
 }
 
@@ -60,11 +80,11 @@ impl Store {
         let (fs, dir) = (options.fs.as_ref(), options.dir.as_path());
         fs.create_dir_all(dir)?;
         let lock = lock(fs, dir)?;
-        let recovery = match Recovery::read(fs, dir, Until::End)? {
+        let recovery = match Recovery::read(fs, dir, Until::End, Tail::Live)? {
             Some(recovery) => recovery,
             None => {
                 make(fs, dir, &options.log)?;
-                let made = Recovery::read(fs, dir, Until::End)?;
+                let made = Recovery::read(fs, dir, Until::End, Tail::Live)?;
                 made.ok_or_else(|| super::recovery::unexplained(dir, "it changed meanwhile"))?
             }
         };
@@ -72,8 +92,45 @@ impl Store {
         let wal = dir.join(WAL_DIR);
         let last = recovery.last;
         let log = Log::start(Arc::clone(&options.fs), wal, segment, last, options.log.clone())?;
-        let store = Arc::new(Self { options, log, _lock: lock });
+        let (fs, dir) = (Arc::clone(&options.fs), options.dir.clone());
+        let checkpointer = Checkpointer::new(fs, dir, options.archive.clone(), &recovery.manifest);
+        let replayed = i64::try_from(recovery.log_bytes).unwrap_or(i64::MAX);
+        let checkpointed = Mutex::new((-replayed, Instant::now()));
+        let store = Arc::new(Self { options, log, checkpointer, checkpointed, _lock: lock });
         Ok(Opened { store, databases: recovery.databases, last })
+    }
+
+    /// Writes a checkpoint and cuts the log before it. Blocks; commits go on meanwhile.
+    ///
+    /// `look` gives the databases as they are visible, all of them and the cluster.
+    ///
+    /// # Errors
+    /// What `look` gives; `53100` or `58030` if files could not be written: the checkpoint before and the log since stay.
+    pub fn checkpoint<E: From<StorageError>>(
+        &self,
+        look: impl FnOnce() -> Result<Vec<CheckpointDatabase>, E>,
+    ) -> Result<CheckpointSummary, E> {
+        let written = self.written();
+        let summary = self.checkpointer.run(&self.log, look)?;
+        *self.checkpointed.lock() = (written, Instant::now());
+        Ok(summary)
+    }
+
+    fn written(&self) -> i64 {
+        i64::try_from(self.log.bytes_written()).unwrap_or(i64::MAX)
+    }
+
+    /// Whether anything is in the log that is in no checkpoint.
+    pub fn has_news(&self) -> bool {
+        self.written() > self.checkpointed.lock().0
+    }
+
+    /// Whether a checkpoint is due.
+    pub fn is_checkpoint_due(&self) -> bool {
+        let (bytes, time) = *self.checkpointed.lock();
+        let news = self.written().saturating_sub(bytes).cast_unsigned();
+        news >= self.options.checkpoint_bytes
+            || (news > 0 && time.elapsed() >= self.options.checkpoint_interval)
     }
 
     /// Where commits go.
@@ -84,6 +141,11 @@ impl Store {
     /// Ends the log: what is queued is written and synced, what comes later is refused.
     pub fn close(&self) {
         self.log.close();
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.log.is_closing()
     }
 
     /// Where it is.
@@ -122,3 +184,6 @@ fn make(fs: &dyn FileSystem, dir: &Path, options: &LogOptions) -> Result<(), Sto
     };
     fs.write_atomic(&dir.join(manifest_name(1)), &manifest.encode()?)
 }
+
+#[cfg(test)]
+mod tests;

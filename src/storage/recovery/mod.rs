@@ -8,8 +8,7 @@ mod replay;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::CHUNK_SUFFIX;
-use super::checkpoint::load_database;
+use super::checkpoint::{CHUNK_SUFFIX, load_database};
 use super::error::StorageError;
 use super::fs::FileSystem;
 use super::manifest::{Manifest, manifest_name, manifest_of};
@@ -48,6 +47,15 @@ pub enum Until {
     Commit(CommitNo),
     /// Before the first commit made after this time, microseconds since 1970.
     Time(i64),
+}
+
+/// What the end of the log must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// As a server leaves it: the last segment is open.
+    Live,
+    /// The archive may end with a segment that says the log goes on.
+    Archived,
 }
 
 /// The names in a data directory.
@@ -131,6 +139,7 @@ impl Recovery {
         fs: &dyn FileSystem,
         dir: &Path,
         until: Until,
+        tail: Tail,
     ) -> Result<Option<Self>, StorageError> {
         let listing = Listing::read(fs, dir)?;
         let Some(sequence) = listing.manifests.iter().max().copied() else {
@@ -148,6 +157,9 @@ impl Recovery {
         }
         let mut replay = Replay::new(databases, &manifest, until);
         let segments = replay_segments(fs, dir, &manifest, &listing, &mut replay)?;
+        if tail == Tail::Live {
+            require_open_end(dir, &segments)?;
+        }
         let (databases, last, log_bytes) = replay.finish();
         Ok(Some(Self { manifest, databases, last, log_bytes, segments, listing }))
     }
@@ -175,6 +187,7 @@ impl Recovery {
         let segment = Segment::create(fs, &wal, place(next), self.last, segment_bytes)?;
         for (mut segment, last) in open {
             segment.finish(last)?;
+            segment.file.sync()?;
         }
         Ok(segment)
     }
@@ -247,11 +260,17 @@ fn replay_segments(
         let place = Place { store: manifest.store, segment: number };
         let mut reader = SegmentReader::open(fs, &wal, place)?;
         let before = ends.last().map_or(manifest.through, |(_, last, _)| *last);
+        let unfinished = matches!(ends.last(), Some((_, _, SegmentEnd::Open { .. })));
+        if unfinished && reader.last < before && number == newest {
+            // It was made, but its name could not be made durable, so the log went on in the one before.
+            if reader.is_unused()? {
+                break;
+            }
+        }
         if reader.last != before {
             let reason = format!("it begins after commit {}, not {before}", reader.last);
             return Err(StorageError::corrupt(&reader.path, &reason));
         }
-        let unfinished = matches!(ends.last(), Some((_, _, SegmentEnd::Open { .. })));
         let end = loop {
             match reader.next()? {
                 Ok(_) if unfinished => {
@@ -268,9 +287,19 @@ fn replay_segments(
             return Err(StorageError::corrupt(&reader.path, reason));
         }
     }
-    if matches!(ends.last(), Some((_, _, SegmentEnd::Ended))) {
-        let reason = format!("\"{WAL_DIR}/{}\" is missing", segment_name(newest + 1));
-        return Err(unexplained(dir, &reason));
-    }
     Ok(ends)
+}
+
+/// A segment that says the log goes on must have one after it.
+fn require_open_end(
+    dir: &Path,
+    segments: &[(u64, CommitNo, SegmentEnd)],
+) -> Result<(), StorageError> {
+    match segments.last() {
+        Some((number, _, SegmentEnd::Ended)) => {
+            let name = segment_name(number + 1);
+            Err(unexplained(dir, &format!("\"{WAL_DIR}/{name}\" is missing")))
+        }
+        Some((_, _, SegmentEnd::Open { .. })) | None => Ok(()),
+    }
 }

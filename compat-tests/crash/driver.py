@@ -1,0 +1,147 @@
+"""Kills a server under a concurrent write load again and again, and checks what is there afterwards.
+
+    driver.py BINARY [ROUNDS] [SEED]
+
+Each round: start on the same data directory, check, load with eight clients for a moment, SIGKILL.
+A client's transaction number n inserts the two rows (client, n, 0) and (client, n, 1), and sets its row of
+`counter` to n.  So afterwards, for each client: every acknowledged n is there with both rows; no n is there with
+one row; the counter is the largest n; and that is the last acknowledged one or the one that was under way.
+"""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import psycopg
+
+CLIENTS = 8
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    def __init__(self, binary, folder):
+        self.port = free_port()
+        self.log = open(os.path.join(folder, "server.log"), "ab")
+        self.process = subprocess.Popen(
+            [binary, "serve", "--dev", "--data-dir", os.path.join(folder, "data"),
+             "--listen", f"127.0.0.1:{self.port}"],
+            stdout=self.log, stderr=self.log)
+
+    def connect(self):
+        for _ in range(600):
+            try:
+                return psycopg.connect(
+                    f"host=127.0.0.1 port={self.port} user=graphwire dbname=graphwire",
+                    autocommit=True)
+            except psycopg.OperationalError:
+                if self.process.poll() is not None:
+                    raise SystemExit("the server did not start, see server.log")
+                time.sleep(0.05)
+        raise SystemExit("the server does not answer")
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.log.close()
+
+
+def load(server, client, first, acknowledged, checkpoints, stop):
+    """Commits until the server is gone; `acknowledged[client]` is the last number it said yes to."""
+    try:
+        connection = server.connect()
+        connection.autocommit = False
+        number = first
+        while not stop.is_set():
+            with connection.cursor() as cursor:
+                cursor.execute("INSERT INTO entry VALUES (%s, %s, 0)", (client, number))
+                cursor.execute("INSERT INTO entry VALUES (%s, %s, 1)", (client, number))
+                cursor.execute("UPDATE counter SET n = %s WHERE client = %s", (number, client))
+            connection.commit()
+            acknowledged[client] = number
+            number += 1
+            if checkpoints and number % 8 == 0:
+                connection.autocommit = True
+                connection.execute("CHECKPOINT")
+                connection.autocommit = False
+    except psycopg.Error:
+        pass
+
+
+def check(connection, acknowledged):
+    """The last number of each client, or an error."""
+    rows = connection.execute(
+        "SELECT client, n, count(*), count(DISTINCT part) FROM entry GROUP BY client, n").fetchall()
+    there = {client: set() for client in range(CLIENTS)}
+    for client, n, count, parts in rows:
+        assert (count, parts) == (2, 2), f"transaction {n} of client {client} is half there"
+        there[client].add(n)
+    counters = dict(connection.execute("SELECT client, n FROM counter").fetchall())
+    last = {}
+    for client in range(CLIENTS):
+        numbers, acked = there[client], acknowledged[client]
+        largest = max(numbers, default=0)
+        missing = set(range(1, acked + 1)) - numbers
+        assert not missing, f"client {client} lost {sorted(missing)[:5]} of {acked}"
+        assert largest in (acked, acked + 1), f"client {client}: {largest} after {acked}"
+        assert counters[client] == largest, f"client {client}: counter {counters[client]}"
+        last[client] = largest
+    return last
+
+
+def main():
+    binary = sys.argv[1]
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 30
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 32)
+    print(f"{rounds} rounds, seed {seed}", flush=True)
+    random.seed(seed)
+    folder = tempfile.mkdtemp(prefix="graphwire-crash-")
+    acknowledged = {client: 0 for client in range(CLIENTS)}
+    server = Server(binary, folder)
+    with server.connect() as connection:
+        connection.execute("CREATE TABLE entry (client int, n int, part int, PRIMARY KEY (client, n, part))")
+        connection.execute("CREATE TABLE counter (client int PRIMARY KEY, n int NOT NULL)")
+        connection.execute(
+            f"INSERT INTO counter SELECT g, 0 FROM generate_series(0, {CLIENTS - 1}) g")
+    commits = 0
+    for number in range(rounds):
+        stop = threading.Event()
+        threads = [
+            threading.Thread(target=load, args=(
+                server, client, acknowledged[client] + 1, acknowledged, client == 0, stop))
+            for client in range(CLIENTS)]
+        before = sum(acknowledged.values())
+        for thread in threads:
+            thread.start()
+        time.sleep(random.uniform(0.1, 1.5))
+        server.kill()
+        stop.set()
+        for thread in threads:
+            thread.join()
+        commits += sum(acknowledged.values()) - before
+        if number % 10 == 9:
+            subprocess.run(
+                [binary, "verify", "--data-dir", os.path.join(folder, "data")],
+                check=True, stdout=subprocess.DEVNULL)
+        server = Server(binary, folder)
+        with server.connect() as connection:
+            acknowledged = check(connection, acknowledged)
+    server.kill()
+    subprocess.run([binary, "verify", "--data-dir", os.path.join(folder, "data")], check=True)
+    assert commits > rounds, "hardly anything was committed"
+    print(f"{commits} commits acknowledged, none lost, none half there")
+    subprocess.run(["rm", "-rf", folder], check=True)
+    print(f"{rounds} passed, 0 failed, 0 skipped")
+
+
+main()
