@@ -1,6 +1,6 @@
 //! What the subcommands do. Errors are one line each; the process then ends with code 2.
 
-mod maintenance;
+use crate::maintenance;
 
 use std::sync::Arc;
 
@@ -108,12 +108,12 @@ async fn close(engine: Arc<Engine>) -> Result<(), String> {
 }
 
 /// Why the engine did not open, with what to do about it.
-fn describe_start(error: &graphwire::error::PgError) -> String {
+pub(crate) fn describe_start(error: &graphwire::error::PgError) -> String {
     let more = [&error.fields().detail, &error.fields().hint];
     more.into_iter().flatten().fold(error.to_string(), |text, more| format!("{text}\n{more}"))
 }
 
-fn print_line(text: &str) {
+pub(crate) fn print_line(text: &str) {
     use std::io::Write as _;
     // Nobody reads standard output of a daemon; that is no reason to stop.
     let _ = writeln!(std::io::stdout(), "{text}");

@@ -548,9 +548,7 @@ fn from_plan_text(text: &str) -> PgError {
         SqlState::AMBIGUOUS_COLUMN
     } else if has("columns but only") && has("column alias") {
         SqlState::INVALID_COLUMN_REFERENCE
-    } else if has("window") && has("not defined") {
-        SqlState::UNDEFINED_OBJECT
-    } else if has("not found") {
+    } else if (has("window") && has("not defined")) || has("not found") {
         SqlState::UNDEFINED_OBJECT
     } else {
         SqlState::SYNTAX_ERROR

@@ -2,6 +2,7 @@
 
 mod commands;
 mod config;
+mod maintenance;
 
 use std::process::ExitCode;
 

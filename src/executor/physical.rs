@@ -74,6 +74,7 @@ pub struct Statement {
 
 impl Statement {
     /// An execution over a snapshot.
+    #[expect(clippy::too_many_arguments, reason = "one for each field, in their order")]
     pub fn new(
         catalog: Arc<Catalog>,
         store: StoreSnapshot,

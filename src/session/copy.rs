@@ -97,6 +97,10 @@ pub(super) async fn run(
     }
     let said = Said::new(options, legacy_options)?;
     match (to, target) {
+        (true, _) if said.freeze => Err(PgError::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            "COPY freeze only available using COPY FROM",
+        )),
         (true, CopyTarget::Stdout) => copy_out(session, source, said, statement).await.map(Some),
         (false, CopyTarget::Stdin) => copy_in(session, source, said).await.map(Some),
         (false, CopyTarget::File { filename }) => {
@@ -119,6 +123,8 @@ pub(super) async fn run(
 /// The options of a COPY as written.
 struct Said {
     format: FileFormat,
+    /// The table must be this transaction's own. Its rows need no freezing: they carry no transaction's number.
+    freeze: bool,
     texts: CopyOptionTexts,
 }
 
@@ -131,7 +137,8 @@ enum FileFormat {
 
 impl Said {
     fn new(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<Self, PgError> {
-        let mut said = Self { format: FileFormat::Copy, texts: CopyOptionTexts::default() };
+        let mut said =
+            Self { format: FileFormat::Copy, freeze: false, texts: CopyOptionTexts::default() };
         for option in options {
             said.option(option)?;
         }
@@ -157,8 +164,7 @@ impl Said {
                     ));
                 }
             },
-            // Rows have no state that freezing would change.
-            CopyOption::Freeze(_) => {}
+            CopyOption::Freeze(freeze) => self.freeze = *freeze,
             CopyOption::Delimiter(delimiter) => texts.delimiter = Some(delimiter.to_string()),
             CopyOption::Null(null) => texts.null = Some(null.clone()),
             CopyOption::Header(true) => texts.header = CopyHeader::Present,
@@ -251,13 +257,22 @@ fn table_of(
 async fn locked_table(
     session: &mut Session,
     source: &CopySource,
+    freeze: bool,
 ) -> Result<(Arc<Relation>, Vec<usize>), PgError> {
-    loop {
+    let found = loop {
         let found = table_of(session, source)?;
         if session.lock_to_insert(found.0.oid).await? {
-            return Ok(found);
+            break found;
         }
+    };
+    let own = session.transaction.as_ref().is_some_and(|t| t.writes.lock().owns(found.0.oid));
+    if freeze && !own {
+        return Err(PgError::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "cannot perform COPY FREEZE because the table was not created or truncated in the current subtransaction",
+        ));
     }
+    Ok(found)
 }
 
 fn positions(relation: &Relation, table: &Table, names: &[Ident]) -> Result<Vec<usize>, PgError> {
@@ -347,7 +362,7 @@ async fn copy_in(
     source: &CopySource,
     said: Said,
 ) -> Result<Outcome, PgError> {
-    let (relation, columns) = locked_table(session, source).await?;
+    let (relation, columns) = locked_table(session, source, said.freeze).await?;
     admit_insert(session, &relation)?;
     let options = said.check(true)?;
     let binary = options.format == CopyFormat::Binary;
@@ -587,7 +602,7 @@ async fn copy_file(
             "relative path not allowed for COPY to file",
         ));
     }
-    let (relation, columns) = locked_table(session, source).await?;
+    let (relation, columns) = locked_table(session, source, said.freeze).await?;
     admit_insert(session, &relation)?;
     let batches = match said.format {
         FileFormat::Copy => {

@@ -94,6 +94,11 @@ impl Session {
         let catalog = Arc::clone(&transaction.catalog);
         let defines = locks.defines;
         let mut waited = false;
+        let only_reads = locks.tables.values().all(|lock| *lock == TableLock::AccessShare);
+        if only_reads && !defines && !transaction.explicit && !transaction.locks.readers_may_wait()
+        {
+            return Ok(true);
+        }
         for (table, lock) in &locks.tables {
             waited |= self.lock_table(&catalog, *table, *lock, WhenHeld::Wait).await?;
         }

@@ -370,7 +370,7 @@ impl Settings {
                 extra_float_digits: self.value("extra_float_digits").parse().unwrap_or(1),
             };
             let input = InputSettings {
-                timezone: output.timezone.clone(),
+                timezone: output.timezone,
                 date_order,
                 interval_style: output.interval_style,
                 now: 0,

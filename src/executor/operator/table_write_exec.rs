@@ -201,10 +201,10 @@ impl Collected {
                     }
                 }
                 // A row whose WHERE is not true is not updated, but nor may it have been before.
-                (RowAction::Nothing, Some(id)) if each.on_conflict => {
-                    if self.conflicting.contains(id) {
-                        return Err(second_update().into());
-                    }
+                (RowAction::Nothing, Some(id))
+                    if each.on_conflict && self.conflicting.contains(id) =>
+                {
+                    return Err(second_update().into());
                 }
                 _ => {}
             }

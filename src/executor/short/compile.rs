@@ -81,7 +81,7 @@ fn shape_fits(plan: &LogicalPlan) -> bool {
             LogicalPlan::Extension(extension) => extension.node.as_any().is::<TableWrite>(),
             _ => false,
         };
-        if !fits || node.expressions().iter().any(has_query) {
+        if !fits || node.expressions().iter().any(needs_operators) {
             scans = usize::MAX;
             return Ok(TreeNodeRecursion::Stop);
         }
@@ -90,11 +90,10 @@ fn shape_fits(plan: &LogicalPlan) -> bool {
     walked.is_ok() && scans <= 1
 }
 
-/// Whether an expression cannot be computed at once, from one row.
-fn has_query(expr: &Expr) -> bool {
+/// Queries, aggregates and functions that wait are run by operators.
+fn needs_operators(expr: &Expr) -> bool {
     expr.exists(|expr| {
-        let waits = matches!(expr, Expr::ScalarFunction(call) if call.func.as_async().is_some());
-        Ok(waits
+        Ok(waits(expr)
             || matches!(
                 expr,
                 Expr::ScalarSubquery(_)
@@ -107,6 +106,10 @@ fn has_query(expr: &Expr) -> bool {
             ))
     })
     .unwrap_or(true)
+}
+
+fn waits(expr: &Expr) -> bool {
+    matches!(expr, Expr::ScalarFunction(call) if call.func.as_async().is_some())
 }
 
 /// The parameters a plan uses, in order of their numbers; `None` if one has no type.

@@ -131,6 +131,11 @@ impl Writes {
         &self.working
     }
 
+    /// Whether the transaction made the table, or emptied it.
+    pub fn owns(&self, table: Oid) -> bool {
+        matches!(self.tables.get(&table), Some(TableWork::Whole { .. }))
+    }
+
     /// Whether nothing was written.
     pub fn is_empty(&self) -> bool {
         self.tables.is_empty()

@@ -1,6 +1,7 @@
 //! What one transaction holds, and how it waits for more.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -55,6 +56,8 @@ pub struct LockOwner {
     table: Arc<LockTable>,
     who: Who,
     held: Mutex<Held>,
+    /// Whether it asked for a table in ACCESS EXCLUSIVE.
+    excludes: AtomicBool,
 }
 
 /// What is held, in the order it was taken.
@@ -81,7 +84,18 @@ impl LockOwner {
     /// An owner without locks. Owners of one session do not exclude each other.
     pub fn new(table: &Arc<LockTable>, session: i32, transaction: u64) -> Self {
         let who = Who { session, owner: table.next_number(), transaction };
-        Self { table: Arc::clone(table), who, held: Mutex::default() }
+        Self {
+            table: Arc::clone(table),
+            who,
+            held: Mutex::default(),
+            excludes: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether a reader may have to wait for anyone. Where nobody excludes readers, what reads one snapshot in a
+    /// transaction of its own needs no lock: what others define meanwhile is not in its snapshot.
+    pub fn readers_may_wait(&self) -> bool {
+        self.table.excluding.load(Ordering::SeqCst) > 0
     }
 
     /// The session it belongs to.
@@ -106,6 +120,9 @@ impl LockOwner {
 
     /// Gives back everything; nothing can be taken after that.
     pub fn release_all(&self) {
+        if self.excludes.swap(false, Ordering::SeqCst) {
+            self.table.excluding.fetch_sub(1, Ordering::SeqCst);
+        }
         let gone = {
             let mut held = self.held.lock();
             held.ended = true;
@@ -143,6 +160,9 @@ impl LockOwner {
         when_held: WhenHeld,
         limits: WaitLimits,
     ) -> Result<bool, LockError> {
+        if lock == TableLock::AccessExclusive && !self.excludes.swap(true, Ordering::SeqCst) {
+            self.table.excluding.fetch_add(1, Ordering::SeqCst);
+        }
         self.lock(LockTarget::Table(table).resource(), lock.into(), when_held, limits).await
     }
 

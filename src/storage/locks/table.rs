@@ -1,8 +1,9 @@
 //! Who holds what, and who waits for it.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use datafusion::common::HashMap;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
@@ -18,6 +19,8 @@ pub struct LockTable {
     /// What each waiting session waits for.
     pub(super) waiting: Mutex<HashMap<i32, Vec<Wait>>>,
     next: AtomicU64,
+    /// Owners that asked for a table in ACCESS EXCLUSIVE and have not ended.
+    pub(super) excluding: AtomicUsize,
 }
 
 pub(super) type Shard = HashMap<Resource, Entry>;
@@ -85,6 +88,7 @@ impl Default for LockTable {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             waiting: Mutex::default(),
             next: AtomicU64::new(1),
+            excluding: AtomicUsize::new(0),
         }
     }
 }

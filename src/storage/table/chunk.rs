@@ -45,6 +45,9 @@ impl RowIds {
 /// Key columns, whether keys with nulls are in it, and the index over them.
 type KeyedIndex = (Vec<usize>, bool, Arc<KeyIndex>);
 
+/// An index and its values.
+type ComputedOf = (Oid, Arc<ComputedIndex>);
+
 /// Rows of a table: a batch, their ids, and which of them are deleted.
 #[derive(Debug)]
 pub struct Chunk {
@@ -59,7 +62,7 @@ pub struct Chunk {
     /// Where the batch is stored, once it is; shared as the indexes are.
     file: Arc<OnceLock<Arc<StoredFile>>>,
     /// By index; shared as well.
-    computed: Arc<Mutex<Vec<(Oid, Arc<ComputedIndex>)>>>,
+    computed: Arc<Mutex<Vec<ComputedOf>>>,
     live: OnceLock<usize>,
 }
 

@@ -27,8 +27,11 @@ pub struct KeyIndex {
     /// `None` if the keys ascend with the rows.
     table: Option<HashSlots>,
     /// The least and the greatest key; `None` without any.
-    range: Option<(Box<[u8]>, Box<[u8]>)>,
+    range: Option<KeyRange>,
 }
+
+/// The least and the greatest of some keys.
+type KeyRange = (Box<[u8]>, Box<[u8]>);
 
 /// The keys of all rows.
 #[derive(Debug)]

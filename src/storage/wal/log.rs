@@ -34,6 +34,9 @@ impl Default for LogOptions {
     }
 }
 
+/// Called once it is known whether a commit is durable.
+pub type OnDone = Box<dyn FnOnce(Result<(), StorageError>) + Send>;
+
 /// A commit on its way to the log.
 pub struct Entry {
     /// What it holds.
@@ -43,7 +46,7 @@ pub struct Entry {
     /// Makes it visible; called in the order of commits, by the log's thread.
     pub publish: Option<Box<dyn FnOnce() + Send>>,
     /// Tells who waits. Called after `publish`, or instead of it if the commit was not done.
-    pub done: Option<Box<dyn FnOnce(Result<(), StorageError>) + Send>>,
+    pub done: Option<OnDone>,
 }
 
 impl std::fmt::Debug for Entry {
@@ -329,10 +332,10 @@ impl Writer {
     fn turn(&self) -> Turn {
         let mut queue = self.shared.queue.lock();
         loop {
-            if let Some(Work::Rotate(_)) = queue.work.front() {
-                if let Some(Work::Rotate(reply)) = queue.work.pop_front() {
-                    return Turn::Rotate(reply);
-                }
+            if let Some(Work::Rotate(_)) = queue.work.front()
+                && let Some(Work::Rotate(reply)) = queue.work.pop_front()
+            {
+                return Turn::Rotate(reply);
             }
             let mut commits = Vec::new();
             while let Some(Work::Commit(..)) = queue.work.front() {

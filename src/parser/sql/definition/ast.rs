@@ -111,6 +111,7 @@ pub enum ObjectAction {
 
 /// An action of `ALTER TABLE`.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a statement has few of them")]
 pub enum AlterAction {
     /// One that `sqlparser` knows.
     Known(Box<AlterTableOperation>),

@@ -175,7 +175,7 @@ fn gives(item: &SelectItem, key: &Expr) -> bool {
 }
 
 fn check_select(select: &Select) -> Result<(), PgError> {
-    if select.selection.as_ref().is_some_and(|selection| has_window(selection)) {
+    if select.selection.as_ref().is_some_and(has_window) {
         return Err(PgError::new(
             SqlState::WINDOWING_ERROR,
             "window functions are not allowed in WHERE",

@@ -129,19 +129,22 @@ impl Database {
                 for (id, number) in (first.0..).zip(numbers.clone()) {
                     after.rows.insert(id, (number, text_of(number)));
                 }
-                writes.steps.push(RowWrite::Insert { rows: rows_of(numbers), first });
+                Arc::make_mut(&mut writes.steps)
+                    .push(RowWrite::Insert { rows: rows_of(numbers), first });
             }
             Do::Update(at, number) => {
                 if let Some(id) = id_at(*at) {
                     after.rows.insert(id, (*number, text_of(*number)));
                     let rows = rows_of(*number..*number + 1);
-                    writes.steps.push(RowWrite::Update { rows, ids: [RowId(id)].into() });
+                    Arc::make_mut(&mut writes.steps)
+                        .push(RowWrite::Update { rows, ids: [RowId(id)].into() });
                 }
             }
             Do::Delete(at) => {
                 if let Some(id) = id_at(*at) {
                     after.rows.remove(&id);
-                    writes.steps.push(RowWrite::Delete { ids: [RowId(id)].into() });
+                    Arc::make_mut(&mut writes.steps)
+                        .push(RowWrite::Delete { ids: [RowId(id)].into() });
                 }
             }
             Do::Rename(name) => {

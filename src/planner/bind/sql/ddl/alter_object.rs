@@ -87,12 +87,12 @@ pub(super) fn bind(
     };
     let fits = match (&object, kind) {
         (ObjectRef::Index(..), ObjectKind::Index) => true,
-        (ObjectRef::Relation(relation), kind) => match (&relation.kind, kind) {
+        (ObjectRef::Relation(relation), kind) => matches!(
+            (&relation.kind, kind),
             (RelationKind::Sequence(_), ObjectKind::Sequence)
-            | (RelationKind::View(_), ObjectKind::View)
-            | (RelationKind::MaterializedView(_), ObjectKind::MaterializedView) => true,
-            _ => false,
-        },
+                | (RelationKind::View(_), ObjectKind::View)
+                | (RelationKind::MaterializedView(_), ObjectKind::MaterializedView)
+        ),
         _ => false,
     };
     if !fits {

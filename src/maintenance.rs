@@ -7,11 +7,11 @@ use graphwire::storage::fs::{FileSystem, LocalFileSystem};
 use graphwire::storage::{StoreOptions, Until, backup as copies, verify as checks};
 use graphwire::types::CommitNo;
 
-use super::print_line;
+use crate::commands::print_line;
 use crate::config::{BackupArgs, RestoreArgs, VerifyArgs};
 
 /// Checks a data directory; changes nothing.
-pub(super) async fn verify(args: VerifyArgs) -> Result<(), String> {
+pub(crate) async fn verify(args: VerifyArgs) -> Result<(), String> {
     let options = StoreOptions::local(args.data_dir);
     let inspected = tokio::task::spawn_blocking(move || checks::inspect(&options))
         .await
@@ -21,7 +21,7 @@ pub(super) async fn verify(args: VerifyArgs) -> Result<(), String> {
     let options = EngineOptions { login: LoginPolicy::TrustLoopback, ..EngineOptions::default() };
     let engine = Engine::open_inspected(options, databases, last)
         .await
-        .map_err(|error| super::describe_start(&error))?;
+        .map_err(|error| crate::commands::describe_start(&error))?;
     let (mut tables, mut graphs) = (0, 0);
     for name in engine.database_names() {
         let mut session =
@@ -40,7 +40,7 @@ pub(super) async fn verify(args: VerifyArgs) -> Result<(), String> {
 }
 
 /// Copies a data directory.
-pub(super) fn backup(args: &BackupArgs) -> Result<(), String> {
+pub(crate) fn backup(args: &BackupArgs) -> Result<(), String> {
     let summary = copies::backup(&LocalFileSystem, &args.data_dir, &args.to)
         .map_err(|error| error.to_string())?;
     let copies::BackupSummary { last, files } = summary;
@@ -49,7 +49,7 @@ pub(super) fn backup(args: &BackupArgs) -> Result<(), String> {
 }
 
 /// Makes a data directory of a backup.
-pub(super) fn restore(args: &RestoreArgs) -> Result<(), String> {
+pub(crate) fn restore(args: &RestoreArgs) -> Result<(), String> {
     let until = match (args.until_commit, &args.until_time) {
         (Some(commit), _) => Until::Commit(CommitNo(commit)),
         (None, Some(time)) => chrono::DateTime::parse_from_rfc3339(time)
