@@ -1,7 +1,5 @@
 //! What the subcommands do. Errors are one line each; the process then ends with code 2.
 
-use crate::maintenance;
-
 use std::sync::Arc;
 
 use graphwire::access::login::{generate_password, new_scram_verifier};
@@ -16,6 +14,7 @@ use graphwire::telemetry;
 use graphwire::types::OutputSettings;
 
 use crate::config::{self, Cli, Command, DemoArgs, FileConfig, ServeArgs, SqlArgs};
+use crate::maintenance;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:5432";
 const DEMO_SCHEMA: &str = include_str!("../sql/demo/demo.sql");

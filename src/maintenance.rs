@@ -7,7 +7,7 @@ use graphwire::storage::fs::{FileSystem, LocalFileSystem};
 use graphwire::storage::{StoreOptions, Until, backup as copies, verify as checks};
 use graphwire::types::CommitNo;
 
-use crate::commands::print_line;
+use crate::commands::{describe_start, print_line};
 use crate::config::{BackupArgs, RestoreArgs, VerifyArgs};
 
 /// Checks a data directory; changes nothing.
@@ -21,7 +21,7 @@ pub(crate) async fn verify(args: VerifyArgs) -> Result<(), String> {
     let options = EngineOptions { login: LoginPolicy::TrustLoopback, ..EngineOptions::default() };
     let engine = Engine::open_inspected(options, databases, last)
         .await
-        .map_err(|error| crate::commands::describe_start(&error))?;
+        .map_err(|error| describe_start(&error))?;
     let (mut tables, mut graphs) = (0, 0);
     for name in engine.database_names() {
         let mut session =

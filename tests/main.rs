@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod durability;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod slt;

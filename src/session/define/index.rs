@@ -172,12 +172,9 @@ fn refuse_referenced(
     relation: &Arc<Relation>,
     index: Oid,
 ) -> Result<(), PgError> {
-    let key = relation
-        .table()
-        .and_then(|table| table.constraints.iter().find(|constraint| constraint.oid == index));
-    let Some((name, ConstraintKind::Unique { columns, .. })) =
-        key.map(|key| (&key.name, &key.kind))
-    else {
+    let key =
+        relation.table().and_then(|table| table.indexes.iter().find(|known| known.oid == index));
+    let Some((name, Some(columns))) = key.map(|key| (&key.name, key.unique_columns())) else {
         return Ok(());
     };
     let rests = |constraint: &&Constraint| match &constraint.kind {
