@@ -33,6 +33,7 @@ pub(super) fn run(
                 ));
             }
             let tables = stored_tables(session, tables, "vacuum", *analyze)?;
+            let tables = permitted(session, tables, "vacuum");
             for table in tables {
                 session.database.compact(table.oid)?;
             }
@@ -40,7 +41,8 @@ pub(super) fn run(
         }
         Maintenance::Analyze { tables } => {
             // Row counts are exact without it; the names are still held to be right.
-            stored_tables(session, tables, "analyze", true)?;
+            let tables = stored_tables(session, tables, "analyze", true)?;
+            permitted(session, tables, "analyze");
             Ok("ANALYZE")
         }
         Maintenance::Reindex { target, name } => {
@@ -107,6 +109,27 @@ fn stored_tables(
     Ok(tables)
 }
 
+/// The tables that the caller owns, or all if it owns the database; others are left out with a warning.
+fn permitted(session: &Session, tables: Vec<Arc<Relation>>, verb: &str) -> Vec<Arc<Relation>> {
+    let (caller, catalog) = (session.shared.caller(), session.shared.catalog());
+    if caller.has(catalog.database_owner()) {
+        return tables;
+    }
+    let mut kept = tables;
+    kept.retain(|table| {
+        let is_owner = caller.has(table.owner);
+        if !is_owner {
+            let name = &table.name;
+            let message =
+                format!("skipping \"{name}\" --- only table or database owner can {verb} it");
+            let warning = PgError::new(SqlState::WARNING, message).severity(Severity::Warning);
+            session.shared.notify(warning);
+        }
+        is_owner
+    });
+    kept
+}
+
 /// Looks through every key anew: whether it is unique, and where each row is.
 fn reindex(session: &mut Session, target: ReindexTarget, name: &ObjectName) -> Result<(), PgError> {
     let context = context(session)?;
@@ -143,10 +166,38 @@ fn reindex(session: &mut Session, target: ReindexTarget, name: &ObjectName) -> R
             context.catalog.relations.values().cloned().collect()
         }
     };
+    check_reindex(session, target, &name.name, &tables)?;
     for relation in tables {
         rebuild(session, &relation)?;
     }
     Ok(())
+}
+
+/// REINDEX is for the owner of what it names.
+fn check_reindex(
+    session: &Session,
+    target: ReindexTarget,
+    name: &str,
+    tables: &[Arc<Relation>],
+) -> Result<(), PgError> {
+    let (caller, catalog) = (session.shared.caller(), session.shared.catalog());
+    let of_database = caller.has(catalog.database_owner());
+    let (is_owner, what) = match target {
+        ReindexTarget::Table | ReindexTarget::Index => {
+            let word = if target == ReindexTarget::Table { "table" } else { "index" };
+            (tables.iter().all(|table| caller.has(table.owner)), word)
+        }
+        ReindexTarget::Schema => {
+            let owner = catalog.schema(name).is_some_and(|schema| caller.has(schema.owner));
+            (owner, "schema")
+        }
+        ReindexTarget::Database => (of_database, "database"),
+    };
+    if is_owner || of_database {
+        return Ok(());
+    }
+    let message = format!("must be owner of {what} {name}");
+    Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message))
 }
 
 fn table_of_index(

@@ -9,6 +9,7 @@
 
 mod advisory;
 pub mod bootstrap;
+mod cluster;
 mod copy;
 mod define;
 pub mod display;
@@ -24,6 +25,7 @@ mod object_names;
 pub mod outcome;
 pub mod pipeline;
 mod privilege_facts;
+mod roles;
 mod sequences;
 mod serializable;
 mod session_impl;

@@ -165,7 +165,7 @@ fn cached(session: &Session, bound: Bound) -> Result<CachedBound, PgError> {
         locks: Arc::new(BoundLocks::of(&bound, &transaction.catalog)?),
         bound: Arc::new(bound),
         short: Arc::default(),
-        catalog_version: transaction.catalog.version,
+        catalog_version: transaction.catalog.stamp(),
         search_path: session.shared.search_path(),
     })
 }
@@ -241,7 +241,7 @@ fn current_bound(
     prepared: &Prepared,
     statement: &Statement,
 ) -> Result<CachedBound, PgError> {
-    let version = session.statement_snapshot()?.catalog.version;
+    let version = session.statement_snapshot()?.catalog.stamp();
     let search_path = session.shared.search_path();
     let cached_bound = prepared.bound.lock().clone();
     if let Some(known) = cached_bound
@@ -299,7 +299,8 @@ async fn start_cached(
 ) -> Result<Executed, PgError> {
     match bound {
         Bound::Ddl(command) => {
-            let command = admit_ddl(command.clone(), &session.shared.caller)?;
+            let command =
+                admit_ddl(command.clone(), &session.shared.caller(), &session.shared.catalog())?;
             let tag = define::run(session, command).await?;
             Ok(Executed::Other(Outcome::Command(tag)))
         }
@@ -324,7 +325,7 @@ fn short_plan(
     if matches!(bound.kind, PlanKind::Explain { .. }) || notes_reads {
         return Ok(None);
     }
-    let caller = &session.shared.caller;
+    let caller = &session.shared.caller();
     if let Some((admitted_for, short)) = &*cache.lock()
         && admitted_for == caller
     {
@@ -332,13 +333,13 @@ fn short_plan(
     }
     let short = match ShortPlan::may_exist(&bound.plan) {
         true => {
-            let admitted = admit(bound.plan.clone(), caller)?;
+            let admitted = admit(bound.plan.clone(), caller, &session.shared.catalog())?;
             ShortPlan::compile(session.engine.runtime.state(), admitted)?
                 .map(|plan| Short { plan: Arc::new(plan), columns: output_columns(&bound.columns) })
         }
         false => None,
     };
-    *cache.lock() = Some((caller.clone(), short.clone()));
+    *cache.lock() = Some((Arc::clone(caller), short.clone()));
     Ok(short)
 }
 
@@ -488,7 +489,8 @@ async fn physical_plan(
     } else {
         bound.plan.clone().with_param_values(ParamValues::List(values))?
     };
-    let admitted: Admitted<LogicalPlan> = admit(plan, &session.shared.caller)?;
+    let admitted: Admitted<LogicalPlan> =
+        admit(plan, &session.shared.caller(), &session.shared.catalog())?;
     let options = session.shared.settings.lock().optimizer();
     let optimized = optimize(session.engine.runtime.state(), admitted, options)?;
     let effects = Effects {

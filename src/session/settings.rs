@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::engine::SYSTEM_ROLE;
+use crate::access::Identity;
 use crate::error::{PgError, SqlState};
 use crate::optimizer::OptimizerOptions;
 use crate::types::{
@@ -230,6 +232,7 @@ pub const DEFINITIONS: &[Definition] = &[
         Kind::Enum(&["auto", "sql", "cypher"]),
         "Which language statements are read in.",
     ),
+    user("role", "none", Kind::Text, "Sets the current role."),
     user("row_security", "on", Kind::Enum(&["on"]), "There are no row policies yet to turn off."),
     user(
         "search_path",
@@ -313,6 +316,8 @@ pub struct Settings {
     /// Names with a dot, which are free.
     custom: Arc<BTreeMap<String, String>>,
     derived: OnceLock<Arc<Derived>>,
+    /// The session's roles; `role` and `session_authorization` show their names.
+    pub(super) identity: Identity,
 }
 
 type Values = Arc<BTreeMap<&'static str, String>>;
@@ -342,7 +347,13 @@ impl Default for Settings {
                 .collect(),
         );
         let resets = Arc::clone(&values);
-        Self { values, resets, custom: Arc::default(), derived: OnceLock::new() }
+        Self {
+            values,
+            resets,
+            custom: Arc::default(),
+            derived: OnceLock::new(),
+            identity: Identity::of(SYSTEM_ROLE),
+        }
     }
 }
 
@@ -473,6 +484,13 @@ impl Settings {
         Arc::make_mut(&mut self.resets).insert(name, value.to_owned());
     }
 
+    /// Shows what SET ROLE said; RESET goes back to none.
+    pub(super) fn show_role(&mut self, name: &str) {
+        if self.value("role") != name {
+            self.put("role", name.to_owned());
+        }
+    }
+
     /// A startup parameter: like SET, and RESET goes back to it.
     ///
     /// # Errors
@@ -484,6 +502,23 @@ impl Settings {
             Arc::make_mut(&mut self.resets).insert(definition.name, value);
         }
         Ok(())
+    }
+
+    /// A setting's value as SHOW would give it, for one that is kept for later; `None` asks for the name alone.
+    ///
+    /// # Errors
+    /// As [`Self::set`].
+    pub fn check(&self, name: &str, value: Option<&str>) -> Result<String, PgError> {
+        let mut probe = self.clone();
+        match (value, definition(name)) {
+            (Some(value), _) => probe.set(name, value)?,
+            (None, Some(definition)) if !definition.settable => {
+                probe.set(name, "")?;
+            }
+            (None, None) if !name.contains('.') => return Err(unknown(name)),
+            (None, _) => {}
+        }
+        Ok(probe.value(name).to_owned())
     }
 
     /// RESET.

@@ -12,6 +12,7 @@ use futures::stream::BoxStream;
 use super::locking::BoundLocks;
 use super::outcome::{Completion, OutputColumn, RowStream};
 use crate::access::Caller;
+use crate::catalog::CatalogStamp;
 use crate::error::{PgError, SqlState};
 use crate::executor::short::ShortPlan;
 use crate::parser::Statement;
@@ -45,7 +46,7 @@ pub(super) struct Prepared {
 }
 
 /// The short way of a plan, once it was asked for, and the role it was admitted for.
-pub(super) type ShortCache = parking_lot::Mutex<Option<(Caller, Option<Short>)>>;
+pub(super) type ShortCache = parking_lot::Mutex<Option<(Arc<Caller>, Option<Short>)>>;
 
 /// A compiled statement, and what its rows look like.
 #[derive(Debug, Clone)]
@@ -76,7 +77,7 @@ pub(super) struct CachedBound {
     pub(super) bound: Arc<Bound>,
     pub(super) short: Arc<ShortCache>,
     pub(super) locks: Arc<BoundLocks>,
-    pub(super) catalog_version: u64,
+    pub(super) catalog_version: CatalogStamp,
     pub(super) search_path: Vec<String>,
 }
 

@@ -118,6 +118,8 @@ pub struct TableWrite {
     pub carried: usize,
     /// Whether the statement is done with it, so that foreign keys must hold; not so inside WITH.
     pub ends_statement: bool,
+    /// Columns that the statement gives values for in new rows, for privileges; `None` is all of them.
+    pub inserted: Option<Vec<usize>>,
     schema: DFSchemaRef,
 }
 
@@ -141,7 +143,16 @@ impl TableWrite {
             fields.push((Some(name.clone()), field));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-        Ok(Self { relation, kind, input, carried, ends_statement: true, schema })
+        let ends_statement = true;
+        Ok(Self { relation, kind, input, carried, ends_statement, inserted: None, schema })
+    }
+
+    /// The same write, which gives values for these columns of new rows.
+    #[must_use]
+    pub fn inserting(mut self, mut columns: Vec<usize>) -> Self {
+        columns.sort_unstable();
+        self.inserted = Some(columns);
+        self
     }
 }
 

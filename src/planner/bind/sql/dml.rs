@@ -130,6 +130,7 @@ fn insert_plan(
         None => write(&relation, WriteKind::Insert, rows, 0, &alias)?,
         Some(on) => conflict::on_conflict(context, &relation, &alias, on, rows)?,
     };
+    let write = inserting(write, columns);
     returning_plan(context, write, insert.returning.as_deref(), &alias)
 }
 
@@ -388,6 +389,18 @@ fn unknown_source(source: &LogicalPlan, at: usize) -> Option<Expr> {
         _ => return None,
     };
     resolve::is_unknown(expr).then(|| expr.clone().unalias())
+}
+
+/// Notes which columns an INSERT gives values for.
+fn inserting(plan: LogicalPlan, columns: &[usize]) -> LogicalPlan {
+    let LogicalPlan::Extension(extension) = &plan else { return plan };
+    match extension.node.as_any().downcast_ref::<TableWrite>() {
+        Some(write) => {
+            let node = Arc::new(write.clone().inserting(columns.to_vec()));
+            LogicalPlan::Extension(Extension { node })
+        }
+        None => plan,
+    }
 }
 
 fn write(

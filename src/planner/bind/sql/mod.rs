@@ -19,6 +19,7 @@ mod recursive;
 mod relations;
 mod resolve;
 mod rewrite;
+pub mod roles;
 pub mod stored;
 mod types;
 
