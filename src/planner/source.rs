@@ -131,7 +131,8 @@ fn expand(plan: LogicalPlan, as_role: Option<Oid>) -> Result<LogicalPlan> {
             && as_role.is_some()
             && pattern.as_role.is_none()
         {
-            let pattern = MatchPattern { as_role, ..pattern.clone() };
+            let mut pattern = pattern.clone();
+            pattern.as_role = as_role;
             let node = LogicalPlan::Extension(Extension { node: Arc::new(pattern) });
             return Ok(Transformed::yes(node));
         }

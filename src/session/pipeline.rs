@@ -167,6 +167,7 @@ fn cached(session: &Session, bound: Bound) -> Result<CachedBound, PgError> {
         short: Arc::default(),
         catalog_version: transaction.catalog.stamp(),
         search_path: session.shared.search_path(),
+        role: session.shared.caller().role,
     })
 }
 
@@ -247,6 +248,7 @@ fn current_bound(
     if let Some(known) = cached_bound
         && known.catalog_version == version
         && known.search_path == search_path
+        && known.role == session.shared.caller().role
     {
         return Ok(known);
     }

@@ -17,6 +17,7 @@ use crate::error::{PgError, SqlState};
 use crate::executor::short::ShortPlan;
 use crate::parser::Statement;
 use crate::planner::bind::{Bound, PlanKind};
+use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
 /// Prepared statements a session may have.
@@ -78,6 +79,8 @@ pub(super) struct CachedBound {
     pub(super) short: Arc<ShortCache>,
     pub(super) locks: Arc<BoundLocks>,
     pub(super) catalog_version: CatalogStamp,
+    /// The current role, by whose rights schemas were looked into.
+    pub(super) role: Oid,
     pub(super) search_path: Vec<String>,
 }
 
