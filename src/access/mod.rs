@@ -6,11 +6,13 @@
 mod admitted;
 mod caller;
 mod columns;
+mod functions;
 pub mod grants;
 pub mod graph_rights;
 pub mod login;
 pub mod owned;
 pub mod privilege;
+mod references;
 mod require;
 pub mod roles;
 

@@ -165,6 +165,10 @@ fn check_schema(
     right: Right,
     role: &RoleSet,
 ) -> Result<(), PgError> {
+    if schema == catalog.database.oid && !role.has(catalog.database_owner()) {
+        let message = format!("must be owner of database {}", catalog.database.name);
+        return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
+    }
     let Some(found) = catalog.schemas.get(&schema) else { return Ok(()) };
     let name = &found.name;
     let refused = match right {

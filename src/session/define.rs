@@ -85,6 +85,8 @@ pub(super) async fn run(
             if let (ObjectChange::OwnerTo(role), ObjectRef::Relation(relation)) = (&change, &object)
             {
                 roles::check_owner_change(session, &catalog, relation.schema, *role)?;
+            } else if let (ObjectChange::Rename(_), ObjectRef::Schema(_)) = (&change, &object) {
+                roles::check_database_create(session, &catalog)?;
             } else if let ObjectChange::OwnerTo(role) = &change {
                 crate::access::roles::check_new_owner(&catalog, &session.shared.caller(), *role)?;
             }

@@ -102,8 +102,13 @@ impl Session {
         settings.initialize("session_authorization", &request.user);
         let problems = super::roles::start_settings(&database, &role, &mut settings);
         settings.initialize("is_superuser", if role.superuser { "on" } else { "off" });
+        let mut set_role = None;
         for (name, value) in &request.parameters {
             if matches!(name.as_str(), "user" | "database" | "options" | "replication") {
+                continue;
+            }
+            if name.eq_ignore_ascii_case("role") {
+                set_role = Some(value.clone());
                 continue;
             }
             settings.start_with(name, value).map_err(fatal)?;
@@ -111,6 +116,10 @@ impl Session {
         settings.identity = Identity::of(role.oid);
         let session = Self::open(engine, database, request, role.tenant, settings);
         problems.into_iter().for_each(|problem| session.shared.notify(problem));
+        if let Some(role) = set_role {
+            let scope = super::roles::Scope::Session;
+            super::roles::set_role(&session.shared, Some(&role), scope).map_err(fatal)?;
+        }
         Ok(session)
     }
 

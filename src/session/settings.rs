@@ -509,6 +509,12 @@ impl Settings {
     /// # Errors
     /// As [`Self::set`].
     pub fn check(&self, name: &str, value: Option<&str>) -> Result<String, PgError> {
+        if ["role", "session_authorization"].iter().any(|one| name.eq_ignore_ascii_case(one)) {
+            return Err(PgError::unsupported(
+                format!("parameter \"{name}\" cannot be kept for later sessions"),
+                "SET ROLE in the session, or give the option role when connecting.",
+            ));
+        }
         let mut probe = self.clone();
         match (value, definition(name)) {
             (Some(value), _) => probe.set(name, value)?,
