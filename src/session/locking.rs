@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow::array::RecordBatch;
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use sqlparser::ast::ObjectName;
 
 use super::session_impl::Session;
@@ -17,7 +20,7 @@ use crate::access::{Needs, Right, require, require_ddl};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
-use crate::executor::write::{StatementLocks, lock_error};
+use crate::executor::write::{Collision, StatementLocks, lock_error};
 use crate::planner::bind::Bound;
 use crate::planner::bind::context::undefined_table;
 use crate::planner::bind::sql::ddl::{AlterStep, DdlCommand, NewConstraint, NewConstraintKind};
@@ -47,6 +50,9 @@ impl BoundLocks {
         let defines = match bound {
             Bound::Plan(plan) => {
                 add_needs(&require(&plan.plan)?, catalog, &mut tables);
+                for sequence in sequences_of(&plan.plan)? {
+                    add(&mut tables, catalog, sequence, TableLock::RowExclusive);
+                }
                 false
             }
             Bound::Ddl(command) => {
@@ -195,7 +201,7 @@ impl Session {
             transaction.stale.store(false, Ordering::Relaxed);
             let before = transaction.writes.lock().mark();
             let target = self.write_target(transaction);
-            let written = match target.insert(relation, rows.clone()).await {
+            let written = match target.insert(relation, rows.clone(), Collision::Write).await {
                 Ok(()) => target.finish().await,
                 failed => failed,
             };
@@ -307,7 +313,18 @@ fn ddl_locks(
     catalog: &Catalog,
     locks: &mut TableLocks,
 ) -> Result<(), PgError> {
-    add_needs(&require_ddl(command), catalog, locks);
+    match command {
+        DdlCommand::AlterTable { relation, steps } => {
+            add(locks, catalog, relation.oid, strongest(steps));
+        }
+        DdlCommand::AlterSequence { relation, options } => {
+            add(locks, catalog, relation.oid, TableLock::ShareRowExclusive);
+            if let Some(Some(owner)) = options.owner {
+                add(locks, catalog, owner.table, TableLock::AccessShare);
+            }
+        }
+        _ => add_needs(&require_ddl(command), catalog, locks),
+    }
     match command {
         DdlCommand::CreateTable(table) => {
             constraint_locks(&table.constraints, catalog, locks);
@@ -339,6 +356,41 @@ fn ddl_locks(
         _ => {}
     }
     Ok(())
+}
+
+/// The sequences a plan takes values of, by the numbers that are written in it.
+fn sequences_of(plan: &LogicalPlan) -> Result<Vec<Oid>, PgError> {
+    let mut found = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::ScalarFunction(call) = expr
+                    && call.func.name() == "nextval"
+                    && let Some(Expr::Literal(ScalarValue::UInt32(Some(oid)), _)) =
+                        call.args.first()
+                {
+                    found.push(Oid(*oid));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(found)
+}
+
+/// What `ALTER TABLE` keeps others from, as PostgreSQL has it: all that changes what a query sees excludes readers.
+fn strongest(steps: &[AlterStep]) -> TableLock {
+    let lock = |step: &AlterStep| match step {
+        AlterStep::ValidateConstraint { .. }
+        | AlterStep::SetOptions { .. }
+        | AlterStep::ClusterOn(_) => TableLock::ShareUpdateExclusive,
+        AlterStep::AddConstraint(NewConstraint {
+            kind: NewConstraintKind::ForeignKey { .. },
+            ..
+        }) => TableLock::ShareRowExclusive,
+        _ => TableLock::AccessExclusive,
+    };
+    steps.iter().map(lock).max().unwrap_or(TableLock::AccessExclusive)
 }
 
 /// A table that a new foreign key refers to must not change while the key is made.

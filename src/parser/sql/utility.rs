@@ -5,6 +5,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::definition;
+use super::lexer::SqlLexer;
 use super::parse::{statement, unexpected};
 use super::place::byte_span;
 use crate::parser::error::ParseError;
@@ -101,6 +102,21 @@ fn set_constraints(mut reader: Reader<'_>) -> Result<Utility, ParseError> {
     }
     reader.finish()?;
     Ok(Utility::SetConstraints { names, deferred })
+}
+
+/// Whether the text of a statement about a transaction says `DEFERRABLE` or `NOT DEFERRABLE`, the last time it says
+/// either. `sqlparser` has no place for it in its tree.
+pub fn deferrable(text: &str) -> Option<bool> {
+    let mut lexer = SqlLexer::new(text, 0);
+    let (mut not, mut found) = (false, None);
+    while let Ok(Some(token)) = lexer.token() {
+        let Token::Word(word) = &token.token else { continue };
+        if word.value.eq_ignore_ascii_case("DEFERRABLE") {
+            found = Some(!not);
+        }
+        not = word.keyword == Keyword::NOT;
+    }
+    found
 }
 
 struct Reader<'a> {

@@ -47,6 +47,8 @@ pub struct NewConstraint {
     pub kind: NewConstraintKind,
     /// When it is checked.
     pub timing: ConstraintTiming,
+    /// Columns that the key's index has beside the key (INCLUDE).
+    pub include: Vec<String>,
     /// NOT VALID: rows that are there already are not looked at.
     pub not_valid: bool,
 }
@@ -54,7 +56,7 @@ pub struct NewConstraint {
 impl NewConstraint {
     /// A constraint for all rows.
     pub fn new(name: Option<String>, kind: NewConstraintKind, timing: ConstraintTiming) -> Self {
-        Self { name, kind, timing, not_valid: false }
+        Self { name, kind, timing, include: Vec::new(), not_valid: false }
     }
 }
 
@@ -556,7 +558,24 @@ pub(super) fn constraint(
             ));
         }
     };
-    Ok(NewConstraint::new(name.map(fold), kind, timing))
+    let include = match definition {
+        TableConstraint::PrimaryKey(key) => listed_columns(key.index_name.as_ref())?,
+        TableConstraint::Unique(key) => listed_columns(key.index_name.as_ref())?,
+        _ => Vec::new(),
+    };
+    Ok(NewConstraint { include, ..NewConstraint::new(name.map(fold), kind, timing) })
+}
+
+/// The columns that the parser has put where MySQL names an index: those of `ON DELETE SET NULL (…)` and `INCLUDE (…)`.
+fn listed_columns(names: Option<&Ident>) -> Result<Vec<String>, PgError> {
+    let Some(names) = names else { return Ok(Vec::new()) };
+    match names.value.strip_prefix(SET_COLUMNS) {
+        Some(names) => Ok(names.split(SET_COLUMNS).map(str::to_owned).collect()),
+        None => Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            format!("syntax error at or near \"{}\"", names.value),
+        )),
+    }
 }
 
 fn action(action: Option<&ReferentialAction>) -> ForeignKeyAction {
@@ -584,10 +603,7 @@ fn foreign_key(
             ));
         }
     };
-    // Where the parser puts the columns of `ON DELETE SET NULL (…)`.
-    let delete_columns = key.index_name.as_ref().map_or_else(Vec::new, |names| {
-        names.value.split(SET_COLUMNS).skip(1).map(str::to_owned).collect()
-    });
+    let delete_columns = listed_columns(key.index_name.as_ref())?;
     let name = qualified_name(&key.foreign_table)?;
     let own = name.schema.is_none() && Some(name.name.as_str()) == table;
     let names = |idents: &[Ident]| idents.iter().map(fold).collect::<Vec<_>>();
