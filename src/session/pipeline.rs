@@ -165,7 +165,7 @@ fn cached(session: &Session, bound: Bound) -> Result<CachedBound, PgError> {
         return Err(PgError::internal("no transaction"));
     };
     Ok(CachedBound {
-        locks: Arc::new(BoundLocks::of(&bound, &transaction.catalog)?),
+        locks: Arc::new(BoundLocks::of(&bound, &transaction.catalog, &session.answers)?),
         bound: Arc::new(bound),
         short: Arc::default(),
         catalog_version: transaction.catalog.version,

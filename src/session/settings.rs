@@ -329,6 +329,8 @@ pub struct Settings {
     resets: Values,
     /// Names with a dot, which are free.
     custom: Arc<BTreeMap<String, String>>,
+    /// Whether `transaction_deferrable` is shown as on.
+    deferrable: bool,
     derived: OnceLock<Arc<Derived>>,
 }
 
@@ -358,7 +360,7 @@ impl Default for Settings {
                 .collect(),
         );
         let resets = Arc::clone(&values);
-        Self { values, resets, custom: Arc::default(), derived: OnceLock::new() }
+        Self { values, resets, custom: Arc::default(), deferrable: false, derived: OnceLock::new() }
     }
 }
 
@@ -424,9 +426,18 @@ impl Settings {
         (&derived.default_transaction_isolation, derived.default_transaction_read_only)
     }
 
+    /// Shows that the current transaction is deferrable, until it ends.
+    pub fn transaction_is_deferrable(&mut self, deferrable: bool) {
+        self.deferrable = deferrable;
+        self.initialize("transaction_deferrable", if deferrable { "on" } else { "off" });
+    }
+
     /// Shows what the current transaction is.
     pub fn transaction_is(&mut self, isolation: &str, read_only: bool) {
         let read_only = if read_only { "on" } else { "off" };
+        if self.deferrable {
+            self.transaction_is_deferrable(false);
+        }
         let derived = self.derived();
         if derived.transaction_isolation != isolation {
             self.initialize("transaction_isolation", isolation);

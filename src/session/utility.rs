@@ -305,6 +305,7 @@ fn begin(session: &mut Session, wanted: &[TransactionMode], text: &str) -> Resul
             if let (Some(transaction), Some(wanted)) = (&mut session.transaction, wanted.deferrable)
             {
                 transaction.deferrable = wanted;
+                session.shared.settings.lock().transaction_is_deferrable(wanted);
             }
             Ok(())
         }
@@ -615,6 +616,9 @@ fn apply_modes(session: &mut Session, wanted: Modes) -> Result<(), PgError> {
         },
     );
     settings.initialize("transaction_read_only", if read_only { "on" } else { "off" });
+    if let Some(deferrable) = deferrable {
+        settings.transaction_is_deferrable(deferrable);
+    }
     Ok(())
 }
 

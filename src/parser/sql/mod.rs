@@ -11,6 +11,7 @@ mod dialect;
 mod forms;
 mod join;
 mod lexer;
+mod like;
 mod literal;
 mod locking;
 mod operator;
@@ -22,6 +23,7 @@ mod tests;
 mod utility;
 
 pub(super) use lexer::SqlLexer;
+pub use like::TableLike;
 pub(super) use parse::{check_complexity, expression, statement};
 pub use place::byte_span;
 pub(super) use place::sqlparser_span;

@@ -66,6 +66,7 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
             unlogged(&mut tokens);
             user_as_role(&mut tokens);
             constraint_columns(&mut tokens);
+            super::like::like_columns(&mut tokens);
         }
         _ => {}
     }

@@ -11,9 +11,10 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr,
-    FunctionArgOperator, FunctionArguments, ObjectNamePart, Query, SetExpr, SetOperator,
-    SetQuantifier, TableFactor, TimezoneInfo, Value, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, CastKind, DataType, DuplicateTreatment, ExactNumberInfo, Expr,
+    Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause,
+    FunctionArguments, ObjectNamePart, OrderByExpr, OrderByOptions, Query, SetExpr, SetOperator,
+    SetQuantifier, Subscript, TableFactor, TimezoneInfo, Value, VisitMut, VisitorMut,
 };
 
 use super::names::fold;
@@ -117,7 +118,18 @@ fn settled(expr: &mut Expr) -> Result<Option<Expr>, PgError> {
             }
             Ok(None)
         }
+        Expr::CompoundFieldAccess { access_chain, .. } => {
+            for access in access_chain {
+                if let AccessExpr::Subscript(Subscript::Slice { lower_bound: low @ None, .. }) =
+                    access
+                {
+                    *low = Some(Expr::value(Value::Number("1".to_owned(), false)));
+                }
+            }
+            Ok(None)
+        }
         Expr::Function(function) => {
+            sort_distinct(function);
             let FunctionArguments::List(list) = &mut function.args else { return Ok(None) };
             let is_named = |arg: &FunctionArg| !matches!(arg, FunctionArg::Unnamed(_));
             if !list.args.iter().any(is_named) {
@@ -131,6 +143,26 @@ fn settled(expr: &mut Expr) -> Result<Option<Expr>, PgError> {
             Ok(None)
         }
         _ => Ok(None),
+    }
+}
+
+/// `array_agg(DISTINCT x)` gives its values in order, as PostgreSQL's does by the way it works.
+fn sort_distinct(function: &mut Function) {
+    let name = function.name.0.last().and_then(ObjectNamePart::as_ident).map(fold);
+    if name.as_deref() != Some("array_agg") {
+        return;
+    }
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    if list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
+        && list.clauses.is_empty()
+        && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(value))] = list.args.as_slice()
+    {
+        let key = OrderByExpr {
+            expr: value.clone(),
+            options: OrderByOptions { asc: None, nulls_first: None },
+            with_fill: None,
+        };
+        list.clauses.push(FunctionArgumentClause::OrderBy(vec![key]));
     }
 }
 

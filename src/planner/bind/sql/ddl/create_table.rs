@@ -9,6 +9,7 @@ use sqlparser::ast::{
     ReferentialAction, TableConstraint,
 };
 
+use super::like::{Likeness, likeness};
 use super::sequence::{self, NewSequence};
 use super::{DdlCommand, NewTable, generated, place, skipping, storage_options};
 use crate::catalog::{
@@ -16,8 +17,8 @@ use crate::catalog::{
     OnCommit, Persistence, Relation, RelationKind, Table,
 };
 use crate::error::{PgError, SqlState};
-use crate::parser::SET_COLUMNS;
 use crate::parser::pgq::GraphTable;
+use crate::parser::{SET_COLUMNS, TableLike};
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
 use crate::planner::bind::sql::query::{bind_expression, bind_query};
@@ -153,17 +154,26 @@ pub(super) fn bind(
     }
     let provisional = provisional(&table);
     for definition in &create.columns {
-        let NewColumn { column, constraints, sequence } =
-            column(context, definition, &provisional)?;
-        if table.columns.iter().any(|other| other.name == column.name) {
-            return Err(PgError::new(
-                SqlState::DUPLICATE_COLUMN,
-                format!("column \"{}\" specified more than once", column.name),
-            ));
+        let new = match TableLike::of(&definition.name.value) {
+            Some(like) => likeness(context, &like)?,
+            None => {
+                let NewColumn { column, constraints, sequence } =
+                    column(context, definition, &provisional)?;
+                let sequences = sequence.into_iter().collect();
+                Likeness { columns: vec![column], constraints, sequences }
+            }
+        };
+        for column in new.columns {
+            if table.columns.iter().any(|other| other.name == column.name) {
+                return Err(PgError::new(
+                    SqlState::DUPLICATE_COLUMN,
+                    format!("column \"{}\" specified more than once", column.name),
+                ));
+            }
+            table.columns.push(Column { attnum: table.columns.len() as i16 + 1, ..column });
         }
-        table.columns.push(Column { attnum: table.columns.len() as i16 + 1, ..column });
-        table.constraints.extend(constraints);
-        table.sequences.extend(sequence);
+        table.constraints.extend(new.constraints);
+        table.sequences.extend(new.sequences);
     }
     generated::check(context, &table.name, &table.columns)?;
     for definition in &create.constraints {
