@@ -222,6 +222,10 @@ impl AsyncDB for InBinary {
             return Ok(output);
         }
         let statement = self.client().prepare(sql).await.map_err(|error| of_client(&error))?;
+        if !statement.params().is_empty() {
+            let message = "there is no parameter $1".to_owned();
+            return Err(Failure { code: "42P02".to_owned(), message });
+        }
         let none: [&(dyn tokio_postgres::types::ToSql + Sync); 0] = [];
         let stream =
             self.client().query_raw(&statement, none).await.map_err(|error| of_client(&error))?;

@@ -38,13 +38,11 @@ pub(super) struct CursorOptions {
 pub(super) async fn declare(
     session: &mut Session,
     declare: &Declare,
-    outer: &Statement,
+    query: Statement,
     position: ScriptPosition,
 ) -> Result<(), PgError> {
     let Declare { names, declare_type, binary, scroll, hold, for_query, .. } = declare;
-    let (Some(DeclareType::Cursor), [name], Some(query)) =
-        (declare_type, names.as_slice(), for_query)
-    else {
+    let (Some(DeclareType::Cursor), [name]) = (declare_type, names.as_slice()) else {
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in DECLARE"));
     };
     let options = CursorOptions {
@@ -60,7 +58,7 @@ pub(super) async fn declare(
             "DECLARE CURSOR can only be used in transaction blocks",
         ));
     }
-    let locks = !query.locks.is_empty();
+    let locks = for_query.as_ref().is_some_and(|query| !query.locks.is_empty());
     if locks && (options.hold || options.scroll) {
         let what = if options.hold { "DECLARE CURSOR WITH HOLD" } else { "DECLARE SCROLL CURSOR" };
         return Err(PgError::new(
@@ -73,23 +71,33 @@ pub(super) async fn declare(
             "Scrollable cursors must be READ ONLY."
         }));
     }
+    open(session, &fold(name), query, options, locks).await
+}
+
+/// The query of a DECLARE.
+///
+/// # Errors
+/// `42601` without one.
+pub(super) fn query_of(declare: &Declare, outer: &Statement) -> Result<Statement, PgError> {
+    let Some(query) = &declare.for_query else {
+        return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in DECLARE"));
+    };
     let graph_tables = match &outer.body {
         Body::Sql { graph_tables, .. } => graph_tables.clone(),
         Body::PropertyGraph(_) | Body::Cypher(_) | Body::Utility(_) => Vec::new(),
     };
-    let statement = Statement {
+    Ok(Statement {
         span: outer.span,
         text: outer.text.clone(),
         body: Body::Sql { statement: Box::new(Sql::Query(query.clone())), graph_tables },
-    };
-    open(session, &fold(name), statement, options, locks).await
+    })
 }
 
 /// Opens a cursor over a query.
 ///
 /// # Errors
 /// As [`declare`].
-pub(super) async fn open(
+async fn open(
     session: &mut Session,
     name: &str,
     statement: Statement,

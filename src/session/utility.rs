@@ -43,7 +43,7 @@ pub(super) fn describe(
     session: &Session,
     statement: &Statement,
 ) -> Result<Option<Option<Arc<[OutputColumn]>>>, PgError> {
-    if matches!(statement.body, Body::Utility(Utility::Checkpoint)) {
+    if matches!(statement.body, Body::Utility(Utility::Checkpoint | Utility::WithCypher { .. })) {
         return Ok(Some(None));
     }
     let Body::Sql { statement, .. } = &statement.body else { return Ok(None) };
@@ -109,6 +109,15 @@ pub(super) async fn run(
     {
         return cursors::step_over(session, &fold(name), direction).await.map(Some);
     }
+    if let Body::Utility(Utility::WithCypher { outer, query }) = &statement.body {
+        session.refuse_if_failed()?;
+        let inner = Statement {
+            span: statement.span,
+            text: statement.text.clone(),
+            body: Body::Cypher(query.clone()),
+        };
+        return with_cypher(session, outer, inner, position).await.map(Some);
+    }
     let Body::Sql { statement: sql, .. } = &statement.body else { return Ok(None) };
     if !ends_transaction(statement)
         && (is_session_statement(sql) || matches!(sql.as_ref(), Sql::ShowVariable { .. }))
@@ -171,7 +180,8 @@ pub(super) async fn run(
         }
         Sql::Declare { stmts } => {
             for declare in stmts {
-                Box::pin(cursors::declare(session, declare, statement, position)).await?;
+                let query = cursors::query_of(declare, statement)?;
+                Box::pin(cursors::declare(session, declare, query, position)).await?;
             }
             command("DECLARE CURSOR")
         }
@@ -225,6 +235,34 @@ async fn lock_tables(session: &mut Session, lock: &Lock) -> Result<(), PgError> 
         session.lock_named(&target.name, mode, when_held).await?;
     }
     Ok(())
+}
+
+/// `PREPARE` and `DECLARE` of a Cypher query.
+async fn with_cypher(
+    session: &mut Session,
+    outer: &Sql,
+    query: Statement,
+    position: ScriptPosition,
+) -> Result<Outcome, PgError> {
+    match outer {
+        Sql::Prepare { name, data_types, .. } => {
+            let declared =
+                data_types.iter().map(|ty| sql_type(ty).map(Some)).collect::<Result<_, _>>()?;
+            let text = query.text.clone();
+            let prepared =
+                pipeline::prepare_statement(session, Some(query), declared, &text, true)?;
+            session.statements.prepare(&fold(name), Arc::new(prepared))?;
+            Ok(Outcome::Command("PREPARE".to_owned()))
+        }
+        Sql::Declare { stmts } => {
+            for declare in stmts {
+                let opening = cursors::declare(session, declare, query.clone(), position);
+                Box::pin(opening).await?;
+            }
+            Ok(Outcome::Command("DECLARE CURSOR".to_owned()))
+        }
+        _ => Err(PgError::internal("a Cypher query in another statement")),
+    }
 }
 
 fn last_name(name: &ObjectName) -> String {

@@ -756,7 +756,12 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("timezone(interval, timestamptz) timestamp", row(timezone_of_instant)),
     def("overlaps(timestamp, timestamp, timestamp, timestamp) bool", row(overlaps)),
     def("overlaps(timestamp, interval, timestamp, interval) bool", row(overlaps)),
+    def("overlaps(timestamp, timestamp, timestamp, interval) bool", row(overlaps)),
+    def("overlaps(timestamp, interval, timestamp, timestamp) bool", row(overlaps)),
     def("overlaps(timestamptz, timestamptz, timestamptz, timestamptz) bool", row(overlaps)),
+    def("overlaps(timestamptz, interval, timestamptz, interval) bool", row(overlaps)).stable(),
+    def("overlaps(timestamptz, timestamptz, timestamptz, interval) bool", row(overlaps)).stable(),
+    def("overlaps(timestamptz, interval, timestamptz, timestamptz) bool", row(overlaps)).stable(),
 ];
 
 pub(super) const OPERATORS: &[Def] = &[

@@ -118,12 +118,20 @@ fn settled(expr: &mut Expr) -> Result<Option<Expr>, PgError> {
             }
             Ok(None)
         }
+        Expr::TypedString(typed) => {
+            let mut text = Expr::Value(typed.value.clone());
+            Ok(rounded(&mut text, &typed.data_type))
+        }
         Expr::CompoundFieldAccess { access_chain, .. } => {
             for access in access_chain {
-                if let AccessExpr::Subscript(Subscript::Slice { lower_bound: low @ None, .. }) =
-                    access
+                if let AccessExpr::Subscript(Subscript::Slice {
+                    lower_bound, upper_bound, ..
+                }) = access
                 {
-                    *low = Some(Expr::value(Value::Number("1".to_owned(), false)));
+                    let number = |text: &str| Expr::value(Value::Number(text.to_owned(), false));
+                    lower_bound.get_or_insert_with(|| number("1"));
+                    // No array is longer.
+                    upper_bound.get_or_insert_with(|| number("2147483647"));
                 }
             }
             Ok(None)
