@@ -45,7 +45,7 @@ pub(super) fn check(
         let by_columns = match (right, need, plan) {
             (Right::Select | Right::Match(_), _, Some(plan)) => {
                 let used = used.get_or_insert_with(|| used_columns(plan));
-                reads_columns(catalog, relation, &role, used.get(&(as_role, object)))
+                reads_columns(catalog, relation, &role, used.get(&(as_role, object)), need)
             }
             (_, Need::Columns(columns), _) => {
                 let columns = columns.iter().copied();
@@ -143,8 +143,10 @@ fn reads_columns(
     relation: &Relation,
     role: &RoleSet,
     used: Option<&Used>,
+    need: &Need,
 ) -> bool {
-    let Some(used) = used else { return true };
+    // A target of which nothing is read is only written.
+    let Some(used) = used else { return matches!(need, Need::Columns(_)) };
     let columns = match used.whole {
         true => (0..relation.columns().len()).collect(),
         false => used.columns.iter().copied().collect::<Vec<_>>(),

@@ -223,23 +223,29 @@ fn require_extension(
 }
 
 fn require_write(write: &TableWrite, needs: &mut Needs) {
-    let table = write.relation.oid;
+    let mut add = |right, need: Need| {
+        needs.add_as(write.as_role, write.relation.oid, right, need);
+        if let Some((view, as_role)) = &write.view {
+            needs.add_as(*as_role, view.oid, right, Need::Whole);
+            if right != Right::Insert {
+                needs.add_as(*as_role, view.oid, Right::Select, Need::Whole);
+            }
+        }
+    };
     let inserted = || write.inserted.clone().map_or(Need::Whole, Need::Columns);
     match &write.kind {
-        WriteKind::Insert => needs.add(table, Right::Insert, inserted()),
-        WriteKind::Update { assigned } => {
-            needs.add(table, Right::Update, Need::Columns(assigned.clone()));
-        }
-        WriteKind::Delete => needs.add(table, Right::Delete, Need::Whole),
+        WriteKind::Insert => add(Right::Insert, inserted()),
+        WriteKind::Update { assigned } => add(Right::Update, Need::Columns(assigned.clone())),
+        WriteKind::Delete => add(Right::Delete, Need::Whole),
         WriteKind::Each(EachRow { on_conflict: _, inserts, assigned, deletes }) => {
             if *inserts {
-                needs.add(table, Right::Insert, inserted());
+                add(Right::Insert, inserted());
             }
             if !assigned.is_empty() {
-                needs.add(table, Right::Update, Need::Columns(assigned.clone()));
+                add(Right::Update, Need::Columns(assigned.clone()));
             }
             if *deletes {
-                needs.add(table, Right::Delete, Need::Whole);
+                add(Right::Delete, Need::Whole);
             }
         }
     }

@@ -11,6 +11,7 @@ mod check;
 pub(crate) mod column_value;
 pub mod ddl;
 mod dml;
+mod forms;
 mod locking;
 mod names;
 mod provider;
@@ -21,6 +22,7 @@ mod resolve;
 mod rewrite;
 pub mod roles;
 pub mod stored;
+mod ties;
 mod types;
 
 pub use dml::{Dml, bind_default, bind_with, bind_write, has_writes, target as write_target};
