@@ -3,9 +3,13 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod isolation;
+#[cfg(test)]
+mod paging;
 #[cfg(test)]
 mod slt;
 #[cfg(test)]

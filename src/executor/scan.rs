@@ -174,11 +174,9 @@ impl StoredTable {
                 if *column < width {
                     return Ok(self.version.gather(*column, positions)?);
                 }
-                let ids = positions.iter().map(|position| {
-                    let (chunk, offset) = self.version.locate(*position);
-                    self.version.chunks()[chunk].row_id(offset).0
-                });
-                Ok(Arc::new(arrow::array::UInt64Array::from_iter_values(ids)) as ArrayRef)
+                let ids = positions.iter().map(|position| Ok(self.version.row_id(*position)?.0));
+                let ids = ids.collect::<Result<Vec<u64>, DataFusionError>>()?;
+                Ok(Arc::new(arrow::array::UInt64Array::from(ids)) as ArrayRef)
             })
             .collect::<Result<Vec<_>, DataFusionError>>()?;
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(positions.len()));

@@ -321,7 +321,7 @@ impl pg::SessionFacts for SessionAnswers {
 
     fn byte_count(&self, relation: Oid) -> Option<u64> {
         let version = self.tables.lock().table(relation).cloned()?;
-        Some(version.chunks().iter().map(|chunk| chunk.batch.get_array_memory_size() as u64).sum())
+        Some(version.bytes())
     }
 
     fn sequence_last_value(&self, sequence: &Sequence) -> Option<i64> {
@@ -704,8 +704,7 @@ impl CatalogFacts for SessionAnswers {
             .relations
             .keys()
             .filter_map(|oid| store.table(*oid))
-            .flat_map(|version| version.chunks().to_vec())
-            .map(|chunk| chunk.batch.get_array_memory_size() as u64)
+            .map(|version| version.bytes())
             .sum();
         known.then(|| i64::try_from(bytes).ok())?
     }

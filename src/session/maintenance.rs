@@ -34,7 +34,7 @@ pub(super) fn run(
             }
             let tables = stored_tables(session, tables, "vacuum", *analyze)?;
             for table in tables {
-                session.database.compact(table.oid)?;
+                session.database.merge_all(table.oid)?;
             }
             Ok("VACUUM")
         }

@@ -31,6 +31,7 @@ mod set_constraints;
 pub mod settings;
 mod shared;
 mod statements;
+mod stored_keys;
 mod temporary;
 mod transaction;
 mod utility;

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::Result;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
@@ -27,7 +28,8 @@ use crate::storage::{Chunk, TableVersion};
 /// out  projected columns; a column index one past the table's last is the row id (UInt64)
 /// ```
 ///
-/// Slices share the chunks' memory; rows are copied only where some are deleted.
+/// Slices share the chunks' memory; rows are copied only where some are deleted. Rows that are in a file and not in
+/// memory are read on a thread that may block.
 pub struct ScanExec {
     name: String,
     version: Arc<TableVersion>,
@@ -102,13 +104,13 @@ pub(crate) fn read_piece(
     let columns = projection
         .iter()
         .map(|column| {
-            if *column < chunk.batch.num_columns() {
-                chunk.batch.column(*column).slice(offset, rows)
+            if *column < chunk.num_columns() {
+                Ok(chunk.slice(*column, offset, rows)?)
             } else {
-                Arc::new(chunk.row_id_array().slice(offset, rows)) as ArrayRef
+                Ok(Arc::new(chunk.row_id_array(offset, rows)?) as ArrayRef)
             }
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     let batch = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?;
     match &chunk.deleted {
@@ -205,7 +207,16 @@ impl ExecutionPlan for ScanExec {
                     });
                 }
                 let Some(chunk) = version.chunks().get(piece.chunk) else { return Ok(None) };
-                let batch = read_piece(chunk, &schema, &projection, piece.offset, rows)?;
+                let batch = if chunk.is_in_memory(&projection, piece.offset) {
+                    read_piece(chunk, &schema, &projection, piece.offset, rows)?
+                } else {
+                    let (chunk, schema) = (Arc::clone(chunk), Arc::clone(&schema));
+                    let (projection, from) = (projection.clone(), piece.offset);
+                    let read = move || read_piece(&chunk, &schema, &projection, from, rows);
+                    SpawnedTask::spawn_blocking(read).join().await.map_err(|error| {
+                        DataFusionError::Internal(format!("could not read rows: {error}"))
+                    })??
+                };
                 let fetch = fetch.map(|fetch| fetch.saturating_sub(batch.num_rows()));
                 Ok(Some((batch, (pieces, version, projection, schema, fetch))))
             },

@@ -49,11 +49,13 @@ impl LookUp {
         let columns = self
             .projection
             .iter()
-            .map(|column| match chunk.batch.columns().get(*column) {
-                Some(values) => values.slice(offset, 1),
-                None => Arc::new(UInt64Array::from(vec![chunk.row_id(offset).0])) as ArrayRef,
+            .map(|column| {
+                if *column < chunk.num_columns() {
+                    return Ok(chunk.slice(*column, offset, 1)?);
+                }
+                Ok(Arc::new(UInt64Array::from(vec![chunk.row_id(offset)?.0])) as ArrayRef)
             })
-            .collect();
+            .collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(1));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }

@@ -7,8 +7,9 @@ mod replay;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::checkpoint::{CHUNK_SUFFIX, load_database};
+use super::checkpoint::{CHUNK_SUFFIX, ChunkStore, load_database};
 use super::error::StorageError;
 use super::fs::FileSystem;
 use super::manifest::{Manifest, manifest_name, manifest_of};
@@ -138,6 +139,7 @@ impl Recovery {
     pub(crate) fn read(
         fs: &dyn FileSystem,
         dir: &Path,
+        files: &Arc<ChunkStore>,
         until: Until,
         tail: Tail,
     ) -> Result<Option<Self>, StorageError> {
@@ -153,14 +155,14 @@ impl Recovery {
         }
         let mut databases = Recovered::new();
         for database in &manifest.databases {
-            databases.insert(database.oid, load_database(fs, dir, database)?);
+            databases.insert(database.oid, load_database(files, database)?);
         }
         let mut replay = Replay::new(databases, &manifest, until);
         let segments = replay_segments(fs, dir, &manifest, &listing, &mut replay)?;
         if tail == Tail::Live {
             require_open_end(dir, &segments)?;
         }
-        let (databases, last, log_bytes) = replay.finish();
+        let (databases, last, log_bytes) = replay.finish()?;
         Ok(Some(Self { manifest, databases, last, log_bytes, segments, listing }))
     }
 

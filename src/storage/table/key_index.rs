@@ -19,6 +19,7 @@ use arrow::row::{RowConverter, Rows, SortField};
 use datafusion::common::hash_utils::RandomState;
 
 use super::chunk::key_nulls;
+use crate::storage::cache::Cached;
 
 /// Finds rows of a batch by the value of some columns.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub struct KeyIndex {
 }
 
 /// The least and the greatest of some keys.
-type KeyRange = (Box<[u8]>, Box<[u8]>);
+pub(in crate::storage) type KeyRange = (Box<[u8]>, Box<[u8]>);
 
 /// The keys of all rows.
 #[derive(Debug)]
@@ -221,6 +222,16 @@ impl Sought<'_> {
     }
 }
 
+impl Cached for std::sync::Arc<KeyIndex> {
+    fn bytes(&self) -> usize {
+        KeyIndex::bytes(self)
+    }
+
+    fn references(&self) -> usize {
+        std::sync::Arc::strong_count(self)
+    }
+}
+
 const EMPTY: u64 = u64::MAX;
 const END: u32 = u32::MAX;
 
@@ -291,6 +302,28 @@ impl KeyIndex {
             HashSlots::build(&keys, |row| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)))
         });
         Ok(Self { keys, table, range })
+    }
+
+    /// The least and the greatest key; `None` without any.
+    pub(in crate::storage) fn range(&self) -> Option<&KeyRange> {
+        self.range.as_ref()
+    }
+
+    /// Whether keys ascend with the rows, so that nothing is kept but the keys.
+    pub(in crate::storage) fn is_ascending(&self) -> bool {
+        self.table.is_none()
+    }
+
+    /// Bytes of memory that it takes.
+    pub(in crate::storage) fn bytes(&self) -> usize {
+        let keys = match &self.keys {
+            Keys::Numbers(numbers) => numbers.len() * size_of::<i64>(),
+            Keys::Encoded(rows) => rows.size(),
+        };
+        let table = self.table.as_ref().map_or(0, |table| {
+            table.slots.len() * size_of::<u64>() + table.next.len() * size_of::<u32>()
+        });
+        keys + table
     }
 
     /// Whether a key between these two may be in it.
