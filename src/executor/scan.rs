@@ -14,7 +14,8 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::operator::{RowsExec, ScanExec};
+use super::chunk_pruning::chunks_to_read;
+use super::operator::{RowsExec, ScanExec, ScanRange};
 use super::reads::ReadLog;
 use crate::catalog::{ConstraintKind, IndexKey, IndexSource, Relation, Table};
 use crate::storage::{EncodedKeys, TableVersion};
@@ -72,13 +73,14 @@ impl TableProvider for StoredTable {
         let partitions = state.config().target_partitions();
         // With filters above, a limit says nothing about how many rows must be read.
         let fetch = if filters.is_empty() { limit } else { None };
+        let condition = self.condition(state, filters);
+        let keep = condition.and_then(|all| chunks_to_read(&self.version, &self.schema, all));
         Ok(Arc::new(ScanExec::new(
             self.relation.name.clone(),
             Arc::clone(&self.version),
             schema,
             projection,
-            partitions,
-            fetch,
+            ScanRange { partitions, fetch, keep },
         )))
     }
 }

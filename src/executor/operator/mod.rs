@@ -53,7 +53,7 @@ pub use lock_rows_exec::LockRowsExec;
 pub use optional_match_exec::{ArgumentExec, OptionalMatchExec};
 pub use path::{PathBuild, PathPart};
 pub use rows_exec::RowsExec;
-pub use scan_exec::ScanExec;
+pub use scan_exec::{ScanExec, ScanRange};
 pub use series_exec::SeriesExec;
 pub use shortest_path::{Shortest, ShortestPath};
 pub use table_write_exec::TableWriteExec;

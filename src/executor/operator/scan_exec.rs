@@ -36,7 +36,19 @@ pub struct ScanExec {
     projection: Vec<usize>,
     pieces: Vec<Vec<Piece>>,
     fetch: Option<usize>,
+    /// Whether all chunks are read.
+    all: bool,
     properties: Arc<PlanProperties>,
+}
+
+/// How much of a table is read, and in how many streams.
+pub struct ScanRange {
+    /// At most so many streams.
+    pub partitions: usize,
+    /// No more rows than these.
+    pub fetch: Option<usize>,
+    /// For each chunk, whether it is read; all are if this is not given.
+    pub keep: Option<Vec<bool>>,
 }
 
 /// A run of rows of one chunk.
@@ -48,34 +60,36 @@ struct Piece {
 }
 
 impl ScanExec {
-    /// A scan of `version` giving `projection` under `schema`, in up to `partitions` streams.
+    /// A scan of `version` giving `projection` under `schema`.
     pub fn new(
         name: String,
         version: Arc<TableVersion>,
         schema: SchemaRef,
         projection: Vec<usize>,
-        partitions: usize,
-        fetch: Option<usize>,
+        ScanRange { partitions, fetch, keep }: ScanRange,
     ) -> Self {
-        let pieces = divide(&version, partitions.max(1));
+        let pieces = divide(&version, partitions.max(1), keep.as_deref());
+        let all = keep.is_none();
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(pieces.len()),
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self { name, version, projection, pieces, fetch, properties }
+        Self { name, version, projection, pieces, fetch, all, properties }
     }
 }
 
 /// Divides the chunks into runs of nearly equal length, in order.
-fn divide(version: &TableVersion, partitions: usize) -> Vec<Vec<Piece>> {
+fn divide(version: &TableVersion, partitions: usize, keep: Option<&[bool]>) -> Vec<Vec<Piece>> {
     const ROWS_MIN: usize = 16_384;
-    let total = version.positions() as usize;
+    let is_kept = |chunk: usize| keep.is_none_or(|keep| keep.get(chunk).copied().unwrap_or(true));
+    let chunks = || version.chunks().iter().enumerate().filter(|(at, _)| is_kept(*at));
+    let total: usize = chunks().map(|(_, chunk)| chunk.len()).sum();
     let wanted = total.div_ceil(partitions).max(ROWS_MIN);
     let mut result = vec![Vec::new()];
     let mut room = wanted;
-    for (chunk, content) in version.chunks().iter().enumerate() {
+    for (chunk, content) in chunks() {
         let mut offset = 0;
         while offset < content.len() {
             if room == 0 {
@@ -227,7 +241,11 @@ impl ExecutionPlan for ScanExec {
     fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema());
         if partition.is_none() && self.fetch.is_none() {
-            statistics.num_rows = Precision::Exact(self.version.live_rows() as usize);
+            let rows = self.pieces.iter().flatten().map(|piece| piece.rows).sum();
+            statistics.num_rows = match self.all {
+                true => Precision::Exact(self.version.live_rows() as usize),
+                false => Precision::Inexact(rows),
+            };
         }
         Ok(Arc::new(statistics))
     }

@@ -120,11 +120,14 @@ impl PagedFile {
         StorageError::corrupt(&self.store.path(self.stored.number), reason)
     }
 
-    fn read(&self, offset: u64, length: u64) -> Result<Vec<u8>, StorageError> {
+    fn read(&self, offset: u64, length: u64) -> Result<Bytes, StorageError> {
         let end = offset.checked_add(length).filter(|end| *end <= self.stored.length);
         let (Some(_), Ok(length)) = (end, usize::try_from(length)) else {
             return Err(self.corrupt("something is not inside of it"));
         };
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
         self.store.read(self.stored.number, offset, length)
     }
 
@@ -175,7 +178,7 @@ impl PagedFile {
         let offset = hashes.offset + (page * PAGE_BYTES) as u64;
         let bytes = self.read(offset, (count * PAGE_BYTES) as u64)?;
         if bytes.chunks(PAGE_BYTES).all(key_pages::is_whole) {
-            Ok(bytes.into())
+            Ok(bytes.as_ref().into())
         } else {
             Err(self.corrupt("the checksum of a page of a key index does not match"))
         }
@@ -196,7 +199,7 @@ impl PagedFile {
                 "the checksum of column {column}, rows {group}, does not match"
             )));
         }
-        let window = Window { offset, bytes: bytes.into(), length: self.stored.length };
+        let window = Window { offset, bytes, length: self.stored.length };
         let count = usize::try_from(rows.num_rows()).unwrap_or(0);
         let values = decode(window, &footer.metadata, column, group, count)
             .map_err(|error| self.corrupt(&error.to_string()))?;
@@ -220,7 +223,7 @@ impl PagedFile {
         let offset = self.footer_offset();
         let bytes = self.read(offset, length.saturating_sub(offset))?;
         self.check_footer(&bytes)?;
-        let window = Window { offset, bytes: bytes.into(), length };
+        let window = Window { offset, bytes, length };
         let read = || {
             let parquet = ParquetMetaDataReader::new().parse_and_finish(&window)?;
             ArrowReaderMetadata::try_new(Arc::new(parquet), ArrowReaderOptions::new())

@@ -144,8 +144,6 @@ impl Checkpointer {
             let objects = database.objects.into_iter().collect();
             stored.push(StoredDatabase { oid: database.oid, through, objects, tables });
         }
-        // Also where nothing was written: an earlier attempt may have come no further than that.
-        self.files.sync()?;
         let manifest = Manifest {
             store: self.store,
             sequence: state.sequence + 1,
@@ -181,7 +179,7 @@ impl Checkpointer {
         let has_ids = has_ids(schema, chunk.first_id().is_some());
         // Known as in use before it is there: nothing may take it for a left-over.
         let file = self.files.open(file, Arc::clone(schema), chunk.len(), has_ids);
-        self.files.put(number, &bytes)?;
+        self.files.put(number, bytes)?;
         Ok(chunk.set_file(file, &keys, zones))
     }
 

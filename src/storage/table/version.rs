@@ -15,6 +15,8 @@ use super::key_index::EncodedKeys;
 use super::merge::{chunk_rows, merge_tail};
 use crate::types::{Oid, RowId};
 
+/// Rows in memory take about so many times their bytes in a compressed file.
+const EXPANSION: u64 = 4;
 /// From so many keys on, indexes are read as a whole.
 const MANY_KEYS: usize = 256;
 
@@ -383,6 +385,12 @@ impl TableVersion {
     /// Bytes of memory that a checkpoint would make free for others.
     pub fn fresh_bytes(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.fresh_bytes()).sum()
+    }
+
+    /// About how many bytes its rows would take if all of them were in memory.
+    pub fn bytes_in_memory(&self) -> u64 {
+        let chunks = self.chunks.iter();
+        chunks.map(|chunk| chunk.bytes() * if chunk.is_stored() { EXPANSION } else { 1 }).sum()
     }
 
     /// Bytes of its rows, in files and in memory.
