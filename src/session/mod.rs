@@ -15,6 +15,8 @@ pub mod display;
 mod durable;
 pub mod engine;
 mod facts;
+#[cfg(test)]
+mod faults;
 mod generated;
 mod identity;
 mod index_keys;

@@ -137,7 +137,7 @@ impl ObjectStore for FsObjects {
             many => many.concat().into(),
         };
         self.fs.write_atomic(&self.path(location), &content).map_err(failed)?;
-        Ok(PutResult { e_tag: None, version: None, extensions: Default::default() })
+        Ok(PutResult { e_tag: None, version: None })
     }
 
     async fn put_multipart_opts(
@@ -175,7 +175,7 @@ impl ObjectStore for FsObjects {
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let objects = self.list(prefix).try_collect().await?;
-        Ok(ListResult { common_prefixes: Vec::new(), objects, extensions: Default::default() })
+        Ok(ListResult { common_prefixes: Vec::new(), objects })
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, _options: CopyOptions) -> Result<()> {
