@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 
 use crate::storage::TableVersion;
 
@@ -23,7 +23,8 @@ pub(super) fn chunks_to_read(
     if !version.chunks().iter().any(|chunk| chunk.zones().is_some()) {
         return None;
     }
-    let predicate = PruningPredicate::try_new(condition, Arc::clone(schema)).ok()?;
+    let predicate = PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema));
+    let predicate = predicate.try_build(condition).ok()?;
     let keep = predicate.prune(&ChunkZones { version, schema }).ok()?;
     keep.contains(&false).then_some(keep)
 }
