@@ -175,7 +175,14 @@ fn stored_key(
 /// The least and the greatest value of each column, and how many are null.
 fn zones(batch: &RecordBatch, schema: &SchemaRef) -> Result<StoredZones, StorageError> {
     let nulls = batch.columns().iter().map(|column| column.logical_null_count() as u64).collect();
-    let bounds = batch.columns().iter().map(bounds_of).collect::<Result<Vec<_>, _>>()?;
+    let bounds = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
+        let bounds = bounds_of(column)?;
+        match bounds.data_type() == field.data_type() {
+            true => Ok(bounds),
+            false => arrow::compute::cast(&bounds, field.data_type()),
+        }
+    });
+    let bounds = bounds.collect::<Result<Vec<_>, ArrowError>>()?;
     let schema = nullable(schema);
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(2));
     let bounds = RecordBatch::try_new_with_options(Arc::clone(&schema), bounds, &options)?;

@@ -97,11 +97,15 @@ fn look_up(
     version: &TableVersion,
     rows: &BTreeMap<u64, (i64, String)>,
 ) -> Result<(), StorageError> {
-    for (number, _) in rows.values().take(3) {
-        let column: arrow::array::ArrayRef = Arc::new(Int64Array::from(vec![*number]));
-        let batch = RecordBatch::try_from_iter([("number", column)])?;
-        let keys = EncodedKeys::encode(&batch, &[0])?;
-        assert!(!version.find_key(&[0], keys.encoded(0))?.is_empty(), "{number} is not found");
+    for (number, text) in rows.values().take(3) {
+        let number: arrow::array::ArrayRef = Arc::new(Int64Array::from(vec![*number]));
+        let text: arrow::array::ArrayRef = Arc::new(StringViewArray::from(vec![text.as_str()]));
+        let batch = RecordBatch::try_from_iter([("number", number), ("text", text)])?;
+        for column in [0, 1] {
+            let keys = EncodedKeys::encode(&batch, &[column])?;
+            let found = version.find_key(&[column], keys.encoded(0))?;
+            assert!(!found.is_empty(), "{batch:?} is not found by column {column}");
+        }
     }
     Ok(())
 }
