@@ -1,7 +1,7 @@
 //! What was read of stored chunks, kept for the next reader, within a bound.
 //!
 //! ```text
-//! chunk ──► Slot ── value? ──► yes: marked as used, given out, no lock that others wait for
+//! chunk ──► slot ── value? ──► yes: marked as used, given out, no lock that others wait for
 //!                   └────────► no:  read from the file, admitted; the oldest values that nobody used meanwhile go
 //! ```
 //!
@@ -77,12 +77,16 @@ pub(in crate::storage) fn array_bytes(array: &dyn Array) -> usize {
     }
 }
 
-/// Holds a value, or the place of one that was dropped.
-pub(in crate::storage) struct Slot<V> {
+/// Places of values, each of which is there or was dropped.
+pub(in crate::storage) struct Slots<V> {
+    slots: Box<[Slot<V>]>,
+    /// Where bytes are counted, once the cache knows a value.
+    counted: OnceLock<Arc<AtomicUsize>>,
+}
+
+struct Slot<V> {
     held: RwLock<Option<Held<V>>>,
     used: AtomicBool,
-    /// Where its bytes are counted, once the cache knows it.
-    counted: OnceLock<Arc<AtomicUsize>>,
 }
 
 struct Held<V> {
@@ -92,71 +96,91 @@ struct Held<V> {
     references: usize,
 }
 
-impl<V> Default for Slot<V> {
-    fn default() -> Self {
-        Self { held: RwLock::new(None), used: AtomicBool::new(false), counted: OnceLock::new() }
+impl<V> Slot<V> {
+    fn new(held: Option<Held<V>>) -> Self {
+        Self { held: RwLock::new(held), used: AtomicBool::new(false) }
     }
 }
 
-impl<V> fmt::Debug for Slot<V> {
+impl<V> Held<V> {
+    /// A value that cannot go, until [`BufferCache::adopt`].
+    fn fresh(value: V) -> Self {
+        Self { value, bytes: 0, references: usize::MAX }
+    }
+}
+
+impl<V> fmt::Debug for Slots<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").field("filled", &self.held.read().is_some()).finish()
+        f.debug_struct("Slots").field("places", &self.slots.len()).finish_non_exhaustive()
     }
 }
 
-impl<V: Cached> Slot<V> {
-    /// A slot whose value cannot go.
-    pub(in crate::storage) fn of(value: V) -> Arc<Self> {
-        let slot = Self::default();
-        slot.keep(value);
-        Arc::new(slot)
+impl<V: Cached> Slots<V> {
+    /// Places without values.
+    pub(in crate::storage) fn empty(places: usize) -> Arc<Self> {
+        let slots = (0..places).map(|_| Slot::new(None)).collect();
+        Arc::new(Self { slots, counted: OnceLock::new() })
+    }
+
+    /// Values that cannot go, until [`BufferCache::adopt`].
+    pub(in crate::storage) fn of(values: impl IntoIterator<Item = V>) -> Arc<Self> {
+        let slots = values.into_iter().map(|value| Slot::new(Some(Held::fresh(value)))).collect();
+        Arc::new(Self { slots, counted: OnceLock::new() })
+    }
+
+    /// How many places there are.
+    pub(in crate::storage) fn len(&self) -> usize {
+        self.slots.len()
     }
 
     /// Puts a value in, for good until [`BufferCache::adopt`].
-    pub(in crate::storage) fn keep(&self, value: V) {
-        *self.held.write() = Some(Held { value, bytes: 0, references: usize::MAX });
+    pub(in crate::storage) fn keep(&self, at: usize, value: V) {
+        if let Some(slot) = self.slots.get(at) {
+            *slot.held.write() = Some(Held::fresh(value));
+        }
     }
 
     /// The value, if it is there.
-    pub(in crate::storage) fn get(&self) -> Option<V> {
-        let held = self.held.read();
-        let value = held.as_ref().map(|held| held.value.clone());
-        drop(held);
-        if value.is_some() && !self.used.load(Ordering::Relaxed) {
-            self.used.store(true, Ordering::Relaxed);
+    pub(in crate::storage) fn get(&self, at: usize) -> Option<V> {
+        let slot = self.slots.get(at)?;
+        let value = slot.held.read().as_ref().map(|held| held.value.clone());
+        if value.is_some() && !slot.used.load(Ordering::Relaxed) {
+            slot.used.store(true, Ordering::Relaxed);
         }
         value
     }
 
     /// Whether there is one; it does not count as used.
-    pub(in crate::storage) fn is_filled(&self) -> bool {
-        self.held.read().is_some()
+    pub(in crate::storage) fn is_filled(&self, at: usize) -> bool {
+        self.slots.get(at).is_some_and(|slot| slot.held.read().is_some())
     }
 }
 
-impl<V> Drop for Slot<V> {
+impl<V> Drop for Slots<V> {
     fn drop(&mut self) {
-        if let (Some(counted), Some(held)) = (self.counted.get(), self.held.get_mut()) {
-            counted.fetch_sub(held.bytes, Ordering::Relaxed);
-        }
+        let Some(counted) = self.counted.get() else { return };
+        let held = self.slots.iter_mut().filter_map(|slot| slot.held.get_mut().as_ref());
+        let bytes: usize = held.map(|held| held.bytes).sum();
+        counted.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
-/// A slot whatever its value is.
+/// Slots whatever their values are.
 trait Evict: Send + Sync {
-    /// Whether it was used since it was asked last.
-    fn was_used(&self) -> bool;
-    /// Drops the value unless a reader holds it; the bytes that became free.
-    fn evict(&self) -> Option<usize>;
+    /// Whether a value was used since it was asked last.
+    fn was_used(&self, at: usize) -> bool;
+    /// Drops a value unless a reader holds it; the bytes that became free.
+    fn evict(&self, at: usize) -> Option<usize>;
 }
 
-impl<V: Cached> Evict for Slot<V> {
-    fn was_used(&self) -> bool {
-        self.used.swap(false, Ordering::Relaxed)
+impl<V: Cached> Evict for Slots<V> {
+    fn was_used(&self, at: usize) -> bool {
+        self.slots.get(at).is_some_and(|slot| slot.used.swap(false, Ordering::Relaxed))
     }
 
-    fn evict(&self) -> Option<usize> {
-        let mut held = self.held.write();
+    fn evict(&self, at: usize) -> Option<usize> {
+        let Some(slot) = self.slots.get(at) else { return Some(0) };
+        let mut held = slot.held.write();
         match held.as_ref() {
             Some(kept) if kept.value.references() > kept.references => None,
             Some(kept) => {
@@ -180,7 +204,7 @@ pub struct BufferCache {
 
 #[derive(Default)]
 struct Ring {
-    slots: VecDeque<Weak<dyn Evict>>,
+    slots: VecDeque<(Weak<dyn Evict>, usize)>,
     /// Slots that are gone are looked for when there are so many.
     clean_at: usize,
 }
@@ -227,19 +251,21 @@ impl BufferCache {
     /// Those of `read`.
     pub(in crate::storage) fn get_or_read<V: Cached, E>(
         &self,
-        slot: &Arc<Slot<V>>,
+        slots: &Arc<Slots<V>>,
+        at: usize,
         read: impl FnOnce() -> Result<V, E>,
     ) -> Result<V, E> {
-        if let Some(value) = slot.get() {
+        if let Some(value) = slots.get(at) {
             return Ok(value);
         }
         self.reads.fetch_add(1, Ordering::Relaxed);
-        Ok(self.admit(slot, read()?))
+        Ok(self.admit(slots, at, read()?))
     }
 
     /// Puts a value into a slot; gives the one that is there now, as another reader may have been faster.
-    fn admit<V: Cached>(&self, slot: &Arc<Slot<V>>, value: V) -> V {
+    fn admit<V: Cached>(&self, slots: &Arc<Slots<V>>, at: usize, value: V) -> V {
         let (bytes, references) = (value.bytes(), value.references());
+        let Some(slot) = slots.slots.get(at) else { return value };
         let mut ring = self.ring.lock();
         {
             let mut held = slot.held.write();
@@ -248,51 +274,55 @@ impl BufferCache {
             }
             *held = Some(Held { value: value.clone(), bytes, references });
         }
-        self.count(slot, bytes, &mut ring);
+        self.count(slots, at, bytes, &mut ring);
         value
     }
 
-    /// From now on the value of a slot may go, as it is in a file.
-    pub(in crate::storage) fn adopt<V: Cached>(&self, slot: &Arc<Slot<V>>) {
+    /// From now on the values of these slots may go, as they are in a file.
+    pub(in crate::storage) fn adopt<V: Cached>(&self, slots: &Arc<Slots<V>>) {
         let mut ring = self.ring.lock();
-        let bytes = {
-            let mut held = slot.held.write();
-            let Some(held) = held.as_mut().filter(|held| held.bytes == 0) else { return };
-            held.bytes = held.value.bytes();
-            held.bytes
-        };
-        self.count(slot, bytes, &mut ring);
+        for (at, slot) in slots.slots.iter().enumerate() {
+            let bytes = {
+                let mut held = slot.held.write();
+                let Some(held) = held.as_mut().filter(|held| held.bytes == 0) else { continue };
+                held.bytes = held.value.bytes();
+                held.bytes
+            };
+            self.count(slots, at, bytes, &mut ring);
+        }
     }
 
-    fn count<V: Cached>(&self, slot: &Arc<Slot<V>>, bytes: usize, ring: &mut Ring) {
-        slot.counted.get_or_init(|| Arc::clone(&self.bytes));
-        slot.used.store(true, Ordering::Relaxed);
+    fn count<V: Cached>(&self, slots: &Arc<Slots<V>>, at: usize, bytes: usize, ring: &mut Ring) {
+        slots.counted.get_or_init(|| Arc::clone(&self.bytes));
+        if let Some(slot) = slots.slots.get(at) {
+            slot.used.store(true, Ordering::Relaxed);
+        }
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let slot: Weak<Slot<V>> = Arc::downgrade(slot);
-        ring.slots.push_back(slot);
+        let slots: Weak<Slots<V>> = Arc::downgrade(slots);
+        ring.slots.push_back((slots, at));
         self.make_room(ring);
     }
 
     fn make_room(&self, ring: &mut Ring) {
         if ring.slots.len() > ring.clean_at {
-            ring.slots.retain(|slot| slot.strong_count() > 0);
+            ring.slots.retain(|(slots, _)| slots.strong_count() > 0);
             ring.clean_at = 2 * ring.slots.len() + 1024;
         }
         // Each is asked twice at most: once it may say that it was used.
         let mut turns = 2 * ring.slots.len();
         while self.bytes() > self.bytes_max && turns > 0 {
             turns -= 1;
-            let Some(weak) = ring.slots.pop_front() else { return };
-            let Some(slot) = weak.upgrade() else { continue };
-            if slot.was_used() {
-                ring.slots.push_back(weak);
+            let Some((weak, at)) = ring.slots.pop_front() else { return };
+            let Some(slots) = weak.upgrade() else { continue };
+            if slots.was_used(at) {
+                ring.slots.push_back((weak, at));
                 continue;
             }
-            match slot.evict() {
+            match slots.evict(at) {
                 Some(bytes) => {
                     self.bytes.fetch_sub(bytes, Ordering::Relaxed);
                 }
-                None => ring.slots.push_back(weak),
+                None => ring.slots.push_back((weak, at)),
             }
         }
     }
@@ -308,21 +338,21 @@ mod tests {
         Arc::new(Int64Array::from_iter_values(from..from + 128))
     }
 
-    fn read(cache: &BufferCache, slot: &Arc<Slot<ArrayRef>>, from: i64) -> ArrayRef {
-        cache.get_or_read(slot, || Ok::<_, ()>(array(from))).unwrap()
+    fn read(cache: &BufferCache, slots: &Arc<Slots<ArrayRef>>, at: usize, from: i64) -> ArrayRef {
+        cache.get_or_read(slots, at, || Ok::<_, ()>(array(from))).unwrap()
     }
 
     #[test]
     fn holds_no_more_than_it_may() {
         let cache = BufferCache::new(10 * 1024);
-        let slots: Vec<Arc<Slot<ArrayRef>>> = (0..100).map(|_| Arc::default()).collect();
+        let slots = Slots::empty(100);
         for round in 0..3 {
-            for (at, slot) in slots.iter().enumerate() {
-                assert_eq!(&read(&cache, slot, at as i64), &array(at as i64), "{round}");
+            for at in 0..100 {
+                assert_eq!(&read(&cache, &slots, at, at as i64), &array(at as i64), "{round}");
                 assert!(cache.bytes() <= 10 * 1024);
             }
         }
-        let filled = slots.iter().filter(|slot| slot.is_filled()).count();
+        let filled = (0..100).filter(|at| slots.is_filled(*at)).count();
         assert_eq!(filled, 10);
         drop(slots);
         assert_eq!(cache.bytes(), 0);
@@ -331,12 +361,11 @@ mod tests {
     #[test]
     fn what_is_read_often_stays() {
         let cache = BufferCache::new(10 * 1024);
-        let often: Arc<Slot<ArrayRef>> = Arc::default();
-        let slots: Vec<Arc<Slot<ArrayRef>>> = (0..100).map(|_| Arc::default()).collect();
+        let (often, slots) = (Slots::empty(1), Slots::empty(100));
         let before = cache.reads();
-        for slot in &slots {
-            read(&cache, &often, 7);
-            read(&cache, slot, 0);
+        for at in 0..100 {
+            read(&cache, &often, 0, 7);
+            read(&cache, &slots, at, 0);
         }
         assert_eq!(cache.reads() - before, 101);
     }
@@ -344,28 +373,29 @@ mod tests {
     #[test]
     fn what_a_reader_holds_counts_until_it_is_dropped() {
         let cache = BufferCache::new(4 * 1024);
-        let slots: Vec<Arc<Slot<ArrayRef>>> = (0..20).map(|_| Arc::default()).collect();
+        let slots = Slots::empty(20);
         let held: Vec<ArrayRef> =
-            slots.iter().map(|slot| read(&cache, slot, 0).slice(3, 9)).collect();
+            (0..20).map(|at| read(&cache, &slots, at, 0).slice(3, 9)).collect();
         assert_eq!(cache.bytes(), 20 * 1024);
         drop(held);
-        let last = Arc::default();
-        read(&cache, &last, 0);
+        let last = Slots::empty(1);
+        read(&cache, &last, 0, 0);
         assert!(cache.bytes() <= 4 * 1024, "{}", cache.bytes());
     }
 
     #[test]
     fn rows_that_are_in_no_file_stay() {
         let cache = BufferCache::new(1024);
-        let fresh = Slot::of(array(1));
+        let fresh = Slots::of([array(1)]);
         for _ in 0..10 {
-            read(&cache, &Arc::default(), 0);
+            read(&cache, &Slots::empty(1), 0, 0);
         }
-        assert!(fresh.is_filled() && cache.bytes() <= 1024);
+        assert!(fresh.is_filled(0) && cache.bytes() <= 1024);
         cache.adopt(&fresh);
         cache.adopt(&fresh);
-        read(&cache, &Arc::default(), 0);
-        read(&cache, &Arc::default(), 0);
-        assert!(!fresh.is_filled());
+        let others = Slots::empty(2);
+        read(&cache, &others, 0, 0);
+        read(&cache, &others, 1, 0);
+        assert!(!fresh.is_filled(0));
     }
 }

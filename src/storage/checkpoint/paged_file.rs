@@ -16,7 +16,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::chunk_store::ChunkStore;
 use super::chunk_write::CRC_KEY;
 use super::stored_type::reinterpret;
-use crate::storage::cache::{BufferCache, Cached, Slot};
+use crate::storage::cache::{BufferCache, Cached, Slots};
 use crate::storage::error::StorageError;
 use crate::storage::manifest::{FileChecks, StoredFile, StoredHashes, StoredKey};
 use crate::storage::table::key_pages::{self, PAGE_BYTES};
@@ -33,7 +33,7 @@ pub(crate) struct PagedFile {
     rows: usize,
     /// Whether row ids are its first column.
     has_ids: bool,
-    footer: Arc<Slot<Arc<Footer>>>,
+    footer: Arc<Slots<Arc<Footer>>>,
 }
 
 /// A file's description of itself.
@@ -99,7 +99,7 @@ impl PagedFile {
         rows: usize,
         has_ids: bool,
     ) -> Self {
-        Self { store, stored, schema, rows, has_ids, footer: Arc::default() }
+        Self { store, stored, schema, rows, has_ids, footer: Slots::empty(1) }
     }
 
     /// Where what is read of it is kept.
@@ -211,7 +211,7 @@ impl PagedFile {
     }
 
     fn footer(&self) -> Result<Arc<Footer>, StorageError> {
-        self.cache().get_or_read(&self.footer, || Ok(Arc::new(self.read_footer()?)))
+        self.cache().get_or_read(&self.footer, 0, || Ok(Arc::new(self.read_footer()?)))
     }
 
     fn read_footer(&self) -> Result<Footer, StorageError> {

@@ -15,12 +15,12 @@ use parking_lot::RwLock;
 use super::chunk::{ComputedIndex, RowIds};
 use super::key_entry::KeyEntry;
 use super::zones::Zones;
-use crate::storage::cache::{Slot, array_bytes};
+use crate::storage::cache::{Cached, Slots, array_bytes};
 use crate::storage::checkpoint::{PagedFile, StoredKey};
 use crate::types::{Oid, RowId};
 
 /// An index over expressions, and its rows in this chunk.
-type ComputedOf = (Oid, Arc<Slot<Arc<ComputedIndex>>>);
+type ComputedOf = (Oid, Arc<Slots<Arc<ComputedIndex>>>);
 
 /// What all versions of a chunk share: its rows, and what was worked out of them.
 #[derive(Debug)]
@@ -28,7 +28,8 @@ pub(super) struct Content {
     rows: usize,
     pub(super) schema: SchemaRef,
     ids: Ids,
-    whole: Box<[Arc<Slot<ArrayRef>>]>,
+    /// By column.
+    whole: Arc<Slots<ArrayRef>>,
     stored: OnceLock<Stored>,
     pub(super) keys: RwLock<Vec<Arc<KeyEntry>>>,
     computed: RwLock<Vec<ComputedOf>>,
@@ -42,14 +43,14 @@ pub(super) struct Content {
 enum Ids {
     Range(u64),
     /// The least and the greatest, where they are known, and all.
-    Listed(OnceLock<(u64, u64)>, Arc<Slot<Arc<[u64]>>>),
+    Listed(OnceLock<(u64, u64)>, Arc<Slots<Arc<[u64]>>>),
 }
 
 #[derive(Debug)]
 struct Stored {
     file: Arc<PagedFile>,
     /// By column, then by block.
-    blocks: Box<[Arc<Slot<ArrayRef>>]>,
+    blocks: Arc<Slots<ArrayRef>>,
 }
 
 /// What is known of a stored chunk's row ids.
@@ -67,11 +68,11 @@ impl Content {
             RowIds::Range(first) => Ids::Range(first),
             RowIds::Sorted(list) => {
                 let range = (list.first().copied().unwrap_or(0), list.last().copied().unwrap_or(0));
-                Ids::Listed(range.into(), Slot::of(list))
+                Ids::Listed(range.into(), Slots::of([list]))
             }
         };
         let (rows, schema) = (batch.num_rows(), batch.schema());
-        let whole = batch.columns().iter().map(|column| Slot::of(Arc::clone(column))).collect();
+        let whole = Slots::of(batch.columns().iter().cloned());
         Self {
             rows,
             schema,
@@ -95,10 +96,11 @@ impl Content {
         let ids = match ids {
             StoredIds::Range(first) => Ids::Range(first),
             StoredIds::Listed(range) => {
-                Ids::Listed(range.map_or_else(OnceLock::new, OnceLock::from), Arc::default())
+                let range = range.map_or_else(OnceLock::new, OnceLock::from);
+                Ids::Listed(range, Slots::empty(1))
             }
         };
-        let whole = schema.fields().iter().map(|_| Arc::default()).collect();
+        let whole = Slots::empty(schema.fields().len());
         let keys = RwLock::new(keys.into_iter().map(Arc::new).collect());
         let stored = OnceLock::from(Stored::new(file, schema.fields().len(), rows));
         Self {
@@ -130,7 +132,7 @@ impl Content {
         let stored =
             self.stored.get_or_init(|| Stored::new(file, self.schema.fields().len(), self.rows));
         let cache = stored.file.cache();
-        self.whole.iter().for_each(|slot| cache.adopt(slot));
+        cache.adopt(&self.whole);
         if let Ids::Listed(_, list) = &self.ids {
             cache.adopt(list);
         }
@@ -145,7 +147,7 @@ impl Content {
             return 0;
         }
         *self.fresh_bytes.get_or_init(|| {
-            let columns = self.whole.iter().filter_map(|slot| slot.get());
+            let columns = (0..self.whole.len()).filter_map(|column| self.whole.get(column));
             columns.map(|column| array_bytes(column.as_ref())).sum()
         })
     }
@@ -166,9 +168,11 @@ impl Content {
         column: usize,
         offset: usize,
     ) -> Result<(usize, ArrayRef), ArrowError> {
-        let Some(slot) = self.whole.get(column) else { return Err(no_column(column)) };
-        if let Some(whole) = slot.get() {
+        if let Some(whole) = self.whole.get(column) {
             return Ok((0, whole));
+        }
+        if column >= self.whole.len() {
+            return Err(no_column(column));
         }
         let block = self.block_of(offset);
         Ok((block * self.block_rows(), self.block(column, block)?))
@@ -178,10 +182,11 @@ impl Content {
         let missing = || ArrowError::InvalidArgumentError("rows outside of their chunk".to_owned());
         let stored = self.stored.get().ok_or_else(missing)?;
         let blocks = self.rows.div_ceil(self.block_rows());
-        let slot = stored.blocks.get(column * blocks + block).filter(|_| block < blocks);
-        let slot = slot.ok_or_else(missing)?;
-        let read = || stored.file.read_block(column, block);
-        Ok(stored.file.cache().get_or_read(slot, read)?)
+        if block >= blocks {
+            return Err(missing());
+        }
+        let (at, read) = (column * blocks + block, || stored.file.read_block(column, block));
+        Ok(stored.file.cache().get_or_read(&stored.blocks, at, read)?)
     }
 
     /// Some rows of a column.
@@ -217,18 +222,15 @@ impl Content {
         let Some(stored) = self.stored.get() else { return true };
         let block = self.block_of(offset);
         let blocks = self.rows.div_ceil(self.block_rows());
-        columns.iter().all(|column| match self.whole.get(*column) {
-            Some(whole) => {
-                whole.is_filled()
-                    || stored
-                        .blocks
-                        .get(column * blocks + block)
-                        .is_some_and(|slot| slot.is_filled())
+        columns.iter().all(|column| {
+            if *column < self.whole.len() {
+                let at = column * blocks + block;
+                return self.whole.is_filled(*column) || stored.blocks.is_filled(at);
             }
-            None => match &self.ids {
+            match &self.ids {
                 Ids::Range(_) => true,
-                Ids::Listed(_, list) => list.is_filled(),
-            },
+                Ids::Listed(_, list) => list.is_filled(0),
+            }
         })
     }
 
@@ -258,12 +260,12 @@ impl Content {
     fn listed(
         &self,
         range: &OnceLock<(u64, u64)>,
-        list: &Arc<Slot<Arc<[u64]>>>,
+        list: &Arc<Slots<Arc<[u64]>>>,
     ) -> Result<Arc<[u64]>, ArrowError> {
-        let ids = match (list.get(), self.stored.get()) {
+        let ids = match (list.get(0), self.stored.get()) {
             (Some(ids), _) => ids,
             (None, Some(stored)) => {
-                stored.file.cache().get_or_read(list, || stored.file.read_ids())?
+                stored.file.cache().get_or_read(list, 0, || stored.file.read_ids())?
             }
             (None, None) => Arc::default(),
         };
@@ -344,7 +346,7 @@ impl Content {
         let slot = found.unwrap_or_else(|| {
             let mut computed = self.computed.write();
             known(&computed).unwrap_or_else(|| {
-                let slot = Arc::default();
+                let slot = Slots::empty(1);
                 computed.push((index, Arc::clone(&slot)));
                 slot
             })
@@ -356,19 +358,19 @@ impl Content {
     }
 
     /// A value that can be made again: kept for good while the rows are in no file.
-    pub(super) fn worked_out<V: crate::storage::cache::Cached, E>(
+    pub(super) fn worked_out<V: Cached, E>(
         &self,
-        slot: &Arc<Slot<V>>,
+        slot: &Arc<Slots<V>>,
         make: impl FnOnce() -> Result<V, E>,
     ) -> Result<V, E> {
         if let Some(stored) = self.stored.get() {
-            return stored.file.cache().get_or_read(slot, make);
+            return stored.file.cache().get_or_read(slot, 0, make);
         }
-        if let Some(value) = slot.get() {
+        if let Some(value) = slot.get(0) {
             return Ok(value);
         }
         let value = make()?;
-        slot.keep(value.clone());
+        slot.keep(0, value.clone());
         // The rows may have come into a file meanwhile.
         if let Some(stored) = self.stored.get() {
             stored.file.cache().adopt(slot);
@@ -380,7 +382,7 @@ impl Content {
 impl Stored {
     fn new(file: Arc<PagedFile>, columns: usize, rows: usize) -> Self {
         let blocks = columns * rows.div_ceil(file.block_rows().max(1));
-        Self { file, blocks: (0..blocks).map(|_| Arc::default()).collect() }
+        Self { file, blocks: Slots::empty(blocks) }
     }
 }
 

@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use super::content::Content;
 use super::key_index::{EncodedKeys, KeyIndex, KeyRange};
 use super::key_pages::{self, PAGE_BYTES, key_hash};
-use crate::storage::cache::Slot;
+use crate::storage::cache::Slots;
 use crate::storage::checkpoint::{PagedFile, StoredHashes, StoredKey};
 use crate::storage::error::StorageError;
 
@@ -20,10 +20,10 @@ pub(super) struct KeyEntry {
     with_nulls: bool,
     /// The least and the greatest key; `None` without any.
     range: OnceLock<Option<KeyRange>>,
-    pub(super) index: Arc<Slot<Arc<KeyIndex>>>,
+    pub(super) index: Arc<Slots<Arc<KeyIndex>>>,
     stored: Option<StoredHashes>,
     /// All pages of the stored index.
-    pages: Arc<Slot<Arc<[u8]>>>,
+    pages: Arc<Slots<Arc<[u8]>>>,
 }
 
 /// How the rows of a chunk are found that have a key.
@@ -39,9 +39,9 @@ impl KeyEntry {
             columns: key.columns.clone().into(),
             with_nulls: false,
             range: OnceLock::from(key.range.clone()),
-            index: Arc::default(),
+            index: Slots::empty(1),
             stored: key.hashes,
-            pages: Arc::default(),
+            pages: Slots::empty(1),
         }
     }
 
@@ -51,9 +51,9 @@ impl KeyEntry {
             columns: columns.into(),
             with_nulls,
             range: range.map_or_else(OnceLock::new, OnceLock::from),
-            index: Arc::default(),
+            index: Slots::empty(1),
             stored: same.and_then(|same| same.stored),
-            pages: same.map_or_else(Arc::default, |same| Arc::clone(&same.pages)),
+            pages: same.map_or_else(|| Slots::empty(1), |same| Arc::clone(&same.pages)),
         }
     }
 
@@ -123,7 +123,7 @@ impl Content {
         if entry.range.get().is_some_and(|range| !meets(range)) {
             return Ok(None);
         }
-        if let Some(index) = entry.index.get() {
+        if let Some(index) = entry.index.get(0) {
             return Ok(Some(KeyLookup::Index(index)));
         }
         if let Some(hashes) = entry.stored {
@@ -182,7 +182,7 @@ fn all_pages(
     entry: &KeyEntry,
     hashes: StoredHashes,
 ) -> Result<Arc<[u8]>, StorageError> {
-    file.cache().get_or_read(&entry.pages, || file.read_pages(hashes, 0, hashes.pages))
+    file.cache().get_or_read(&entry.pages, 0, || file.read_pages(hashes, 0, hashes.pages))
 }
 
 /// A page that was read alone is likely to have its neighbors asked for when the cache has this much room left.
@@ -197,7 +197,7 @@ fn candidates(
     let Some(file) = content.file() else { return Ok(Vec::new()) };
     let hash = key_hash(hashes.seed, key);
     let cache = file.cache();
-    let known = match entry.pages.get() {
+    let known = match entry.pages.get(0) {
         Some(pages) => Some(pages),
         None if cache.bytes() < cache.bytes_max() / ROOMY => Some(all_pages(file, entry, hashes)?),
         None => None,
