@@ -67,10 +67,6 @@ impl RowsBuilder {
         Ok(Self { schema: Arc::clone(schema), columns, rows: 0, bytes: 0 })
     }
 
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }

@@ -55,7 +55,7 @@ struct Stored {
 
 /// What is known of a stored chunk's row ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::storage) enum StoredIds {
+pub(crate) enum StoredIds {
     /// Consecutive from this one.
     Range(u64),
     /// In the file; the least and the greatest, if it was written down.

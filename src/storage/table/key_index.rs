@@ -32,7 +32,7 @@ pub struct KeyIndex {
 }
 
 /// The least and the greatest of some keys.
-pub(in crate::storage) type KeyRange = (Box<[u8]>, Box<[u8]>);
+pub(crate) type KeyRange = (Box<[u8]>, Box<[u8]>);
 
 /// The keys of all rows.
 #[derive(Debug)]
@@ -307,11 +307,6 @@ impl KeyIndex {
     /// The least and the greatest key; `None` without any.
     pub(in crate::storage) fn range(&self) -> Option<&KeyRange> {
         self.range.as_ref()
-    }
-
-    /// Whether keys ascend with the rows, so that nothing is kept but the keys.
-    pub(in crate::storage) fn is_ascending(&self) -> bool {
-        self.table.is_none()
     }
 
     /// Bytes of memory that it takes.

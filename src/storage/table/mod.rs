@@ -19,8 +19,8 @@ mod version;
 mod zones;
 
 pub use chunk::{Chunk, ComputedIndex, RowIds};
-pub(in crate::storage) use content::StoredIds;
-pub(in crate::storage) use key_index::KeyRange;
+pub(crate) use content::StoredIds;
+pub(crate) use key_index::KeyRange;
 pub use key_index::{EncodedKeys, KeyIndex};
 pub use merge::Merge;
 pub use version::{KeyProbe, TableVersion};
