@@ -24,7 +24,7 @@ pub(crate) use chunk_store::{CHUNK_SUFFIX, ChunkStore, chunk_path};
 pub(crate) use chunk_write::nullable;
 pub(crate) use load::load_database;
 pub(crate) use paged_file::PagedFile;
-pub(crate) use write::Checkpointer;
 pub use write::{CheckpointDatabase, CheckpointSummary};
+pub(crate) use write::{Checkpointer, archive_segment};
 
 pub(crate) use super::manifest::{StoredHashes, StoredKey};

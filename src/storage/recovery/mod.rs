@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::checkpoint::{CHUNK_SUFFIX, ChunkStore, load_database};
+use super::checkpoint::{CHUNK_SUFFIX, ChunkStore, archive_segment, load_database};
 use super::error::StorageError;
 use super::fs::FileSystem;
 use super::manifest::{Manifest, manifest_name, manifest_of};
@@ -172,8 +172,9 @@ impl Recovery {
         fs: &dyn FileSystem,
         dir: &Path,
         segment_bytes: u64,
+        archive: Option<&Path>,
     ) -> Result<Segment, StorageError> {
-        self.remove_leftovers(fs, dir)?;
+        self.remove_leftovers(fs, dir, archive)?;
         let wal = dir.join(WAL_DIR);
         let place = |segment| Place { store: self.manifest.store, segment };
         let mut open = Vec::new();
@@ -194,7 +195,12 @@ impl Recovery {
         Ok(segment)
     }
 
-    fn remove_leftovers(&self, fs: &dyn FileSystem, dir: &Path) -> Result<(), StorageError> {
+    fn remove_leftovers(
+        &self,
+        fs: &dyn FileSystem,
+        dir: &Path,
+        archive: Option<&Path>,
+    ) -> Result<(), StorageError> {
         for path in &self.listing.temporary {
             fs.remove(path)?;
         }
@@ -205,7 +211,12 @@ impl Recovery {
         }
         for segment in &self.listing.segments {
             if *segment < self.manifest.segment {
-                fs.remove(&dir.join(WAL_DIR).join(segment_name(*segment)))?;
+                let path = dir.join(WAL_DIR).join(segment_name(*segment));
+                // A crash came before the checkpoint had archived it.
+                if let Some(archive) = archive {
+                    archive_segment(fs, &path, archive, *segment)?;
+                }
+                fs.remove(&path)?;
             }
         }
         let named: std::collections::HashSet<u64> = self.manifest.files().collect();

@@ -105,7 +105,8 @@ impl Store {
                 made.ok_or_else(|| super::recovery::unexplained(dir, "it changed meanwhile"))?
             }
         };
-        let segment = recovery.settle(fs, dir, options.log.segment_bytes)?;
+        let segment =
+            recovery.settle(fs, dir, options.log.segment_bytes, options.archive.as_deref())?;
         let wal = dir.join(WAL_DIR);
         let last = recovery.last;
         let log = Log::start(Arc::clone(&options.fs), wal, segment, last, options.log.clone())?;
