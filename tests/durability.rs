@@ -81,7 +81,10 @@ async fn stores_of_version_2_can_be_read() {
         let engine = open(dir.path()).await;
         let people = rows(&engine, PEOPLE).await;
         assert_eq!(people.len(), 3);
-        assert!(people[0].starts_with("1|Ada|1815-12-10|9.50|{a,NULL}|1 mon 2 days|"), "{people:?}");
+        assert!(
+            people[0].starts_with("1|Ada|1815-12-10|9.50|{a,NULL}|1 mon 2 days|"),
+            "{people:?}"
+        );
         let words = "SELECT count(*), sum(part), max(id) FROM word";
         assert_eq!(rows(&engine, words).await, ["16983|88693|20000"]);
         for (word, expected) in [("w7919", "1|1"), ("w3746", "3|78"), ("late", "20000|1")] {
