@@ -1,4 +1,4 @@
-//! The columns that `JOIN … USING` merges.
+//! What `*` stands for, and the columns that `JOIN … USING` merges.
 //!
 //! DataFusion takes them from the left, so a RIGHT or FULL JOIN would give nulls for rows that only the right has; and
 //! it leaves them where they stand in the left table, where PostgreSQL puts them first. The table below is what stands
@@ -56,7 +56,8 @@ impl VisitorMut for Using {
 
 /// Tables that are joined, and the columns that the joins merge.
 struct Merged {
-    tables: Vec<Ident>,
+    /// What their columns go by, and what `.*` does.
+    tables: Vec<(Ident, ObjectName)>,
     columns: Vec<String>,
     side: Side,
 }
@@ -71,7 +72,7 @@ enum Side {
 
 impl Merged {
     fn value(&self, column: &str) -> Expr {
-        let of = |table: &Ident| {
+        let of = |(table, _): &(Ident, ObjectName)| {
             let column = Ident::with_quote('"', column);
             Expr::CompoundIdentifier(vec![table.clone(), column])
         };
@@ -95,12 +96,12 @@ impl Merged {
             .iter()
             .map(|column| name(Ident::with_quote('"', column.as_str())))
             .collect();
-        let rest = self.tables.iter().map(|table| {
+        let rest = self.tables.iter().map(|(_, table)| {
             let options = WildcardAdditionalOptions {
                 opt_exclude: Some(ExcludeSelectItem::Multiple(without.clone())),
                 ..WildcardAdditionalOptions::default()
             };
-            let kind = SelectItemQualifiedWildcardKind::ObjectName(name(table.clone()));
+            let kind = SelectItemQualifiedWildcardKind::ObjectName(table.clone());
             SelectItem::QualifiedWildcard(kind, options)
         });
         merged.chain(rest).collect()
@@ -108,6 +109,7 @@ impl Merged {
 }
 
 fn in_select(select: &mut Select, order: &mut [OrderByExpr]) -> ControlFlow<PgError> {
+    qualify_wildcards(select);
     let merged = match merged(select) {
         Ok(Some(merged)) => merged,
         Ok(None) => return ControlFlow::Continue(()),
@@ -193,7 +195,7 @@ fn merged(select: &Select) -> Result<Option<Merged>, PgError> {
             std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation))
         })
         .collect();
-    let tables: Option<Vec<Ident>> = joined.iter().map(|table| name_of(table)).collect();
+    let tables: Option<Vec<_>> = joined.iter().map(|table| name_of(table)).collect();
     // Of more than two, the condition itself would be over merged columns.
     is_plain &= side == Side::Left || joined.len() == 2;
     match (is_plain, tables, columns) {
@@ -217,16 +219,39 @@ fn simple(name: &ObjectName) -> Option<String> {
     }
 }
 
-/// The name columns of a table reference go by.
-fn name_of(table: &TableFactor) -> Option<Ident> {
+/// The name that columns of a table reference go by, and the one that its `.*` does.
+fn name_of(table: &TableFactor) -> Option<(Ident, ObjectName)> {
     let quoted = |ident: &Ident| Ident::with_quote('"', fold(ident));
     match table {
         TableFactor::Table { alias: Some(alias), .. }
-        | TableFactor::Derived { alias: Some(alias), .. } => Some(quoted(&alias.name)),
+        | TableFactor::Derived { alias: Some(alias), .. } => {
+            let alias = quoted(&alias.name);
+            Some((alias.clone(), ObjectName(vec![ObjectNamePart::Identifier(alias)])))
+        }
         TableFactor::Table { name, alias: None, args: None, .. } => {
-            name.0.last()?.as_ident().map(quoted)
+            Some((name.0.last()?.as_ident().map(quoted)?, name.clone()))
         }
         _ => None,
+    }
+}
+
+/// `t.*` of a table that is named with its schema, which DataFusion wants there too.
+fn qualify_wildcards(select: &mut Select) {
+    let from = &select.from;
+    for item in &mut select.projection {
+        let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) =
+            item
+        else {
+            continue;
+        };
+        let Some(wanted) = simple(name) else { continue };
+        let joined = from.iter().flat_map(|from| {
+            std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation))
+        });
+        let mut named = joined.filter_map(name_of).filter(|(name, _)| name.value == wanted);
+        if let (Some((_, full)), None) = (named.next(), named.next()) {
+            *name = full;
+        }
     }
 }
 
