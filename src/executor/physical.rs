@@ -234,6 +234,12 @@ fn provider(
             let table = KnownRows { name: relation.name.clone(), rows };
             Ok(Some(provider_as_source(Arc::new(table))))
         }
+        RelationKind::MaterializedView(view) if !view.populated => Err(PgError::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("materialized view \"{}\" has not been populated", relation.name),
+        )
+        .hint("Use the REFRESH MATERIALIZED VIEW command.")
+        .into()),
         RelationKind::Table(_) | RelationKind::MaterializedView(_) => {
             let version = statement.store.table(relation.oid).ok_or_else(|| {
                 PgError::new(

@@ -35,6 +35,7 @@ mod pg_depend;
 mod pg_description;
 mod pg_index;
 mod pg_locks;
+mod pg_matviews;
 mod pg_namespace;
 mod pg_prepared_statements;
 mod pg_propgraph;

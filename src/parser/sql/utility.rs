@@ -33,7 +33,6 @@ const UNSUPPORTED: &[&[&str]] = &[
     &["IMPORT", "FOREIGN", "SCHEMA"],
     &["PREPARE", "TRANSACTION"],
     &["REASSIGN", "OWNED"],
-    &["REFRESH", "MATERIALIZED", "VIEW"],
     &["ROLLBACK", "PREPARED"],
     &["SECURITY", "LABEL"],
 ];
