@@ -215,6 +215,32 @@ impl DatabaseState {
         Ok(writes.rebase(latest, &self.recent)?.0)
     }
 
+    /// As [`Self::rebase`], for a statement that reads these tables only.
+    ///
+    /// # Errors
+    /// As [`Self::rebase`].
+    pub(super) fn rebase_for(
+        &self,
+        only: &[Oid],
+        writes: &Writes,
+        latest: &StoreSnapshot,
+    ) -> Result<Writes, PgError> {
+        Ok(writes.rebase_for(Some(only), latest, &self.recent)?.0)
+    }
+
+    /// Brings what a transaction wrote into its view, as far as it lags.
+    ///
+    /// # Errors
+    /// As [`Self::rebase`].
+    pub(super) fn settle(&self, writes: &mut Writes) -> Result<(), PgError> {
+        Ok(writes.settle(None, &self.recent)?)
+    }
+
+    /// The commit that the newest state holds.
+    pub(super) fn latest_commit(&self) -> CommitNo {
+        self.latest.read().store.commit
+    }
+
     fn new(oid: Oid, latest: Latest) -> Self {
         Self {
             oid,
@@ -435,7 +461,9 @@ impl DatabaseState {
 
     /// Makes a state visible that was committed.
     pub(super) fn publish(&self, latest: Latest) {
-        *self.latest.write() = latest;
+        let before = std::mem::replace(&mut *self.latest.write(), latest);
+        // Taking it apart is nobody's business who waits for the lock.
+        drop(before);
     }
 }
 

@@ -4,7 +4,7 @@
 //! place to start reading.
 //!
 //! Reading order: [`outcome`] (what a caller gets), [`engine`] (what all sessions share), [`settings`], `transaction`,
-//! `statements` (prepared statements and portals), [`pipeline`], `utility` (SET, BEGIN, PREPARE, …), `define` (data
+//! `statements` (prepared statements and portals), [`pipeline`], `quick` (look-ups that need none of it), `utility` (SET, BEGIN, PREPARE, …), `define` (data
 //! definition), `copy`, `facts` (what functions and system views ask), [`bootstrap`].
 
 mod advisory;
@@ -24,6 +24,8 @@ mod object_names;
 pub mod outcome;
 pub mod pipeline;
 mod privilege_facts;
+mod quick;
+mod remembered;
 mod sequences;
 mod serializable;
 mod session_impl;
@@ -34,6 +36,7 @@ mod statements;
 mod temporary;
 mod transaction;
 mod utility;
+mod values;
 
 pub use engine::{Engine, EngineOptions, LoginPolicy};
 pub use identity::{Authenticated, LoginMethod, LoginRequest, Peer};
@@ -42,6 +45,8 @@ pub use outcome::{
     Completion, CopyIn, CopyOut, Format, Outcome, OutputColumn, RowStream, StatementDescription,
     TransactionStatus,
 };
+pub use quick::LookedUp;
+pub use remembered::Recalled;
 pub use session_impl::{Finished, ScriptPosition, Session};
 
 pub use crate::parser::Statement;

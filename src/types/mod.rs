@@ -13,6 +13,7 @@ pub(crate) mod cast;
 pub(crate) mod column;
 pub(crate) mod copy;
 pub mod error;
+pub(crate) mod field;
 pub mod ids;
 pub(crate) mod input_column;
 pub(crate) mod json;

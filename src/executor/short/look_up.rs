@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow::datatypes::{DataType, SchemaRef};
-use arrow::row::RowConverter;
+use arrow::row::{RowConverter, SortField};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_expr::PhysicalExpr;
 use parking_lot::Mutex;
@@ -21,6 +21,8 @@ pub(super) struct LookUp {
     /// The key columns' types.
     pub(super) types: Vec<DataType>,
     pub(super) converter: Mutex<RowConverter>,
+    /// Columns of the table.
+    pub(super) width: usize,
     /// Columns of the result; one past the table's last is the row id.
     pub(super) projection: Vec<usize>,
     pub(super) schema: SchemaRef,
@@ -33,6 +35,11 @@ impl std::fmt::Debug for LookUp {
 }
 
 impl LookUp {
+    /// Another converter of the same key.
+    pub(super) fn fresh_converter(&self) -> Option<RowConverter> {
+        RowConverter::new(self.types.iter().cloned().map(SortField::new).collect()).ok()
+    }
+
     /// The row, or none.
     pub(super) fn run(
         &self,

@@ -13,5 +13,5 @@ mod key_index;
 mod version;
 
 pub use chunk::{Chunk, ComputedIndex, RowIds};
-pub use key_index::{EncodedKeys, KeyIndex};
+pub use key_index::{EncodedKeys, KeyIndex, encoded_number};
 pub use version::{KeyProbe, TableVersion};

@@ -154,6 +154,12 @@ pub(in crate::executor::write) fn rows_by_id(
     version: &TableVersion,
     ids: &[RowId],
 ) -> Result<RecordBatch, PgError> {
+    if let [id] = ids
+        && let Some((chunk, offset)) = version.find_row(*id)
+        && let Some(chunk) = version.chunks().get(chunk)
+    {
+        return Ok(chunk.batch.slice(offset, 1));
+    }
     let positions: Vec<u64> = ids
         .iter()
         .filter_map(|id| version.find_row(*id))
