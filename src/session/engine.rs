@@ -228,17 +228,18 @@ impl DatabaseState {
         Ok(writes.rebase_for(Some(only), latest, &self.recent)?.0)
     }
 
-    /// Brings what a transaction wrote into its view, as far as it lags.
+    /// Brings what a transaction wrote to these tables (`None`: to all) into its view, as far as it lags.
     ///
     /// # Errors
     /// As [`Self::rebase`].
-    pub(super) fn settle(&self, writes: &mut Writes) -> Result<(), PgError> {
-        Ok(writes.settle(None, &self.recent)?)
+    pub(super) fn settle(&self, writes: &mut Writes, only: Option<&[Oid]>) -> Result<(), PgError> {
+        Ok(writes.settle(only, &self.recent)?)
     }
 
-    /// The commit that the newest state holds.
-    pub(super) fn latest_commit(&self) -> CommitNo {
-        self.latest.read().store.commit
+    /// Whether nothing was committed since a state was the newest.
+    pub(super) fn is_newest(&self, state: &Latest) -> bool {
+        let latest = self.latest.read();
+        latest.store.commit == state.store.commit && Arc::ptr_eq(&latest.catalog, &state.catalog)
     }
 
     fn new(oid: Oid, latest: Latest) -> Self {

@@ -616,7 +616,7 @@ impl Session {
             Some(transaction)
                 if !pipeline::is_plan(statement) && !utility::ends_transaction(statement) =>
             {
-                transaction.settle(&self.database)
+                transaction.settle()
             }
             Some(_) | None => Ok(()),
         }

@@ -142,9 +142,12 @@ impl Transaction {
     ) -> Result<(), PgError> {
         if self.keeps_snapshot() || (!self.started && !self.explicit) {
             self.snapshot(database)?;
-            return self.settle(database);
+            return self.settle();
         }
         self.started = true;
+        if database.is_newest(&self.held.latest) {
+            return self.settle_of(Some(only));
+        }
         let mut writes = self.writes.lock();
         let held = database.hold();
         *writes = database.rebase_for(only, &writes, &held.latest.store)?;
@@ -162,8 +165,12 @@ impl Transaction {
     ///
     /// # Errors
     /// `40001` if another transaction changed the same rows.
-    pub(super) fn settle(&self, database: &DatabaseState) -> Result<(), PgError> {
-        database.settle(&mut self.writes.lock())
+    pub(super) fn settle(&self) -> Result<(), PgError> {
+        self.settle_of(None)
+    }
+
+    fn settle_of(&self, only: Option<&[Oid]>) -> Result<(), PgError> {
+        self.held.database().settle(&mut self.writes.lock(), only)
     }
 
     /// Whether it is of the kind whose statements see what others commit.
@@ -258,7 +265,7 @@ impl Transaction {
         let writes = {
             let mut writes = self.writes.lock();
             if writes.has_deferred() {
-                database.settle(&mut writes)?;
+                database.settle(&mut writes, None)?;
             }
             writes.clone()
         };

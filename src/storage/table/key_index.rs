@@ -383,7 +383,11 @@ impl KeyIndex {
         let (Keys::Numbers(numbers), None) = (&self.keys, &self.table) else {
             return self.find(encoded, found);
         };
-        let (mut from, mut to) = (0, numbers.len());
+        let Some(last) = numbers.len().checked_sub(1) else { return };
+        if number < numbers.get(0) || numbers.get(last) < number {
+            return;
+        }
+        let (mut from, mut to) = (0, last);
         while from < to {
             let middle = from + (to - from) / 2;
             if numbers.get(middle) < number {
