@@ -135,7 +135,7 @@ impl RowWriter {
         if self.ends_statement {
             target.finish().await?;
         }
-        let declared = |batch: RecordBatch| {
+        let declared = |batch: RecordBatch| -> Result<RecordBatch> {
             let count = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             let columns = batch.columns().to_vec();
             Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &count)?)
@@ -402,7 +402,7 @@ impl ExecutionPlan for TableWriteExec {
             }
             let output = writer.finish(collected, target.as_ref()).await?;
             drop(reservation);
-            Ok::<_, DataFusionError>(stream::iter(output.into_iter().map(Ok)))
+            Ok::<_, DataFusionError>(stream::iter(output.into_iter().map(Ok::<_, DataFusionError>)))
         };
         let rows = stream::once(work).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
