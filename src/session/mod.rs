@@ -9,7 +9,9 @@
 
 mod advisory;
 pub mod bootstrap;
+mod channels;
 mod copy;
+mod cursors;
 mod define;
 pub mod display;
 mod durable;
@@ -23,9 +25,12 @@ mod maintenance;
 mod object_names;
 pub mod outcome;
 pub mod pipeline;
+mod planner_settings;
 mod privilege_facts;
 mod quick;
 mod remembered;
+mod safe_snapshot;
+mod scroll;
 mod sequences;
 mod serializable;
 mod session_impl;
@@ -38,6 +43,7 @@ mod transaction;
 mod utility;
 mod values;
 
+pub use channels::{Inbox, Notification};
 pub use engine::{Engine, EngineOptions, LoginPolicy};
 pub use identity::{Authenticated, LoginMethod, LoginRequest, Peer};
 pub use object_names::ObjectNames;

@@ -23,7 +23,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::catalog::Relation;
 use crate::error::{PgError, SqlState};
-use crate::executor::write::{WriteTarget, second_update};
+use crate::executor::write::{Collision, WriteTarget, second_update};
 use crate::planner::node::{EachRow, RowAction, TableWrite, WriteKind};
 use crate::types::RowId;
 
@@ -94,6 +94,7 @@ struct Layout {
 #[derive(Debug)]
 pub struct RowWriter {
     relation: Arc<Relation>,
+    collision: Collision,
     layout: Layout,
     ends_statement: bool,
     /// Of what RETURNING sees.
@@ -109,7 +110,8 @@ impl RowWriter {
         let schema: SchemaRef = Arc::clone(node.schema().inner());
         let relation = Arc::clone(&node.relation);
         let layout = Layout::of(&relation, node.kind.clone(), node.carried, width, &schema)?;
-        Ok(Self { relation, layout, ends_statement: node.ends_statement, schema })
+        let collision = collision_of(&node.kind);
+        Ok(Self { relation, collision, layout, ends_statement: node.ends_statement, schema })
     }
 
     /// Writes the rows and gives what RETURNING sees.
@@ -131,7 +133,7 @@ impl RowWriter {
         collected: Collected,
         target: &dyn WriteTarget,
     ) -> Result<Vec<RecordBatch>> {
-        let output = collected.write(&self.relation, target).await?;
+        let output = collected.write(&self.relation, target, self.collision).await?;
         if self.ends_statement {
             target.finish().await?;
         }
@@ -141,6 +143,15 @@ impl RowWriter {
             Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &count)?)
         };
         output.into_iter().map(declared).collect()
+    }
+}
+
+fn collision_of(kind: &WriteKind) -> Collision {
+    match kind {
+        WriteKind::Each(EachRow { on_conflict: false, .. }) => Collision::Merge,
+        WriteKind::Each(_) | WriteKind::Insert | WriteKind::Update { .. } | WriteKind::Delete => {
+            Collision::Write
+        }
     }
 }
 
@@ -296,6 +307,7 @@ impl Collected {
         self,
         relation: &Arc<Relation>,
         target: &dyn WriteTarget,
+        collision: Collision,
     ) -> Result<Vec<RecordBatch>> {
         let Self { deleted, updated, updates, inserts, output, conflicting: _ } = self;
         if !deleted.is_empty() {
@@ -305,7 +317,7 @@ impl Collected {
             target.update(relation, &updated, updates).await?;
         }
         if inserts.iter().any(|rows| rows.num_rows() > 0) {
-            target.insert(relation, inserts).await?;
+            target.insert(relation, inserts, collision).await?;
         }
         Ok(output)
     }
@@ -382,6 +394,7 @@ impl ExecutionPlan for TableWriteExec {
         let schema = self.schema();
         let writer = RowWriter {
             relation: Arc::clone(&self.relation),
+            collision: collision_of(&self.kind),
             layout: Layout::of(
                 &self.relation,
                 self.kind.clone(),

@@ -242,10 +242,17 @@ impl Connection<'_> {
             }
             if is_waiting {
                 self.wire.shrink();
+                let inbox = self.session.inbox();
+                // Inside a transaction the client is told nothing.
+                let tells = self.session.is_between_transactions();
                 tokio::select! {
                     biased;
                     () = self.draining.cancelled() => return Err(admin_shutdown().into()),
                     filled = self.wire.fill() => filled?,
+                    () = inbox.arrived(), if tells => {
+                        self.notifications();
+                        self.wire.flush().await?;
+                    }
                 }
             }
         }
@@ -327,6 +334,7 @@ impl Connection<'_> {
         for (name, value) in self.session.take_parameter_status() {
             reply::parameter_status(&mut self.wire.out, &name, &value);
         }
+        self.notifications();
         let status = self.session.transaction_status();
         self.portals.transaction_is(status);
         reply::ready_for_query(&mut self.wire.out, status);
@@ -337,6 +345,14 @@ impl Connection<'_> {
     pub(super) fn notices(&mut self) {
         for notice in self.session.take_notices() {
             report(&mut self.wire.out, &notice, None);
+        }
+    }
+
+    /// Appends the messages of other sessions that have come, and of this one.
+    fn notifications(&mut self) {
+        for message in self.session.take_notifications() {
+            let (pid, channel, payload) = (message.pid.0, &message.channel, &message.payload);
+            reply::notification(&mut self.wire.out, pid, channel, payload);
         }
     }
 
