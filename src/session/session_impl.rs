@@ -621,10 +621,17 @@ impl Session {
 
     /// As [`Self::statement_snapshot`], for a statement that reads these tables only.
     pub(super) fn snapshot_of(&mut self, only: &[Oid]) -> Result<&mut Transaction, PgError> {
-        let Some(transaction) = &mut self.transaction else { return self.statement_snapshot() };
-        transaction.snapshot_of(only, &self.database)?;
-        self.shared.set_catalog(&transaction.catalog);
-        Ok(transaction)
+        if self.transaction.is_none() {
+            return self.statement_snapshot();
+        }
+        match &mut self.transaction {
+            Some(transaction) => {
+                transaction.snapshot_of(only, &self.database)?;
+                self.shared.set_catalog(&transaction.catalog);
+                Ok(transaction)
+            }
+            None => Err(PgError::internal("no transaction")),
+        }
     }
 
     /// Brings what the transaction wrote into its view, for a statement that takes no snapshot and may look at it.
