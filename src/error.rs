@@ -244,6 +244,13 @@ impl PgError {
         self
     }
 
+    /// Forgets the byte offset: it counts in a text that is not the client's.
+    #[must_use]
+    pub fn without_offset(mut self) -> Self {
+        self.0.offset = None;
+        self
+    }
+
     /// Sets the byte offset if none is set.
     #[must_use]
     pub fn or_at(mut self, offset: Option<usize>) -> Self {

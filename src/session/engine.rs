@@ -219,6 +219,33 @@ impl DatabaseState {
         Ok(writes.rebase(latest, &self.recent)?.0)
     }
 
+    /// As [`Self::rebase`], for a statement that reads these tables only.
+    ///
+    /// # Errors
+    /// As [`Self::rebase`].
+    pub(super) fn rebase_for(
+        &self,
+        only: &[Oid],
+        writes: &Writes,
+        latest: &StoreSnapshot,
+    ) -> Result<Writes, PgError> {
+        Ok(writes.rebase_for(Some(only), latest, &self.recent)?.0)
+    }
+
+    /// Brings what a transaction wrote to these tables (`None`: to all) into its view, as far as it lags.
+    ///
+    /// # Errors
+    /// As [`Self::rebase`].
+    pub(super) fn settle(&self, writes: &mut Writes, only: Option<&[Oid]>) -> Result<(), PgError> {
+        Ok(writes.settle(only, &self.recent)?)
+    }
+
+    /// Whether nothing was committed since a state was the newest.
+    pub(super) fn is_newest(&self, state: &Latest) -> bool {
+        let latest = self.latest.read();
+        latest.store.commit == state.store.commit && Arc::ptr_eq(&latest.catalog, &state.catalog)
+    }
+
     fn new(oid: Oid, latest: Latest) -> Self {
         Self {
             oid,
@@ -459,7 +486,9 @@ impl DatabaseState {
 
     /// Makes a state visible that was committed.
     pub(super) fn publish(&self, latest: Latest) {
-        *self.latest.write() = latest;
+        let before = std::mem::replace(&mut *self.latest.write(), latest);
+        // Taking it apart is nobody's business who waits for the lock.
+        drop(before);
     }
 }
 

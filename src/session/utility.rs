@@ -61,7 +61,7 @@ pub(super) fn describe(
     })
 }
 
-fn is_session_statement(statement: &Sql) -> bool {
+pub(super) fn is_session_statement(statement: &Sql) -> bool {
     matches!(
         statement,
         Sql::StartTransaction { .. }

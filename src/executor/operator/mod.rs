@@ -56,7 +56,7 @@ pub use rows_exec::RowsExec;
 pub use scan_exec::{ScanExec, ScanRange};
 pub use series_exec::SeriesExec;
 pub use shortest_path::{Shortest, ShortestPath};
-pub use table_write_exec::TableWriteExec;
+pub use table_write_exec::{RowWriter, TableWriteExec};
 pub use var_expand::{VarEnd, VarExpand};
 pub use vertex_scan_exec::{KeyLookup, ScanTable, VertexScanExec};
 pub use with_writes_exec::{RowSlot, WithWritesExec, WrittenRowsTable};

@@ -21,7 +21,7 @@ mod zones;
 pub use chunk::{Chunk, ComputedIndex, RowIds};
 pub(crate) use content::StoredIds;
 pub(crate) use key_index::KeyRange;
-pub use key_index::{EncodedKeys, KeyIndex};
+pub use key_index::{EncodedKeys, KeyIndex, encoded_number};
 pub use merge::Merge;
 pub use version::{KeyProbe, TableVersion};
 pub use zones::Zones;
