@@ -6,6 +6,7 @@ mod drop;
 mod index;
 mod names;
 mod object;
+mod roles;
 mod sequence;
 mod truncate;
 
@@ -19,12 +20,12 @@ use super::pipeline::{self, Executed};
 use super::session_impl::Session;
 use crate::access::Admitted;
 use crate::catalog::{
-    Catalog, Column, MaterializedView, Persistence, Relation, RelationKind, Schema, Table,
+    AclClass, Catalog, Column, MaterializedView, Persistence, Relation, RelationKind, Schema, Table,
 };
 use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
 use crate::executor::write::Collision;
-use crate::planner::bind::sql::ddl::{DdlCommand, NewTable};
+use crate::planner::bind::sql::ddl::{DdlCommand, NewTable, ObjectChange, ObjectRef};
 use crate::planner::bind::{Bound, BoundPlan};
 use crate::storage::TableVersion;
 use crate::types::Oid;
@@ -41,17 +42,25 @@ pub(super) async fn run(
             "cannot execute this statement in a read-only transaction",
         ));
     }
-    let owner = session.shared.caller.role;
+    let owner = session.shared.caller().role;
     let mut catalog = current_catalog(session)?;
     let tag = match command.into_inner() {
         DdlCommand::Skip { tag, notice } => {
             session.shared.notify(notice);
             return Ok(tag.to_owned());
         }
-        DdlCommand::CreateSchema { name, if_not_exists: _ } => {
+        DdlCommand::CreateSchema { name, if_not_exists: _, owner: said } => {
+            let owner = said.unwrap_or(owner);
+            roles::check_create_schema(session, &catalog, owner)?;
             let oid = catalog.allocate();
             catalog.put_schema(Schema { oid, name, owner });
+            roles::born(&mut catalog, AclClass::Schema, oid, owner, Oid::INVALID);
             "CREATE SCHEMA"
+        }
+        DdlCommand::Roles(command) => {
+            let tag = command.tag();
+            roles::run(session, &mut catalog, *command)?;
+            tag
         }
         DdlCommand::DropSchema { schemas, cascade } => {
             drop::drop_schemas(session, &mut catalog, &schemas, cascade)?;
@@ -74,6 +83,14 @@ pub(super) async fn run(
             return alter::run(session, catalog, &relation, steps).await;
         }
         DdlCommand::AlterObject { object, change, tag } => {
+            if let (ObjectChange::OwnerTo(role), ObjectRef::Relation(relation)) = (&change, &object)
+            {
+                roles::check_owner_change(session, &catalog, relation.schema, *role)?;
+            } else if let (ObjectChange::Rename(_), ObjectRef::Schema(_)) = (&change, &object) {
+                roles::check_database_create(session, &catalog)?;
+            } else if let ObjectChange::OwnerTo(role) = &change {
+                crate::access::roles::check_new_owner(&catalog, &session.shared.caller(), *role)?;
+            }
             object::alter(&mut catalog, &object, change)?;
             tag
         }
@@ -115,6 +132,10 @@ pub(super) async fn run(
                 None => catalog.allocate(),
             };
             let kind = RelationKind::View(Arc::new(view));
+            let owner = match replaces.and_then(|oid| catalog.relation(oid)) {
+                Some(old) => old.owner,
+                None => owner,
+            };
             catalog.put_relation(Relation {
                 oid,
                 schema,
@@ -124,6 +145,9 @@ pub(super) async fn run(
                 persistence,
                 kind,
             });
+            if replaces.is_none() {
+                roles::born(&mut catalog, AclClass::Table, oid, owner, schema);
+            }
             "CREATE VIEW"
         }
         DdlCommand::RefreshView { relation, rows, concurrently: _ } => {
@@ -149,6 +173,7 @@ pub(super) async fn run(
                 persistence: Persistence::Permanent,
                 kind,
             });
+            roles::born(&mut catalog, AclClass::Graph, oid, owner, schema);
             "CREATE PROPERTY GRAPH"
         }
         DdlCommand::AlterGraph { relation, graph } => {
@@ -209,7 +234,7 @@ async fn create_table(
     mut catalog: Catalog,
     new: NewTable,
 ) -> Result<String, PgError> {
-    let owner = session.shared.caller.role;
+    let owner = session.shared.caller().role;
     let oid = catalog.allocate();
     let NewTable {
         schema,
@@ -261,6 +286,7 @@ async fn create_table(
         }
     };
     catalog.put_relation(relation);
+    roles::born(&mut catalog, AclClass::Table, oid, owner, schema);
     let rows = match rows {
         Some(plan) => Some(compute_rows(session, plan).await?),
         None => None,

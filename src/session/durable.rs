@@ -35,13 +35,13 @@ impl PendingCommit {
         database: Arc<DatabaseState>,
         record: CommitRecord,
         sync: bool,
-    ) -> (impl FnOnce(Latest) -> Entry, Self) {
+    ) -> (impl FnOnce(Latest, Option<Arc<Cluster>>) -> Entry, Self) {
         let (sender, receiver) = oneshot::channel();
-        let entry = move |latest| Entry {
+        let entry = move |latest, cluster| Entry {
             // What leaves nothing on the disk need not be waited for.
             sync: sync && !record.is_empty(),
             record,
-            publish: Some(Box::new(move || database.publish(latest))),
+            publish: Some(Box::new(move || database.publish(latest, cluster))),
             done: Some(Box::new(move |result| {
                 // A connection that is gone does not wait; its commit counts all the same.
                 let _ = sender.send(result);

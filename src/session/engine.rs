@@ -8,6 +8,7 @@ use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
 use super::channels::Channels;
+use super::cluster::SharedCluster;
 use super::durable::{
     CLUSTER, CounterLog, PendingCommit, open_store, start_checkpoints, store_first,
 };
@@ -18,7 +19,8 @@ use super::stored_keys::stored_keys;
 use crate::access::login::mock_verifier;
 use crate::catalog::stored::{counter_object, counters};
 use crate::catalog::{
-    Catalog, Cluster, Database, Persistence, Relation, RelationKind, Role, Schema, Table,
+    Catalog, CatalogStamp, Cluster, Database, Persistence, Relation, RelationKind, Role, Schema,
+    Table,
 };
 use crate::error::{PgError, Severity, SqlState};
 use crate::executor::Runtime;
@@ -74,6 +76,7 @@ pub struct Engine {
     /// Where long statements run, so that they leave the connections' threads alone.
     pub(super) compute: Compute,
     databases: BTreeMap<String, Arc<DatabaseState>>,
+    pub(super) cluster: Arc<SharedCluster>,
     store: Option<Arc<Store>>,
     /// Whether this engine made its store.
     is_new: bool,
@@ -129,6 +132,8 @@ impl Drop for Compute {
 #[derive(Debug)]
 pub(super) struct DatabaseState {
     oid: Oid,
+    /// The roles and databases it shares with all others.
+    cluster: Arc<SharedCluster>,
     /// What others see: committed, and durable.
     latest: RwLock<Latest>,
     /// What the next commit is worked out on: commits that are not durable yet are in it.
@@ -191,16 +196,30 @@ pub(super) struct Latest {
 
 impl DatabaseState {
     pub(super) fn latest(&self) -> Latest {
+        self.renew_cluster();
         self.latest.read().clone()
     }
 
-    /// Version of the newest catalog.
-    pub(super) fn catalog_version(&self) -> u64 {
-        self.latest.read().catalog.version
+    /// Which definitions the newest catalog holds.
+    pub(super) fn catalog_stamp(&self) -> CatalogStamp {
+        let objects = self.latest.read().catalog.version;
+        CatalogStamp { objects, cluster: self.cluster.version() }
+    }
+
+    /// Puts the newest cluster into the newest catalog.
+    fn renew_cluster(&self) {
+        let stale = self.latest.read().catalog.cluster.version != self.cluster.version();
+        if stale {
+            let mut latest = self.latest.write();
+            if let Some(renewed) = self.cluster.renewed(&latest.catalog) {
+                latest.catalog = renewed;
+            }
+        }
     }
 
     /// The newest state, for a transaction that will write over it.
     pub(super) fn hold(self: &Arc<Self>) -> HeldSnapshot {
+        self.renew_cluster();
         // Held under the lock that publishing takes: no commit can come between the two.
         let latest = self.latest.read();
         self.recent.hold(latest.store.commit);
@@ -246,9 +265,10 @@ impl DatabaseState {
         latest.store.commit == state.store.commit && Arc::ptr_eq(&latest.catalog, &state.catalog)
     }
 
-    fn new(oid: Oid, latest: Latest) -> Self {
+    fn new(oid: Oid, latest: Latest, cluster: &Arc<SharedCluster>) -> Self {
         Self {
             oid,
+            cluster: Arc::clone(cluster),
             pending: Mutex::new(Pending { latest: latest.clone(), epoch: 0 }),
             latest: RwLock::new(latest),
             store: OnceLock::new(),
@@ -371,7 +391,7 @@ impl DatabaseState {
     pub(super) fn commit(
         self: &Arc<Self>,
         writes: &Writes,
-        catalog: Option<(u64, Arc<Catalog>)>,
+        catalog: Option<CatalogWork>,
         check: &dyn RowCheck,
         sync: bool,
     ) -> Result<(CommitNo, PendingCommit), PgError> {
@@ -379,15 +399,30 @@ impl DatabaseState {
         // Rows are encoded before the lock is taken: others commit meanwhile.
         let mut record = store.map(|_| self.record(writes, catalog.as_ref())).transpose()?;
         let mut pending = self.pending.lock();
+        if let Some(renewed) = self.cluster.renewed(&pending.latest.catalog) {
+            pending.latest.catalog = renewed;
+        }
         loop {
             let base = pending.latest.clone();
-            let next = self.work_out(&base, writes, catalog.as_ref(), check)?;
+            let mut next = self.work_out(&base, writes, catalog.as_ref(), check)?;
+            let mut shared = None;
+            if let Some(work) = catalog.as_ref().filter(|work| work.changes_cluster()) {
+                let turn = self.cluster.pending.lock();
+                let cluster =
+                    Arc::new(work.catalog.cluster.merged(&work.base.cluster, &turn.cluster)?);
+                next.catalog = next.catalog.with_cluster(&cluster);
+                shared = Some((turn, cluster));
+            }
             let changes = writes.changes();
             let Some(store) = store else {
                 let commit = CommitNo(base.store.commit.0 + 1);
                 self.recent.note(commit, base.store.commit, changes);
                 pending.latest = next.at(commit);
-                *self.latest.write() = pending.latest.clone();
+                let cluster = shared.map(|(mut turn, cluster)| {
+                    turn.cluster = Arc::clone(&cluster);
+                    cluster
+                });
+                self.publish(pending.latest.clone(), cluster);
                 return Ok((commit, PendingCommit::Now));
             };
             let mut record = match record.take() {
@@ -400,17 +435,34 @@ impl DatabaseState {
                     None => record.remove(key),
                 }
             }
+            if let Some((turn, cluster)) = &shared {
+                record.in_database(CLUSTER);
+                for (key, object) in cluster.changes_since(&turn.cluster)? {
+                    match object {
+                        Some(object) => record.put(key, &object),
+                        None => record.remove(key),
+                    }
+                }
+            }
             let visible = self.latest.read().store.commit;
             let (entry, committed) = PendingCommit::later(Arc::clone(self), record, sync);
             let appended = store.log().append(pending.epoch, |commit| {
                 self.recent.note(commit, visible, changes);
                 pending.latest = next.at(commit);
-                entry(pending.latest.clone())
+                let cluster = shared.as_ref().map(|(_, cluster)| Arc::clone(cluster));
+                entry(pending.latest.clone(), cluster)
             });
+            if appended.is_ok()
+                && let Some((turn, cluster)) = &mut shared
+            {
+                turn.cluster = Arc::clone(cluster);
+            }
+            drop(shared);
             match appended {
                 Ok(_) => return Ok((pending.latest.store.commit, committed)),
                 Err(AppendError::Refused(error)) => return Err(error.into()),
                 Err(AppendError::Stale { epoch }) => {
+                    self.cluster.start_over(epoch);
                     *pending = Pending { latest: self.latest(), epoch };
                 }
             }
@@ -422,22 +474,22 @@ impl DatabaseState {
         &self,
         base: &Latest,
         writes: &Writes,
-        catalog: Option<&(u64, Arc<Catalog>)>,
+        catalog: Option<&CatalogWork>,
         check: &dyn RowCheck,
     ) -> Result<Latest, PgError> {
         let (rebased, moved) = writes.rebase(&base.store, &self.recent)?;
         let catalog = match catalog {
-            Some((before, catalog)) => {
-                if *before != base.catalog.version {
+            Some(work) if work.changes_objects() => {
+                if work.base.version != base.catalog.version {
                     return Err(PgError::new(
                         SqlState::T_R_SERIALIZATION_FAILURE,
                         "could not serialize access due to concurrent change of the catalog",
                     )
                     .hint("Run the transaction again."));
                 }
-                Arc::clone(catalog)
+                work.catalog.with_cluster(&base.catalog.cluster)
             }
-            None => Arc::clone(&base.catalog),
+            Some(_) | None => Arc::clone(&base.catalog),
         };
         if moved {
             check_changed(&catalog, &base.store, &rebased, check)?;
@@ -449,11 +501,11 @@ impl DatabaseState {
     fn record(
         &self,
         writes: &Writes,
-        catalog: Option<&(u64, Arc<Catalog>)>,
+        catalog: Option<&CatalogWork>,
     ) -> Result<CommitRecord, PgError> {
         let mut record = CommitRecord::new(self.oid, now_us());
         let catalog = match catalog {
-            Some((_, catalog)) => Arc::clone(catalog),
+            Some(work) => Arc::clone(&work.catalog),
             None => self.latest().catalog,
         };
         writes.record(&mut record, |table| catalog.keeps_rows_of(table))?;
@@ -484,11 +536,33 @@ impl DatabaseState {
         })
     }
 
-    /// Makes a state visible that was committed.
-    pub(super) fn publish(&self, latest: Latest) {
+    /// Makes a state visible that was committed, and the cluster if it was changed too.
+    pub(super) fn publish(&self, latest: Latest, cluster: Option<Arc<Cluster>>) {
+        if let Some(cluster) = cluster {
+            self.cluster.publish(cluster);
+        }
         let before = std::mem::replace(&mut *self.latest.write(), latest);
         // Taking it apart is nobody's business who waits for the lock.
         drop(before);
+    }
+}
+
+/// What a transaction made of the definitions.
+#[derive(Debug)]
+pub(super) struct CatalogWork {
+    /// What it started from.
+    pub(super) base: Arc<Catalog>,
+    /// What it made of it.
+    pub(super) catalog: Arc<Catalog>,
+}
+
+impl CatalogWork {
+    fn changes_objects(&self) -> bool {
+        self.base.version != self.catalog.version
+    }
+
+    fn changes_cluster(&self) -> bool {
+        self.base.cluster.version != self.catalog.cluster.version
     }
 }
 
@@ -551,14 +625,15 @@ impl Engine {
         let stored = found.as_mut().and_then(|found| found.databases.remove(&CLUSTER));
         let is_new = stored.is_none();
         let cluster = Arc::new(match stored {
-            Some(stored) => Cluster::of_objects(&stored.objects)?,
-            None => first_cluster(options.verifier.clone()),
+            Some(stored) => Cluster::of_objects(&stored.objects)?.with_predefined_roles(),
+            None => first_cluster(options.verifier.clone()).with_predefined_roles(),
         });
+        let shared = SharedCluster::new(Arc::clone(&cluster));
         let mut databases = BTreeMap::new();
         for database in cluster.databases.values() {
             let catalog = first_catalog(database, &cluster);
             let latest = Latest { store: StoreSnapshot::default(), catalog: Arc::new(catalog) };
-            let state = DatabaseState::new(database.oid, latest);
+            let state = DatabaseState::new(database.oid, latest, &shared);
             databases.insert(database.name.clone(), Arc::new(state));
         }
         let adjacency_bytes = options.adjacency_bytes_max.unwrap_or(ADJACENCY_BYTES_DEFAULT);
@@ -567,6 +642,7 @@ impl Engine {
             runtime,
             compute,
             databases,
+            cluster: shared,
             store: found.as_ref().and_then(|found| found.store.clone()),
             is_new,
             adjacency: Arc::new(AdjacencyCache::new(adjacency_bytes)),
@@ -632,7 +708,7 @@ impl Engine {
         let Some(store) = &self.store else { return Ok(()) };
         let started = std::time::Instant::now();
         let summary = store.checkpoint(|| -> Result<_, PgError> {
-            let cluster = self.cluster().unwrap_or_default();
+            let cluster = self.cluster.latest();
             let cluster = CheckpointDatabase {
                 oid: CLUSTER,
                 through: CommitNo(0),
@@ -701,26 +777,22 @@ impl Engine {
             )
             .severity(Severity::Fatal));
         }
-        let verifier =
-            self.role(&request.user).and_then(|role| role.verifier.filter(|_| role.login));
+        let now = now_us() - super::facts::POSTGRES_EPOCH_US;
+        let valid = |role: &Role| role.valid_until.is_none_or(|until| until > now);
+        let verifier = self.role(&request.user).filter(valid).and_then(|role| role.verifier);
         let verifier = verifier.unwrap_or_else(|| mock_verifier(&request.user, &self.mock_secret));
         Ok(LoginMethod::Scram { verifier })
     }
 
     /// The role of a name; under [`LoginPolicy::TrustLoopback`] every name is a superuser.
     pub(super) fn role(&self, name: &str) -> Option<Role> {
-        let cluster = self.cluster()?;
-        let known = cluster.roles.values().find(|role| role.name == name).cloned();
+        let cluster = self.cluster.latest();
+        let known = cluster.role_named(TenantId::SYSTEM, name).cloned();
         if known.is_none() && self.options.login == LoginPolicy::TrustLoopback {
             let system = cluster.roles.get(&SYSTEM_ROLE)?.clone();
             return Some(Role { name: name.to_owned(), ..system });
         }
         known
-    }
-
-    fn cluster(&self) -> Option<Arc<Cluster>> {
-        let database = self.databases.values().next()?;
-        Some(Arc::clone(&database.latest().catalog.cluster))
     }
 
     /// The state of a database.
@@ -781,15 +853,17 @@ pub(super) fn now_us() -> i64 {
 
 fn first_cluster(verifier: Option<String>) -> Cluster {
     let mut cluster = Cluster::default();
-    let role = |oid, name: &str, verifier| Role {
-        oid,
-        name: name.to_owned(),
-        tenant: TenantId::SYSTEM,
+    let system = Role {
         superuser: true,
         login: true,
+        create_role: true,
+        create_db: true,
+        replication: true,
+        bypass_rls: true,
         verifier,
+        ..Role::new(SYSTEM_ROLE, "graphwire", TenantId::SYSTEM)
     };
-    cluster.roles.insert(SYSTEM_ROLE, role(SYSTEM_ROLE, "graphwire", verifier));
+    cluster.roles.insert(SYSTEM_ROLE, system);
     for (oid, name) in [(GRAPHWIRE_DATABASE, "graphwire"), (POSTGRES_DATABASE, "postgres")] {
         let database =
             Database { oid, name: name.to_owned(), tenant: TenantId::SYSTEM, owner: SYSTEM_ROLE };
@@ -809,6 +883,7 @@ fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Catalog {
         relations: Arc::default(),
         names: Arc::default(),
         comments: Arc::default(),
+        grants: Arc::default(),
         next_oid: FIRST_SYSTEM_OID,
     };
     for (oid, name, owner) in [

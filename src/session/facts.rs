@@ -12,10 +12,12 @@ use parking_lot::Mutex;
 use super::engine::Engine;
 use super::index_keys::IndexKeys;
 use super::privilege_facts::{self, Asker};
+use super::roles::{Scope, set_role, set_session_authorization};
 use super::session_impl::{ContextSource, Session};
 use super::settings::{Kind, definitions, memory_in_units, milliseconds};
 use super::shared::SessionShared;
 use crate::catalog::pg::{self, describe};
+use crate::catalog::predefined_role;
 use crate::catalog::{Catalog, Index, Relation, Sequence};
 use crate::error::{PgError, SqlState};
 use crate::executor::SystemRows;
@@ -32,7 +34,7 @@ use crate::storage::locks::{LockTarget, LockView};
 use crate::types::Oid;
 
 /// Microseconds between 1970-01-01 and 2000-01-01.
-const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
+pub(super) const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 
 /// A physical expression over a schema of columns.
 pub(super) fn physical_expression(
@@ -233,6 +235,40 @@ impl SessionAnswers {
         *self.tables.lock() = store.clone();
     }
 
+    fn set_plain(&self, name: &str, value: &str, local: bool) -> Result<String, PgError> {
+        let mut settings = self.shared.settings.lock();
+        if local {
+            let before = settings.value(name).to_owned();
+            self.shared.undo.lock().local.push((name.to_owned(), before));
+        }
+        settings.set(name, value)?;
+        Ok(settings.value(name).to_owned())
+    }
+
+    /// Whether the caller may cancel or end what another session does.
+    fn check_signal(&self, other: &SessionShared, terminate: bool) -> Result<(), PgError> {
+        let (caller, catalog) = (self.shared.caller(), self.catalog_now());
+        let refuse =
+            |message: &str| Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message.to_owned()));
+        if catalog.role_set(other.login_role).superuser && !caller.superuser {
+            return refuse(match terminate {
+                true => "must be a superuser to terminate superuser process",
+                false => "must be a superuser to cancel superuser query",
+            });
+        }
+        if caller.has(other.login_role) || caller.has(predefined_role::SIGNAL_BACKEND) {
+            return Ok(());
+        }
+        refuse(match terminate {
+            true => {
+                "must be a member of the role whose process is being terminated or member of pg_signal_backend"
+            }
+            false => {
+                "must be a member of the role whose query is being canceled or member of pg_signal_backend"
+            }
+        })
+    }
+
     fn catalog_now(&self) -> Arc<Catalog> {
         self.shared.now().catalog
     }
@@ -250,7 +286,7 @@ impl SystemRows for SessionAnswers {
 
 impl pg::SessionFacts for SessionAnswers {
     fn current_user(&self) -> Oid {
-        self.shared.caller.role
+        self.shared.caller().role
     }
 
     fn settings(&self) -> Vec<pg::Setting> {
@@ -312,17 +348,21 @@ impl pg::SessionFacts for SessionAnswers {
 
     fn backends(&self) -> Vec<pg::Backend> {
         let Some(engine) = self.shared.engine.upgrade() else { return Vec::new() };
-        let own_tenant = self.shared.caller.tenant;
+        let own_tenant = self.shared.tenant;
+        let caller = self.shared.caller();
+        let sees = |session: &SessionShared| {
+            caller.has(session.login_role) || caller.has(predefined_role::READ_ALL_STATS)
+        };
         engine
             .all_sessions()
             .into_iter()
-            .filter(|session| session.caller.tenant == own_tenant)
+            .filter(|session| session.tenant == own_tenant)
             .map(|session| {
                 let now = session.now();
                 pg::Backend {
                     pid: session.pid.0,
                     database: now.catalog.database.oid,
-                    user: session.caller.role,
+                    user: session.login_role,
                     application_name: session.settings.lock().value("application_name").to_owned(),
                     client_addr: session.peer.address().map(|address| address.ip().to_string()),
                     client_port: session.peer.address().map(|address| i32::from(address.port())),
@@ -340,7 +380,10 @@ impl pg::SessionFacts for SessionAnswers {
                             LockTarget::Advisory(_) => "advisory",
                         }
                     }),
-                    query: now.query,
+                    query: match sees(&session) {
+                        true => now.query,
+                        false => "<insufficient privilege>".to_owned(),
+                    },
                 }
             })
             .collect()
@@ -379,11 +422,12 @@ impl pg::SessionFacts for SessionAnswers {
 
 impl SessionContext for SessionAnswers {
     fn current_user(&self) -> String {
-        self.shared.user.clone()
+        self.shared.current_user()
     }
 
     fn session_user(&self) -> String {
-        self.shared.user.clone()
+        let session = self.shared.settings.lock().identity.session;
+        self.shared.role_name(session, &self.shared.catalog())
     }
 
     fn current_database(&self) -> String {
@@ -421,15 +465,16 @@ impl SessionContext for SessionAnswers {
     }
 
     fn set_setting(&self, name: &str, value: &str, local: bool) -> Result<String, PgError> {
-        let mut settings = self.shared.settings.lock();
-        if local {
-            let before = settings.value(name).to_owned();
-            self.shared.undo.lock().local.push((name.to_owned(), before));
+        let scope = if local { Scope::Transaction } else { Scope::Session };
+        match name.to_lowercase().as_str() {
+            "role" => set_role(&self.shared, Some(value), scope)?,
+            "session_authorization" => {
+                set_session_authorization(&self.shared, Some(value), scope)?;
+            }
+            _ => return self.set_plain(name, value, local),
         }
-        settings.set(name, value)?;
-        Ok(settings.value(name).to_owned())
+        Ok(self.shared.settings.lock().value(name).to_owned())
     }
-
     fn transaction_timestamp(&self) -> i64 {
         self.shared.now().transaction_us
     }
@@ -465,8 +510,7 @@ impl SessionContext for SessionAnswers {
 
     fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool, PgError> {
         let Some(engine) = self.shared.engine.upgrade() else { return Ok(false) };
-        let other =
-            engine.session(pid).filter(|other| other.caller.tenant == self.shared.caller.tenant);
+        let other = engine.session(pid).filter(|other| other.tenant == self.shared.tenant);
         let Some(other) = other else {
             self.shared.notify(
                 PgError::new(
@@ -477,6 +521,7 @@ impl SessionContext for SessionAnswers {
             );
             return Ok(false);
         };
+        self.check_signal(&other, terminate)?;
         if terminate {
             return Err(PgError::unsupported(
                 "pg_terminate_backend is not supported yet",

@@ -10,6 +10,7 @@
 mod advisory;
 pub mod bootstrap;
 mod channels;
+mod cluster;
 mod copy;
 mod cursors;
 mod define;
@@ -31,6 +32,7 @@ mod planner_settings;
 mod privilege_facts;
 mod quick;
 mod remembered;
+mod roles;
 mod safe_snapshot;
 mod scroll;
 mod sequences;

@@ -215,8 +215,9 @@ fn cached(session: &Session, bound: Bound) -> Result<CachedBound, PgError> {
         locks: Arc::new(BoundLocks::of(&bound, &transaction.catalog, &session.answers)?),
         bound: Arc::new(bound),
         short: Arc::default(),
-        catalog_version: transaction.catalog.version,
+        catalog_version: transaction.catalog.stamp(),
         search_path: session.shared.search_path(),
+        role: session.shared.caller().role,
     })
 }
 
@@ -302,15 +303,16 @@ fn current_bound(
 ) -> Result<CachedBound, PgError> {
     let version = match short_of(session, prepared) {
         Some(short) => {
-            session.snapshot_of(short.plan.tables().unwrap_or_default())?.catalog.version
+            session.snapshot_of(short.plan.tables().unwrap_or_default())?.catalog.stamp()
         }
-        None => session.statement_snapshot()?.catalog.version,
+        None => session.statement_snapshot()?.catalog.stamp(),
     };
     let search_path = session.shared.search_path();
     let cached_bound = prepared.bound.lock().clone();
     if let Some(known) = cached_bound
         && known.catalog_version == version
         && known.search_path == search_path
+        && known.role == session.shared.caller().role
     {
         return Ok(known);
     }
@@ -363,7 +365,8 @@ async fn start_cached(
 ) -> Result<Executed, PgError> {
     match bound {
         Bound::Ddl(command) => {
-            let command = admit_ddl(command.clone(), &session.shared.caller)?;
+            let command =
+                admit_ddl(command.clone(), &session.shared.caller(), &session.shared.catalog())?;
             let tag = define::run(session, command).await?;
             Ok(Executed::Other(Outcome::Command(tag)))
         }
@@ -388,13 +391,13 @@ fn short_plan(
     if matches!(bound.kind, PlanKind::Explain { .. }) || notes_reads {
         return Ok(None);
     }
-    let caller = &session.shared.caller;
+    let caller = &session.shared.caller();
     if let Some(known) = admitted_short(cache, caller) {
         return Ok(known);
     }
     let short = match ShortPlan::may_exist(&bound.plan) {
         true => {
-            let admitted = admit(bound.plan.clone(), caller)?;
+            let admitted = admit(bound.plan.clone(), caller, &session.shared.catalog())?;
             let Some(transaction) = &session.transaction else {
                 return Err(PgError::internal("no transaction"));
             };
@@ -403,7 +406,7 @@ fn short_plan(
         }
         false => None,
     };
-    *cache.lock() = Some((caller.clone(), short.clone()));
+    *cache.lock() = Some((Arc::clone(caller), short.clone()));
     Ok(short)
 }
 
@@ -567,7 +570,8 @@ async fn physical_plan(
     } else {
         bound.plan.clone().with_param_values(ParamValues::List(values))?
     };
-    let admitted: Admitted<LogicalPlan> = admit(plan, &session.shared.caller)?;
+    let admitted: Admitted<LogicalPlan> =
+        admit(plan, &session.shared.caller(), &session.shared.catalog())?;
     let options = session.shared.settings.lock().optimizer();
     let optimized = optimize(session.engine.runtime.state(), admitted, options)?;
     let effects = Effects {

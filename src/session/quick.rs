@@ -55,7 +55,7 @@ impl Session {
         let known = prepared.bound.lock();
         let known = known.as_ref()?;
         let latest = self.database.latest();
-        if known.catalog_version != latest.catalog.version
+        if known.catalog_version != latest.catalog.stamp()
             || !matches!(known.bound.as_ref(), Bound::Plan(plan) if plan.kind == PlanKind::Select)
             || self.shared.locks.readers_may_wait()
         {
@@ -70,7 +70,7 @@ impl Session {
                 return None;
             }
         }
-        let short = known.admitted_short(&self.shared.caller)??;
+        let short = known.admitted_short(&self.shared.caller())??;
         let point = short.plan.point()?;
         let mut parameters: Vec<ScalarValue> = Vec::with_capacity(values.len());
         for ((format, value), ty) in values.iter().zip(&prepared.parameters) {

@@ -22,7 +22,7 @@ use super::shared::SessionShared;
 use super::statements::{Portal, Prepared, Progress, Statements};
 use super::transaction::{Isolation, Transaction};
 use super::{pipeline, statements, utility};
-use crate::access::Caller;
+use crate::access::Identity;
 use crate::catalog::Catalog;
 use crate::error::{PgError, Severity, SqlState};
 use crate::executor::write::StatementWrites;
@@ -30,7 +30,7 @@ use crate::functions::registry::{SessionFunctions, session_functions};
 use crate::parser::{self, Body, QueryLanguage, Statement};
 use crate::planner::bind::{BindContext, Parameters};
 use crate::storage::LockOwner;
-use crate::types::{BackendPid, Oid, OutputSettings};
+use crate::types::{BackendPid, Oid, OutputSettings, TenantId};
 
 /// Where a statement stands in its query string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,24 +103,37 @@ impl Session {
                 format!("database \"{}\" does not exist", request.database),
             ))
         })?;
+        super::roles::check_login(engine, &database, &role, &request.user).map_err(fatal)?;
         let mut settings = Settings::default();
         settings.initialize("session_authorization", &request.user);
+        let problems = super::roles::start_settings(&database, &role, &mut settings);
         settings.initialize("is_superuser", if role.superuser { "on" } else { "off" });
+        let mut set_role = None;
         for (name, value) in &request.parameters {
             if matches!(name.as_str(), "user" | "database" | "options" | "replication") {
                 continue;
             }
+            if name.eq_ignore_ascii_case("role") {
+                set_role = Some(value.clone());
+                continue;
+            }
             settings.start_with(name, value).map_err(fatal)?;
         }
-        let caller = Caller { tenant: role.tenant, role: role.oid, superuser: role.superuser };
-        Ok(Self::open(engine, database, request, caller, settings))
+        settings.identity = Identity::of(role.oid);
+        let session = Self::open(engine, database, request, role.tenant, settings);
+        problems.into_iter().for_each(|problem| session.shared.notify(problem));
+        if let Some(role) = set_role {
+            let scope = super::roles::Scope::Session;
+            super::roles::set_role(&session.shared, Some(&role), scope).map_err(fatal)?;
+        }
+        Ok(session)
     }
 
     fn open(
         engine: &Arc<Engine>,
         database: Arc<DatabaseState>,
         request: LoginRequest,
-        caller: Caller,
+        tenant: TenantId,
         settings: Settings,
     ) -> Self {
         let pid = engine.next_pid();
@@ -128,7 +141,7 @@ impl Session {
             engine,
             pid,
             request.user,
-            caller,
+            tenant,
             request.peer,
             settings,
             &database,
@@ -165,12 +178,8 @@ impl Session {
             parameters: Vec::new(),
             peer: super::identity::Peer::Local,
         };
-        let caller = Caller {
-            tenant: crate::types::TenantId::SYSTEM,
-            role: super::engine::SYSTEM_ROLE,
-            superuser: true,
-        };
-        let mut session = Self::open(engine, state, request, caller, Settings::default());
+        let tenant = TenantId::SYSTEM;
+        let mut session = Self::open(engine, state, request, tenant, Settings::default());
         session.system = true;
         Ok(session)
     }
@@ -180,8 +189,20 @@ impl Session {
     /// # Errors
     /// `3D000` for an unknown database.
     pub async fn local(engine: &Arc<Engine>, database: &str) -> Result<Self, PgError> {
+        Self::local_as(engine, database, "graphwire").await
+    }
+
+    /// The same for another user.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub async fn local_as(
+        engine: &Arc<Engine>,
+        database: &str,
+        user: &str,
+    ) -> Result<Self, PgError> {
         let request = LoginRequest {
-            user: "graphwire".to_owned(),
+            user: user.to_owned(),
             database: database.to_owned(),
             parameters: vec![("database".to_owned(), database.to_owned())],
             peer: super::identity::Peer::Local,
@@ -697,6 +718,11 @@ impl Session {
                 let _ = settings.set(&name, &value);
             }
         }
+        if committed && let Some(identity) = undo.local_identity {
+            drop(settings);
+            self.shared.take_identity(identity);
+            settings = self.shared.settings.lock();
+        }
         settings.transaction_is("read committed", false);
         drop(settings);
         self.shared.set_catalog(&self.database.latest().catalog);
@@ -752,20 +778,25 @@ pub(super) struct ContextSource {
 impl ContextSource {
     /// What binding may look at.
     pub(super) fn context(&self, parameters: Parameters) -> BindContext {
+        let caller = self.shared.caller();
+        let user = self.shared.role_name(caller.role, &self.catalog);
         let settings = self.shared.settings.lock();
         let graph_path = settings.value("graph_path");
         BindContext {
             catalog: Arc::clone(&self.catalog),
-            search_path: self.shared.with_temporary(settings.search_path(&self.shared.user)),
+            search_path: self.shared.usable_path(&settings, &user, &caller, &self.catalog),
             functions: Arc::clone(&self.functions),
             options: Arc::clone(self.engine.runtime.planning_options()),
             parameters,
             graph_path: (!graph_path.is_empty()).then(|| graph_path.to_owned()),
             cypher_iso_temporals: settings.value("cypher_temporal_output") == "iso",
             ctes: Vec::new(),
+            as_role: None,
             view_depth: 0,
-            user: self.shared.user.clone(),
-            role: self.shared.caller.role,
+            user,
+            role: caller.role,
+            session_role: caller.session,
+            roles: Arc::clone(caller.roles()),
             system: self.system,
             temporary_schema: self.shared.temporary_schema(),
             view: None,

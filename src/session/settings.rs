@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::engine::SYSTEM_ROLE;
 use super::planner_settings::PLANNER_DEFINITIONS;
+use crate::access::Identity;
 use crate::error::{PgError, SqlState};
 use crate::optimizer::OptimizerOptions;
 use crate::types::{
@@ -242,6 +244,7 @@ pub const DEFINITIONS: &[Definition] = &[
         Kind::Enum(&["auto", "sql", "cypher"]),
         "Which language statements are read in.",
     ),
+    user("role", "none", Kind::Text, "Sets the current role."),
     user("row_security", "on", Kind::Enum(&["on"]), "There are no row policies yet to turn off."),
     user(
         "search_path",
@@ -332,6 +335,8 @@ pub struct Settings {
     /// Whether `transaction_deferrable` is shown as on.
     deferrable: bool,
     derived: OnceLock<Arc<Derived>>,
+    /// The session's roles; `role` and `session_authorization` show their names.
+    pub(super) identity: Identity,
 }
 
 type Values = Arc<BTreeMap<&'static str, String>>;
@@ -362,7 +367,14 @@ impl Default for Settings {
                 .collect(),
         );
         let resets = Arc::clone(&values);
-        Self { values, resets, custom: Arc::default(), deferrable: false, derived: OnceLock::new() }
+        Self {
+            values,
+            resets,
+            custom: Arc::default(),
+            deferrable: false,
+            derived: OnceLock::new(),
+            identity: Identity::of(SYSTEM_ROLE),
+        }
     }
 }
 
@@ -514,6 +526,13 @@ impl Settings {
         Arc::make_mut(&mut self.resets).insert(name, value.to_owned());
     }
 
+    /// Shows what SET ROLE said; RESET goes back to none.
+    pub(super) fn show_role(&mut self, name: &str) {
+        if self.value("role") != name {
+            self.put("role", name.to_owned());
+        }
+    }
+
     /// A startup parameter: like SET, and RESET goes back to it.
     ///
     /// # Errors
@@ -525,6 +544,29 @@ impl Settings {
             Arc::make_mut(&mut self.resets).insert(definition.name, value);
         }
         Ok(())
+    }
+
+    /// A setting's value as SHOW would give it, for one that is kept for later; `None` asks for the name alone.
+    ///
+    /// # Errors
+    /// As [`Self::set`].
+    pub fn check(&self, name: &str, value: Option<&str>) -> Result<String, PgError> {
+        if ["role", "session_authorization"].iter().any(|one| name.eq_ignore_ascii_case(one)) {
+            return Err(PgError::unsupported(
+                format!("parameter \"{name}\" cannot be kept for later sessions"),
+                "SET ROLE in the session, or give the option role when connecting.",
+            ));
+        }
+        let mut probe = self.clone();
+        match (value, definition(name)) {
+            (Some(value), _) => probe.set(name, value)?,
+            (None, Some(definition)) if !definition.settable => {
+                probe.set(name, "")?;
+            }
+            (None, None) if !name.contains('.') => return Err(unknown(name)),
+            (None, _) => {}
+        }
+        Ok(probe.value(name).to_owned())
     }
 
     /// RESET.

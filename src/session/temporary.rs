@@ -21,7 +21,7 @@ pub(super) fn schema(session: &Session, catalog: &mut Catalog) -> Oid {
         return schema.oid;
     }
     let oid = catalog.allocate();
-    catalog.put_schema(Schema { oid, name, owner: session.shared.caller.role });
+    catalog.put_schema(Schema { oid, name, owner: session.shared.caller().role });
     oid
 }
 

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::channels::{Announcements, AnnouncementsMark};
 use super::durable::PendingCommit;
-use super::engine::{DatabaseState, HeldSnapshot};
+use super::engine::{CatalogWork, DatabaseState, HeldSnapshot};
 use super::serializable::{Member, Pending};
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
@@ -40,8 +40,8 @@ pub(super) struct Transaction {
     pub(super) failed: bool,
     pub(super) writes: Arc<Mutex<Writes>>,
     pub(super) catalog: Arc<Catalog>,
-    /// Version of the committed catalog this transaction's own changes start from, once it has any.
-    catalog_base: Option<u64>,
+    /// The committed catalog this transaction's own changes start from, once it has any.
+    catalog_base: Option<Arc<Catalog>>,
     savepoints: Vec<Savepoint>,
     started: bool,
     held: Arc<HeldSnapshot>,
@@ -71,7 +71,7 @@ struct Savepoint {
     name: String,
     writes: Writes,
     catalog: Arc<Catalog>,
-    catalog_base: Option<u64>,
+    catalog_base: Option<Arc<Catalog>>,
     /// What `writes` stand on.
     held: Arc<HeldSnapshot>,
     older: Option<Arc<HeldSnapshot>>,
@@ -118,6 +118,7 @@ impl Transaction {
     pub(super) fn snapshot(&mut self, database: &Arc<DatabaseState>) -> Result<(), PgError> {
         let first = !std::mem::replace(&mut self.started, true);
         if !first && self.keeps_snapshot() {
+            self.take_grants(&database.latest().catalog);
             return Ok(());
         }
         if first && !self.explicit {
@@ -129,8 +130,9 @@ impl Transaction {
         let mut writes = self.writes.lock();
         *writes = database.rebase(&writes, &held.latest.store)?;
         drop(writes);
-        if self.catalog_base.is_none() {
-            self.catalog = Arc::clone(&held.latest.catalog);
+        match &self.catalog_base {
+            None => self.catalog = Arc::clone(&held.latest.catalog),
+            Some(_) => self.take_roles(&held.latest.catalog),
         }
         self.held = Arc::new(held);
         self.older = None;
@@ -161,8 +163,9 @@ impl Transaction {
         *writes = database.rebase_for(only, &writes, &held.latest.store)?;
         let lags = writes.lags();
         drop(writes);
-        if self.catalog_base.is_none() {
-            self.catalog = Arc::clone(&held.latest.catalog);
+        match &self.catalog_base {
+            None => self.catalog = Arc::clone(&held.latest.catalog),
+            Some(_) => self.take_roles(&held.latest.catalog),
         }
         let before = std::mem::replace(&mut self.held, Arc::new(held));
         self.older = if lags { self.older.take().or(Some(before)) } else { None };
@@ -184,6 +187,30 @@ impl Transaction {
     /// Whether it is of the kind whose statements see what others commit.
     pub(super) fn is_read_committed(&self) -> bool {
         self.isolation == Isolation::ReadCommitted
+    }
+
+    /// Takes over the newest roles, unless it changed roles itself.
+    fn take_roles(&mut self, newest: &Catalog) {
+        let is_own = self
+            .catalog_base
+            .as_ref()
+            .is_some_and(|base| base.cluster.version != self.catalog.cluster.version);
+        if is_own || self.catalog.cluster.version == newest.cluster.version {
+            return;
+        }
+        self.catalog = self.catalog.with_cluster(&newest.cluster);
+        if let Some(base) = &mut self.catalog_base {
+            *base = base.with_cluster(&newest.cluster);
+        }
+    }
+
+    /// Rights are those of now, also where definitions and rows are those of a snapshot: a REVOKE holds at once.
+    fn take_grants(&mut self, newest: &Catalog) {
+        self.take_roles(newest);
+        let is_own = self.catalog_base.is_some();
+        if !is_own && !Arc::ptr_eq(&self.catalog.grants, &newest.grants) {
+            self.catalog = Arc::new(self.catalog.with_grants(&newest.grants));
+        }
     }
 
     /// Takes the newest snapshot for looking names up; the next statement takes its own, if it takes one at all.
@@ -260,7 +287,7 @@ impl Transaction {
 
     /// Whether the definitions it sees are not the newest, nor its own.
     pub(super) fn definitions_moved(&self, database: &DatabaseState) -> bool {
-        self.catalog_base.is_none() && self.catalog.version != database.catalog_version()
+        self.catalog_base.is_none() && self.catalog.stamp() != database.catalog_stamp()
     }
 
     /// Whether a statement ran in it.
@@ -271,7 +298,7 @@ impl Transaction {
     /// Replaces the transaction's catalog by a changed one.
     pub(super) fn set_catalog(&mut self, catalog: Catalog) {
         if self.catalog_base.is_none() {
-            self.catalog_base = Some(self.catalog.version);
+            self.catalog_base = Some(Arc::clone(&self.catalog));
         }
         self.catalog = Arc::new(catalog);
     }
@@ -293,7 +320,10 @@ impl Transaction {
             }
             writes.clone()
         };
-        let catalog = self.catalog_base.map(|base| (base, Arc::clone(&self.catalog)));
+        let catalog = self
+            .catalog_base
+            .as_ref()
+            .map(|base| CatalogWork { base: Arc::clone(base), catalog: Arc::clone(&self.catalog) });
         let is_empty = writes.is_empty() && catalog.is_none();
         let Some(member) = &self.serializable else {
             if is_empty {
@@ -321,7 +351,7 @@ impl Transaction {
             name,
             writes: self.writes.lock().clone(),
             catalog: Arc::clone(&self.catalog),
-            catalog_base: self.catalog_base,
+            catalog_base: self.catalog_base.clone(),
             held: Arc::clone(&self.held),
             older: self.older.clone(),
             locks: self.locks.mark(),

@@ -20,6 +20,7 @@ mod recursive;
 mod relations;
 mod resolve;
 mod rewrite;
+pub mod roles;
 pub mod stored;
 mod ties;
 mod types;
