@@ -5,6 +5,7 @@
 mod ddl;
 pub mod graph;
 pub mod object;
+pub mod open;
 pub mod pg;
 pub mod sequence_options;
 pub mod snapshot;
@@ -12,7 +13,8 @@ pub mod stored;
 pub mod stored_text;
 
 pub use graph::{
-    EdgeTable, ElementLabel, ElementTable, EndPoint, PropertyDef, PropertyGraph, PropertySource,
+    EdgeTable, ElementLabel, ElementTable, EndPoint, HIDDEN_LABEL, OPEN_EDGE_COLUMNS,
+    OPEN_VERTEX_COLUMNS, OpenGraph, PropertyDef, PropertyGraph, PropertySource,
 };
 pub use object::{
     Column, ColumnDefault, Constraint, ConstraintKind, ConstraintTiming, Database,
@@ -20,4 +22,5 @@ pub use object::{
     Persistence, ReadColumn, Relation, RelationKind, Role, Schema, Sequence, SequenceCounter,
     SequenceOwner, Table, View, ViewRead, sequence_columns,
 };
+pub use open::{MadeTable, NewOpenGraph, OpenDefinition, OpenProperty, stored_type};
 pub use snapshot::{Catalog, Cluster, QualifiedName};

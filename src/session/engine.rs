@@ -331,7 +331,11 @@ impl DatabaseState {
         let mut pending = self.pending.lock();
         loop {
             let base = pending.latest.clone();
-            let next = self.work_out(&base, writes, catalog.as_ref(), check)?;
+            let (next, rebased) = self.work_out(&base, writes, catalog.as_ref(), check)?;
+            if rebased.is_wider_than(writes) {
+                // Others added columns: what was encoded before lacks them.
+                record = store.map(|_| self.record(&rebased, catalog.as_ref())).transpose()?;
+            }
             let changes = writes.changes();
             let Some(store) = store else {
                 let commit = CommitNo(base.store.commit.0 + 1);
@@ -342,7 +346,7 @@ impl DatabaseState {
             };
             let mut record = match record.take() {
                 Some(record) => record,
-                None => self.record(writes, catalog.as_ref())?,
+                None => self.record(&rebased, catalog.as_ref())?,
             };
             for (key, object) in next.catalog.changes_since(&base.catalog)? {
                 match object {
@@ -374,7 +378,7 @@ impl DatabaseState {
         writes: &Writes,
         catalog: Option<&(u64, Arc<Catalog>)>,
         check: &dyn RowCheck,
-    ) -> Result<Latest, PgError> {
+    ) -> Result<(Latest, Writes), PgError> {
         let (rebased, moved) = writes.rebase(&base.store, &self.recent)?;
         let catalog = match catalog {
             Some((before, catalog)) => {
@@ -392,7 +396,7 @@ impl DatabaseState {
         if moved {
             check_changed(&catalog, &base.store, &rebased, check)?;
         }
-        Ok(Latest { store: rebased.view().clone(), catalog })
+        Ok((Latest { store: rebased.view().clone(), catalog }, rebased))
     }
 
     /// What a commit changes in tables, for the log.

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::durable::PendingCommit;
 use super::engine::{DatabaseState, HeldSnapshot};
+use super::open_graph::DefinedCatalog;
 use super::serializable::{Member, Pending};
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
@@ -46,6 +47,8 @@ pub(super) struct Transaction {
     pub(super) stale: Arc<AtomicBool>,
     /// What it has read, if it is serializable and has its snapshot.
     serializable: Option<Arc<Member>>,
+    /// Definitions of open graphs that its statement made.
+    pub(super) defined: DefinedCatalog,
 }
 
 /// Whatever still runs for it, its locks go when it is over.
@@ -95,6 +98,20 @@ impl Transaction {
             locks: Arc::new(locks),
             stale: Arc::default(),
             serializable: None,
+            defined: DefinedCatalog::default(),
+        }
+    }
+
+    /// Whether it changed definitions itself.
+    pub(super) fn defines(&self) -> bool {
+        self.catalog_base.is_some()
+    }
+
+    /// Takes over the definitions that a statement's writes brought about.
+    pub(super) fn take_defined(&mut self) {
+        let Some(catalog) = self.defined.lock().take() else { return };
+        if catalog.version > self.catalog.version {
+            self.catalog = catalog;
         }
     }
 
@@ -103,6 +120,7 @@ impl Transaction {
     /// # Errors
     /// `40001` if another transaction changed the same rows.
     pub(super) fn snapshot(&mut self, database: &Arc<DatabaseState>) -> Result<(), PgError> {
+        self.take_defined();
         let first = !std::mem::replace(&mut self.started, true);
         if !first && self.keeps_snapshot() {
             return Ok(());

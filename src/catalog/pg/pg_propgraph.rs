@@ -213,7 +213,7 @@ pub(super) fn label_property_rows(
 fn expression(table: Option<&Table>, property: &PropertyDef) -> String {
     match &property.source {
         PropertySource::Expression(text) => text.clone(),
-        PropertySource::Column(position) => table
+        PropertySource::Column(position) | PropertySource::Open { column: position, .. } => table
             .and_then(|table| table.columns.get(*position))
             .map_or_else(String::new, |column| quote_identifier(&column.name)),
     }

@@ -17,6 +17,7 @@ pub mod lists;
 pub mod math;
 pub mod operators;
 pub mod output;
+pub mod references;
 pub mod strings;
 pub mod temporal;
 pub mod temporal_math;

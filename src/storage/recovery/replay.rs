@@ -93,6 +93,11 @@ impl Replay {
                     let next = version.append_rows(rows, ids)?;
                     put(&mut database.store, next);
                 }
+                Step::Widen(table, schema) => {
+                    let version = store.table(table).ok_or(StorageError::TableChanged)?;
+                    let next = version.widened(&schema)?;
+                    put(&mut database.store, next);
+                }
                 Step::Gone(table) => {
                     database.store = std::mem::take(&mut database.store).without_table(table);
                 }

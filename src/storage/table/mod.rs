@@ -11,7 +11,9 @@
 mod chunk;
 mod key_index;
 mod version;
+mod widen;
 
 pub use chunk::{Chunk, ComputedIndex, RowIds};
 pub use key_index::{EncodedKeys, KeyIndex};
 pub use version::{KeyProbe, TableVersion};
+pub use widen::{is_wider, widen_rows};

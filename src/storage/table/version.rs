@@ -10,6 +10,7 @@ use arrow::error::ArrowError;
 
 use super::chunk::{Chunk, RowIds};
 use super::key_index::{EncodedKeys, KeyIndex};
+use super::widen::widen_rows;
 use crate::types::{Oid, RowId};
 
 /// Chunks below this are merged with their neighbors when the tail grows.
@@ -73,6 +74,11 @@ impl TableVersion {
         }
         let stamp = NEXT_STAMP.fetch_add(1, Ordering::Relaxed);
         Self { table, stamp, schema, chunks, starts, positions, next_row }
+    }
+
+    /// These chunks, of rows that keep their ids, under a schema.
+    pub(super) fn with_chunks(&self, schema: SchemaRef, chunks: Vec<Arc<Chunk>>) -> Self {
+        Self::of(self.table, schema, chunks, Arc::clone(&self.next_row))
     }
 
     /// A table as it was stored.
@@ -163,11 +169,13 @@ impl TableVersion {
         self.append_rows(batch, RowIds::Range(first.0))
     }
 
-    /// This version with `batch` appended under the given ids. A row with the same id must be deleted already.
+    /// This version with `batch` appended under the given ids. A row with the same id must be deleted already. Columns
+    /// that the batch lacks at its end are null.
     pub fn append_rows(&self, batch: RecordBatch, ids: RowIds) -> Result<Self, ArrowError> {
         if batch.num_rows() == 0 {
             return Ok(self.clone());
         }
+        let batch = widen_rows(&batch, &self.schema)?;
         let mut chunks = self.chunks.clone();
         chunks.push(Arc::new(Chunk::with_rows(batch, ids, None)));
         merge_tail(&mut chunks, &self.schema)?;

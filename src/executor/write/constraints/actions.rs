@@ -83,6 +83,14 @@ impl Change {
         }
     }
 
+    /// The id of the first row, of an INSERT.
+    pub(in crate::executor::write) fn first_inserted(&self) -> Option<RowId> {
+        match self.ids {
+            ChangedIds::From(first) => Some(first),
+            ChangedIds::Each(_) | ChangedIds::Gone => None,
+        }
+    }
+
     /// Ids of some of its rows.
     fn ids(&self, rows: &[usize]) -> Arc<[RowId]> {
         match &self.ids {
@@ -162,7 +170,7 @@ impl StatementWrites {
             let change = Arc::new(change);
             let mut own = deferrable_keys(&change);
             if change.old.is_some() {
-                let parents = Reference::to_parent(&self.catalog, change.relation.oid);
+                let parents = Reference::to_parent(&self.names(), change.relation.oid);
                 own.extend(parents.into_iter().map(|key| Task::Parent(Arc::clone(&change), key)));
             }
             if change.new.is_some() {
@@ -184,7 +192,7 @@ impl StatementWrites {
         let version = self.version(&change.relation)?;
         if self.writes.lock().deferral.waits(constraint) {
             // Only what is violated now has to be looked at again.
-            if check_key(&self.catalog, &change.relation, &key, &version, new, rows.clone())
+            if check_key(&self.names(), &change.relation, &key, &version, new, rows.clone())
                 .is_err()
             {
                 let (table, constraint) = (change.relation.oid, constraint.oid);
@@ -192,7 +200,7 @@ impl StatementWrites {
             }
             return Ok(());
         }
-        check_key(&self.catalog, &change.relation, &key, &version, new, rows)
+        check_key(&self.names(), &change.relation, &key, &version, new, rows)
     }
 
     /// The OID of a foreign key that waits for COMMIT.
@@ -217,7 +225,7 @@ impl StatementWrites {
             self.put_off(Pending::Child { table, constraint, rows });
             return Ok(());
         }
-        check_references(&self.catalog, &self.view(), reference, new, &rows)
+        check_references(&self.names(), &self.view(), reference, new, &rows)
     }
 
     fn check_not_referred(
@@ -229,7 +237,7 @@ impl StatementWrites {
         replaceable: bool,
     ) -> Result<(), PgError> {
         check_not_referred(
-            &self.catalog,
+            &self.names(),
             &self.view(),
             &change.relation,
             reference,
@@ -268,7 +276,7 @@ impl StatementWrites {
                 }
                 let changes =
                     self.write_referring(change, reference, key, action, &found).await.map_err(
-                        |error| in_action(error, &self.catalog, reference, key, change, action),
+                        |error| in_action(error, &self.names(), reference, key, change, action),
                     )?;
                 Ok((changes, action == ForeignKeyAction::SetDefault))
             }

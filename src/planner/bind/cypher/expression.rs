@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::binder::Binder;
 use super::error;
 use super::typed::{Typed, null_of, text_literal};
+use crate::catalog::{ElementTable, PropertyGraph, PropertySource};
 use crate::error::PgError;
 use crate::functions::cypher::output::{Conversion, Target};
 use crate::functions::cypher::{Call, CypherType, Nulls, Value, codec, operators};
@@ -129,6 +130,9 @@ impl Binder<'_> {
     fn element_property(&mut self, base: Typed, key: &Name) -> Result<Typed, PgError> {
         let edge = base.ty == CypherType::Relationship;
         let graph = Arc::clone(self.graph()?);
+        if graph.open.is_some() {
+            return Ok(self.open_property(&graph, base, key));
+        }
         let Some(property) = names::cypher_property(&graph, &key.text, edge) else {
             let notice =
                 PgError::notice(format!("no {} has a property \"{}\"", kind_name(edge), key.text))
@@ -144,6 +148,48 @@ impl Binder<'_> {
             edge,
         };
         Ok(Typed::new(GraphFunction::call(&graph, kind, base.expr), ty))
+    }
+
+    /// A property in an open graph: of the type that all its values have so far.
+    fn open_property(&mut self, graph: &Arc<PropertyGraph>, base: Typed, key: &Name) -> Typed {
+        let edge = base.ty == CypherType::Relationship;
+        let known = match &base.expr {
+            PlanExpr::Column(column) => self.labels.get(&column.name),
+            _ => None,
+        };
+        let written = self.written.borrow();
+        let tests = known.filter(|_| !written.labels_moved);
+        let fits = |table: &&ElementTable| {
+            tests.is_none_or(|tests| tests.iter().all(|test| test.holds(table)))
+        };
+        let mut ty = written.property(edge, &key.text);
+        for table in names::tables_of(graph, edge).into_iter().filter(fits) {
+            if let Some(property) = table.property(&key.text) {
+                let own = match property.source {
+                    PropertySource::Open { mixed: true, .. } => CypherType::Any,
+                    _ => CypherType::of_open(&property.ty),
+                };
+                ty = Some(ty.map_or(own.clone(), |ty| ty.unify(&own)));
+            }
+        }
+        let silent = written.verb.is_some();
+        drop(written);
+        let Some(ty) = ty else {
+            if !silent {
+                let what = kind_name(edge);
+                let message = format!("no {what} here has a property \"{}\"", key.text);
+                let notice = PgError::notice(message).at(key.span.start as usize);
+                let known = names::property_names(graph, edge);
+                let near = names::near(&key.text, known.into_iter());
+                // In an open graph what is not there may come; a likely slip is worth a word.
+                if let Some(near) = near {
+                    self.notices.push(notice.hint(format!("Perhaps you meant \"{near}\".")));
+                }
+            }
+            return Typed::null();
+        };
+        let kind = GraphFunctionKind::OpenProperty { name: key.text.clone(), ty: ty.clone(), edge };
+        Typed::new(GraphFunction::call(graph, kind, base.expr), ty)
     }
 
     fn index(&mut self, base: &Expr, index: &Expr) -> Result<Typed, PgError> {
@@ -493,6 +539,11 @@ impl Binder<'_> {
                 .otherwise(lit(truth))
         };
         Ok(match labels {
+            LabelExpr::Label(name) if graph.open.is_some() => GraphFunction::call(
+                &graph,
+                GraphFunctionKind::HasLabel { label: name.text.clone(), edge },
+                element.clone(),
+            ),
             LabelExpr::Label(name) => match names::find_label(&graph, name, edge, Dialect::Cypher)?
             {
                 Some(label) => GraphFunction::call(
