@@ -173,7 +173,7 @@ impl GraphWrite {
         let mut fields = Vec::with_capacity(kept.len());
         for column in &kept {
             let field = input.schema().field_with_unqualified_name(&column.name)?;
-            fields.push((None, Arc::new(field.clone().with_nullable(true))));
+            fields.push((None, Arc::new(field.as_ref().clone().with_nullable(true))));
         }
         let (vertices, edges) = action.new_elements();
         let new = vertices.iter().map(|vertex| &vertex.column);

@@ -182,12 +182,7 @@ impl Writer {
         let wanted: Vec<_> =
             properties.iter().filter_map(|(name, values)| values.wanted(name, known)).collect();
         if is_new || !wanted.is_empty() {
-            let labels = |table| {
-                let element = self.graph.element(false, table)?;
-                let mut labels: Vec<String> = element.label_names().map(str::to_owned).collect();
-                labels.sort_unstable();
-                Result::Ok(labels)
-            };
+            let labels = |table| self.labels_of(table);
             let (source, destination) = (labels(from)?, labels(to)?);
             let label = label.to_owned();
             let wanted = OpenDefinition::Edges { label, source, destination, properties: wanted };

@@ -226,12 +226,7 @@ impl Writer {
                 if (start, end) == (from, to) {
                     continue;
                 }
-                let labels = |table| {
-                    let element = self.graph.element(false, table)?;
-                    let mut names: Vec<String> = element.label_names().map(str::to_owned).collect();
-                    names.sort_unstable();
-                    Result::Ok(names)
-                };
+                let labels = |table| self.labels_of(table);
                 let wanted = OpenDefinition::Edges {
                     label: label.clone(),
                     source: labels(start)?,

@@ -106,6 +106,14 @@ impl Writer {
         Ok(self.graph.element(edge, table)?.relation)
     }
 
+    /// The labels of a vertex partition, sorted.
+    fn labels_of(&self, table: u16) -> Result<Vec<String>> {
+        let element = self.graph.element(false, table)?;
+        let mut labels: Vec<String> = element.label_names().map(str::to_owned).collect();
+        labels.sort_unstable();
+        Ok(labels)
+    }
+
     /// Where an element is now.
     fn now(&self, edge: bool, reference: u64) -> ElementRef {
         self.graph.moved.follow(edge, reference)

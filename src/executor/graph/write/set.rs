@@ -175,12 +175,7 @@ impl Writer {
         table: u16,
         properties: Vec<crate::catalog::OpenProperty>,
     ) -> Result<OpenDefinition> {
-        let labels = |table| {
-            let element = self.graph.element(false, table)?;
-            let mut labels: Vec<String> = element.label_names().map(str::to_owned).collect();
-            labels.sort_unstable();
-            Result::Ok(labels)
-        };
+        let labels = |table| self.labels_of(table);
         if !edge {
             return Ok(OpenDefinition::Vertices { labels: labels(table)?, properties });
         }

@@ -19,6 +19,7 @@ use super::keys::{changed_keys, check_key, check_unique, unique_key};
 use super::rows::{row_id, rows_by_id};
 use crate::catalog::{Catalog, ForeignKeyAction, Relation};
 use crate::error::PgError;
+use crate::executor::write::WriteTarget;
 use crate::storage::{EncodedKeys, TableVersion};
 use crate::types::{Oid, RowId};
 
@@ -225,7 +226,7 @@ impl StatementWrites {
             self.put_off(Pending::Child { table, constraint, rows });
             return Ok(());
         }
-        check_references(&self.names(), &self.view(), reference, new, &rows)
+        check_references(&self.names(), &WriteTarget::view(self), reference, new, &rows)
     }
 
     fn check_not_referred(
@@ -238,7 +239,7 @@ impl StatementWrites {
     ) -> Result<(), PgError> {
         check_not_referred(
             &self.names(),
-            &self.view(),
+            &WriteTarget::view(self),
             &change.relation,
             reference,
             old,
@@ -310,7 +311,7 @@ impl StatementWrites {
         rows: &[usize],
     ) -> Result<BTreeMap<RowId, u32>, PgError> {
         let mut found = BTreeMap::new();
-        let view = self.view();
+        let view = WriteTarget::view(self);
         let (Some(table), Some(version)) =
             (reference.child.table(), view.table(reference.child.oid))
         else {

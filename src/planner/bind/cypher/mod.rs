@@ -8,6 +8,7 @@
 
 mod aggregate;
 mod binder;
+mod call_subquery;
 mod error;
 mod expression;
 mod function;
@@ -160,12 +161,7 @@ fn bind_query(
     let headings = first.scope.iter().map(|binding| binding.name.clone()).collect::<Vec<_>>();
     for (part, tree) in parts.iter().zip(&query.parts).skip(1) {
         if !part.scope.iter().map(|binding| &binding.name).eq(&headings) {
-            return Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                "all parts of a UNION must return columns of the same names",
-            )
-            .routine("DifferentColumnsInUnion")
-            .at(tree.span.start as usize));
+            return Err(different_columns(tree));
         }
     }
     let binder = match parts.len() {
@@ -177,6 +173,15 @@ fn bind_query(
         .iter()
         .all(|part| matches!(part.clauses.last(), Some(Clause::Return(_) | Clause::Call(_))));
     finish(binder, notices, returns)
+}
+
+fn different_columns(part: &SingleQuery) -> PgError {
+    PgError::new(
+        SqlState::SYNTAX_ERROR,
+        "all parts of a UNION must return columns of the same names",
+    )
+    .routine("DifferentColumnsInUnion")
+    .at(part.span.start as usize)
 }
 
 /// The parts of a `UNION` in one plan, columns brought to common types.
@@ -265,7 +270,7 @@ impl Binder<'_> {
                 Clause::Call(_) => {
                     return Err(error::unsupported("CALL of a procedure", clause.span()));
                 }
-                Clause::Subquery(_) => return Err(error::unsupported("CALL { }", clause.span())),
+                Clause::Subquery(call) => self.call_subquery(call)?,
                 Clause::LoadCsv(_) => return Err(error::unsupported("LOAD CSV", clause.span())),
             }
         }

@@ -353,7 +353,7 @@ impl Binder<'_> {
             }
             _ => {
                 return Err(PgError::new(
-                    SqlState::AMBIGUOUS_ALIAS,
+                    SqlState::WRONG_OBJECT_TYPE,
                     "the labels of a new node name more than one vertex table",
                 )
                 .hint("Give it the labels of one table.")

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use datafusion::common::Column;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr as PlanExpr, Extension, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr as PlanExpr, Extension, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::binder::{AggregatePlace, Binder, Binding, column, one_row};
 use super::error;
@@ -108,7 +108,7 @@ impl Binder<'_> {
     }
 
     /// The rows of a step, elements as the graph has them then.
-    fn rows_of_step(
+    pub(in crate::planner::bind::cypher) fn rows_of_step(
         &self,
         number: usize,
         columns: &[(String, CypherType)],
@@ -133,14 +133,11 @@ impl Binder<'_> {
             column.alias(name.clone())
         });
         let columns: Vec<PlanExpr> = columns.collect();
-        if columns.is_empty() {
+        let columns = match columns.as_slice() {
             // Rows without columns are still counted.
-            let rows = LogicalPlan::Projection(datafusion::logical_expr::Projection::try_new(
-                Vec::new(),
-                Arc::new(scan.build()?),
-            )?);
-            return Ok(rows);
-        }
+            [] => vec![lit(true).alias(self.fresh())],
+            _ => columns,
+        };
         Ok(scan.project(columns)?.build()?)
     }
 
