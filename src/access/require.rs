@@ -161,7 +161,7 @@ fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Re
     }
     if let Some(with) = node.as_any().downcast_ref::<WithWrites>() {
         // Its inputs say what they touch.
-        let WithWrites { numbers: _, plans: _, sees_writes: _, .. } = with;
+        let WithWrites { numbers: _, plans: _, sees_writes: _, rounds: _, .. } = with;
         return Ok(());
     }
     if let Some(lookup) = node.as_any().downcast_ref::<ConflictLookup>() {

@@ -1,10 +1,12 @@
 //! Runs the clauses of a Cypher statement that writes: each is planned when those before it are done, over what they left.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{AsArray, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::{SchemaRef, UInt64Type};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
@@ -143,15 +145,27 @@ impl ExecutionPlan for StagesExec {
                 if at > 0 {
                     statement = Arc::new(statement.after_writes(target.as_ref()));
                 }
-                let operator = plan_part(&state, &serial, &statement, plan).await?;
-                operators.push(Arc::clone(&operator));
-                let mut rows = operator.execute(0, Arc::clone(&context))?;
+                let round = number.and_then(|number| with.rounds.get(&number));
+                let rounds = match round {
+                    Some((rows, column)) => Rounds::of(&statement, *rows, column)?,
+                    None => Rounds::default(),
+                };
                 let mut batches = Vec::new();
-                while let Some(batch) = rows.next().await {
-                    let batch = batch?;
-                    reservation.try_grow(batch.get_array_memory_size())?;
-                    batches.push(batch);
+                for (at, round) in rounds.parts().enumerate() {
+                    if at > 0 {
+                        statement = Arc::new(statement.after_writes(target.as_ref()));
+                    }
+                    rounds.put(&statement, round);
+                    let operator = plan_part(&state, &serial, &statement, plan).await?;
+                    operators.push(Arc::clone(&operator));
+                    let mut rows = operator.execute(0, Arc::clone(&context))?;
+                    while let Some(batch) = rows.next().await {
+                        let batch = batch?;
+                        reservation.try_grow(batch.get_array_memory_size())?;
+                        batches.push(batch);
+                    }
                 }
+                rounds.put_all(&statement);
                 match number {
                     Some(number) => *statement.slot(number).lock() = Some(batches),
                     None => last = batches,
@@ -165,5 +179,68 @@ impl ExecutionPlan for StagesExec {
         };
         let rows = stream::once(work).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+    }
+}
+
+/// The rows a step reads, in parts in each of which an element comes once.
+#[derive(Default)]
+struct Rounds {
+    slot: Option<usize>,
+    all: Vec<RecordBatch>,
+    parts: Vec<RecordBatch>,
+}
+
+impl Rounds {
+    fn of(statement: &Statement, slot: usize, column: &str) -> Result<Self> {
+        let all = statement.slot(slot).lock().clone().unwrap_or_default();
+        let Some(first) = all.first() else { return Ok(Self::default()) };
+        let rows = concat_batches(&first.schema(), &all)?;
+        let elements =
+            rows.column_by_name(column).and_then(|column| column.as_primitive_opt::<UInt64Type>());
+        let Some(elements) = elements else { return Ok(Self::default()) };
+        let mut times: HashMap<u64, usize> = HashMap::new();
+        let mut parts: Vec<Vec<u32>> = Vec::new();
+        for (row, element) in elements.iter().enumerate() {
+            // About null nothing is done.
+            let time = match element {
+                None => 0,
+                Some(element) => {
+                    let time = times.entry(element).or_default();
+                    *time += 1;
+                    *time - 1
+                }
+            };
+            if parts.len() <= time {
+                parts.resize(time + 1, Vec::new());
+            }
+            if let Some(part) = parts.get_mut(time) {
+                part.push(row as u32);
+            }
+        }
+        if parts.len() < 2 {
+            return Ok(Self::default());
+        }
+        let parts = parts
+            .into_iter()
+            .map(|rows_of_part| Ok(take_record_batch(&rows, &UInt32Array::from(rows_of_part))?));
+        Ok(Self { slot: Some(slot), all, parts: parts.collect::<Result<_>>()? })
+    }
+
+    /// Each part; one that stands for all rows where none comes again.
+    fn parts(&self) -> impl Iterator<Item = Option<&RecordBatch>> {
+        let whole = self.parts.is_empty().then_some(None);
+        self.parts.iter().map(Some).chain(whole)
+    }
+
+    fn put(&self, statement: &Statement, part: Option<&RecordBatch>) {
+        if let (Some(slot), Some(part)) = (self.slot, part) {
+            *statement.slot(slot).lock() = Some(vec![part.clone()]);
+        }
+    }
+
+    fn put_all(&self, statement: &Statement) {
+        if let Some(slot) = self.slot {
+            *statement.slot(slot).lock() = Some(self.all.clone());
+        }
     }
 }

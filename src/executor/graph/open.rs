@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::snapshot::GraphSnapshot;
 use super::values::{as_type, by_table, refuse_deleted};
+use super::write::pg_column;
 use crate::catalog::{PropertyDef, PropertyGraph, PropertySource, stored_type};
 use crate::error::{PgError, SqlState};
 use crate::functions::cypher::json::write_json;
@@ -96,6 +97,16 @@ impl OpenColumn {
             values.push(value);
         }
         arrays::build(&values, ty)
+    }
+
+    /// All values in the property's PostgreSQL type.
+    pub(super) fn native(&self) -> Result<ArrayRef> {
+        if self.more.is_none() && !self.coded {
+            return Ok(Arc::clone(&self.values));
+        }
+        let values =
+            (0..self.values.len()).map(|row| self.value(row)).collect::<Result<Vec<_>>>()?;
+        pg_column(&values, &self.property)
     }
 
     /// All values as a client sees them: of a PostgreSQL type, or as JSON.

@@ -89,7 +89,7 @@ impl GraphSnapshot {
         {
             return match self.element(edge, only.table)?.property(name) {
                 Some(property) => {
-                    as_type(self.gather(edge, only.table, property, &only.positions)?, ty)
+                    as_type(self.native(edge, only.table, property, &only.positions)?, ty)
                 }
                 None => Ok(new_null_array(ty, refs.len())),
             };
@@ -99,7 +99,7 @@ impl GraphSnapshot {
         let mut places = vec![(0, 0); refs.len()];
         for group in groups {
             let Some(property) = self.element(edge, group.table)?.property(name) else { continue };
-            let values = self.gather(edge, group.table, property, &group.positions)?;
+            let values = self.native(edge, group.table, property, &group.positions)?;
             for (at, row) in group.rows.iter().enumerate() {
                 places[*row] = (sources.len(), at);
             }
@@ -128,6 +128,24 @@ impl GraphSnapshot {
         Ok(values
             .filter(|values| offset + refs.len() <= values.len())
             .map(|values| values.slice(offset, refs.len())))
+    }
+
+    /// One property of a table at given positions, in its PostgreSQL type.
+    fn native(
+        &self,
+        edge: bool,
+        table: u16,
+        property: &PropertyDef,
+        positions: &[u64],
+    ) -> Result<ArrayRef> {
+        match property.source {
+            PropertySource::Open { .. } => {
+                self.open_column(edge, table, property, positions)?.native()
+            }
+            PropertySource::Column(_) | PropertySource::Expression(_) => {
+                self.gather(edge, table, property, positions)
+            }
+        }
     }
 
     /// One property of a table at given positions.

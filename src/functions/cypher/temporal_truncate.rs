@@ -78,11 +78,8 @@ fn truncation<'v>(
     if date.is_none() && time.is_none() {
         return Err(wrong());
     }
-    let truncated = match date {
-        // What is smaller than a day leaves the day alone.
-        Some(date) => Some(truncated_date(&folded, date).unwrap_or(date)),
-        None => None,
-    };
+    // What is smaller than a day leaves the day alone.
+    let truncated = date.map(|date| truncated_date(&folded, date).unwrap_or(date));
     let time =
         truncated_time(&folded, time.unwrap_or(0)).ok_or_else(|| bad_unit(function, unit))?;
     Ok(Truncation { date: truncated, time, fields: Fields { function, entries }, source })

@@ -1,6 +1,7 @@
 //! The logical node for WITH whose queries write, and what stands for their rows where they are read.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -26,6 +27,9 @@ pub struct WithWrites {
     pub plans: Vec<Arc<LogicalPlan>>,
     /// Whether each sees what those before it wrote, as Cypher's clauses do.
     pub sees_writes: bool,
+    /// Steps that run once for each time that an element comes again, so that they see what they did to it: by number,
+    /// the step whose rows they read, and the element's column in those.
+    pub rounds: BTreeMap<usize, (usize, String)>,
     schema: DFSchemaRef,
 }
 
@@ -35,12 +39,16 @@ impl WithWrites {
         let schema = Arc::clone(last.schema());
         let (numbers, plans): (Vec<_>, Vec<_>) = steps.into_iter().unzip();
         let plans = plans.into_iter().chain([last]).map(Arc::new).collect();
-        Self { numbers, plans, sees_writes: false, schema }
+        Self { numbers, plans, sees_writes: false, rounds: BTreeMap::new(), schema }
     }
 
     /// As [`Self::new`], each step seeing what those before it wrote.
-    pub fn in_order(steps: Vec<(usize, LogicalPlan)>, last: LogicalPlan) -> Self {
-        Self { sees_writes: true, ..Self::new(steps, last) }
+    pub fn in_order(
+        steps: Vec<(usize, LogicalPlan)>,
+        rounds: BTreeMap<usize, (usize, String)>,
+        last: LogicalPlan,
+    ) -> Self {
+        Self { sees_writes: true, rounds, ..Self::new(steps, last) }
     }
 }
 

@@ -7,7 +7,6 @@ use arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt64Array, new_null_array,
 };
 use arrow::compute::take;
-use arrow::datatypes::Int64Type;
 use datafusion::common::Result;
 
 use super::input::Input;
@@ -201,14 +200,6 @@ impl Writer {
         let found = refs.iter().flatten().map(|vertex| Ok(self.graph.find(false, vertex)?.0));
         let found: UInt64Array = found.collect::<Result<Vec<u64>>>()?.into();
         self.graph.numbers(false, &found)
-    }
-
-    /// The number of one vertex.
-    pub(super) fn vertex_number(&self, vertex: ElementRef) -> Result<i64> {
-        let numbers = self.vertex_numbers(&UInt64Array::from(vec![vertex.0]))?;
-        let numbers = numbers.as_primitive_opt::<Int64Type>().filter(|numbers| !numbers.is_empty());
-        let numbers = numbers.ok_or_else(|| PgError::internal("a vertex without a number"))?;
-        Ok(numbers.value(0))
     }
 }
 

@@ -29,6 +29,8 @@ use crate::planner::node::{GraphAction, GraphWrite};
 use crate::types::{ElementRef, Oid};
 use input::Input;
 
+pub(super) use typed::pg_column;
+
 /// Writes for the rows of one clause.
 pub(crate) struct Writer {
     target: Arc<dyn WriteTarget>,
@@ -72,6 +74,10 @@ impl Writer {
                 writer.delete(&mut input, targets, *detach).await?;
             }
         }
+        let columns = columns.into_iter().zip(schema.fields().iter());
+        let columns = columns
+            .map(|(column, field)| super::values::as_type(column, field.data_type()))
+            .collect::<Result<Vec<_>>>()?;
         let count = RecordBatchOptions::new().with_row_count(Some(input.len()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &count)?)
     }

@@ -204,7 +204,7 @@ fn typed_columns(input: &Input, row: &TypedRow) -> Result<Vec<Option<ArrayRef>>>
 ///
 /// # Errors
 /// `22P02` and its like for a value that is none of the type.
-fn pg_column(values: &[Value], ty: &PgType) -> Result<ArrayRef> {
+pub(in crate::executor::graph) fn pg_column(values: &[Value], ty: &PgType) -> Result<ArrayRef> {
     let mut column = InputColumn::new(ty, &InputSettings::default());
     for value in values {
         let text = pg_text(value, ty);

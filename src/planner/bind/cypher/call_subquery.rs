@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use datafusion::common::JoinType;
 use datafusion::functions_window::expr_fn::row_number;
-use datafusion::logical_expr::{Expr as PlanExpr, LogicalPlanBuilder, cast};
+use datafusion::logical_expr::{Expr as PlanExpr, ExprSchemable, LogicalPlanBuilder, cast};
 
 use super::binder::{Binder, Binding, column, one_row, projection};
 use super::error;
@@ -84,10 +84,7 @@ impl Binder<'_> {
         let mut start = Vec::with_capacity(imported.len());
         let mut scope = Vec::with_capacity(imported.len());
         for (at, binding) in imported.iter().enumerate() {
-            let (_, field) = datafusion::logical_expr::ExprSchemable::to_field(
-                &binding.expr,
-                self.plan.schema(),
-            )?;
+            let (_, field) = binding.expr.to_field(self.plan.schema().as_ref())?;
             let inner = Apply::key_column(number, at);
             let reference = PlanExpr::OuterReferenceColumn(field, inner);
             let known = self.fresh();

@@ -16,7 +16,7 @@ use super::walk::{conjuncts, has_subquery};
 use crate::error::PgError;
 use crate::functions::cypher::CypherType;
 use crate::functions::cypher::lambda::{self, ListFunction, ListOperation};
-use crate::parser::cypher::{ComparisonOperator, Expr, Match, Unwind};
+use crate::parser::cypher::{Expr, Match, Unwind};
 use crate::parser::pattern::{GraphPattern, PathPattern};
 use crate::planner::bind::graph::names::Dialect;
 use crate::planner::bind::graph::pattern::{
@@ -200,7 +200,7 @@ impl Binder<'_> {
             (Predicate::Property(key, value), Some(element)) => {
                 let property = self.property(element, key)?;
                 let value = self.expr(value)?;
-                Ok(self.compare(ComparisonOperator::Equal, property, value)?.expr)
+                self.equal_by_key(property, value)
             }
             (Predicate::Property(..), None) => {
                 Err(PgError::internal("properties without an element"))

@@ -221,9 +221,11 @@ fn union(parts: Vec<Binder<'_>>, distinct: bool) -> Result<Binder<'_>, PgError> 
 
 /// Converts the columns to what a client gets.
 fn finish(mut binder: Binder<'_>, notices: Vec<PgError>, returns: bool) -> Result<Part, PgError> {
-    let (steps, writes) = {
+    let (steps, rounds, writes) = {
         let mut written = binder.written.borrow_mut();
-        (std::mem::take(&mut written.steps), written.verb)
+        let (steps, rounds) = (&mut written.steps, std::collections::BTreeMap::new());
+        let steps = std::mem::take(steps);
+        (steps, std::mem::replace(&mut written.rounds, rounds), written.verb)
     };
     if writes.is_some() && !returns {
         binder.scope.clear();
@@ -241,7 +243,7 @@ fn finish(mut binder: Binder<'_>, notices: Vec<PgError>, returns: bool) -> Resul
     }
     let mut plan = project(binder.plan, outputs)?;
     if writes.is_some() {
-        let node = WithWrites::in_order(steps, plan);
+        let node = WithWrites::in_order(steps, rounds, plan);
         plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
     }
     Ok(Part { plan, columns, notices, writes, returns })

@@ -16,6 +16,8 @@ pub(super) type Writes = Rc<RefCell<Written>>;
 pub(super) struct Written {
     /// Plans to be run in order, by the numbers of their rows.
     pub(super) steps: Vec<(usize, LogicalPlan)>,
+    /// Steps that see what they do themselves, as [`WithWrites::rounds`](crate::planner::node::WithWrites) has it.
+    pub(super) rounds: BTreeMap<usize, (usize, String)>,
     /// The first clause that writes.
     pub(super) verb: Option<&'static str>,
     /// Types of values given to properties of nodes (`false`) and relationships, by name.

@@ -123,7 +123,6 @@ impl Binder<'_> {
     }
 
     /// The pattern without its properties, each new element with a name; the names, and the columns they stand for.
-    #[expect(clippy::type_complexity, reason = "a tree and its names")]
     fn bare(
         &self,
         path: &PathPattern<Expr>,

@@ -16,8 +16,8 @@ mod set;
 
 use std::sync::Arc;
 
-use datafusion::common::Column;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, TableReference};
 use datafusion::logical_expr::{Expr as PlanExpr, Extension, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::binder::{AggregatePlace, Binder, Binding, column, one_row};
@@ -119,10 +119,11 @@ impl Binder<'_> {
         let schema = Arc::clone(step.schema().inner());
         let source = Arc::new(WrittenRows::new(number, schema));
         let table = format!("#step{number}");
-        let scan = LogicalPlanBuilder::scan(table.as_str(), source, None)?;
+        let table = TableReference::bare(table);
+        let scan = LogicalPlanBuilder::scan(table.clone(), source, None)?;
         let graph = self.graph()?;
         let columns = columns.iter().map(|(name, ty)| {
-            let column = PlanExpr::Column(Column::new(Some(table.as_str()), name.as_str()));
+            let column = PlanExpr::Column(Column::new(Some(table.clone()), name.as_str()));
             let column = match may_hold(ty) {
                 true => {
                     let kind = GraphFunctionKind::Attach { ty: ty.clone() };

@@ -6,7 +6,7 @@ use super::reads_graph;
 use crate::error::PgError;
 use crate::functions::cypher::CypherType;
 use crate::parser::Span;
-use crate::parser::cypher::{Expr, RemoveItem, SetItem};
+use crate::parser::cypher::{Expr, ExprKind, RemoveItem, SetItem};
 use crate::parser::pattern::Name;
 use crate::planner::bind::cypher::binder::{Binder, column};
 use crate::planner::bind::cypher::error;
@@ -45,15 +45,41 @@ impl Binder<'_> {
         for item in items {
             let mut one = self.set_item(item)?;
             let reads = one.columns.iter().any(|(value, _)| reads_graph(value));
-            if reads && !group.items.is_empty() {
+            if reads {
+                // What is read is what the items before left, and what this item did for the rows before.
                 self.flush(std::mem::take(&mut group), &condition)?;
-                // Bound again on what is there now.
+                let (rows, _) = self.freeze("SET")?;
                 one = self.set_item(item)?;
+                let step = self.written.borrow().steps.len();
+                if let Some(element) = self.target_column(item) {
+                    self.written.borrow_mut().rounds.insert(step, (rows, element));
+                }
+                self.flush(one, &condition)?;
+                continue;
             }
             group.items.extend(one.items);
             group.columns.extend(one.columns);
         }
         self.flush(group, &condition)
+    }
+
+    /// The column of the variable an item changes.
+    fn target_column(&self, item: &SetItem) -> Option<String> {
+        let name = match item {
+            SetItem::Property { target, .. } | SetItem::DynamicProperty { target, .. } => {
+                match &target.kind {
+                    ExprKind::Variable(name) => name,
+                    _ => return None,
+                }
+            }
+            SetItem::Replace { variable, .. }
+            | SetItem::Merge { variable, .. }
+            | SetItem::Labels { variable, .. } => variable,
+        };
+        match &self.find(&name.text)?.expr {
+            PlanExpr::Column(column) => Some(column.name.clone()),
+            _ => None,
+        }
     }
 
     fn flush(
