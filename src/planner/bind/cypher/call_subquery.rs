@@ -145,7 +145,7 @@ impl Binder<'_> {
 
     fn call_writing(&mut self, part: &SingleQuery, imported: &[Binding]) -> Result<(), PgError> {
         let row = self.number_rows()?;
-        let (number, columns) = self.freeze("CALL")?;
+        let (number, columns) = self.freeze("SET")?;
         let outside: Vec<Binding> =
             self.scope.iter().filter(|binding| binding.name != row).cloned().collect();
         let mut inner = self.inner();

@@ -17,7 +17,7 @@ impl Binder<'_> {
         if self.find(&variable.text).is_some() {
             return Err(already_bound(&variable.text, variable.span));
         }
-        let (number, columns) = self.freeze("FOREACH")?;
+        let (number, columns) = self.freeze("SET")?;
         let outside = self.scope.clone();
         let value = self.expr(list)?;
         let value = self.normalized(value);

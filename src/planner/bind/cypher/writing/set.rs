@@ -51,7 +51,7 @@ impl Binder<'_> {
                 let (rows, _) = self.freeze("SET")?;
                 one = self.set_item(item)?;
                 let step = self.written.borrow().steps.len();
-                if let Some(element) = self.target_column(item) {
+                if let Some(element) = self.target_column(item).filter(|_| !one.items.is_empty()) {
                     self.written.borrow_mut().rounds.insert(step, (rows, element));
                 }
                 self.flush(one, &condition)?;
