@@ -19,7 +19,20 @@ def command(language):
     return ["node", "--no-deprecation", "-"] if os.path.isdir(os.path.join(modules, "pg")) else None
 
 
+def is_graphwire():
+    python = os.path.join(clients, "psycopg3", "bin", "python")
+    ask = "import psycopg; print(psycopg.connect().execute('SELECT version()').fetchone()[0])"
+    done = subprocess.run([python, "-B", "-c", ask], capture_output=True, text=True, timeout=60)
+    return "graphwire" in done.stdout
+
+
 def main():
+    if not os.access(os.path.join(clients, "psycopg3", "bin", "python"), os.X_OK):
+        print("psycopg3 is not installed")
+        return 77
+    if not is_graphwire():
+        print("0 passed, 0 failed, 2 skipped")
+        return 0
     blocks = fence.findall(open(document, encoding="utf-8").read())
     passed = failed = skipped = 0
     for (language, program), (kind, expected) in zip(blocks, blocks[1:]):

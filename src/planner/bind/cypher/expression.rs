@@ -516,10 +516,14 @@ impl Binder<'_> {
         labels: &LabelExpr,
         span: Span,
     ) -> Result<Typed, PgError> {
-        let edge = match element.ty {
+        let edge = match element.ty.clone() {
             CypherType::Node => false,
             CypherType::Relationship => true,
             CypherType::Null => return Ok(Typed::unknown()),
+            CypherType::Any => {
+                let node = self.coerce(element, &CypherType::Node)?;
+                return self.label_test(&node, labels, false).map(Typed::boolean);
+            }
             ty => {
                 return Err(error::wrong_type(format!("a value of type {ty} has no labels"), span));
             }
