@@ -140,6 +140,7 @@ impl Writer {
             let Some(property) = element.property(name) else { continue };
             let PropertySource::Open { column, .. } = property.source else { continue };
             let (new, others) = values.column(&property.ty)?;
+            let mut others: BTreeMap<usize, Value> = others.into_iter().collect();
             let places: Vec<(usize, usize)> = edits
                 .iter()
                 .enumerate()
@@ -150,9 +151,8 @@ impl Writer {
             for ((which, row), entries) in places.iter().zip(&mut over) {
                 if *which == 1 {
                     entries.remove(name);
-                    let other = others.iter().find(|(at, _)| at == row);
-                    if let Some((_, value)) = other {
-                        entries.insert(name.clone(), value.clone());
+                    if let Some(value) = others.remove(row) {
+                        entries.insert(name.clone(), value);
                     }
                 }
             }
