@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::binder::Binder;
 use super::error;
+use super::list_query::asks_graph;
 use super::typed::{Typed, null_of, text_literal};
 use crate::catalog::{ElementTable, PropertyGraph, PropertySource};
 use crate::error::PgError;
@@ -69,9 +70,20 @@ impl Binder<'_> {
             ExprKind::Function(call) => self.function(call, span),
             ExprKind::CountStar => self.count_star(span),
             ExprKind::Case(case) => self.case(case),
+            ExprKind::ListComprehension(comprehension)
+                if asks_graph(&[comprehension.filter.as_ref(), comprehension.map.as_ref()])
+                    && !self.in_lambda =>
+            {
+                self.list_comprehension_query(comprehension, span)
+            }
             ExprKind::ListComprehension(comprehension) => self.list_comprehension(comprehension),
             ExprKind::PatternComprehension(comprehension) => {
                 self.pattern_comprehension(comprehension, span)
+            }
+            ExprKind::Quantified(quantified)
+                if asks_graph(&[quantified.predicate.as_ref()]) && !self.in_lambda =>
+            {
+                self.quantified_query(quantified, span)
             }
             ExprKind::Quantified(quantified) => self.quantified(quantified),
             ExprKind::Reduce(reduce) => self.reduce(reduce, span),

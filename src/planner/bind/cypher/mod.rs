@@ -13,6 +13,7 @@ mod error;
 mod expression;
 mod function;
 mod list;
+mod list_query;
 mod matching;
 mod operator;
 mod output;
