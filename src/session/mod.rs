@@ -9,7 +9,9 @@
 
 mod advisory;
 pub mod bootstrap;
+mod channels;
 mod copy;
+mod cursors;
 mod define;
 pub mod display;
 mod durable;
@@ -24,7 +26,10 @@ mod object_names;
 mod open_graph;
 pub mod outcome;
 pub mod pipeline;
+mod planner_settings;
 mod privilege_facts;
+mod safe_snapshot;
+mod scroll;
 mod sequences;
 mod serializable;
 mod session_impl;
@@ -36,6 +41,7 @@ mod temporary;
 mod transaction;
 mod utility;
 
+pub use channels::{Inbox, Notification};
 pub use engine::{Engine, EngineOptions, LoginPolicy};
 pub use identity::{Authenticated, LoginMethod, LoginRequest, Peer};
 pub use object_names::ObjectNames;
