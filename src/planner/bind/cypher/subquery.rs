@@ -192,7 +192,7 @@ impl Binder<'_> {
         self.join_back(plan, &keys, gives)
     }
 
-    fn inner(&self) -> Binder<'_> {
+    pub(super) fn inner(&self) -> Binder<'_> {
         Binder {
             context: self.context,
             graph: self.graph.clone(),

@@ -213,7 +213,7 @@ impl Binder<'_> {
     }
 
     /// Makes the plan so far a step of its own, so that its rows can be read more than once; its number and columns.
-    fn freeze(
+    pub(in crate::planner::bind::cypher) fn freeze(
         &mut self,
         verb: &'static str,
     ) -> Result<(usize, Vec<(String, CypherType)>), PgError> {
