@@ -2,16 +2,23 @@
 //!
 //! A [`Catalog`] is one database's immutable snapshot; DDL makes a new one. It never holds rows.
 
+pub mod acl;
+mod cluster;
 mod ddl;
+pub mod grants;
 pub mod graph;
 pub mod object;
 pub mod open;
 pub mod pg;
+mod predefined;
+pub mod role;
 pub mod sequence_options;
 pub mod snapshot;
 pub mod stored;
 pub mod stored_text;
 
+pub use acl::{Acl, AclClass, AclItem, PUBLIC, Rights};
+pub use grants::{DefaultRights, Grants, GraphRight, GraphRule, class_of};
 pub use graph::{
     EdgeTable, ElementLabel, ElementTable, EndPoint, HIDDEN_LABEL, OPEN_EDGE_COLUMNS,
     OPEN_VERTEX_COLUMNS, OpenGraph, PropertyDef, PropertyGraph, PropertySource,
@@ -19,8 +26,10 @@ pub use graph::{
 pub use object::{
     Column, ColumnDefault, Constraint, ConstraintKind, ConstraintTiming, Database,
     ForeignKeyAction, Index, IndexKey, IndexMethod, IndexSource, MaterializedView, OnCommit,
-    Persistence, ReadColumn, Relation, RelationKind, Role, Schema, Sequence, SequenceCounter,
+    Persistence, ReadColumn, Relation, RelationKind, Schema, Sequence, SequenceCounter,
     SequenceOwner, Table, View, ViewRead, sequence_columns,
 };
 pub use open::{MadeTable, NewOpenGraph, OpenDefinition, OpenProperty, stored_type};
-pub use snapshot::{Catalog, Cluster, QualifiedName};
+pub use predefined::predefined_role;
+pub use role::{Membership, Role, RoleSet};
+pub use snapshot::{Catalog, CatalogStamp, Cluster, Parameter, QualifiedName};

@@ -75,6 +75,8 @@ pub struct Statement {
     pub explains: bool,
     /// Rows of queries of WITH that write, by their numbers.
     slots: Arc<Mutex<HashMap<usize, RowSlot>>>,
+    /// Bytes of the tables that a plan reads, while it is made.
+    scanned: Mutex<Vec<u64>>,
 }
 
 impl Statement {
@@ -103,6 +105,7 @@ impl Statement {
             graphs: Mutex::default(),
             explains: false,
             slots: Arc::default(),
+            scanned: Mutex::default(),
         }
     }
 
@@ -128,6 +131,7 @@ impl Statement {
             graphs: Mutex::default(),
             explains: self.explains,
             slots: Arc::clone(&self.slots),
+            scanned: Mutex::default(),
         }
     }
 
@@ -202,7 +206,8 @@ pub async fn plan_physical(
     {
         return plan_with_writes(runtime, statement, &planner, with).await;
     }
-    Ok(planner.create_physical_plan(&plan, runtime.state()).await?)
+    let tables = std::mem::take(&mut *statement.scanned.lock());
+    Ok(planner.create_physical_plan(&plan, runtime.state_for(tables)).await?)
 }
 
 /// Makes operators of a part of an admitted plan, of one stream, over what `statement` sees.
@@ -290,6 +295,12 @@ fn provider(
             let table = KnownRows { name: relation.name.clone(), rows };
             Ok(Some(provider_as_source(Arc::new(table))))
         }
+        RelationKind::MaterializedView(view) if !view.populated => Err(PgError::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("materialized view \"{}\" has not been populated", relation.name),
+        )
+        .hint("Use the REFRESH MATERIALIZED VIEW command.")
+        .into()),
         RelationKind::Table(_) | RelationKind::MaterializedView(_) => {
             let version = statement.store.table(relation.oid).ok_or_else(|| {
                 PgError::new(
@@ -297,6 +308,7 @@ fn provider(
                     format!("relation \"{}\" does not exist", relation.name),
                 )
             })?;
+            statement.scanned.lock().push(version.bytes_in_memory());
             let table = StoredTable {
                 relation: Arc::clone(relation),
                 version: Arc::clone(version),

@@ -6,6 +6,7 @@
 pub mod adjacency;
 pub mod backup;
 mod batch;
+mod cache;
 mod checkpoint;
 mod codec;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod verify;
 pub mod wal;
 
 pub use adjacency::{Adjacency, AdjacencyCache, Orientation};
+pub use cache::BufferCache;
 pub use checkpoint::{CheckpointDatabase, CheckpointSummary};
 pub use error::StorageError;
 pub use locks::{LockOwner, LockTable, RowLock, TableLock};
@@ -32,5 +34,5 @@ pub use sequences::{CounterRecord, CounterState, SequenceLog, Sequences, Steps, 
 pub use snapshot::{RowWrite, StoreSnapshot, TableWrites};
 pub use store::{Opened, Store, StoreOptions};
 pub use table::{
-    Chunk, ComputedIndex, EncodedKeys, KeyIndex, RowIds, TableVersion, is_wider, widen_rows,
+    Chunk, ComputedIndex, EncodedKeys, KeyIndex, Merge, RowIds, TableVersion, is_wider, widen_rows,
 };

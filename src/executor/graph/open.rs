@@ -271,7 +271,7 @@ impl GraphSnapshot {
             return Ok(element);
         }
         let version = self.version(edge, element.table())?;
-        let found = version.find_row(RowId(element.row()));
+        let found = version.find_row(RowId(element.row()))?;
         Ok(match found {
             Some((chunk, offset))
                 if version.chunks().get(chunk).is_some_and(|chunk| chunk.is_live(offset)) =>
@@ -297,7 +297,7 @@ impl GraphSnapshot {
         }
         let version = self.version(edge, element.table())?;
         let (chunk, offset) = version.locate(element.position());
-        let row = version.chunks().get(chunk).map(|chunk| chunk.row_id(offset));
+        let row = version.chunks().get(chunk).map(|chunk| chunk.row_id(offset)).transpose()?;
         let row = row.ok_or_else(|| PgError::internal("a reference to no row"))?;
         Ok(ElementRef::new(element.table(), row.0))
     }

@@ -57,12 +57,12 @@ impl TableVersion {
             .chunks()
             .iter()
             .map(|chunk| {
-                let batch = widen_rows(&chunk.batch, schema)?;
-                let (rows, deleted) = (chunk.rows.clone(), chunk.deleted.clone());
+                let batch = widen_rows(&chunk.batch()?, schema)?;
+                let (rows, deleted) = (chunk.row_ids()?, chunk.deleted.clone());
                 Ok(Arc::new(Chunk::with_rows(batch, rows, deleted)))
             })
             .collect::<Result<_, ArrowError>>()?;
-        Ok(self.with_chunks(Arc::clone(schema), chunks))
+        Ok(self.reshaped(Arc::clone(schema), chunks))
     }
 }
 
@@ -93,15 +93,15 @@ mod tests {
         let before = TableVersion::empty(Oid(1), Arc::clone(&narrow));
         let (before, first) = before.append(row(&narrow, 1)).unwrap();
         let (before, second) = before.append(row(&narrow, 2)).unwrap();
-        let before = before.delete(&[first]).unwrap();
+        let before = before.delete(&[first]).unwrap().unwrap();
         let after = before.widened(&wide).unwrap();
         assert_eq!((after.live_rows(), after.positions()), (1, 2));
-        assert_eq!(after.find_row(second), before.find_row(second));
+        assert_eq!(after.find_row(second).unwrap(), before.find_row(second).unwrap());
         assert_eq!(after.gather(1, &[1]).unwrap().null_count(), 1);
         // Rows of the table as it was may still come.
         let late = after.append_rows(row(&narrow, 3), super::super::RowIds::Range(9)).unwrap();
         assert_eq!(late.rows_at(&[2]).unwrap().num_columns(), 2);
-        assert!(late.find_row(RowId(9)).is_some());
+        assert!(late.find_row(RowId(9)).unwrap().is_some());
         assert!(after.widened(&narrow).is_err());
     }
 }

@@ -148,7 +148,7 @@ impl Writer {
         let mut found = Vec::new();
         for row in 0..encoded.len() {
             if let Some(key) = encoded.get(row) {
-                probe.find(key, |_, id| found.push(id));
+                probe.find(key, |_, id| found.push(id))?;
             }
         }
         Ok(found)
