@@ -109,8 +109,8 @@ pub(super) fn has_short_way(session: &Session, prepared: &Prepared) -> bool {
 /// Whether what names stood for when a statement was bound is what they stand for now.
 pub(super) fn still_stands(session: &Session, prepared: &Prepared) -> bool {
     let version = match &session.transaction {
-        Some(transaction) => transaction.catalog.version,
-        None => session.database.catalog_version(),
+        Some(transaction) => transaction.catalog.stamp(),
+        None => session.database.catalog_stamp(),
     };
     let bound = prepared.bound.lock();
     bound.as_ref().is_some_and(|known| {
@@ -291,7 +291,7 @@ pub(super) async fn execute(
 /// The short way that a prepared statement will take if nothing has changed, if it is known which tables it reads.
 fn short_of(session: &Session, prepared: &Prepared) -> Option<Short> {
     let bound = prepared.bound.lock();
-    let short = bound.as_ref()?.admitted_short(&session.shared.caller)??;
+    let short = bound.as_ref()?.admitted_short(&session.shared.caller())??;
     short.plan.tables().is_some().then_some(short)
 }
 

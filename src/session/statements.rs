@@ -77,7 +77,7 @@ impl CachedBound {
 pub(super) fn admitted_short(cache: &ShortCache, caller: &Caller) -> Option<Option<Short>> {
     let cache = cache.lock();
     let (admitted_for, short) = cache.as_ref()?;
-    (admitted_for == caller).then(|| short.clone())
+    (**admitted_for == *caller).then(|| short.clone())
 }
 
 impl ReadyRows {

@@ -92,7 +92,10 @@ impl LookUp {
         let encoded = encoded.get(..length).unwrap_or_default();
         let mut found = None;
         for (chunk, start) in version.chunks().iter().zip(version.chunk_starts()) {
-            chunk.key_index(&self.key)?.find_number(number, encoded, |offset| {
+            let Some(index) = chunk.key_index(&self.key)? else {
+                return Ok(version.find_key(&self.key, encoded)?.first().copied());
+            };
+            index.find_number(number, encoded, |offset| {
                 if found.is_none() && chunk.is_live(offset) {
                     found = Some(start + offset as u64);
                 }

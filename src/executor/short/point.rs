@@ -1,6 +1,6 @@
 //! Columns of one row, as they are, by the value of a key: a statement that needs no expressions evaluated.
 //!
-//! The row is not copied: its chunk and its place in it are given, and whoever writes it to a client reads it there.
+//! The row is not copied: the arrays that hold it are given, and whoever writes it to a client reads it there.
 
 use std::sync::Arc;
 
@@ -44,16 +44,15 @@ enum KeyValue {
 /// The row that was found, where it is stored.
 #[derive(Debug)]
 pub struct FoundRow {
-    chunk: Arc<Chunk>,
-    offset: usize,
-    columns: Arc<[usize]>,
+    /// For each column of the result the array that holds its value, and where in it.
+    values: Vec<(ArrayRef, usize)>,
 }
 
 impl FoundRow {
     /// The array that holds a column's value, and where in it.
     pub fn value(&self, column: usize) -> Option<(&ArrayRef, usize)> {
-        let column = self.columns.get(column)?;
-        Some((self.chunk.batch.columns().get(*column)?, self.offset))
+        let (array, offset) = self.values.get(column)?;
+        Some((array, *offset))
     }
 }
 
@@ -120,11 +119,12 @@ impl PointRead {
             }
             _ => self.find_encoded(version, parameters)?,
         };
-        Ok(found.map(|(chunk, offset)| FoundRow {
-            chunk,
-            offset,
-            columns: Arc::clone(&self.columns),
-        }))
+        let Some((chunk, offset)) = found else { return Ok(None) };
+        let values = self.columns.iter().map(|column| {
+            let (start, array) = chunk.part(*column, offset)?;
+            Ok::<_, PgError>((array, offset - start))
+        });
+        Ok(Some(FoundRow { values: values.collect::<Result<_, _>>()? }))
     }
 
     fn value<'a>(
@@ -161,18 +161,24 @@ impl PointRead {
             *probe = Probe { stamp: version.stamp, chunks: None };
             drop(probe);
             for (at, chunk) in version.chunks().iter().enumerate() {
-                look(at, chunk.key_index(&self.key)?.as_ref());
+                let Some(index) = chunk.key_index(&self.key)? else {
+                    return self.find_stored(version, encoded);
+                };
+                look(at, index.as_ref());
             }
             return Ok(found);
         }
         if probe.chunks.is_none() {
-            let indexes = version.chunks().iter().map(|chunk| {
-                let index = chunk.key_index(&self.key)?;
+            let mut indexes = Vec::with_capacity(version.chunks().len());
+            for chunk in version.chunks() {
+                let Some(index) = chunk.key_index(&self.key)? else {
+                    return self.find_stored(version, encoded);
+                };
                 // Without a range it holds no key that could be asked for.
                 let (least, greatest) = index.number_range().unwrap_or((i64::MAX, i64::MIN));
-                Ok::<_, PgError>((least, greatest, index))
-            });
-            probe.chunks = Some(indexes.collect::<Result<_, _>>()?);
+                indexes.push((least, greatest, index));
+            }
+            probe.chunks = Some(indexes);
         }
         for (at, (least, greatest, index)) in probe.chunks.iter().flatten().enumerate() {
             if (*least..=*greatest).contains(&number) {
@@ -202,7 +208,16 @@ impl PointRead {
             values.push(value);
         }
         let rows = self.converter.lock().convert_columns(&values)?;
-        let position = version.find_key(&self.key, rows.row(0).data())?.first().copied();
+        self.find_stored(version, rows.row(0).data())
+    }
+
+    /// The row with an encoded key, in files too.
+    fn find_stored(
+        &self,
+        version: &TableVersion,
+        key: &[u8],
+    ) -> Result<Option<(Arc<Chunk>, usize)>, PgError> {
+        let position = version.find_key(&self.key, key)?.first().copied();
         Ok(position.and_then(|position| {
             let (chunk, offset) = version.locate(position);
             Some((Arc::clone(version.chunks().get(chunk)?), offset))

@@ -643,7 +643,7 @@ impl StatementWrites {
         }
         waiting.referenced_rows(relation, &rows, None).await?;
         let version = self.version(relation)?;
-        let is_plain = relation.table().is_some_and(is_plain);
+        let is_plain = relation.table().is_some_and(|table| is_plain(table));
         let mut changes = Vec::with_capacity(rows.len());
         let mut steps = Vec::with_capacity(rows.len());
         for rows in rows {

@@ -272,6 +272,12 @@ impl Chunk {
         self.content.row_id_array(offset, rows)
     }
 
+    /// The index of key columns, keys with nulls left out; `None` where pages of a file are to be looked into
+    /// ([`super::TableVersion::find_key`] does).
+    pub fn key_index(&self, columns: &[usize]) -> Result<Option<Arc<KeyIndex>>, ArrowError> {
+        self.content.key_index(columns)
+    }
+
     /// How to find rows by key columns whose encoded key is between two; `None` if there are none.
     pub(super) fn key_lookup(
         &self,

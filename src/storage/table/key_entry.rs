@@ -137,6 +137,24 @@ impl Content {
         Ok(meets(range).then_some(KeyLookup::Index(index)))
     }
 
+    /// The index of a key, if it is in memory or can be made of rows that never were in a file; `None` where pages of a
+    /// file are to be looked into.
+    pub(super) fn key_index(&self, columns: &[usize]) -> Result<Option<Arc<KeyIndex>>, ArrowError> {
+        let entry = self.entry(columns, false);
+        if let Some(index) = entry.index.get(0) {
+            return Ok(Some(index));
+        }
+        if entry.stored.is_some() {
+            return Ok(None);
+        }
+        let index = self.worked_out(&entry.index, || {
+            let places: Vec<usize> = (0..columns.len()).collect();
+            KeyIndex::build(&self.project(columns)?, &places, false).map(Arc::new)
+        })?;
+        entry.range.get_or_init(|| index.range().cloned());
+        Ok(Some(index))
+    }
+
     /// The encoded key of one row.
     fn key_of(&self, columns: &[usize], offset: usize) -> Result<EncodedKeys, ArrowError> {
         let mut fields = Vec::with_capacity(columns.len());

@@ -67,7 +67,7 @@ pub(super) fn bind(
         ));
     }
     let search_path = context.search_path.clone();
-    let view = View { query, columns: columns.clone(), search_path, reads };
+    let view = View { query, columns: columns.clone(), search_path, reads, options: Vec::new() };
     // `with_no_schema_binding` is where the parser leaves WITH NO DATA.
     let rows = (!create.with_no_schema_binding).then(|| BoundPlan {
         columns: output_columns(&plan),
@@ -149,7 +149,7 @@ pub(super) fn refresh(
     let rows = if no_data {
         None
     } else {
-        let plan = plan_view(&context.for_view(&view.view)?, &relation, &view.view)?;
+        let plan = plan_view(&context.for_view(&relation, &view.view)?, &relation, &view.view)?;
         let columns = output_columns(&plan);
         let parameters = Vec::new();
         Some(Box::new(BoundPlan { plan, kind: PlanKind::Select, parameters, columns }))
