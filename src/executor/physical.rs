@@ -21,19 +21,20 @@ use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
 use super::operator::{
-    ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, RowSlot, SeriesExec,
-    TableWriteExec, WithWritesExec, WrittenRowsTable,
+    ApplyExec, ApplyExecParts, ConflictLookupExec, GraphWriteExec, LockRowsExec, RowSlot,
+    SeriesExec, TableWriteExec, WithWritesExec, WrittenRowsTable,
 };
 use super::reads::ReadLog;
 use super::runtime::Runtime;
 use super::scan::{KnownRows, StoredTable};
+use super::stages;
 use super::write::{StatementLocks, WriteTarget};
 use crate::access::Admitted;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
-use crate::executor::graph::{ExpressionHook, GraphSnapshot};
+use crate::executor::graph::{ExpressionHook, GraphSnapshot, Moved, element_version};
 use crate::planner::node::{
-    ConflictLookup, LockRows, MatchPattern, Series, TableWrite, WithWrites, WrittenRows,
+    ConflictLookup, GraphWrite, LockRows, MatchPattern, Series, TableWrite, WithWrites, WrittenRows,
 };
 use crate::planner::pattern::BoundPattern;
 use crate::planner::source::RelationSource;
@@ -67,9 +68,13 @@ pub struct Statement {
     pub adjacency: Arc<AdjacencyCache>,
     /// Makes physical expressions of properties that are SQL.
     pub expressions: ExpressionHook,
+    /// Elements that earlier clauses moved.
+    pub moved: Arc<Moved>,
     graphs: Mutex<HashMap<Oid, Arc<GraphSnapshot>>>,
+    /// Whether operators are only to be shown.
+    pub explains: bool,
     /// Rows of queries of WITH that write, by their numbers.
-    slots: Mutex<HashMap<usize, RowSlot>>,
+    slots: Arc<Mutex<HashMap<usize, RowSlot>>>,
     /// Bytes of the tables that a plan reads, while it is made.
     scanned: Mutex<Vec<u64>>,
 }
@@ -96,8 +101,36 @@ impl Statement {
             reads,
             adjacency,
             expressions,
+            moved: Arc::default(),
             graphs: Mutex::default(),
-            slots: Mutex::default(),
+            explains: false,
+            slots: Arc::default(),
+            scanned: Mutex::default(),
+        }
+    }
+
+    /// The statement, of which the operators are to be shown.
+    #[must_use]
+    pub fn explaining(mut self) -> Self {
+        self.explains = true;
+        self
+    }
+
+    /// The same statement after some of it wrote: names and rows as they are then.
+    pub(super) fn after_writes(&self, target: &dyn WriteTarget) -> Self {
+        Self {
+            catalog: target.catalog(),
+            store: target.view(),
+            system: Arc::clone(&self.system),
+            target: self.target.clone(),
+            locks: Arc::clone(&self.locks),
+            reads: self.reads.clone(),
+            adjacency: Arc::clone(&self.adjacency),
+            expressions: Arc::clone(&self.expressions),
+            moved: Arc::clone(&self.moved),
+            graphs: Mutex::default(),
+            explains: self.explains,
+            slots: Arc::clone(&self.slots),
             scanned: Mutex::default(),
         }
     }
@@ -115,7 +148,7 @@ impl Statement {
     }
 
     /// Where the rows of a query of WITH are kept.
-    fn slot(&self, number: usize) -> RowSlot {
+    pub(super) fn slot(&self, number: usize) -> RowSlot {
         Arc::clone(self.slots.lock().entry(number).or_default())
     }
 
@@ -138,12 +171,12 @@ impl Statement {
             )
             .into());
         };
-        let store = &self.store;
         let snapshot = GraphSnapshot::try_new(
             Arc::clone(graph),
-            |table| store.table(table).cloned(),
+            |table| element_version(&self.catalog, &self.store, graph, table),
             &self.adjacency,
         )?
+        .with_moved(Arc::clone(&self.moved))
         .with_expressions(Arc::clone(&self.expressions));
         let snapshot = Arc::new(snapshot);
         self.graphs.lock().insert(graph.oid, Arc::clone(&snapshot));
@@ -160,11 +193,14 @@ pub async fn plan_physical(
     statement: &Arc<Statement>,
     plan: &Admitted<LogicalPlan>,
 ) -> std::result::Result<Arc<dyn ExecutionPlan>, PgError> {
+    if let LogicalPlan::Extension(extension) = plan.get()
+        && let Some(with) = extension.node.as_any().downcast_ref::<WithWrites>()
+        && with.sees_writes
+    {
+        return stages::plan(runtime, statement, with).await;
+    }
     let plan = attach(plan.get().clone(), statement)?;
-    let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions {
-        statement: Arc::clone(statement),
-        serial: Arc::clone(runtime.serial_state()),
-    })]);
+    let planner = planner(statement, runtime.serial_state());
     if let LogicalPlan::Extension(extension) = &plan
         && let Some(with) = extension.node.as_any().downcast_ref::<WithWrites>()
     {
@@ -172,6 +208,31 @@ pub async fn plan_physical(
     }
     let tables = std::mem::take(&mut *statement.scanned.lock());
     Ok(planner.create_physical_plan(&plan, runtime.state_for(tables)).await?)
+}
+
+/// Makes operators of a part of an admitted plan, of one stream, over what `statement` sees.
+///
+/// # Errors
+/// As [`plan_physical`].
+pub(super) async fn plan_part(
+    state: &SessionState,
+    serial: &Arc<SessionState>,
+    statement: &Arc<Statement>,
+    plan: &LogicalPlan,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let plan = attach(plan.clone(), statement)?;
+    let plan = planner(statement, serial).create_physical_plan(&plan, state).await?;
+    Ok(match plan.output_partitioning().partition_count() {
+        1 => plan,
+        _ => Arc::new(CoalescePartitionsExec::new(plan)),
+    })
+}
+
+fn planner(statement: &Arc<Statement>, serial: &Arc<SessionState>) -> DefaultPhysicalPlanner {
+    DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions {
+        statement: Arc::clone(statement),
+        serial: Arc::clone(serial),
+    })])
 }
 
 /// Plans the queries of a WITH that writes one by one: each is a root, whose order of rows and whose subqueries are its
@@ -347,9 +408,27 @@ impl ExtensionPlanner for Extensions {
             let input = Arc::clone(&physical_inputs[0]);
             return Ok(Some(Arc::new(ConflictLookupExec::new(lookup, input, Arc::clone(target)))));
         }
+        if let Some(write) = node.as_any().downcast_ref::<GraphWrite>() {
+            let Some(target) = &self.statement.target else {
+                return Err(DataFusionError::from(PgError::internal(
+                    "a write in a read-only statement",
+                )));
+            };
+            let graph = self.statement.graph(write.graph.oid)?;
+            let input = Arc::clone(&physical_inputs[0]);
+            return Ok(Some(Arc::new(GraphWriteExec::new(
+                write,
+                input,
+                graph,
+                Arc::clone(target),
+            ))));
+        }
         if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
-            self.statement.note_pattern(&pattern.pattern);
             let graph = self.statement.graph(pattern.pattern.graph.oid)?;
+            let mut pattern = pattern.clone();
+            pattern.pattern = pattern.pattern.resolved(&graph.graph);
+            let pattern = &pattern;
+            self.statement.note_pattern(&pattern.pattern);
             let input = physical_inputs.first().cloned();
             let bound = crate::executor::graph::lower_match(
                 pattern,

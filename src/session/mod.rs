@@ -26,6 +26,7 @@ mod index_keys;
 mod locking;
 mod maintenance;
 mod object_names;
+mod open_graph;
 pub mod outcome;
 pub mod pipeline;
 mod planner_settings;

@@ -37,7 +37,7 @@ use crate::functions::context::RegKind;
 use crate::optimizer::optimize;
 use crate::parser::{Body, Statement};
 use crate::planner::bind::{Bound, BoundColumn, BoundPlan, Parameters, PlanKind, bind};
-use crate::planner::node::{LockRows, TableWrite};
+use crate::planner::node::{GraphWrite, LockRows, TableWrite};
 use crate::storage::StoreSnapshot;
 use crate::types::input_column::InputColumn;
 use crate::types::pg_type::PgType;
@@ -549,6 +549,9 @@ async fn run_plan(
             }
         }
         check_serializable(session)?;
+        if let Some(transaction) = &mut session.transaction {
+            transaction.take_defined();
+        }
         if !kind.gives_rows() {
             return Ok(Executed::Other(Outcome::Command(kind.tag(rows))));
         }
@@ -579,6 +582,10 @@ async fn physical_plan(
         locks: has_node::<LockRows>(optimized.get())?,
     };
     let execution = execution(session, effects, bound.kind)?;
+    let execution = match bound.kind {
+        PlanKind::Explain { .. } => Arc::new(execution.explaining()),
+        _ => Arc::new(execution),
+    };
     let text = match bound.kind {
         PlanKind::Explain { verbose: true, .. } => {
             Some(optimized.get().display_indent().to_string())
@@ -592,7 +599,7 @@ async fn physical_plan(
 
 /// Whether a plan changes rows.
 fn writes_rows(plan: &LogicalPlan) -> Result<bool, PgError> {
-    has_node::<TableWrite>(plan)
+    Ok(has_node::<TableWrite>(plan)? || has_node::<GraphWrite>(plan)?)
 }
 
 /// Whether a plan has a node of ours, in a subquery perhaps.
@@ -619,13 +626,13 @@ fn execution(
     session: &mut Session,
     effects: Effects,
     kind: PlanKind,
-) -> Result<Arc<Execution>, PgError> {
+) -> Result<Execution, PgError> {
     let (store, target) = snapshot_and_target(session, effects, kind, false)?;
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
     session.answers.set_tables(&store, session.prepared_and_cursors());
-    Ok(Arc::new(Execution::new(
+    Ok(Execution::new(
         Arc::clone(&transaction.catalog),
         store,
         Arc::clone(&session.answers) as _,
@@ -637,7 +644,7 @@ fn execution(
             session.bind_context(transaction, Parameters::default()),
             Arc::clone(&session.engine),
         ),
-    )))
+    ))
 }
 
 /// Starts operators: short work on this thread, the rest on the compute threads.

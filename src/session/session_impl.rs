@@ -12,6 +12,7 @@ use super::engine::{DatabaseState, Engine};
 use super::facts::{SessionAnswers, SessionChecks};
 use super::identity::{Authenticated, LoginRequest};
 use super::object_names::ObjectNames;
+use super::open_graph::OpenDefinitions;
 use super::outcome::{
     Completion, Format, Outcome, OutputColumn, RowStream, StatementDescription, TransactionStatus,
 };
@@ -560,11 +561,16 @@ impl Session {
         result
     }
 
+    /// Whether commits are waited for until they are on the disk.
+    fn syncs(&self) -> bool {
+        self.shared.settings.lock().waits_for_disk()
+    }
+
     /// Commits a transaction and waits until it is durable (unless `synchronous_commit` is off) and visible.
     pub(super) async fn commit(&self, transaction: &Transaction) -> Result<(), PgError> {
         self.check_announcements(&transaction.announced)?;
         if transaction.changed_anything() || transaction.reads().is_some() {
-            let sync = self.shared.settings.lock().waits_for_disk();
+            let sync = self.syncs();
             transaction.commit(&self.database, &self.checks(transaction), sync)?.wait().await?;
         }
         self.send_announcements(&transaction.announced);
@@ -738,7 +744,18 @@ impl Session {
         let checks = Arc::new(self.checks(transaction));
         let catalog = Arc::clone(&transaction.catalog);
         let locks = self.statement_locks(transaction);
-        StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks, locks)
+        let definitions = OpenDefinitions {
+            database: Arc::clone(&self.database),
+            is_own: transaction.defines(),
+            session: self.shared.pid.0,
+            limits: self.shared.wait_limits(),
+            check: Arc::clone(&checks) as _,
+            sync: self.syncs(),
+            defined: Arc::clone(&transaction.defined),
+        };
+        let writes = Arc::clone(&transaction.writes);
+        let target = StatementWrites::new(writes, catalog, checks, locks);
+        target.with_definitions(Arc::new(definitions))
     }
 
     /// What decides CHECK conditions in a transaction.

@@ -3,6 +3,7 @@
 mod apply;
 mod conflict_lookup;
 mod graph_function;
+mod graph_write;
 mod lock_rows;
 mod match_pattern;
 mod pattern_column;
@@ -13,6 +14,10 @@ mod with_writes;
 pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
+pub use graph_write::{
+    ElementChange, GraphAction, GraphWrite, NewEdge, NewProperties, NewVertex, SetAction, TypedRow,
+    ValueColumn,
+};
 pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
 pub use match_pattern::{MatchPattern, path_type};
 pub use series::Series;
