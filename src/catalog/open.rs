@@ -471,6 +471,7 @@ fn put_view(
         columns: columns.collect(),
         search_path: vec![graph_schema],
         reads: vec![read],
+        options: Vec::new(),
     };
     let oid = known.map_or_else(|| catalog.allocate(), |known| known.oid);
     catalog.put_relation(Relation {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::engine::{DatabaseState, Latest};
+use super::engine::{CatalogWork, DatabaseState, Latest};
 use super::sequences::start_of;
 use crate::catalog::{Catalog, MadeTable, OpenDefinition};
 use crate::error::{PgError, SqlState};
@@ -69,8 +69,7 @@ impl OpenDefinitions {
         }
         let mut writes = Writes::begin(store);
         put(&mut writes, &made)?;
-        let base = catalog.version;
-        let definitions = Some((base, Arc::new(changed)));
+        let definitions = Some(CatalogWork { base: catalog, catalog: Arc::new(changed) });
         let (_, wait) =
             self.database.commit(&writes, definitions, self.check.as_ref(), self.sync)?;
         wait.wait().await?;
