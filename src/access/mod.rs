@@ -11,6 +11,7 @@ pub mod graph_rights;
 pub mod login;
 pub mod owned;
 pub mod privilege;
+pub mod policy;
 mod require;
 pub mod roles;
 

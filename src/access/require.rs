@@ -15,7 +15,7 @@ use crate::planner::bind::sql::ddl::{
 };
 use crate::planner::node::{
     Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, LockRows, MatchPattern,
-    Series, TableWrite, WithWrites, WriteKind,
+    PolicyCheck, RowPolicy, Series, TableWrite, WithWrites, WriteKind,
 };
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
@@ -190,6 +190,13 @@ fn require_extension(
         require_write(write, needs);
         return Ok(());
     }
+    if let Some(RowPolicy { number: _, above: _, input: _ }) = node.as_any().downcast_ref() {
+        return Ok(());
+    }
+    if let Some(check) = node.as_any().downcast_ref::<PolicyCheck>() {
+        let PolicyCheck { table: _, tests: _, input: _, .. } = check;
+        return Ok(());
+    }
     if let Some(with) = node.as_any().downcast_ref::<WithWrites>() {
         // Its inputs say what they touch.
         let WithWrites { numbers: _, plans: _, .. } = with;
@@ -350,7 +357,8 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
                 }
             }
         }
-        DdlCommand::AlterGraph { relation, graph: _ }
+        DdlCommand::Policy { relation, change: _ }
+        | DdlCommand::AlterGraph { relation, graph: _ }
         | DdlCommand::Comment { relation, column: _, text: _ } => {
             needs.add(relation.oid, Right::Own, Need::Whole);
         }

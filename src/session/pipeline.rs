@@ -708,14 +708,28 @@ fn explain(
     let mut lines: Vec<String> = Vec::new();
     if let Some(logical) = logical {
         lines.push("Logical plan".to_owned());
-        lines.extend(logical.lines().map(|line| format!("  {line}")));
+        lines.extend(shown(logical).map(|line| format!("  {line}")));
         lines.push("Operators".to_owned());
     }
     let indent = if logical.is_some() { "  " } else { "" };
-    lines.extend(display.indent(false).to_string().lines().map(|line| format!("{indent}{line}")));
+    let operators = display.indent(false).to_string();
+    lines.extend(shown(&operators).map(|line| format!("{indent}{line}")));
     let (schema, batch) = text_rows("QUERY PLAN", lines)?;
     let rows = futures::stream::iter([Ok(batch)]).boxed();
     Ok(PortalRows::new(columns, schema, kind, rows))
+}
+
+/// The lines of a plan without those below row policies: what these say, and how many rows they hide, is not told.
+fn shown(plan: &str) -> impl Iterator<Item = &str> {
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let mut below: Option<usize> = None;
+    plan.lines().filter(move |line| {
+        if below.is_some_and(|policy| depth(line) > policy) {
+            return false;
+        }
+        below = line.trim_start().starts_with("RowPolicy").then(|| depth(line));
+        true
+    })
 }
 
 /// A batch of one text column.

@@ -674,6 +674,9 @@ impl Session {
             view: None,
             resolved: None,
             locking: Arc::default(),
+            row_security: settings.value("row_security") != "off",
+            row_labels: settings.value("graphwire.row_labels").to_owned(),
+            policies: Arc::clone(&self.shared.policies),
             notices: Arc::default(),
         }
     }

@@ -235,6 +235,13 @@ pub const DEFINITIONS: &[Definition] = &[
     user("role", "none", Kind::Text, "Sets the current role."),
     user("row_security", "on", Kind::Enum(&["on"]), "There are no row policies yet to turn off."),
     user(
+        "graphwire.row_labels",
+        "",
+        Kind::Text,
+        "Labels of rows that the role may see, as a superuser gave them.",
+    ),
+    user("row_security", "on", Kind::Bool, "Enables row security."),
+    user(
         "search_path",
         "\"$user\", public",
         Kind::Path,
@@ -463,6 +470,12 @@ impl Settings {
             }
             return Err(unknown(name));
         };
+        if definition.name == "graphwire.row_labels" && self.value("is_superuser") != "on" {
+            return Err(PgError::new(
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied to set parameter \"{}\"", definition.name),
+            ));
+        }
         if !definition.settable {
             return Err(PgError::new(
                 SqlState::CANT_CHANGE_RUNTIME_PARAM,

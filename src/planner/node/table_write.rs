@@ -116,6 +116,8 @@ pub struct TableWrite {
     pub input: Arc<LogicalPlan>,
     /// How many leading input columns are carried through.
     pub carried: usize,
+    /// Columns of the target that the statement reads (in WHERE, RETURNING, …), sorted: for privileges and policies.
+    pub reads: Vec<usize>,
     /// Whether the statement is done with it, so that foreign keys must hold; not so inside WITH.
     pub ends_statement: bool,
     /// Columns that the statement gives values for in new rows, for privileges; `None` is all of them.
@@ -143,8 +145,8 @@ impl TableWrite {
             fields.push((Some(name.clone()), field));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-        let ends_statement = true;
-        Ok(Self { relation, kind, input, carried, ends_statement, inserted: None, schema })
+        let (reads, ends_statement) = (Vec::new(), true);
+        Ok(Self { relation, kind, input, carried, reads, ends_statement, inserted: None, schema })
     }
 
     /// The same write, which gives values for these columns of new rows.
@@ -154,6 +156,18 @@ impl TableWrite {
         self.inserted = Some(columns);
         self
     }
+
+    /// The same write of other rows.
+    #[must_use]
+    pub fn with_input(&self, input: LogicalPlan) -> Self {
+        Self { input: Arc::new(input), ..self.clone() }
+    }
+
+    /// The same write by a statement that reads these columns of the target.
+    #[must_use]
+    pub fn with_reads(&self, reads: Vec<usize>) -> Self {
+        Self { reads, ..self.clone() }
+    }
 }
 
 impl PartialEq for TableWrite {
@@ -162,6 +176,7 @@ impl PartialEq for TableWrite {
             && self.kind == other.kind
             && self.input == other.input
             && self.carried == other.carried
+            && self.reads == other.reads
             && self.ends_statement == other.ends_statement
     }
 }

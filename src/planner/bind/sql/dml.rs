@@ -3,9 +3,11 @@
 mod assign;
 mod conflict;
 mod merge;
+mod reads;
 mod returning;
 mod with;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::common::{Column as PlanColumn, DFSchema, TableReference};
@@ -32,6 +34,8 @@ use crate::planner::node::{TableWrite, WriteKind};
 use crate::planner::source::ROW_ID;
 pub use assign::bind_default;
 use assign::type_parameter;
+pub(crate) use conflict::ACTION;
+use reads::Read;
 use returning::returning_plan;
 pub use with::{bind_with, has_writes};
 
@@ -131,7 +135,8 @@ fn insert_plan(
         Some(on) => conflict::on_conflict(context, &relation, &alias, on, rows)?,
     };
     let write = inserting(write, columns);
-    returning_plan(context, write, insert.returning.as_deref(), &alias)
+    let plan = returning_plan(context, write, insert.returning.as_deref(), &alias)?;
+    Ok(Read { table: &table, alias: &alias }.note(plan, BTreeSet::new())?)
 }
 
 fn update_plan(
@@ -155,10 +160,12 @@ fn update_plan(
         Some(UpdateTableFromKind::AfterSet(from) | UpdateTableFromKind::BeforeSet(from)) => from,
     };
     let rows = target.scan(context, from, update.selection.as_ref(), graphs)?;
-    let (plan, assigned) = target.assign(context, rows, &update.assignments)?;
+    let mut reads = target.read().conditions(&rows)?;
+    let (plan, assigned) = target.assign(context, rows, &update.assignments, &mut reads)?;
     let kind = WriteKind::Update { assigned };
     let write = write(&target.relation, kind, plan.plan, plan.carried, &target.alias)?;
-    returning_plan(context, write, update.returning.as_deref(), &target.alias)
+    let plan = returning_plan(context, write, update.returning.as_deref(), &target.alias)?;
+    Ok(target.read().note(plan, reads)?)
 }
 
 fn delete_plan(
@@ -186,9 +193,11 @@ fn delete_plan(
     let target = Target::new(context, relation)?;
     let using = delete.using.as_deref().unwrap_or_default();
     let rows = target.scan(context, using, delete.selection.as_ref(), graphs)?;
+    let reads = target.read().conditions(&rows)?;
     let plan = target.keep(rows)?;
     let write = write(&target.relation, WriteKind::Delete, plan.plan, plan.carried, &target.alias)?;
-    returning_plan(context, write, delete.returning.as_deref(), &target.alias)
+    let plan = returning_plan(context, write, delete.returning.as_deref(), &target.alias)?;
+    Ok(target.read().note(plan, reads)?)
 }
 
 fn finish(
@@ -446,6 +455,10 @@ impl Target {
         Ok(Self { relation, table, alias, name })
     }
 
+    fn read(&self) -> Read<'_> {
+        Read { table: &self.table, alias: &self.alias }
+    }
+
     /// All rows the statement concerns, with the row id and every column of the target and of the other tables.
     fn scan(
         &self,
@@ -502,12 +515,13 @@ impl Target {
         Ok(Rows { plan: LogicalPlanBuilder::from(rows).project(exprs)?.build()?, carried })
     }
 
-    /// Rows with the assignments made, and which columns are assigned.
+    /// Rows with the assignments made, and which columns are assigned; adds those that are read for it.
     fn assign(
         &self,
         context: &BindContext,
         rows: LogicalPlan,
         assignments: &[Assignment],
+        reads: &mut BTreeSet<usize>,
     ) -> Result<(Rows, Vec<usize>), PgError> {
         let values = assign::assignments(&self.relation, &self.table, assignments)?;
         let schema = Arc::clone(rows.schema());
@@ -518,8 +532,11 @@ impl Target {
             let column = &self.table.columns[at];
             exprs.push(match values.iter().find(|(assigned, _)| *assigned == at) {
                 None => Expr::Column(old),
-                Some((_, value)) => assign::bind_value(context, value, column, &schema)?
-                    .alias_qualified(Some(self.alias.as_str()), &column.name),
+                Some((_, value)) => {
+                    let value = assign::bind_value(context, value, column, &schema)?;
+                    self.read().expression(&value, reads)?;
+                    value.alias_qualified(Some(self.alias.as_str()), &column.name)
+                }
             });
         }
         let plan = LogicalPlanBuilder::from(rows).project(exprs)?.build()?;

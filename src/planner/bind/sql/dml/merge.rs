@@ -7,6 +7,7 @@
 //!       source LEFT JOIN target ON …              an inner join without WHEN NOT MATCHED
 //! ```
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::common::{Column as PlanColumn, DFSchema};
@@ -116,6 +117,7 @@ pub(super) fn merge_plan(
     check_reachable(&merge.clauses)?;
     let target = Target::new(context, &merge.table)?;
     let rows = joined(context, &target, merge, graphs)?;
+    let mut reads = target.read().conditions(&rows)?;
     let schema = Arc::clone(rows.schema());
     let (source, _, _) = target.split(rows.schema());
     let source_schema = Arc::new(DFSchema::new_with_metadata(
@@ -128,8 +130,9 @@ pub(super) fn merge_plan(
     )?);
     let scope = Scope { context, target: &target, all: &schema, source: &source_schema };
     let rows = scope.with_clause(rows, &merge.clauses)?;
+    reads.extend(scope.clause_reads(&rows)?);
     let thens = merge.clauses.iter().map(Then::of).collect::<Result<Vec<_>, PgError>>()?;
-    let (rows, assigned) = scope.with_rows(rows, &thens)?;
+    let (rows, assigned) = scope.with_rows(rows, &thens, &mut reads)?;
     let rows = with_generated(context, rows, &target.table, 2)?;
     let does = |action| thens.iter().any(|then| then.action() == action);
     let each = EachRow {
@@ -138,7 +141,8 @@ pub(super) fn merge_plan(
         assigned,
         deletes: does(RowAction::Delete),
     };
-    write(&target.relation, WriteKind::Each(each), rows, 0, &target.alias)
+    let write = write(&target.relation, WriteKind::Each(each), rows, 0, &target.alias)?;
+    Ok(target.read().note(write, reads)?)
 }
 
 fn is_matched(clause: &MergeClause) -> Result<bool, PgError> {
@@ -243,11 +247,23 @@ impl Scope<'_> {
         Ok(LogicalPlanBuilder::from(rows).project(all)?.build()?)
     }
 
+    /// Columns of the target that the conditions of WHEN clauses read, which [`Self::with_clause`] put last.
+    fn clause_reads(&self, rows: &LogicalPlan) -> Result<BTreeSet<usize>, PgError> {
+        let mut reads = BTreeSet::new();
+        if let LogicalPlan::Projection(projection) = rows
+            && let Some(clause) = projection.expr.last()
+        {
+            self.target.read().expression(clause, &mut reads)?;
+        }
+        Ok(reads)
+    }
+
     /// Action, row id, and the table's columns as each row's clause has them; and which columns clauses assign.
     fn with_rows(
         &self,
         rows: LogicalPlan,
         thens: &[Then<'_>],
+        reads: &mut BTreeSet<usize>,
     ) -> Result<(LogicalPlan, Vec<usize>), PgError> {
         let table = &self.target.table;
         let (_, _, old) = self.target.split(self.all);
@@ -264,6 +280,7 @@ impl Scope<'_> {
             };
             for (column, value) in values.iter_mut().zip(row) {
                 if let Some(value) = value {
+                    self.target.read().expression(&value, reads)?;
                     column.push((clause_is(number), value));
                 }
             }
