@@ -9,11 +9,10 @@ impl Session {
     /// An error as its client may see it: PostgreSQL shows no values of a table whose policies apply to the role.
     pub(super) fn without_hidden_values(&self, error: PgError) -> PgError {
         let Some(table) = &error.fields().table else { return error };
-        let Some(transaction) = &self.transaction else { return error };
         if error.fields().detail.is_none() {
             return error;
         }
-        let catalog = &transaction.catalog;
+        let catalog = &self.shared.catalog();
         let mut relation = relation(catalog, error.fields().schema.as_deref(), table);
         if error.fields().message.starts_with("update or delete on table") {
             // The values are of the table that is referred to; the error names the one that refers.

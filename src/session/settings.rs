@@ -233,14 +233,13 @@ pub const DEFINITIONS: &[Definition] = &[
         "Which language statements are read in.",
     ),
     user("role", "none", Kind::Text, "Sets the current role."),
-    user("row_security", "on", Kind::Enum(&["on"]), "There are no row policies yet to turn off."),
+    user("row_security", "on", Kind::Bool, "Enables row security."),
     user(
         "graphwire.row_labels",
         "",
         Kind::Text,
         "Labels of rows that the role may see, as a superuser gave them.",
     ),
-    user("row_security", "on", Kind::Bool, "Enables row security."),
     user(
         "search_path",
         "\"$user\", public",
@@ -816,10 +815,8 @@ mod tests {
             settings.set("server_version", "1").unwrap_err().code(),
             SqlState::CANT_CHANGE_RUNTIME_PARAM
         );
-        assert_eq!(
-            settings.set("row_security", "off").unwrap_err().code(),
-            SqlState::INVALID_PARAMETER_VALUE
-        );
+        settings.set("row_security", "false").unwrap();
+        assert_eq!(settings.value("row_security"), "off");
         assert_eq!(
             settings.set("datafusion.runtime.memory_limit", "1").unwrap_err().code(),
             SqlState::UNDEFINED_OBJECT

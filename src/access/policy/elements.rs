@@ -24,7 +24,7 @@ impl Placing<'_> {
                 .ok_or_else(|| PgError::internal("an element table of a pattern is gone"))?;
             let role = self.role(pattern.as_role);
             let Some(security) = self.security(&relation, &role)? else { continue };
-            let source = source(&relation)?.as_seen_by(pattern.as_role);
+            let source = source(&relation, pattern.as_role)?;
             let plan = self.guarded(&source, None, |qualifier| {
                 let context = self.as_role(pattern.as_role);
                 let known_as = |name: &str| Column::new(Some(qualifier.clone()), name);

@@ -11,12 +11,12 @@ use datafusion::logical_expr::{
 };
 
 use super::applies::{Binder, Selected, row_security_applies, row_security_refused};
-use crate::access::require::{Needs, require};
+use crate::access::require::Needs;
 use crate::catalog::{PolicyCommand, Relation, RoleSet, RowLabels, RowSecurity};
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::BindContext;
 use crate::planner::node::{LockRows, MatchPattern, RowPolicy, TableWrite};
-use crate::planner::source::RelationSource;
+use crate::planner::source::{RelationSource, ViewSource, expand_views};
 use crate::types::Oid;
 
 /// What a statement does with the rows of a scan, which decides the policies that count for it.
@@ -32,34 +32,35 @@ pub(super) enum Use {
     Merge(bool),
 }
 
-/// A plan with the policies in their places, and what their subqueries touch. `touched` is what the plan touches itself.
+/// A plan with the policies in their places, and the queries that these ask. `touched` is what the plan touches itself.
 pub(in crate::access) fn place(
     plan: LogicalPlan,
     touched: &Needs,
     context: &BindContext,
-) -> Result<(LogicalPlan, Needs), PgError> {
+) -> Result<(LogicalPlan, Vec<LogicalPlan>), PgError> {
     let has_policies = |oid: Oid| {
         context.catalog.relation(oid).and_then(|relation| relation.table()).is_some_and(|table| {
             table.row_security.enabled || RowLabels::of(&table.options).is_some()
         })
     };
     if !touched.iter().any(|(oid, _, _)| has_policies(oid)) {
-        return Ok((plan, Needs::default()));
+        return Ok((plan, Vec::new()));
     }
     let placing = Placing {
         context,
         numbers: Cell::new(0),
-        needs: RefCell::default(),
+        asked: RefCell::default(),
         active: RefCell::default(),
     };
     let plan = placing.plan(plan, None)?;
-    Ok((plan, placing.needs.into_inner()))
+    Ok((plan, placing.asked.into_inner()))
 }
 
 pub(super) struct Placing<'a> {
     pub(super) context: &'a BindContext,
     numbers: Cell<u32>,
-    needs: RefCell<Needs>,
+    /// Queries inside conditions of policies.
+    asked: RefCell<Vec<LogicalPlan>>,
     /// Tables whose policies' subqueries are being placed now, with whose rights.
     active: RefCell<Vec<Oid>>,
 }
@@ -72,6 +73,9 @@ impl Placing<'_> {
         target: Option<(Oid, Use)>,
     ) -> PlanResult<LogicalPlan> {
         match &plan {
+            LogicalPlan::TableScan(scan) if scan.source.downcast_ref::<ViewSource>().is_some() => {
+                return self.plan(expand_views(plan.clone())?, None);
+            }
             LogicalPlan::TableScan(scan) => return self.scan(scan, target),
             LogicalPlan::Extension(extension) => {
                 let node = extension.node.as_any();
@@ -104,9 +108,9 @@ impl Placing<'_> {
     }
 
     fn lock(&self, lock: &LockRows) -> PlanResult<LogicalPlan> {
-        let mut input = lock.input.as_ref().clone();
         // Scans that give row ids are those of the tables that are locked.
-        input = self.locked(input, &lock.tables.iter().map(|t| t.relation.oid).collect::<Vec<_>>())?;
+        let tables: Vec<Oid> = lock.tables.iter().map(|table| table.relation.oid).collect();
+        let input = self.locked(lock.input.as_ref().clone(), &tables)?;
         let lock = LockRows { input: Arc::new(input), ..lock.clone() };
         Ok(LogicalPlan::Extension(Extension { node: Arc::new(lock) }))
     }
@@ -214,7 +218,7 @@ impl Placing<'_> {
         let mut asks = false;
         plan.apply_subqueries(|subquery| {
             asks = true;
-            self.needs.borrow_mut().extend(require(subquery)?);
+            self.asked.borrow_mut().push(subquery.clone());
             Ok(TreeNodeRecursion::Continue)
         })?;
         if !asks {

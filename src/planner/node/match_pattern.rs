@@ -299,7 +299,8 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
             guards.push(guard);
         }
         let input = inputs.pop().map(Arc::new);
-        Ok(Self { guards, above, ..Self::try_new(input, pattern, filter, self.optional)? })
+        let node = Self::try_new(input, pattern, filter, self.optional)?;
+        Ok(Self { guards, above, as_role: self.as_role, ..node })
     }
 }
 
