@@ -10,8 +10,8 @@ pub mod grants;
 pub mod graph_rights;
 pub mod login;
 pub mod owned;
-pub mod privilege;
 pub mod policy;
+pub mod privilege;
 mod require;
 pub mod roles;
 

@@ -83,6 +83,13 @@ impl Needs {
         }
     }
 
+    /// Adds other needs.
+    pub fn extend(&mut self, other: Self) {
+        for ((role, object, right), need) in other.0 {
+            self.add_as(role, object, right, need);
+        }
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (Oid, Right, &Need)> {
         self.0.iter().map(|((_, object, right), need)| (*object, *right, need))

@@ -47,7 +47,9 @@ fn referenced<'a>(catalog: &'a Catalog, child: &Relation, name: &str) -> Option<
     let table = child.table()?;
     let constraint = table.constraints.iter().find(|constraint| constraint.name == name)?;
     match &constraint.kind {
-        ConstraintKind::ForeignKey { referenced, .. } => catalog.relation(*referenced).map(AsRef::as_ref),
+        ConstraintKind::ForeignKey { referenced, .. } => {
+            catalog.relation(*referenced).map(AsRef::as_ref)
+        }
         ConstraintKind::PrimaryKey { .. }
         | ConstraintKind::Unique { .. }
         | ConstraintKind::Check { .. } => None,

@@ -17,6 +17,7 @@ mod durable;
 pub mod engine;
 mod facts;
 mod generated;
+mod hide_values;
 mod identity;
 mod index_keys;
 mod locking;

@@ -327,6 +327,15 @@ fn short_plan(
     if matches!(bound.kind, PlanKind::Explain { .. }) || notes_reads {
         return Ok(None);
     }
+    {
+        // What these say goes into a plan when it is admitted, which the cache would not know.
+        let settings = session.shared.settings.lock();
+        if settings.value("row_security") == "off"
+            || !settings.value("graphwire.row_labels").is_empty()
+        {
+            return Ok(None);
+        }
+    }
     let caller = &session.shared.caller();
     if let Some((admitted_for, short)) = &*cache.lock()
         && admitted_for == caller
@@ -335,7 +344,7 @@ fn short_plan(
     }
     let short = match ShortPlan::may_exist(&bound.plan) {
         true => {
-            let admitted = admit(bound.plan.clone(), caller, &session.shared.catalog())?;
+            let admitted = admit(bound.plan.clone(), caller, &session.current_context()?)?;
             ShortPlan::compile(session.engine.runtime.state(), admitted)?
                 .map(|plan| Short { plan: Arc::new(plan), columns: output_columns(&bound.columns) })
         }
@@ -492,7 +501,7 @@ async fn physical_plan(
         bound.plan.clone().with_param_values(ParamValues::List(values))?
     };
     let admitted: Admitted<LogicalPlan> =
-        admit(plan, &session.shared.caller(), &session.shared.catalog())?;
+        admit(plan, &session.shared.caller(), &session.current_context()?)?;
     let options = session.shared.settings.lock().optimizer();
     let optimized = optimize(session.engine.runtime.state(), admitted, options)?;
     let effects = Effects {

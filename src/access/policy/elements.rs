@@ -28,8 +28,7 @@ impl Placing<'_> {
             let plan = self.guarded(&source, None, |qualifier| {
                 let context = self.as_role(pattern.as_role);
                 let known_as = |name: &str| Column::new(Some(qualifier.clone()), name);
-                let binder =
-                    Binder { context: &context, relation: &relation, known_as: &known_as };
+                let binder = Binder { context: &context, relation: &relation, known_as: &known_as };
                 Selected::of(security, PolicyCommand::Select, &role).using(&binder)
             })?;
             let plan = LogicalPlanBuilder::from(plan).project([row_id()])?.build()?;

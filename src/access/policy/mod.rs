@@ -17,9 +17,15 @@
 //! is a label of some element tables; each of them is hidden as a whole (`None`) or as far as a condition over the table's
 //! columns says. Whatever is hidden is not there for matches, walks, searches and counts.
 
+mod applies;
+mod elements;
 mod leak_proof;
 pub mod pattern;
+mod place;
 mod verify;
+mod write;
 
+pub use applies::{row_security_applies, row_security_refused};
 pub use leak_proof::is_leak_proof;
+pub(super) use place::place;
 pub use verify::verify;

@@ -61,13 +61,16 @@ pub(super) fn row_id() -> Expr {
     Expr::Column(datafusion::common::Column::from_name(ROW_ID))
 }
 
-pub(super) fn source(relation: &Arc<Relation>) -> Result<RelationSource, PgError> {
-    RelationSource::new(relation, true)
+pub(super) fn source(
+    relation: &Arc<Relation>,
+    as_role: Option<Oid>,
+) -> Result<RelationSource, PgError> {
+    RelationSource::new(relation, true, as_role)
         .ok_or_else(|| PgError::internal(format!("\"{}\" has no rows", relation.name)))
 }
 
 fn rows_of(relation: &Arc<Relation>) -> PlanResult<LogicalPlan> {
-    let source = Arc::new(source(relation)?);
+    let source = Arc::new(source(relation, None)?);
     LogicalPlanBuilder::scan(relation.name.as_str(), source, None)?.build()
 }
 

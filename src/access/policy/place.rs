@@ -227,10 +227,7 @@ impl Placing<'_> {
         if self.active.borrow().contains(&relation.oid) {
             return Err(PgError::new(
                 SqlState::INVALID_OBJECT_DEFINITION,
-                format!(
-                    "infinite recursion detected in policy for relation \"{}\"",
-                    relation.name
-                ),
+                format!("infinite recursion detected in policy for relation \"{}\"", relation.name),
             )
             .into());
         }

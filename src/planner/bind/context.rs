@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 
 use crate::catalog::predefined_role::{READ_ALL_DATA, WRITE_ALL_DATA};
 use crate::catalog::{
-    Catalog, Column, PolicyExpression, QualifiedName, ReadColumn, Relation, Rights, RoleSet, View, ViewRead,
+    Catalog, Column, PolicyExpression, QualifiedName, ReadColumn, Relation, Rights, RoleSet, View,
+    ViewRead,
 };
 use crate::error::{PgError, SqlState};
 use crate::functions::registry::SessionFunctions;

@@ -109,7 +109,16 @@ impl MatchPattern {
             fields.push(own(variable, path_type()));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-        Ok(Self { input, pattern, filter, optional, as_role: None, guards: Vec::new(), above: Vec::new(), schema })
+        Ok(Self {
+            input,
+            pattern,
+            filter,
+            optional,
+            as_role: None,
+            guards: Vec::new(),
+            above: Vec::new(),
+            schema,
+        })
     }
 
     /// The same node with another condition.
