@@ -67,11 +67,11 @@ impl<'a> Selected<'a> {
             return Ok(conditions);
         }
         let mut any = Vec::new();
-        for policy in &self.permissive {
+        for policy in self.permissive.iter().copied() {
             any.extend(bound.condition(policy, true)?);
         }
         let Some(any) = disjunction(any) else { return Ok(vec![lit(false)]) };
-        for policy in &self.restrictive {
+        for policy in self.restrictive.iter().copied() {
             conditions.extend(bound.condition(policy, true)?);
         }
         conditions.push(any);
@@ -95,12 +95,12 @@ impl<'a> Selected<'a> {
             return Ok(checks);
         }
         let mut any = Vec::new();
-        for policy in &self.permissive {
+        for policy in self.permissive.iter().copied() {
             any.extend(condition(policy)?);
         }
         let Some(any) = disjunction(any) else { return Ok(vec![(lit(false), None)]) };
         checks.push((any, None));
-        for policy in &self.restrictive {
+        for policy in self.restrictive.iter().copied() {
             let own = condition(policy)?.map(|expr| (expr, Some(policy.name.clone())));
             checks.extend(own);
         }

@@ -22,10 +22,12 @@ mod elements;
 mod leak_proof;
 pub mod pattern;
 mod place;
+mod roles;
 mod verify;
 mod write;
 
 pub use applies::{row_security_applies, row_security_refused};
 pub use leak_proof::is_leak_proof;
 pub(super) use place::place;
+pub(super) use roles::{forget_roles, naming};
 pub use verify::verify;

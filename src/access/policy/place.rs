@@ -249,17 +249,16 @@ impl Placing<'_> {
         let context = self.as_role(source.as_role);
         let known_as = |name: &str| Column::new(Some(qualifier.clone()), name);
         let binder = Binder { context: &context, relation: &source.relation, known_as: &known_as };
-        let commands: &[PolicyCommand] = match what {
-            Use::Read => &[PolicyCommand::Select],
-            Use::Lock => &[PolicyCommand::Update, PolicyCommand::Select],
-            Use::Write(command, false) => &[command],
-            Use::Write(command, true) => &[PolicyCommand::Select, command],
-            Use::Merge(false) => &[],
-            Use::Merge(true) => &[PolicyCommand::Select],
+        let commands = match what {
+            Use::Read | Use::Merge(true) => vec![PolicyCommand::Select],
+            Use::Lock => vec![PolicyCommand::Update, PolicyCommand::Select],
+            Use::Write(command, false) => vec![command],
+            Use::Write(command, true) => vec![PolicyCommand::Select, command],
+            Use::Merge(false) => Vec::new(),
         };
         let mut conditions = Vec::new();
         for command in commands {
-            for condition in Selected::of(security, *command, role).using(&binder)? {
+            for condition in Selected::of(security, command, role).using(&binder)? {
                 if !conditions.contains(&condition) {
                     conditions.push(condition);
                 }

@@ -314,7 +314,7 @@ fn limited(
     qualifier: TableReference,
     action: Option<(&Expr, RowAction)>,
 ) -> PlanResult<Tests> {
-    let tests = tests.into_iter().map(|test| {
+    let tests = tests.into_iter().map(|test: Test| -> PlanResult<Test> {
         let condition = match action {
             None => test.condition,
             Some((action, which)) => only(action, which, test.condition)?,

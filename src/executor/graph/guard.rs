@@ -18,8 +18,8 @@ use arrow::array::{
 };
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{SchemaRef, UInt64Type};
-use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{DFSchema, HashMap, Result};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, HashMap, Result};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_expr::PhysicalExpr;
@@ -193,10 +193,31 @@ struct Conditions {
     key: Option<Arc<Key>>,
 }
 
-#[derive(PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq)]
 struct Key {
+    hash: u64,
     predicates: Vec<Expr>,
     columns: Vec<usize>,
+}
+
+impl Key {
+    /// Without what a statement happens to call the table: the chunk says which it is.
+    fn new(predicates: Vec<Expr>, columns: Vec<usize>) -> Self {
+        let plain = |expr: Expr| {
+            let plain = expr.clone().transform(|expr| match expr {
+                Expr::Column(column) => {
+                    Ok(Transformed::yes(Expr::Column(Column::new_unqualified(column.name))))
+                }
+                other => Ok(Transformed::no(other)),
+            });
+            plain.map_or(expr, |plain| plain.data)
+        };
+        let predicates: Vec<Expr> = predicates.into_iter().map(plain).collect();
+        let mut hasher = DefaultHasher::new();
+        predicates.hash(&mut hasher);
+        columns.hash(&mut hasher);
+        Self { hash: hasher.finish(), predicates, columns }
+    }
 }
 
 impl Conditions {
@@ -211,7 +232,7 @@ impl Conditions {
         Ok(Some(Self {
             predicates: physical.collect::<Result<_>>()?,
             schema: Arc::clone(schema.inner()),
-            key: remembered.then(|| Arc::new(Key { predicates, columns: columns.clone() })),
+            key: remembered.then(|| Arc::new(Key::new(predicates, columns.clone()))),
             columns,
         }))
     }
@@ -333,9 +354,7 @@ type Remembered = HashMap<(usize, u64), (Weak<Chunk>, Arc<Key>, BooleanBuffer)>;
 static REMEMBERED: LazyLock<Mutex<Remembered>> = LazyLock::new(Mutex::default);
 
 fn place(chunk: &Arc<Chunk>, key: &Key) -> (usize, u64) {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    (Arc::as_ptr(chunk) as usize, hasher.finish())
+    (Arc::as_ptr(chunk) as usize, key.hash)
 }
 
 fn remembered(chunk: &Arc<Chunk>, key: &Arc<Key>) -> Option<BooleanBuffer> {

@@ -62,6 +62,14 @@ impl ShortPlan {
     }
 }
 
+/// What stands below names.
+fn unnamed(plan: &LogicalPlan) -> &LogicalPlan {
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => unnamed(&alias.input),
+        other => other,
+    }
+}
+
 /// Nodes that can be part of a short way, and no query inside an expression.
 fn shape_fits(plan: &LogicalPlan) -> bool {
     let mut scans = 0;
@@ -206,7 +214,7 @@ impl Compiler<'_> {
                 LogicalPlan::TableScan(scan) => {
                     self.look_up(scan, scan.projected_schema.as_ref(), &filter.predicate)
                 }
-                LogicalPlan::SubqueryAlias(alias) => match alias.input.as_ref() {
+                LogicalPlan::SubqueryAlias(alias) => match unnamed(&alias.input) {
                     LogicalPlan::TableScan(scan) => {
                         self.look_up(scan, alias.schema.as_ref(), &filter.predicate)
                     }
