@@ -79,6 +79,7 @@ def main():
     postgres, graphwire = (Server(url) for url in sys.argv[1:3])
     word = sys.argv[3] if len(sys.argv) > 3 else ""
     passed = failed = 0
+    shown = set()
     for name, policies in policy_sets().items():
         if word not in name:
             continue
@@ -90,8 +91,9 @@ def main():
                     passed += 1
                     continue
                 failed += 1
-                if failed <= SHOWN:
-                    print(f"--- {name} / {role}\n    {query}\n    postgres   {expected}\n    graphwire  {got}")
+                if (name, query) not in shown and len(shown) < SHOWN:
+                    print(f"--- {name} / {role}\n    {query}\n    postgres   {expected}\n    graphwire  {got}", flush=True)
+                shown.add((name, query))
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed or not passed else 0
 

@@ -85,10 +85,12 @@ pub fn admit(
     check(&needs, caller, catalog, Some(&plan))?;
     let inner = restrict(expand_views(plan)?, caller, catalog)?;
     let (inner, asked) = place(inner, &needs, context)?;
-    for query in asked {
-        let more = require(&query)?;
-        check(&more, caller, catalog, Some(&query))?;
-        needs.extend(more);
+    if let Some(asked) = asked {
+        for query in asked {
+            check(&require(&query)?, caller, catalog, Some(&query))?;
+        }
+        // Guards scan the tables of a graph.
+        needs.extend(require(&inner)?);
     }
     Ok(Admitted { inner, needs })
 }

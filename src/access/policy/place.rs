@@ -32,19 +32,19 @@ pub(super) enum Use {
     Merge(bool),
 }
 
-/// A plan with the policies in their places, and the queries that these ask. `touched` is what the plan touches itself.
+/// A plan with the policies in their places, and the queries that these ask; `None` if no policy can apply. `touched` is what the plan touches itself.
 pub(in crate::access) fn place(
     plan: LogicalPlan,
     touched: &Needs,
     context: &BindContext,
-) -> Result<(LogicalPlan, Vec<LogicalPlan>), PgError> {
+) -> Result<(LogicalPlan, Option<Vec<LogicalPlan>>), PgError> {
     let has_policies = |oid: Oid| {
         context.catalog.relation(oid).and_then(|relation| relation.table()).is_some_and(|table| {
             table.row_security.enabled || RowLabels::of(&table.options).is_some()
         })
     };
     if !touched.iter().any(|(oid, _, _)| has_policies(oid)) {
-        return Ok((plan, Vec::new()));
+        return Ok((plan, None));
     }
     let placing = Placing {
         context,
@@ -53,7 +53,7 @@ pub(in crate::access) fn place(
         active: RefCell::default(),
     };
     let plan = placing.plan(plan, None)?;
-    Ok((plan, placing.asked.into_inner()))
+    Ok((plan, Some(placing.asked.into_inner())))
 }
 
 pub(super) struct Placing<'a> {

@@ -44,8 +44,13 @@ impl PolicyCheckExec {
         input: Arc<dyn ExecutionPlan>,
         schema: SchemaRef,
     ) -> Self {
+        // Columns that are left stay where they are.
+        let mut equivalence = EquivalenceProperties::new(schema);
+        if let Some(ordering) = input.output_ordering() {
+            equivalence.add_ordering(ordering.clone());
+        }
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema),
+            equivalence,
             input.output_partitioning().clone(),
             input.pipeline_behavior(),
             input.boundedness(),

@@ -14,7 +14,7 @@ use datafusion::physical_plan::{
 use crate::error::PgError;
 
 /// Passes on its input, and keeps everything else apart: no condition, projection, limit, order or row count goes through
-/// it, in either direction, as the defaults of [`ExecutionPlan`] are to let nothing through.
+/// it (a sort that were done below would compute its keys for hidden rows), in either direction, as the defaults of [`ExecutionPlan`] are to let nothing through.
 #[derive(Debug)]
 pub struct RowPolicyExec {
     number: u32,
@@ -57,10 +57,6 @@ impl ExecutionPlan for RowPolicyExec {
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
         vec![&self.input]
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
     }
 
     fn apply_expressions(
