@@ -3,9 +3,13 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod binary_text;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod isolation;
+#[cfg(test)]
+mod plan;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use datafusion::logical_expr::LogicalPlan;
 
 use super::caller::Caller;
+use super::functions::check_functions;
 use super::graph_rights::restrict;
 use super::policy::{place, verify};
 use super::privilege::check;
+use super::references::check_references;
 use super::require::{Needs, require};
 use crate::catalog::Catalog;
 use crate::error::PgError;
@@ -83,6 +85,7 @@ pub fn admit(
     let catalog = &context.catalog;
     let mut needs = require(&plan)?;
     check(&needs, caller, catalog, Some(&plan))?;
+    check_functions(&plan, caller, catalog)?;
     let inner = restrict(expand_views(plan)?, caller, catalog)?;
     let (inner, asked) = place(inner, &needs, context)?;
     if let Some(asked) = asked {
@@ -106,5 +109,6 @@ pub fn admit_ddl(
 ) -> Result<Admitted<DdlCommand>, PgError> {
     let needs = super::require::require_ddl(&command);
     check(&needs, caller, catalog, None)?;
+    check_references(&command, caller, catalog)?;
     Ok(Admitted { inner: command, needs })
 }

@@ -270,7 +270,7 @@ impl Walk {
             }
         }
         // RETURNING reads the table.
-        output.extend(self.scan(None, &write.relation, true));
+        output.extend(self.scan(write.as_role, &write.relation, true));
         output
     }
 

@@ -6,12 +6,14 @@
 mod admitted;
 mod caller;
 mod columns;
+mod functions;
 pub mod grants;
 pub mod graph_rights;
 pub mod login;
 pub mod owned;
 pub mod policy;
 pub mod privilege;
+mod references;
 mod require;
 pub mod roles;
 

@@ -45,7 +45,7 @@ pub(super) fn check(
         let by_columns = match (right, need, plan) {
             (Right::Select | Right::Match(_), _, Some(plan)) => {
                 let used = used.get_or_insert_with(|| used_columns(plan));
-                reads_columns(catalog, relation, &role, used.get(&(as_role, object)))
+                reads_columns(catalog, relation, &role, used.get(&(as_role, object)), need)
             }
             (_, Need::Columns(columns), _) => {
                 let columns = columns.iter().copied();
@@ -143,8 +143,10 @@ fn reads_columns(
     relation: &Relation,
     role: &RoleSet,
     used: Option<&Used>,
+    need: &Need,
 ) -> bool {
-    let Some(used) = used else { return true };
+    // A target of which nothing is read is only written.
+    let Some(used) = used else { return matches!(need, Need::Columns(_)) };
     let columns = match used.whole {
         true => (0..relation.columns().len()).collect(),
         false => used.columns.iter().copied().collect::<Vec<_>>(),
@@ -165,8 +167,16 @@ fn check_schema(
     right: Right,
     role: &RoleSet,
 ) -> Result<(), PgError> {
+    if schema == catalog.database.oid && !role.has(catalog.database_owner()) {
+        let message = format!("must be owner of database {}", catalog.database.name);
+        return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
+    }
     let Some(found) = catalog.schemas.get(&schema) else { return Ok(()) };
     let name = &found.name;
+    if right == Right::Create && name.starts_with("pg_temp_") {
+        // A session's own: the binder finds no other.
+        return Ok(());
+    }
     let refused = match right {
         Right::Own => (!role.has(found.owner)).then(|| format!("must be owner of schema {name}")),
         _ => {

@@ -3,16 +3,14 @@
 //! Every variant of DataFusion's `LogicalPlan` is named, so that a new one stops the build until someone says what it
 //! touches. Extension nodes are ours; one that is not known here is refused, not treated as touching nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 
 use crate::catalog::PropertySource;
 use crate::error::PgError;
-use crate::planner::bind::sql::ddl::{
-    AlterStep, DdlCommand, NewConstraint, NewConstraintKind, ObjectChange,
-};
+use crate::planner::bind::sql::ddl::{DdlCommand, ObjectChange, ObjectRef};
 use crate::planner::node::{
     Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, LockRows, MatchPattern,
     PolicyCheck, RowPolicy, Series, TableWrite, WithWrites, WriteKind,
@@ -102,7 +100,9 @@ impl Needs {
 
     /// Whether every object and right here is also in `other`.
     pub fn within(&self, other: &Self) -> bool {
-        self.0.keys().all(|key| other.0.contains_key(key))
+        let known: BTreeSet<(Oid, Right)> =
+            other.0.keys().map(|(_, object, right)| (*object, *right)).collect();
+        self.0.keys().all(|(_, object, right)| known.contains(&(*object, *right)))
     }
 }
 
@@ -237,23 +237,29 @@ fn require_extension(
 }
 
 fn require_write(write: &TableWrite, needs: &mut Needs) {
-    let table = write.relation.oid;
+    let mut add = |right, need: Need| {
+        needs.add_as(write.as_role, write.relation.oid, right, need);
+        if let Some((view, as_role)) = &write.view {
+            needs.add_as(*as_role, view.oid, right, Need::Whole);
+            if right != Right::Insert {
+                needs.add_as(*as_role, view.oid, Right::Select, Need::Whole);
+            }
+        }
+    };
     let inserted = || write.inserted.clone().map_or(Need::Whole, Need::Columns);
     match &write.kind {
-        WriteKind::Insert => needs.add(table, Right::Insert, inserted()),
-        WriteKind::Update { assigned } => {
-            needs.add(table, Right::Update, Need::Columns(assigned.clone()));
-        }
-        WriteKind::Delete => needs.add(table, Right::Delete, Need::Whole),
+        WriteKind::Insert => add(Right::Insert, inserted()),
+        WriteKind::Update { assigned } => add(Right::Update, Need::Columns(assigned.clone())),
+        WriteKind::Delete => add(Right::Delete, Need::Whole),
         WriteKind::Each(EachRow { on_conflict: _, inserts, assigned, deletes }) => {
             if *inserts {
-                needs.add(table, Right::Insert, inserted());
+                add(Right::Insert, inserted());
             }
             if !assigned.is_empty() {
-                needs.add(table, Right::Update, Need::Columns(assigned.clone()));
+                add(Right::Update, Need::Columns(assigned.clone()));
             }
             if *deletes {
-                needs.add(table, Right::Delete, Need::Whole);
+                add(Right::Delete, Need::Whole);
             }
         }
     }
@@ -330,41 +336,36 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
                 needs.add(owner.table, Right::Own, Need::Whole);
             }
         }
-        DdlCommand::CreateTable(table) => {
-            needs.add(table.schema, Right::Create, Need::Whole);
-            table.constraints.iter().for_each(|one| require_references(one, &mut needs));
-        }
+        // What its foreign keys refer to is looked at with the catalog beside it.
+        DdlCommand::CreateTable(table) => needs.add(table.schema, Right::Create, Need::Whole),
         DdlCommand::AlterObject { object, change, tag: _ } => {
             needs.add(object.owned(), Right::Own, Need::Whole);
-            if let ObjectChange::SetSchema(schema) = change {
-                needs.add(*schema, Right::Create, Need::Whole);
+            match (change, object) {
+                (ObjectChange::SetSchema(schema), _) => {
+                    needs.add(*schema, Right::Create, Need::Whole);
+                }
+                // A new name is a new object to its schema.
+                (
+                    ObjectChange::Rename(_),
+                    ObjectRef::Relation(relation) | ObjectRef::Index(relation, _),
+                ) => needs.add(relation.schema, Right::Create, Need::Whole),
+                _ => {}
             }
         }
         DdlCommand::CommentOn { owned, object: _, text: _ } => {
             needs.add(*owned, Right::Own, Need::Whole);
         }
-        DdlCommand::CreateIndex(index) => needs.add(index.relation.oid, Right::Own, Need::Whole),
+        DdlCommand::CreateIndex(index) => {
+            needs.add(index.relation.oid, Right::Own, Need::Whole);
+            needs.add(index.relation.schema, Right::Create, Need::Whole);
+        }
         DdlCommand::DropIndexes { indexes, missing: _, cascade: _ } => {
             for (table, _) in indexes {
                 needs.add(table.oid, Right::Own, Need::Whole);
             }
         }
-        DdlCommand::AlterTable { relation, steps } => {
-            needs.add(relation.oid, Right::Own, Need::Whole);
-            for step in steps {
-                match step {
-                    AlterStep::AddConstraint(constraint) => {
-                        require_references(constraint, &mut needs);
-                    }
-                    AlterStep::AddColumn { column, fill: _ } => {
-                        let added = column.constraints.iter();
-                        added.for_each(|one| require_references(one, &mut needs));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        DdlCommand::Policy { relation, change: _ }
+        DdlCommand::AlterTable { relation, steps: _ }
+        | DdlCommand::Policy { relation, change: _ }
         | DdlCommand::AlterGraph { relation, graph: _ }
         | DdlCommand::Comment { relation, column: _, text: _ } => {
             needs.add(relation.oid, Right::Own, Need::Whole);
@@ -396,11 +397,4 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
         }
     }
     needs
-}
-
-/// A foreign key refers to columns of another table; where none are named, to its primary key.
-fn require_references(constraint: &NewConstraint, needs: &mut Needs) {
-    if let NewConstraintKind::ForeignKey { referenced: Some(table), .. } = &constraint.kind {
-        needs.add(*table, Right::References, Need::Whole);
-    }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::acl::{Acl, AclClass, PUBLIC, Rights};
 use crate::catalog::object::{Relation, RelationKind};
 use crate::catalog::pg::{INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_OID};
+use crate::catalog::predefined::predefined_role::{READ_ALL_DATA, WRITE_ALL_DATA};
 use crate::catalog::role::RoleSet;
 use crate::catalog::snapshot::{Catalog, next_version};
 use crate::types::Oid;
@@ -255,10 +256,10 @@ impl Catalog {
 
     /// The rights a role has on a schema; a session may do all in its own temporary one.
     pub fn schema_rights(&self, schema: Oid, role: &RoleSet) -> Rights {
-        match self.schemas.get(&schema) {
-            Some(found) => self.rights(AclClass::Schema, schema, found.owner, role),
-            None => Rights::NONE,
-        }
+        let Some(found) = self.schemas.get(&schema) else { return Rights::NONE };
+        let rights = self.rights(AclClass::Schema, schema, found.owner, role);
+        let sees_all = role.inherits(READ_ALL_DATA) || role.inherits(WRITE_ALL_DATA);
+        if sees_all { rights.or(Rights::USAGE) } else { rights }
     }
 }
 

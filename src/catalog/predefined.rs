@@ -109,6 +109,50 @@ impl Cluster {
     }
 }
 
+/// The roles of a tenant, each a member of the one before: (name, what else it is a member of).
+const TENANT_ROLES: [(&str, &[Oid]); 4] = [
+    ("viewer", &[is::READ_ALL_DATA]),
+    ("editor", &[is::WRITE_ALL_DATA]),
+    ("admin", &[is::MONITOR, is::SIGNAL_BACKEND]),
+    ("owner", &[]),
+];
+
+impl Cluster {
+    /// Makes the roles `viewer`, `editor`, `admin` and `owner` of a new tenant, and gives the OID of `owner`. `admin` and
+    /// `owner` may make others members of those below them. Roles that are there already stay as they are.
+    pub fn add_tenant_roles(&mut self, tenant: TenantId) -> Oid {
+        let mut below: Vec<Oid> = Vec::new();
+        for (name, predefined) in TENANT_ROLES {
+            let known = self.roles.values().find(|role| role.tenant == tenant && role.name == name);
+            let oid = match known {
+                Some(role) => role.oid,
+                None => {
+                    let oid = self.next_oid.take();
+                    self.roles.insert(oid, Role::new(oid, name, tenant));
+                    oid
+                }
+            };
+            let manages = matches!(name, "admin" | "owner");
+            for role in &below {
+                let is_next = below.last() == Some(role);
+                if manages || is_next {
+                    self.add_member(*role, oid, manages);
+                }
+            }
+            predefined.iter().for_each(|role| self.add_member(*role, oid, false));
+            below.push(oid);
+        }
+        below.last().copied().unwrap_or(SYSTEM_ROLE)
+    }
+
+    fn add_member(&mut self, role: Oid, member: Oid, admin: bool) {
+        let oid = self.next_oid.take();
+        let grantor = SYSTEM_ROLE;
+        let membership = Membership { oid, role, member, grantor, admin, inherit: None, set: true };
+        self.memberships.entry((role, member)).or_insert(membership);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +164,16 @@ mod tests {
         assert!(admin.has(is::READ_ALL_DATA) && admin.has(is::READ_ALL_STATS));
         let analyst = cluster.role_set(is::GRAPHWIRE_ANALYST, SYSTEM_ROLE);
         assert!(analyst.has(is::READ_ALL_DATA) && !analyst.has(is::WRITE_ALL_DATA));
+        let mut cluster = cluster;
+        let tenant = TenantId(7);
+        let owner = cluster.add_tenant_roles(tenant);
+        let role = |name| cluster.role_named(tenant, name).map(|role| role.oid).unwrap();
+        let (viewer, editor) = (role("viewer"), role("editor"));
+        let set = |role| cluster.role_set(role, SYSTEM_ROLE);
+        assert!(set(viewer).has(is::READ_ALL_DATA) && !set(viewer).has(is::WRITE_ALL_DATA));
+        assert!(set(editor).has(viewer) && !set(editor).is_admin_of(viewer));
+        assert!(set(owner).has(editor) && set(owner).is_admin_of(role("admin")));
+        assert!(set(role("admin")).is_admin_of(viewer) && !set(role("admin")).is_admin_of(owner));
         let owner = cluster.role_set(SYSTEM_ROLE, SYSTEM_ROLE);
         assert!(owner.inherits(is::DATABASE_OWNER));
     }

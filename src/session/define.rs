@@ -25,6 +25,7 @@ use crate::catalog::{
 };
 use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
+use crate::executor::write::Collision;
 use crate::planner::bind::sql::ddl::{DdlCommand, NewTable, ObjectChange, ObjectRef};
 use crate::planner::bind::{Bound, BoundPlan};
 use crate::storage::TableVersion;
@@ -86,6 +87,8 @@ pub(super) async fn run(
             if let (ObjectChange::OwnerTo(role), ObjectRef::Relation(relation)) = (&change, &object)
             {
                 roles::check_owner_change(session, &catalog, relation.schema, *role)?;
+            } else if let (ObjectChange::Rename(_), ObjectRef::Schema(_)) = (&change, &object) {
+                roles::check_database_create(session, &catalog)?;
             } else if let ObjectChange::OwnerTo(role) = &change {
                 crate::access::roles::check_new_owner(&catalog, &session.shared.caller(), *role)?;
             }
@@ -299,7 +302,7 @@ async fn create_table(
         .cloned()
         .ok_or_else(|| PgError::internal(format!("table \"{relation_name}\" was not made")))?;
     let target = session.write_target(transaction);
-    target.insert(&relation, batches).await?;
+    target.insert(&relation, batches, Collision::Write).await?;
     target.finish().await?;
     Ok(format!("SELECT {count}"))
 }

@@ -9,8 +9,10 @@
 
 mod advisory;
 pub mod bootstrap;
+mod channels;
 mod cluster;
 mod copy;
+mod cursors;
 mod define;
 pub mod display;
 mod durable;
@@ -25,8 +27,11 @@ mod maintenance;
 mod object_names;
 pub mod outcome;
 pub mod pipeline;
+mod planner_settings;
 mod privilege_facts;
 mod roles;
+mod safe_snapshot;
+mod scroll;
 mod sequences;
 mod serializable;
 mod session_impl;
@@ -38,6 +43,7 @@ mod temporary;
 mod transaction;
 mod utility;
 
+pub use channels::{Inbox, Notification};
 pub use engine::{Engine, EngineOptions, LoginPolicy};
 pub use identity::{Authenticated, LoginMethod, LoginRequest, Peer};
 pub use object_names::ObjectNames;

@@ -28,6 +28,7 @@ use crate::planner::node::{
     CheckKind, ConflictLookup, EachRow, PolicyCheck, RowAction, RowTest, TableWrite, WriteKind,
 };
 use crate::planner::source::ROW_ID;
+use crate::types::Oid;
 
 /// A test of rows, before its column has a name.
 struct Test {
@@ -40,6 +41,8 @@ struct Test {
 /// A write to a table whose policies apply.
 struct Guarded<'a, 'b> {
     placing: &'b Placing<'a>,
+    /// Whose rights count: the owner of the view it is written through; `None` is the caller.
+    as_role: Option<Oid>,
     relation: &'b Arc<Relation>,
     security: &'b RowSecurity,
     role: &'b RoleSet,
@@ -50,7 +53,7 @@ struct Guarded<'a, 'b> {
 impl Placing<'_> {
     pub(super) fn write(&self, write: &TableWrite) -> PlanResult<LogicalPlan> {
         let relation = Arc::clone(&write.relation);
-        let role = self.role(None);
+        let role = self.role(write.as_role);
         let reads = !write.reads.is_empty();
         let target = |what| Some((relation.oid, what));
         let security = self.security(&relation, &role)?;
@@ -58,7 +61,14 @@ impl Placing<'_> {
             let node = Extension { node: Arc::new(write.clone()) };
             return self.inside(LogicalPlan::Extension(node), None);
         };
-        let guarded = Guarded { placing: self, relation: &relation, security, role: &role, reads };
+        let guarded = Guarded {
+            placing: self,
+            as_role: write.as_role,
+            relation: &relation,
+            security,
+            role: &role,
+            reads,
+        };
         let input = write.input.as_ref().clone();
         let input = match &write.kind {
             WriteKind::Insert => guarded.insert(self.plan(input, None)?)?,
@@ -111,7 +121,7 @@ impl Guarded<'_, '_> {
         kind: CheckKind,
         qualifier: &TableReference,
     ) -> Result<Vec<Test>, PgError> {
-        let context = self.placing.as_role(None);
+        let context = self.placing.as_role(self.as_role);
         let known_as = |name: &str| row_column(qualifier, name);
         let binder = Binder { context: &context, relation: self.relation, known_as: &known_as };
         let checks =

@@ -11,6 +11,7 @@ mod format;
 pub(crate) mod json;
 mod json_functions;
 mod math;
+mod notify;
 mod number_format;
 mod ordered_set;
 mod regex;
@@ -33,6 +34,7 @@ pub(crate) const FUNCTIONS: &[&[Def]] = &[
     format::FUNCTIONS,
     json_functions::FUNCTIONS,
     math::FUNCTIONS,
+    notify::FUNCTIONS,
     number_format::FUNCTIONS,
     regex::FUNCTIONS,
     sequence::FUNCTIONS,

@@ -7,7 +7,6 @@ use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 use parking_lot::Mutex;
 
-use crate::catalog::predefined_role::{READ_ALL_DATA, WRITE_ALL_DATA};
 use crate::catalog::{
     Catalog, Column, PolicyExpression, QualifiedName, ReadColumn, Relation, Rights, RoleSet, View,
     ViewRead,
@@ -129,9 +128,7 @@ impl BindContext {
             return Ok(());
         }
         let Some(schema) = self.catalog.schema(name) else { return Ok(()) };
-        let reads_all = right == Rights::USAGE
-            && [READ_ALL_DATA, WRITE_ALL_DATA].iter().any(|role| self.roles.inherits(*role));
-        if reads_all || self.catalog.schema_rights(schema.oid, &self.roles).contains(right) {
+        if self.catalog.schema_rights(schema.oid, &self.roles).contains(right) {
             return Ok(());
         }
         let message = format!("permission denied for schema {name}");

@@ -275,14 +275,19 @@ pub(super) fn check_create_schema(
     catalog: &Catalog,
     owner: Oid,
 ) -> Result<(), PgError> {
-    let caller = session.shared.caller();
-    let database = &catalog.database;
+    check_database_create(session, catalog)?;
+    roles::check_new_owner(catalog, &session.shared.caller(), owner)
+}
+
+/// Whether the caller may make schemas in the database.
+pub(super) fn check_database_create(session: &Session, catalog: &Catalog) -> Result<(), PgError> {
+    let (caller, database) = (session.shared.caller(), &catalog.database);
     let own = catalog.database_owner();
     let rights = catalog.rights(AclClass::Database, database.oid, own, caller.roles());
-    if !rights.contains(crate::catalog::Rights::CREATE) {
-        return Err(refused(format!("permission denied for database {}", database.name)));
+    match rights.contains(crate::catalog::Rights::CREATE) {
+        true => Ok(()),
+        false => Err(refused(format!("permission denied for database {}", database.name))),
     }
-    roles::check_new_owner(catalog, &caller, owner)
 }
 
 /// Whether the caller may give a relation in `schema` to `owner`; that it is the caller's was looked at before.

@@ -11,6 +11,7 @@ mod check;
 pub(crate) mod column_value;
 pub mod ddl;
 mod dml;
+mod forms;
 mod locking;
 mod names;
 mod policy;
@@ -22,6 +23,7 @@ mod resolve;
 mod rewrite;
 pub mod roles;
 pub mod stored;
+mod ties;
 mod types;
 
 pub(crate) use dml::ACTION;

@@ -25,7 +25,8 @@ impl Read<'_> {
                 Expr::Column(column) | Expr::OuterReferenceColumn(_, column) => {
                     let own = column.relation.as_ref();
                     if own.is_some_and(|relation| relation.table() == self.alias) {
-                        found.extend(self.table.position(&column.name));
+                        // A view calls its columns otherwise; that it reads any is what counts then.
+                        found.insert(self.table.position(&column.name).unwrap_or(0));
                     }
                 }
                 Expr::Exists(exists) => self.outer(&exists.subquery.subquery, found)?,
