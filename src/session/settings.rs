@@ -361,6 +361,9 @@ struct Derived {
     transaction_read_only: String,
     default_transaction_isolation: String,
     default_transaction_read_only: bool,
+    waits_for_disk: bool,
+    policies_as_usual: bool,
+    is_cypher: bool,
 }
 
 impl Default for Settings {
@@ -418,6 +421,10 @@ impl Settings {
                 default_transaction_isolation: self
                     .value("default_transaction_isolation")
                     .to_owned(),
+                waits_for_disk: self.value("synchronous_commit") != "off",
+                policies_as_usual: self.value("row_security") != "off"
+                    && self.value("graphwire.row_labels").is_empty(),
+                is_cypher: self.value("query_language") == "cypher",
                 default_transaction_read_only: self.value("default_transaction_read_only") == "on",
                 lock_timeout: self.duration("lock_timeout"),
                 deadlock_timeout: self.duration("deadlock_timeout"),
@@ -442,6 +449,16 @@ impl Settings {
     pub fn transaction_defaults(&self) -> (&str, bool) {
         let derived = self.derived();
         (&derived.default_transaction_isolation, derived.default_transaction_read_only)
+    }
+
+    /// Whether COMMIT waits until the log is on the disk.
+    pub fn waits_for_disk(&self) -> bool {
+        self.derived().waits_for_disk
+    }
+
+    /// Whether all statements are read as Cypher.
+    pub fn is_cypher(&self) -> bool {
+        self.derived().is_cypher
     }
 
     /// Shows that the current transaction is deferrable, until it ends.
@@ -483,6 +500,12 @@ impl Settings {
     /// The value of a setting that is defined here; empty if it is not.
     pub fn value(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default()
+    }
+
+    /// Whether row security is on and no labels are worn: the settings that go into a plan when it is admitted, which what
+    /// is remembered of admitted plans does not name.
+    pub fn policies_as_usual(&self) -> bool {
+        self.derived().policies_as_usual
     }
 
     /// Changes a setting.
@@ -621,6 +644,12 @@ impl Settings {
             .iter()
             .map(|schema| if schema == "$user" { user } else { schema }.to_owned())
             .collect()
+    }
+
+    /// Whether [`Self::search_path`] is this one.
+    pub fn search_path_is(&self, path: &[String], user: &str) -> bool {
+        let now = self.derived().search_path.iter();
+        now.map(|schema| if schema == "$user" { user } else { schema }).eq(path)
     }
 
     fn date_style(&self) -> (DateStyle, DateOrder) {

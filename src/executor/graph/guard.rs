@@ -18,6 +18,7 @@ use arrow::array::{
 };
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{SchemaRef, UInt64Type};
+use arrow::error::ArrowError;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, HashMap, Result};
 use datafusion::execution::TaskContext;
@@ -171,7 +172,7 @@ impl Guard {
             let ids = batch.columns().first().and_then(|ids| ids.as_primitive_opt::<UInt64Type>());
             let ids = ids.ok_or_else(|| PgError::internal("a guard gives no row ids"))?;
             for id in ids.iter().flatten() {
-                let Some((chunk, offset)) = self.version.find_row(RowId(id)) else { continue };
+                let Some((chunk, offset)) = self.version.find_row(RowId(id))? else { continue };
                 let at = starts.get(chunk).copied().unwrap_or(0) as usize + offset;
                 if at < positions {
                     bits.set_bit(at, true);
@@ -263,14 +264,14 @@ impl Conditions {
             None => BooleanBuffer::new_set(rows),
             Some(deleted) => !deleted,
         };
-        let columns = self.columns.iter().map(|column| match chunk.batch.columns().get(*column) {
-            Some(values) => Arc::clone(values),
-            None => Arc::new(chunk.row_id_array()) as _,
+        let columns = self.columns.iter().map(|column| match *column < chunk.num_columns() {
+            true => chunk.column(*column),
+            false => Ok(Arc::new(chunk.row_id_array(0, rows)?) as _),
         });
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(
             Arc::clone(&self.schema),
-            columns.collect(),
+            columns.collect::<Result<_, ArrowError>>()?,
             &options,
         )?;
         let mut keep = live;

@@ -25,6 +25,7 @@ pub mod roles;
 pub mod stored;
 mod ties;
 mod types;
+mod using;
 
 pub(crate) use dml::ACTION;
 pub use dml::{Dml, bind_default, bind_with, bind_write, has_writes, target as write_target};
