@@ -13,4 +13,6 @@ mod plan;
 #[cfg(test)]
 mod slt;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod wire;

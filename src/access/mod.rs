@@ -12,6 +12,7 @@ pub mod graph_rights;
 pub mod login;
 pub mod owned;
 pub mod privilege;
+pub mod quota;
 mod references;
 mod require;
 pub mod roles;

@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod graph;
+mod memory_pool;
 pub mod operator;
 pub mod physical;
 pub mod reads;

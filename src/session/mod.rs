@@ -39,6 +39,7 @@ pub mod settings;
 mod shared;
 mod statements;
 mod temporary;
+mod tenancy;
 mod transaction;
 mod utility;
 
@@ -51,5 +52,7 @@ pub use outcome::{
     TransactionStatus,
 };
 pub use session_impl::{Finished, ScriptPosition, Session};
+pub use tenancy::Route;
+pub use tenancy::registry::{registry_files, tenant_store, tenant_store_or_new, tenant_stores};
 
 pub use crate::parser::Statement;

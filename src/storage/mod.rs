@@ -8,6 +8,7 @@ pub mod backup;
 mod batch;
 mod checkpoint;
 mod codec;
+pub mod document;
 pub mod error;
 pub mod fs;
 pub mod locks;

@@ -26,7 +26,7 @@ use crate::server::half_open::{HalfOpen, Place};
 use crate::server::listener::Socket;
 use crate::server::options::ServerOptions;
 use crate::server::tls::Tls;
-use crate::session::{Engine, LoginRequest, Session};
+use crate::session::{Engine, LoginRequest, Route, Session};
 
 /// How long a connection that makes room for another waits for its client to read why.
 const EVICTED_LINGER: Duration = Duration::from_millis(20);
@@ -130,7 +130,8 @@ async fn connect(shared: &Shared, socket: Socket, place: &mut Option<Wire>) {
             if let Some(unknown) = negotiate {
                 reply::negotiate_protocol_version(&mut wire.out, &unknown);
             }
-            let request = LoginRequest { user, database, parameters: settings, peer };
+            let route = Route::default();
+            let request = LoginRequest { user, database, parameters: settings, peer, route };
             converse(shared, wire, request, (deadline, waiting)).await;
             wire.close().await;
         }
@@ -236,17 +237,32 @@ impl Connection<'_> {
             self.wire.flush().await?;
         }
         self.wire.shrink();
+        let ended = self.session.ended();
+        let idle = self.session.idle_limit();
+        let deadline = idle.as_ref().map(|(limit, _)| Instant::now() + *limit);
         let inbox = self.session.inbox();
         loop {
             // Inside a transaction the client is told nothing.
             let tells = self.session.is_between_transactions();
+            let waited = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 () = self.draining.cancelled() => return Err(admin_shutdown().into()),
+                () = ended.cancelled() => {
+                    return Err(self.session.ending().unwrap_or_else(admin_shutdown).into());
+                }
                 frame = self.wire.frame() => return Ok(frame?),
                 () = inbox.arrived(), if tells => {
                     self.notifications();
                     self.wire.flush().await?;
+                }
+                () = waited => {
+                    return Err(idle.map_or_else(admin_shutdown, |(_, error)| error).into());
                 }
             }
         }
