@@ -351,6 +351,7 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
             }
         }
         DdlCommand::AlterTable { relation, steps: _ }
+        | DdlCommand::RefreshView { relation, rows: _, concurrently: _ }
         | DdlCommand::AlterGraph { relation, graph: _ }
         | DdlCommand::Comment { relation, column: _, text: _ } => {
             needs.add(relation.oid, Right::Own, Need::Whole);

@@ -21,6 +21,10 @@ use crate::types::MemoryBranch;
 /// How many consumers an out-of-memory error names.
 const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not zero");
 
+/// A hash join is planned if the second largest table of a statement takes no more than one in so many bytes of the
+/// memory of all statements.
+const HASH_JOIN_SHARE: u64 = 4;
+
 /// Sizes of the shared resources.
 #[derive(Debug, Clone)]
 pub struct RuntimeOptions {
@@ -49,6 +53,8 @@ impl Default for RuntimeOptions {
 pub struct Runtime {
     state: SessionState,
     serial: Arc<SessionState>,
+    /// For joins of tables that would not fit in memory: both sides are sorted, which spills, and merged.
+    merging: SessionState,
     planning: Arc<ConfigOptions>,
     environment: Arc<RuntimeEnv>,
     memory: Arc<MemoryBranch>,
@@ -79,7 +85,7 @@ impl Runtime {
             .with_mode(mode)
             .with_max_temp_directory_size(TEMP_BYTES_DEFAULT);
         let environment = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(BranchPool(Arc::clone(&memory))))
+            .with_memory_pool(Arc::new(BranchPool::new(&memory)))
             .with_disk_manager_builder(disk)
             .build_arc()?;
         let mut config = SessionConfig::new()
@@ -106,7 +112,12 @@ impl Runtime {
         let one_stream = state.config().clone().with_target_partitions(1);
         let serial =
             SessionStateBuilder::new_from_existing(state.clone()).with_config(one_stream).build();
-        Ok(Self { state, serial: Arc::new(serial), planning, environment, memory })
+        let mut merge_joins = state.config().clone();
+        merge_joins.options_mut().optimizer.prefer_hash_join = false;
+        let merging =
+            SessionStateBuilder::new_from_existing(state.clone()).with_config(merge_joins).build();
+        let serial = Arc::new(serial);
+        Ok(Self { state, serial, merging, planning, environment, memory })
     }
 
     /// Options of DataFusion's SQL planner.
@@ -117,6 +128,15 @@ impl Runtime {
     /// Optimizer rules and physical planning.
     pub fn state(&self) -> &SessionState {
         &self.state
+    }
+
+    /// As [`Self::state`], for a plan that reads tables of so many bytes: where a hash table of the smaller side of a join
+    /// might not fit, joins are by merging.
+    pub fn state_for(&self, mut tables: Vec<u64>) -> &SessionState {
+        tables.sort_unstable();
+        let second = tables.iter().rev().nth(1).copied().unwrap_or(0);
+        let room = self.memory.bytes_max() as u64 / HASH_JOIN_SHARE;
+        if second > room { &self.merging } else { &self.state }
     }
 
     /// As [`Self::state`], for plans of one stream.
@@ -150,7 +170,7 @@ impl Runtime {
     /// them that took most.
     pub fn statement_context(&self, memory: &Arc<MemoryBranch>) -> Arc<TaskContext> {
         let statement = memory.child("statement", None);
-        let pool = TrackConsumersPool::new(BranchPool(statement), TOP_CONSUMERS);
+        let pool = TrackConsumersPool::new(BranchPool::new(&statement), TOP_CONSUMERS);
         let environment =
             RuntimeEnv { memory_pool: Arc::new(pool), ..RuntimeEnv::clone(&self.environment) };
         self.context_in(Arc::new(environment))

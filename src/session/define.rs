@@ -20,7 +20,7 @@ use super::pipeline::{self, Executed};
 use super::session_impl::Session;
 use crate::access::Admitted;
 use crate::catalog::{
-    AclClass, Catalog, Column, Persistence, Relation, RelationKind, Schema, Table,
+    AclClass, Catalog, Column, MaterializedView, Persistence, Relation, RelationKind, Schema, Table,
 };
 use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
@@ -150,6 +150,9 @@ pub(super) async fn run(
             }
             "CREATE VIEW"
         }
+        DdlCommand::RefreshView { relation, rows, concurrently: _ } => {
+            return refresh(session, catalog, &relation, rows.map(|rows| *rows)).await;
+        }
         DdlCommand::Truncate { relations, restart, cascade } => {
             if truncate::run(session, &mut catalog, &relations, restart, cascade)? {
                 set_catalog(session, catalog);
@@ -243,6 +246,7 @@ async fn create_table(
         on_commit,
         options,
         rows,
+        materialized,
     } = new;
     let schema = place(session, &mut catalog, schema);
     let mut table = Table::new(columns, Vec::new());
@@ -271,34 +275,66 @@ async fn create_table(
     }
     let table = table.reshaped(table.columns.clone(), table.constraints.clone());
     let version = TableVersion::empty(oid, Arc::clone(&table.schema));
-    relation.kind = RelationKind::Table(Arc::new(table));
-    let relation_name = relation.name.clone();
+    let table = Arc::new(table);
+    let mut tag = "CREATE TABLE";
+    relation.kind = match materialized {
+        None => RelationKind::Table(table),
+        Some(view) => {
+            tag = "CREATE MATERIALIZED VIEW";
+            let view = MaterializedView { view: *view, table, populated: rows.is_some() };
+            RelationKind::MaterializedView(Arc::new(view))
+        }
+    };
     catalog.put_relation(relation);
     roles::born(&mut catalog, AclClass::Table, oid, owner, schema);
-    let tag = match rows {
-        None => "CREATE TABLE".to_owned(),
-        Some(_) => String::new(),
-    };
     let rows = match rows {
         Some(plan) => Some(compute_rows(session, plan).await?),
         None => None,
     };
     with_writes(session, |writes| writes.put_table(version));
     set_catalog(session, catalog);
-    let Some(batches) = rows else { return Ok(tag) };
+    let Some(batches) = rows else { return Ok(tag.to_owned()) };
     let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    fill(session, oid, batches).await?;
+    Ok(format!("SELECT {count}"))
+}
+
+/// Puts rows into a table that has none.
+async fn fill(session: &Session, table: Oid, batches: Vec<RecordBatch>) -> Result<(), PgError> {
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
-    let relation = transaction
-        .catalog
-        .relation(oid)
-        .cloned()
-        .ok_or_else(|| PgError::internal(format!("table \"{relation_name}\" was not made")))?;
+    let relation = transaction.catalog.relation(table).cloned();
+    let relation = relation.ok_or_else(|| PgError::internal("the table was not made"))?;
     let target = session.write_target(transaction);
     target.insert(&relation, batches, Collision::Write).await?;
-    target.finish().await?;
-    Ok(format!("SELECT {count}"))
+    target.finish().await
+}
+
+/// `REFRESH MATERIALIZED VIEW`: the rows its query has now, in place of those it had.
+async fn refresh(
+    session: &mut Session,
+    mut catalog: Catalog,
+    relation: &Relation,
+    rows: Option<BoundPlan>,
+) -> Result<String, PgError> {
+    let RelationKind::MaterializedView(view) = &relation.kind else {
+        return Err(PgError::internal("no materialized view to refresh"));
+    };
+    let rows = match rows {
+        Some(plan) => Some(compute_rows(session, plan).await?),
+        None => None,
+    };
+    let view = MaterializedView { populated: rows.is_some(), ..view.as_ref().clone() };
+    let version = TableVersion::empty(relation.oid, Arc::clone(&view.table.schema));
+    let kind = RelationKind::MaterializedView(Arc::new(view));
+    catalog.put_relation(Relation { kind, ..relation.clone() });
+    with_writes(session, |writes| writes.put_table(version));
+    set_catalog(session, catalog);
+    if let Some(batches) = rows {
+        fill(session, relation.oid, batches).await?;
+    }
+    Ok("REFRESH MATERIALIZED VIEW".to_owned())
 }
 
 /// All rows of a query, for CREATE TABLE … AS. The gate admits the query by itself.

@@ -1,6 +1,6 @@
 //! What all sessions share: databases, roles, the runtime, and who is connected.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -16,6 +16,7 @@ use super::durable::{
 use super::identity::{LoginMethod, LoginRequest};
 use super::serializable::Serializable;
 use super::shared::SessionShared;
+use super::stored_keys::stored_keys;
 use super::tenancy::registry::TenantRecord;
 use super::tenancy::route::verified_by;
 use super::tenancy::{Common, Route, Tenant};
@@ -31,7 +32,7 @@ use crate::executor::runtime::RuntimeOptions;
 use crate::executor::write::{Committed, RowCheck, Writes, check_changed};
 use crate::storage::wal::{AppendError, CommitRecord};
 use crate::storage::{
-    AdjacencyCache, CheckpointDatabase, LockTable, Opened, RecentWrites, Recovered,
+    AdjacencyCache, CheckpointDatabase, LockTable, Merge, Opened, RecentWrites, Recovered,
     RecoveredDatabase, SequenceLog, Sequences, Store, StoreOptions, StoreSnapshot,
 };
 use crate::types::{BackendPid, Clock, CommitNo, Oid, TenantId};
@@ -249,6 +250,33 @@ impl DatabaseState {
         Ok(writes.rebase(latest, &self.recent)?.0)
     }
 
+    /// As [`Self::rebase`], for a statement that reads these tables only.
+    ///
+    /// # Errors
+    /// As [`Self::rebase`].
+    pub(super) fn rebase_for(
+        &self,
+        only: &[Oid],
+        writes: &Writes,
+        latest: &StoreSnapshot,
+    ) -> Result<Writes, PgError> {
+        Ok(writes.rebase_for(Some(only), latest, &self.recent)?.0)
+    }
+
+    /// Brings what a transaction wrote to these tables (`None`: to all) into its view, as far as it lags.
+    ///
+    /// # Errors
+    /// As [`Self::rebase`].
+    pub(super) fn settle(&self, writes: &mut Writes, only: Option<&[Oid]>) -> Result<(), PgError> {
+        Ok(writes.settle(only, &self.recent)?)
+    }
+
+    /// Whether nothing was committed since a state was the newest.
+    pub(super) fn is_newest(&self, state: &Latest) -> bool {
+        let latest = self.latest.read();
+        latest.store.commit == state.store.commit && Arc::ptr_eq(&latest.catalog, &state.catalog)
+    }
+
     fn new(oid: Oid, latest: Latest, cluster: &Arc<SharedCluster>) -> Self {
         Self {
             oid,
@@ -278,34 +306,52 @@ impl DatabaseState {
         self.replace(latest);
     }
 
-    /// Merges a table's chunks and leaves deleted rows out. Rows keep their numbers, so nothing that runs can tell.
+    /// Merges a table's chunks as far as anything is gained, and leaves deleted rows out: VACUUM. Rows keep their
+    /// numbers, so nothing that runs can tell.
     ///
     /// # Errors
-    /// `XX000` for our own defects.
-    pub(super) fn compact(&self, table: Oid) -> Result<(), PgError> {
-        // Without the lock first; where commits come too fast, under it.
-        for under_lock in [false, false, true] {
-            let turn = under_lock.then(|| self.pending.lock());
-            let newest = match &turn {
-                Some(pending) => pending.latest.store.table(table).cloned(),
-                None => self.latest().store.table(table).cloned(),
-            };
-            let Some(before) = newest else { return Ok(()) };
-            let Some(compacted) = before.compacted()? else { return Ok(()) };
-            let mut pending = turn.unwrap_or_else(|| self.pending.lock());
-            if pending.latest.store.table(table).is_none_or(|now| now.stamp != before.stamp) {
-                continue;
+    /// `XX001`, `58030` if rows could not be read.
+    pub(super) fn merge_all(&self, table: Oid) -> Result<(), PgError> {
+        let Some(version) = self.latest().store.table(table).cloned() else { return Ok(()) };
+        version.all_merges().try_for_each(|merge| self.install_merge(table, &[merge?]))
+    }
+
+    /// Merges the chunks of all tables where it is worth it. Commits go on meanwhile; whether there was anything to do.
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if rows could not be read.
+    pub(super) fn merge_in_background(&self) -> Result<bool, PgError> {
+        let latest = self.latest();
+        let mut merged = false;
+        for version in latest.store.tables().filter(|version| version.wants_merging()) {
+            for merge in version.merges() {
+                self.install_merge(version.table, &[merge?])?;
+                merged = true;
             }
-            let store = std::mem::take(&mut pending.latest.store);
-            pending.latest.store = store.with_table(Arc::new(compacted));
-            let mut latest = self.latest.write();
-            // Where commits are on their way to the disk, the last of them brings it.
-            if latest.store.commit == pending.latest.store.commit {
-                *latest = pending.latest.clone();
-            }
-            return Ok(());
+        }
+        Ok(merged)
+    }
+
+    fn install_merge(&self, table: Oid, merges: &[Merge]) -> Result<(), PgError> {
+        let mut pending = self.pending.lock();
+        let Some(now) = pending.latest.store.table(table) else { return Ok(()) };
+        let Some(merged) = now.with_merges(merges)? else { return Ok(()) };
+        let store = std::mem::take(&mut pending.latest.store);
+        pending.latest.store = store.with_table(Arc::new(merged));
+        let mut latest = self.latest.write();
+        // Where commits are on their way to the disk, the next one after them brings it.
+        if latest.store.commit == pending.latest.store.commit {
+            *latest = pending.latest.clone();
         }
         Ok(())
+    }
+
+    /// Bytes of rows that are in memory only, and would be in a file after a checkpoint.
+    fn fresh_bytes(&self) -> usize {
+        let latest = self.latest();
+        let tables = latest.store.tables();
+        let kept = tables.filter(|version| latest.catalog.keeps_rows_of(version.table));
+        kept.map(|version| version.fresh_bytes()).sum()
     }
 
     /// Takes over a state; for a database nobody uses yet.
@@ -498,6 +544,7 @@ impl DatabaseState {
             through: latest.store.commit,
             objects,
             tables: kept.collect(),
+            keys: stored_keys(&latest.catalog),
         })
     }
 
@@ -524,7 +571,9 @@ impl DatabaseState {
         if let Some(cluster) = cluster {
             self.cluster.publish(cluster);
         }
-        *self.latest.write() = latest;
+        let before = std::mem::replace(&mut *self.latest.write(), latest);
+        // Taking it apart is nobody's business who waits for the lock.
+        drop(before);
     }
 }
 
@@ -751,6 +800,7 @@ impl Engine {
                 through: CommitNo(0),
                 objects: cluster.stored_objects()?,
                 tables: Vec::new(),
+                keys: HashMap::new(),
             };
             let databases: Vec<_> = self.databases.read().values().cloned().collect();
             let databases = databases.iter().map(|database| database.for_checkpoint(is_last));
@@ -760,6 +810,40 @@ impl Engine {
         let ms = started.elapsed().as_millis();
         tracing::info!(sequence = summary.sequence, through = %summary.through, files, kept, ms, "checkpoint written");
         Ok(())
+    }
+
+    /// Whether a checkpoint is due, for the log's sake or for memory's.
+    pub(super) fn is_checkpoint_due(&self) -> bool {
+        let Some(store) = &self.store else { return false };
+        if store.is_checkpoint_due() {
+            return true;
+        }
+        let databases = self.databases.read();
+        let fresh: usize = databases.values().map(|database| database.fresh_bytes()).sum();
+        drop(databases);
+        store.has_news() && fresh >= store.fresh_bytes_max()
+    }
+
+    /// Merges chunks of all databases where it is worth it.
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if rows could not be read.
+    pub fn merge_in_background(&self) -> Result<(), PgError> {
+        let databases: Vec<_> = self.databases.read().values().cloned().collect();
+        databases.iter().try_for_each(|database| database.merge_in_background().map(|_| ()))
+    }
+
+    /// How often something was read from a file of rows.
+    pub fn cache_reads(&self) -> u64 {
+        self.store.as_ref().map_or(0, |store| store.cache().reads())
+    }
+
+    /// How many chunks a table has, and how many deleted rows are in them, found by its name alone.
+    pub fn chunks_of(&self, database: &str, table: &str) -> Option<(usize, u64)> {
+        let latest = self.database(database)?.latest();
+        let named = latest.catalog.relations.values().filter(|one| one.name == table);
+        let version = named.filter_map(|one| latest.store.table(one.oid)).next()?;
+        Some((version.chunks().len(), version.positions() - version.live_rows()))
     }
 
     /// The store behind it, if everything is kept.

@@ -1,6 +1,6 @@
 //! What functions and system relations ask of a session, answered.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
@@ -13,7 +13,7 @@ use super::engine::Engine;
 use super::index_keys::IndexKeys;
 use super::privilege_facts::{self, Asker};
 use super::roles::{Scope, set_role, set_session_authorization};
-use super::session_impl::Session;
+use super::session_impl::{ContextSource, Session};
 use super::settings::{Kind, definitions, memory_in_units, milliseconds};
 use super::shared::SessionShared;
 use super::tenancy;
@@ -27,8 +27,8 @@ use crate::functions::context::{
     CatalogFacts, ChannelFacts, LockFacts, ObjectKind, ObjectName, RegKind, SessionContext,
     SizeKind,
 };
-use crate::planner::bind::BindContext;
 use crate::planner::bind::sql::{bind_default, bind_expression};
+use crate::planner::bind::{BindContext, Parameters};
 use crate::storage::StoreSnapshot;
 use crate::storage::locks::{LockTarget, LockView};
 use crate::types::Oid;
@@ -67,13 +67,21 @@ fn in_base_units(kind: Kind, value: &str) -> String {
 
 /// Decides CHECK conditions by binding their text in a transaction's catalog.
 pub(super) struct SessionChecks {
-    context: BindContext,
-    engine: Arc<Engine>,
+    source: ContextSource,
+    context: OnceLock<BindContext>,
 }
 
 impl SessionChecks {
-    pub(super) fn new(context: BindContext, engine: Arc<Engine>) -> Self {
-        Self { context, engine }
+    pub(super) fn new(source: ContextSource) -> Self {
+        Self { source, context: OnceLock::new() }
+    }
+
+    fn context(&self) -> &BindContext {
+        self.context.get_or_init(|| self.source.context(Parameters::default()))
+    }
+
+    fn engine(&self) -> &Arc<Engine> {
+        &self.source.engine
     }
 }
 
@@ -86,11 +94,11 @@ impl RowCheck for SessionChecks {
     ) -> Result<Option<usize>, PgError> {
         let schema = table_plan_schema(relation)?;
         let expr = bind_expression(
-            &self.context,
+            self.context(),
             &crate::parser::stored::parse_expression(condition)?,
             &schema,
         )?;
-        let physical = physical_expression(&self.engine, &expr, &schema)?;
+        let physical = physical_expression(self.engine(), &expr, &schema)?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
         let input = RecordBatch::try_new_with_options(
             Arc::new(schema.as_arrow().clone()),
@@ -116,8 +124,8 @@ impl RowCheck for SessionChecks {
             return Err(PgError::internal("a default of a column that is not there"));
         };
         let empty = DFSchema::empty();
-        let expr = bind_default(&self.context, column)?;
-        let physical = physical_expression(&self.engine, &expr, &empty)?;
+        let expr = bind_default(self.context(), column)?;
+        let physical = physical_expression(self.engine(), &expr, &empty)?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let input =
             RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
@@ -130,7 +138,7 @@ impl RowCheck for SessionChecks {
         index: &Index,
         rows: &RecordBatch,
     ) -> Result<ComputedKeys, PgError> {
-        let keys = IndexKeys::bind_in(&self.engine, &self.context, relation, index)?.of(rows)?;
+        let keys = IndexKeys::bind_in(self.engine(), self.context(), relation, index)?.of(rows)?;
         let fields: Vec<Field> = keys
             .columns
             .iter()
@@ -146,7 +154,7 @@ impl RowCheck for SessionChecks {
         relation: &Relation,
         rows: RecordBatch,
     ) -> Result<RecordBatch, PgError> {
-        super::generated::compute(&self.engine, &self.context, relation, rows)
+        super::generated::compute(self.engine(), self.context(), relation, rows)
     }
 }
 
@@ -387,7 +395,7 @@ impl pg::SessionFacts for SessionAnswers {
 
     fn byte_count(&self, relation: Oid) -> Option<u64> {
         let version = self.tables.lock().table(relation).cloned()?;
-        Some(version.chunks().iter().map(|chunk| chunk.batch.get_array_memory_size() as u64).sum())
+        Some(version.bytes())
     }
 
     fn sequence_last_value(&self, sequence: &Sequence) -> Option<i64> {
@@ -795,8 +803,7 @@ impl CatalogFacts for SessionAnswers {
             .relations
             .keys()
             .filter_map(|oid| store.table(*oid))
-            .flat_map(|version| version.chunks().to_vec())
-            .map(|chunk| chunk.batch.get_array_memory_size() as u64)
+            .map(|version| version.bytes())
             .sum();
         known.then(|| i64::try_from(bytes).ok())?
     }

@@ -360,6 +360,9 @@ fn ddl_locks(
                 add(locks, catalog, owner.table, TableLock::AccessShare);
             }
         }
+        DdlCommand::RefreshView { relation, concurrently: true, .. } => {
+            add(locks, catalog, relation.oid, TableLock::Exclusive);
+        }
         _ => add_needs(&require_ddl(command), catalog, locks),
     }
     match command {
@@ -368,6 +371,9 @@ fn ddl_locks(
             if let Some(rows) = &table.rows {
                 add_needs(&require(&rows.plan)?, catalog, locks);
             }
+        }
+        DdlCommand::RefreshView { rows: Some(rows), .. } => {
+            add_needs(&require(&rows.plan)?, catalog, locks);
         }
         DdlCommand::AlterTable { relation: _, steps } => {
             for step in steps {

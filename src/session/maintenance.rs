@@ -34,7 +34,7 @@ pub(super) async fn run(
             let found = stored_tables(session, tables, "vacuum", *analyze)?;
             let found = permitted(session, found, "vacuum");
             for table in lock_each(session, found, lock, ("vacuum", *skip_locked)).await? {
-                session.database.compact(table.oid)?;
+                session.database.merge_all(table.oid)?;
             }
             Ok("VACUUM")
         }

@@ -4,7 +4,7 @@
 //! place to start reading.
 //!
 //! Reading order: [`outcome`] (what a caller gets), [`engine`] (what all sessions share), [`settings`], `transaction`,
-//! `statements` (prepared statements and portals), [`pipeline`], `utility` (SET, BEGIN, PREPARE, …), `define` (data
+//! `statements` (prepared statements and portals), [`pipeline`], `quick` (look-ups that need none of it), `utility` (SET, BEGIN, PREPARE, …), `define` (data
 //! definition), `copy`, `facts` (what functions and system views ask), [`bootstrap`].
 
 mod advisory;
@@ -18,6 +18,8 @@ pub mod display;
 mod durable;
 pub mod engine;
 mod facts;
+#[cfg(test)]
+mod faults;
 mod generated;
 mod identity;
 mod index_keys;
@@ -28,6 +30,8 @@ pub mod outcome;
 pub mod pipeline;
 mod planner_settings;
 mod privilege_facts;
+mod quick;
+mod remembered;
 mod roles;
 mod safe_snapshot;
 mod scroll;
@@ -38,10 +42,12 @@ mod set_constraints;
 pub mod settings;
 mod shared;
 mod statements;
+mod stored_keys;
 mod temporary;
 mod tenancy;
 mod transaction;
 mod utility;
+mod values;
 
 pub use channels::{Inbox, Notification};
 pub use engine::{Engine, EngineOptions, LoginPolicy};
@@ -51,6 +57,8 @@ pub use outcome::{
     Completion, CopyIn, CopyOut, Format, Outcome, OutputColumn, RowStream, StatementDescription,
     TransactionStatus,
 };
+pub use quick::LookedUp;
+pub use remembered::Recalled;
 pub use session_impl::{Finished, ScriptPosition, Session};
 pub use tenancy::Route;
 pub use tenancy::registry::{registry_files, tenant_store, tenant_store_or_new, tenant_stores};

@@ -376,6 +376,8 @@ struct Derived {
     transaction_read_only: String,
     default_transaction_isolation: String,
     default_transaction_read_only: bool,
+    waits_for_disk: bool,
+    is_cypher: bool,
 }
 
 impl Default for Settings {
@@ -433,6 +435,8 @@ impl Settings {
                 default_transaction_isolation: self
                     .value("default_transaction_isolation")
                     .to_owned(),
+                waits_for_disk: self.value("synchronous_commit") != "off",
+                is_cypher: self.value("query_language") == "cypher",
                 default_transaction_read_only: self.value("default_transaction_read_only") == "on",
                 transaction_timeout: self.duration("transaction_timeout"),
                 idle_in_transaction: self.duration("idle_in_transaction_session_timeout"),
@@ -460,6 +464,16 @@ impl Settings {
     pub fn transaction_defaults(&self) -> (&str, bool) {
         let derived = self.derived();
         (&derived.default_transaction_isolation, derived.default_transaction_read_only)
+    }
+
+    /// Whether COMMIT waits until the log is on the disk.
+    pub fn waits_for_disk(&self) -> bool {
+        self.derived().waits_for_disk
+    }
+
+    /// Whether all statements are read as Cypher.
+    pub fn is_cypher(&self) -> bool {
+        self.derived().is_cypher
     }
 
     /// Shows that the current transaction is deferrable, until it ends.
@@ -647,6 +661,12 @@ impl Settings {
             .iter()
             .map(|schema| if schema == "$user" { user } else { schema }.to_owned())
             .collect()
+    }
+
+    /// Whether [`Self::search_path`] is this one.
+    pub fn search_path_is(&self, path: &[String], user: &str) -> bool {
+        let now = self.derived().search_path.iter();
+        now.map(|schema| if schema == "$user" { user } else { schema }).eq(path)
     }
 
     fn date_style(&self) -> (DateStyle, DateOrder) {

@@ -182,6 +182,23 @@ impl SessionShared {
         now.token.clone()
     }
 
+    /// Notes a statement that began and is over; it waits for nothing, so nobody can cancel it.
+    pub(super) fn note_finished(&self, query: &str) {
+        let mut now = self.now.lock();
+        now.statement_us = now_us();
+        now.transaction_us = now.statement_us;
+        now.state_change_us = now.statement_us;
+        now.state = "idle";
+        if now.query != query {
+            query.clone_into(&mut now.query);
+        }
+    }
+
+    /// Whether the session has a schema for temporary objects.
+    pub(super) fn has_temporary(&self) -> bool {
+        self.has_temporary.load(Ordering::Relaxed)
+    }
+
     /// What the transaction announces.
     pub(super) fn announcements(&self) -> Arc<Announcements> {
         Arc::clone(&self.announcements.lock())

@@ -66,6 +66,20 @@ pub(super) struct ReadyRows {
     pub(super) batch: RecordBatch,
 }
 
+impl CachedBound {
+    /// The short way as it was admitted for a caller: `None` if it was not asked for yet, `Some(None)` if there is none.
+    pub(super) fn admitted_short(&self, caller: &Caller) -> Option<Option<Short>> {
+        admitted_short(&self.short, caller)
+    }
+}
+
+/// As [`CachedBound::admitted_short`].
+pub(super) fn admitted_short(cache: &ShortCache, caller: &Caller) -> Option<Option<Short>> {
+    let cache = cache.lock();
+    let (admitted_for, short) = cache.as_ref()?;
+    (**admitted_for == *caller).then(|| short.clone())
+}
+
 impl ReadyRows {
     /// As rows that can be read in several executions.
     pub(super) fn into_rows(self) -> PortalRows {
@@ -277,6 +291,11 @@ impl Statements {
             };
             PgError::new(SqlState::INVALID_SQL_STATEMENT_NAME, message)
         })
+    }
+
+    /// A prepared statement, if there is one of this name.
+    pub(super) fn known(&self, name: &str) -> Option<&Arc<Prepared>> {
+        self.prepared.get(name)
     }
 
     /// Opens a portal.

@@ -44,6 +44,8 @@ pub(super) fn at_commit(shared: &SessionShared, transaction: &mut Transaction) {
         match table.on_commit {
             OnCommit::PreserveRows => {}
             OnCommit::DeleteRows => {
+                // If it cannot be, the commit says so.
+                let _ = transaction.settle();
                 let mut writes = transaction.writes.lock();
                 let rows = writes.view().table(relation.oid).map_or(0, |rows| rows.live_rows());
                 if rows > 0 {

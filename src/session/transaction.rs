@@ -14,6 +14,7 @@ use crate::error::{PgError, SqlState};
 use crate::executor::ReadLog;
 use crate::executor::write::{RowCheck, Writes};
 use crate::storage::LockOwner;
+use crate::types::Oid;
 
 /// How much of what others commit a transaction sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(super) struct Transaction {
     savepoints: Vec<Savepoint>,
     started: bool,
     held: Arc<HeldSnapshot>,
+    /// The snapshot that writes stand on which its view lags behind with.
+    older: Option<Arc<HeldSnapshot>>,
     pub(super) locks: Arc<LockOwner>,
     /// Set when a statement found that rows moved under it and has to run again.
     pub(super) stale: Arc<AtomicBool>,
@@ -71,6 +74,7 @@ struct Savepoint {
     catalog_base: Option<Arc<Catalog>>,
     /// What `writes` stand on.
     held: Arc<HeldSnapshot>,
+    older: Option<Arc<HeldSnapshot>>,
     /// Locks up to here were taken before it.
     locks: usize,
     announced: AnnouncementsMark,
@@ -99,6 +103,7 @@ impl Transaction {
             savepoints: Vec::new(),
             started: false,
             held: Arc::new(held),
+            older: None,
             locks: Arc::new(locks),
             stale: Arc::default(),
             announced: Arc::default(),
@@ -130,8 +135,58 @@ impl Transaction {
             Some(_) => self.take_roles(&held.latest.catalog),
         }
         self.held = Arc::new(held);
+        self.older = None;
         self.join(database);
         Ok(())
+    }
+
+    /// Takes the snapshot for a statement that reads these tables only: what was written to others need not be done
+    /// again on it yet, as nobody looks.
+    ///
+    /// # Errors
+    /// As [`Self::snapshot`].
+    pub(super) fn snapshot_of(
+        &mut self,
+        only: &[Oid],
+        database: &Arc<DatabaseState>,
+    ) -> Result<(), PgError> {
+        if self.keeps_snapshot() || (!self.started && !self.explicit) {
+            self.snapshot(database)?;
+            return self.settle();
+        }
+        self.started = true;
+        if database.is_newest(&self.held.latest) {
+            return self.settle_of(Some(only));
+        }
+        let mut writes = self.writes.lock();
+        let held = database.hold();
+        *writes = database.rebase_for(only, &writes, &held.latest.store)?;
+        let lags = writes.lags();
+        drop(writes);
+        match &self.catalog_base {
+            None => self.catalog = Arc::clone(&held.latest.catalog),
+            Some(_) => self.take_roles(&held.latest.catalog),
+        }
+        let before = std::mem::replace(&mut self.held, Arc::new(held));
+        self.older = if lags { self.older.take().or(Some(before)) } else { None };
+        Ok(())
+    }
+
+    /// Brings all that was written into its view.
+    ///
+    /// # Errors
+    /// `40001` if another transaction changed the same rows.
+    pub(super) fn settle(&self) -> Result<(), PgError> {
+        self.settle_of(None)
+    }
+
+    fn settle_of(&self, only: Option<&[Oid]>) -> Result<(), PgError> {
+        self.held.database().settle(&mut self.writes.lock(), only)
+    }
+
+    /// Whether it is of the kind whose statements see what others commit.
+    pub(super) fn is_read_committed(&self) -> bool {
+        self.isolation == Isolation::ReadCommitted
     }
 
     /// Takes over the newest roles, unless it changed roles itself.
@@ -258,7 +313,13 @@ impl Transaction {
         check: &dyn RowCheck,
         sync: bool,
     ) -> Result<PendingCommit, PgError> {
-        let writes = self.writes.lock().clone();
+        let writes = {
+            let mut writes = self.writes.lock();
+            if writes.has_deferred() {
+                database.settle(&mut writes, None)?;
+            }
+            writes.clone()
+        };
         let catalog = self
             .catalog_base
             .as_ref()
@@ -292,6 +353,7 @@ impl Transaction {
             catalog: Arc::clone(&self.catalog),
             catalog_base: self.catalog_base.clone(),
             held: Arc::clone(&self.held),
+            older: self.older.clone(),
             locks: self.locks.mark(),
             announced: self.announced.mark(),
         });
@@ -315,6 +377,7 @@ impl Transaction {
         self.catalog = savepoint.catalog;
         self.catalog_base = savepoint.catalog_base;
         self.held = savepoint.held;
+        self.older = savepoint.older;
         self.locks.release_after(savepoint.locks);
         self.announced.back_to(savepoint.announced);
         self.failed = false;

@@ -74,7 +74,7 @@ fn is_reset_session(statement: &Statement) -> bool {
         if matches!(statement.as_ref(), RoleStatement::ResetSessionAuthorization))
 }
 
-fn is_session_statement(statement: &Sql) -> bool {
+pub(super) fn is_session_statement(statement: &Sql) -> bool {
     matches!(
         statement,
         Sql::StartTransaction { .. }

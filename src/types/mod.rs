@@ -14,6 +14,7 @@ mod clock;
 pub(crate) mod column;
 pub(crate) mod copy;
 pub mod error;
+pub(crate) mod field;
 mod format;
 pub mod ids;
 pub(crate) mod input_column;

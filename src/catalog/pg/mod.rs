@@ -40,6 +40,7 @@ mod pg_depend;
 mod pg_description;
 mod pg_index;
 mod pg_locks;
+mod pg_matviews;
 mod pg_namespace;
 mod pg_parameter_acl;
 mod pg_prepared_statements;

@@ -105,6 +105,7 @@ fn compute(relation: &str) -> Option<Compute> {
         "pg_description" => super::pg_description::rows,
         "pg_index" => super::pg_index::rows,
         "pg_locks" => super::pg_locks::rows,
+        "pg_matviews" => super::pg_matviews::rows,
         "pg_namespace" => super::pg_namespace::rows,
         "pg_parameter_acl" => super::pg_parameter_acl::rows,
         "pg_prepared_statements" => super::pg_prepared_statements::rows,

@@ -31,7 +31,6 @@ const UNSUPPORTED: &[&[&str]] = &[
     &["DO"],
     &["IMPORT", "FOREIGN", "SCHEMA"],
     &["PREPARE", "TRANSACTION"],
-    &["REFRESH", "MATERIALIZED", "VIEW"],
     &["ROLLBACK", "PREPARED"],
     &["SECURITY", "LABEL"],
 ];

@@ -20,7 +20,7 @@ use super::message::{Message, decode};
 use super::startup::{OpenError, Opened, Request, Startup, open};
 use super::transport::Transport;
 use super::wire::{FLUSH_BYTES, ReadError, Wire};
-use super::{reply, simple};
+use super::{quick, reply, simple};
 use crate::error::{PgError, Severity, SqlState};
 use crate::server::half_open::{HalfOpen, Place};
 use crate::server::listener::Socket;
@@ -92,6 +92,8 @@ pub(super) struct Connection<'a> {
     draining: &'a CancellationToken,
     /// An error happened in the extended protocol: everything up to the next Sync is skipped.
     skipping: bool,
+    /// Where a row is put together; kept, as it is needed all the time.
+    pub(super) scratch: Vec<u8>,
 }
 
 /// Serves one client. A panic ends this connection, not the server; the client gets FATAL `XX000` if it can.
@@ -196,11 +198,16 @@ async fn converse(
         session,
         portals: Portals::default(),
         max_message_bytes,
-        draining: &shared.draining,
+        // One of its own: whoever waits on a shared one waits for its lock, too.
+        draining: &shared.draining.child_token(),
         skipping: false,
+        scratch: Vec::new(),
     };
     connection.run().await;
 }
+
+/// When a client that says nothing is cut off, and what it is told; `None` for never.
+type IdleUntil = Option<(Instant, PgError)>;
 
 impl Connection<'_> {
     /// Answers messages until the client leaves, breaks the protocol, or the server stops.
@@ -227,45 +234,57 @@ impl Connection<'_> {
 
     /// The next frame. What is owed to the client is written before it is waited for.
     async fn next(&mut self) -> Flow<Frame> {
-        if let Some(frame) = self.wire.buffered_frame()? {
-            if self.wire.unsent() >= FLUSH_BYTES {
+        let mut idle = None;
+        loop {
+            let answered = !self.skipping && quick::answer(self);
+            let frame = if answered { None } else { self.wire.buffered_frame()? };
+            let is_waiting = !answered && frame.is_none();
+            if self.wire.unsent() >= FLUSH_BYTES || (is_waiting && self.wire.owes_reply) {
                 self.wire.flush().await?;
             }
-            return Ok(frame);
-        }
-        if self.wire.owes_reply || self.wire.unsent() >= FLUSH_BYTES {
-            self.wire.flush().await?;
-        }
-        self.wire.shrink();
-        let ended = self.session.ended();
-        let idle = self.session.idle_limit();
-        let deadline = idle.as_ref().map(|(limit, _)| Instant::now() + *limit);
-        let inbox = self.session.inbox();
-        loop {
-            // Inside a transaction the client is told nothing.
-            let tells = self.session.is_between_transactions();
-            let waited = async {
-                match deadline {
-                    Some(deadline) => tokio::time::sleep_until(deadline).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                () = self.draining.cancelled() => return Err(admin_shutdown().into()),
-                () = ended.cancelled() => {
-                    return Err(self.session.ending().unwrap_or_else(admin_shutdown).into());
-                }
-                frame = self.wire.frame() => return Ok(frame?),
-                () = inbox.arrived(), if tells => {
-                    self.notifications();
-                    self.wire.flush().await?;
-                }
-                () = waited => {
-                    return Err(idle.map_or_else(admin_shutdown, |(_, error)| error).into());
-                }
+            if let Some(frame) = frame {
+                return Ok(frame);
+            }
+            if is_waiting {
+                self.wire.shrink();
+                self.wait(&mut idle).await?;
             }
         }
+    }
+
+    /// Waits for bytes of the client, or for what there is to tell it; ends the connection when it must end.
+    async fn wait(&mut self, idle: &mut Option<IdleUntil>) -> Flow<()> {
+        let ended = self.session.ended();
+        if idle.is_none() {
+            let limit = self.session.idle_limit();
+            *idle = Some(limit.map(|(limit, error)| (Instant::now() + limit, error)));
+        }
+        let limit = idle.clone().flatten();
+        let waited = async {
+            match &limit {
+                Some((deadline, _)) => tokio::time::sleep_until(*deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let inbox = self.session.inbox();
+        // Inside a transaction the client is told nothing.
+        let tells = self.session.is_between_transactions();
+        tokio::select! {
+            biased;
+            () = self.draining.cancelled() => return Err(admin_shutdown().into()),
+            () = ended.cancelled() => {
+                return Err(self.session.ending().unwrap_or_else(admin_shutdown).into());
+            }
+            filled = self.wire.fill() => filled?,
+            () = inbox.arrived(), if tells => {
+                self.notifications();
+                self.wire.flush().await?;
+            }
+            () = waited => {
+                return Err(limit.map_or_else(admin_shutdown, |(_, error)| error).into());
+            }
+        }
+        Ok(())
     }
 
     /// Answers one frame. An error that the connection outlives is reported here, with what the protocol wants next.

@@ -38,7 +38,7 @@ pub(in crate::session) struct Gate {
 
 impl Gate {
     /// Whether a statement needs no permit: nothing has changed since nobody had a quota here.
-    fn needs_nothing(&self, engine: &Engine) -> bool {
+    pub(in crate::session) fn needs_nothing(&self, engine: &Engine) -> bool {
         self.is_open && self.version == engine.common.quotas.version()
     }
 

@@ -11,12 +11,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::Array;
+use arrow::error::ArrowError;
 
 use super::csr::Adjacency;
 use super::ends::{CancelFlag, DANGLING, EdgeEnds, EndColumns, encode_keys};
 use crate::storage::StorageError;
-use crate::storage::table::{Chunk, TableVersion};
+use crate::storage::table::TableVersion;
 
 /// More new rows than this, and than an eighth of all, are not worth finding one by one.
 const ADDED_ROWS_MAX: usize = 4_096;
@@ -49,7 +49,7 @@ struct Common {
     revived: bool,
 }
 
-fn common_rows(base: &TableVersion, new: &TableVersion) -> Common {
+fn common_rows(base: &TableVersion, new: &TableVersion) -> Result<Common, ArrowError> {
     let mut common = Common { rows: 0, deleted: false, revived: false };
     let mut note = |was_live: bool, live: bool| {
         common.deleted |= was_live && !live;
@@ -58,7 +58,7 @@ fn common_rows(base: &TableVersion, new: &TableVersion) -> Common {
     let mut rows = 0;
     for (old, chunk) in base.chunks().iter().zip(new.chunks()) {
         if !Arc::ptr_eq(old, chunk) {
-            if old.len() != chunk.len() || !same_batch(old, chunk) {
+            if !old.has_rows_of(chunk) {
                 break;
             }
             (0..old.len()).for_each(|at| note(old.is_live(at), chunk.is_live(at)));
@@ -68,33 +68,27 @@ fn common_rows(base: &TableVersion, new: &TableVersion) -> Common {
     // Small chunks at the end may have been merged: the rows may be the same all the same.
     let row = |version: &TableVersion, position: u64| {
         let (chunk, offset) = version.locate(position);
-        let chunk = version.chunks().get(chunk)?;
-        Some((chunk.row_id(offset), chunk.is_live(offset)))
+        let Some(chunk) = version.chunks().get(chunk) else { return Ok(None) };
+        Ok::<_, ArrowError>(Some((chunk.row_id(offset)?, chunk.is_live(offset))))
     };
     while rows < base.positions().min(new.positions()) {
-        match (row(base, rows), row(new, rows)) {
+        match (row(base, rows)?, row(new, rows)?) {
             (Some((old, was_live)), Some((id, live))) if old == id => note(was_live, live),
             _ => break,
         }
         rows += 1;
     }
-    Common { rows, ..common }
-}
-
-fn same_batch(left: &Chunk, right: &Chunk) -> bool {
-    let (left, right) = (left.batch.columns(), right.batch.columns());
-    left.len() == right.len()
-        && left.iter().zip(right).all(|(left, right)| left.to_data().ptr_eq(&right.to_data()))
+    Ok(Common { rows, ..common })
 }
 
 /// Whether every vertex of `base` is at the same place in `new`, and alive if it was.
-fn keeps_vertices(base: &TableVersion, new: &TableVersion) -> bool {
+fn keeps_vertices(base: &TableVersion, new: &TableVersion) -> Result<bool, ArrowError> {
     if base.stamp == new.stamp {
-        return true;
+        return Ok(true);
     }
-    let common = common_rows(base, new);
+    let common = common_rows(base, new)?;
     let same = Common { rows: base.positions(), deleted: false, revived: false };
-    base.schema == new.schema && common == same
+    Ok(base.schema == new.schema && common == same)
 }
 
 /// The ends of `new`, if they are cheap to have from those of `base`; each is an edge table with its source and
@@ -108,15 +102,15 @@ pub(super) fn derive_ends(
 ) -> Result<Option<EndsChange>, StorageError> {
     let vertices_same = base[1].stamp == new[1].stamp && base[2].stamp == new[2].stamp;
     if base[0].schema != new[0].schema
-        || !keeps_vertices(base[1], new[1])
-        || !keeps_vertices(base[2], new[2])
+        || !keeps_vertices(base[1], new[1])?
+        || !keeps_vertices(base[2], new[2])?
         // An edge whose vertex was missing may have found it.
         || (!vertices_same && known.unresolved > 0)
         || new.iter().any(|table| table.positions() >= u64::from(DANGLING))
     {
         return Ok(None);
     }
-    let common = common_rows(base[0], new[0]);
+    let common = common_rows(base[0], new[0])?;
     if common.revived {
         return Ok(None);
     }
@@ -169,8 +163,11 @@ fn find_ends(
     let mut found = Vec::new();
     for (chunk, start) in edges.chunks().iter().zip(edges.chunk_starts()) {
         let from = first.saturating_sub(*start as usize).min(chunk.len());
-        let rows = chunk.batch.slice(from, chunk.len() - from);
-        let keys = encode_keys(&rows, &columns.edge, &types)?;
+        if from == chunk.len() {
+            continue;
+        }
+        let rows = chunk.project(&columns.edge)?.slice(from, chunk.len() - from);
+        let keys = encode_keys(&rows, &types)?;
         for at in 0..rows.num_rows() {
             cancel.check()?;
             let key = if chunk.is_live(from + at) { keys.get(at) } else { None };

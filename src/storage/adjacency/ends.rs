@@ -127,7 +127,7 @@ impl IntegerIndex {
         let mut keys = Vec::with_capacity(vertices.live_rows() as usize);
         for (chunk, start) in vertices.chunks().iter().zip(vertices.chunk_starts()) {
             cancel.check()?;
-            let values = cast(chunk.batch.column(column), &DataType::Int64)?;
+            let values = cast(&chunk.column(column)?, &DataType::Int64)?;
             let values = values.as_primitive::<Int64Type>();
             keys.extend(
                 (0..chunk.len())
@@ -175,7 +175,7 @@ fn resolve_integers(
     for chunk in edges.chunks() {
         cancel.check()?;
         // A value that does not fit becomes null, and so finds nothing.
-        let values = cast(chunk.batch.column(column), &DataType::Int64)?;
+        let values = cast(&chunk.column(column)?, &DataType::Int64)?;
         let values = values.as_primitive::<Int64Type>();
         found.extend((0..chunk.len()).map(|at| {
             if chunk.is_live(at) && values.is_valid(at) {
@@ -203,8 +203,8 @@ fn resolve_encoded(
     let encoded = vertices
         .chunks()
         .iter()
-        .map(|chunk| encode_keys(&chunk.batch, &columns.vertex, &types))
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|chunk| Ok(encode_keys(&chunk.project(&columns.vertex)?, &types)?))
+        .collect::<Result<Vec<_>, StorageError>>()?;
     let mut index: HashMap<&[u8], u32> = HashMap::with_capacity(vertices.live_rows() as usize);
     for ((chunk, start), keys) in
         vertices.chunks().iter().zip(vertices.chunk_starts()).zip(&encoded)
@@ -220,7 +220,7 @@ fn resolve_encoded(
     }
     let mut found = Vec::with_capacity(edges.positions() as usize);
     for chunk in edges.chunks() {
-        let keys = encode_keys(&chunk.batch, &columns.edge, &types)?;
+        let keys = encode_keys(&chunk.project(&columns.edge)?, &types)?;
         for at in 0..chunk.len() {
             if at % CANCEL_CHECK_ROWS == 0 {
                 cancel.check()?;
@@ -235,16 +235,15 @@ fn resolve_encoded(
 /// Encodes key columns as `types`; a value that does not fit becomes null, which is no key.
 pub(super) fn encode_keys(
     rows: &RecordBatch,
-    columns: &[usize],
     types: &[DataType],
 ) -> Result<EncodedKeys, ArrowError> {
-    let mut fields = Vec::with_capacity(columns.len());
-    let mut arrays = Vec::with_capacity(columns.len());
-    for (column, ty) in columns.iter().zip(types) {
+    let mut fields = Vec::with_capacity(types.len());
+    let mut arrays = Vec::with_capacity(types.len());
+    for (column, ty) in rows.columns().iter().zip(types) {
         fields.push(Field::new(format!("k{}", fields.len()), ty.clone(), true));
-        arrays.push(cast(rows.column(*column), ty)?);
+        arrays.push(cast(column, ty)?);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
     let batch = RecordBatch::try_new_with_options(Schema::new(fields).into(), arrays, &options)?;
-    EncodedKeys::encode(&batch, &(0..columns.len()).collect::<Vec<_>>())
+    EncodedKeys::encode(&batch, &(0..types.len()).collect::<Vec<_>>())
 }

@@ -24,6 +24,7 @@ pub mod roles;
 pub mod stored;
 mod ties;
 mod types;
+mod using;
 
 pub use dml::{Dml, bind_default, bind_with, bind_write, has_writes, target as write_target};
 pub use locking::LockingQuery;

@@ -31,7 +31,7 @@ async fn out_lists(vertices: TableVersion, edges: TableVersion) -> Vec<Vec<u32>>
 #[tokio::test]
 async fn integer_keys_of_other_widths_nulls_and_deleted_rows() {
     let vertices = version(vec![("id", Arc::new(Int32Array::from(vec![7, 5, 6])))]);
-    let vertices = vertices.delete(&[RowId(2)]).unwrap();
+    let vertices = vertices.delete(&[RowId(2)]).unwrap().unwrap();
     let edges = version(vec![
         (
             "a",
@@ -49,7 +49,7 @@ async fn integer_keys_of_other_widths_nulls_and_deleted_rows() {
             Arc::new(Int64Array::from(vec![Some(5), Some(7), Some(5), Some(6), Some(5), Some(7)])),
         ),
     ]);
-    let edges = edges.delete(&[RowId(5)]).unwrap();
+    let edges = edges.delete(&[RowId(5)]).unwrap().unwrap();
     assert_eq!(out_lists(vertices, edges).await, vec![vec![1], vec![0], vec![]]);
 }
 
@@ -152,7 +152,7 @@ async fn lists_taken_over_are_those_built_anew() {
                 }
                 1 => {
                     let at = random.random_range(0..live.len());
-                    edges = edges.delete(&[RowId(live.swap_remove(at))]).unwrap();
+                    edges = edges.delete(&[RowId(live.swap_remove(at))]).unwrap().unwrap();
                 }
                 _ => {
                     let count = random.random_range(1..4);

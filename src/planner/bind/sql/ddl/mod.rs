@@ -10,6 +10,7 @@ mod drop;
 mod generated;
 mod index;
 mod like;
+mod materialized;
 mod sequence;
 mod view;
 
@@ -131,6 +132,15 @@ pub enum DdlCommand {
         /// The view it replaces.
         replaces: Option<Oid>,
     },
+    /// `REFRESH MATERIALIZED VIEW`.
+    RefreshView {
+        /// The view.
+        relation: Arc<Relation>,
+        /// Its query; `None` leaves it without rows, not to be read.
+        rows: Option<Box<BoundPlan>>,
+        /// CONCURRENTLY: others may read it meanwhile.
+        concurrently: bool,
+    },
     /// `TRUNCATE`.
     Truncate {
         /// The tables.
@@ -206,6 +216,8 @@ pub struct NewTable {
     pub options: Vec<String>,
     /// `CREATE TABLE … AS`: the rows, columns in the table's order.
     pub rows: Option<BoundPlan>,
+    /// The query of a materialized view, which may not be read as long as there are no `rows`.
+    pub materialized: Option<Box<View>>,
 }
 
 /// One step of ALTER TABLE. Columns are positions before the whole statement.
@@ -332,6 +344,9 @@ pub fn bind_definition(
             "CLUSTER is not supported yet",
             "Scans skip chunks by themselves; ORDER BY gives an order.",
         )),
+        Definition::Refresh { concurrently, name, no_data } => {
+            materialized::refresh(context, name, *concurrently, *no_data)
+        }
         Definition::CommentOnConstraint { name, table, text } => {
             comment::on_constraint(context, name, table, text.clone())
         }
@@ -629,6 +644,7 @@ fn drop_kind(object: ObjectType) -> Option<&'static str> {
     match object {
         ObjectType::Table => Some("TABLE"),
         ObjectType::View => Some("VIEW"),
+        ObjectType::MaterializedView => Some("MATERIALIZED VIEW"),
         ObjectType::Sequence => Some("SEQUENCE"),
         _ => None,
     }

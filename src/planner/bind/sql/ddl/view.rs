@@ -25,10 +25,7 @@ pub(super) fn bind(
     text: &str,
 ) -> Result<DdlCommand, PgError> {
     if create.materialized {
-        return Err(PgError::unsupported(
-            "materialized views are not supported yet",
-            "Use CREATE TABLE … AS.",
-        ));
+        return super::materialized::bind(context, create, text);
     }
     let foreign = create.or_alter
         || create.secure
@@ -177,13 +174,20 @@ fn read_relation(source: &dyn TableSource) -> Option<&Arc<Relation>> {
 }
 
 /// The text of the query behind AS.
-fn view_query(text: &str) -> Result<String, PgError> {
+pub(super) fn view_query(text: &str) -> Result<String, PgError> {
     crate::parser::stored::view_query_text(text)
         .map(str::to_owned)
         .ok_or_else(|| PgError::new(SqlState::SYNTAX_ERROR, "syntax error in CREATE VIEW"))
 }
 
-fn view_columns(columns: &[BoundColumn], create: &CreateView) -> Result<Vec<Column>, PgError> {
+/// The view's columns, under the names it gives them.
+///
+/// # Errors
+/// `42601` for more names than columns, `42701`.
+pub(super) fn view_columns(
+    columns: &[BoundColumn],
+    create: &CreateView,
+) -> Result<Vec<Column>, PgError> {
     if create.columns.len() > columns.len() {
         return Err(PgError::new(
             SqlState::SYNTAX_ERROR,
