@@ -51,6 +51,8 @@ sqlstates! {
     ACTIVE_SQL_TRANSACTION = "25001",
     READ_ONLY_SQL_TRANSACTION = "25006",
     NO_ACTIVE_SQL_TRANSACTION = "25P01",
+    IDLE_IN_TRANSACTION_SESSION_TIMEOUT = "25P03",
+    TRANSACTION_TIMEOUT = "25P04",
     IN_FAILED_SQL_TRANSACTION = "25P02",
     INVALID_SQL_STATEMENT_NAME = "26000",
     INVALID_AUTHORIZATION_SPECIFICATION = "28000",
@@ -73,6 +75,7 @@ sqlstates! {
     DUPLICATE_OBJECT = "42710",
     DUPLICATE_ALIAS = "42712",
     AMBIGUOUS_FUNCTION = "42725",
+    RESERVED_NAME = "42939",
     GROUPING_ERROR = "42803",
     DATATYPE_MISMATCH = "42804",
     WRONG_OBJECT_TYPE = "42809",
@@ -106,6 +109,7 @@ sqlstates! {
     QUERY_CANCELED = "57014",
     ADMIN_SHUTDOWN = "57P01",
     CANNOT_CONNECT_NOW = "57P03",
+    IDLE_SESSION_TIMEOUT = "57P05",
     IO_ERROR = "58030",
     UNDEFINED_FILE = "58P01",
     NO_DATA_FOUND = "P0002",
@@ -227,6 +231,13 @@ impl PgError {
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// The error without its detail.
+    #[must_use]
+    pub fn without_detail(mut self) -> Self {
+        self.0.detail = None;
         self
     }
 

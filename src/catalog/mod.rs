@@ -10,6 +10,7 @@ pub mod graph;
 pub mod object;
 pub mod open;
 pub mod pg;
+pub mod policy;
 mod predefined;
 pub mod role;
 pub mod sequence_options;
@@ -30,6 +31,9 @@ pub use object::{
     SequenceOwner, Table, View, ViewRead, sequence_columns,
 };
 pub use open::{MadeTable, NewOpenGraph, OpenDefinition, OpenProperty, stored_type};
+pub use policy::{
+    Policy, PolicyCommand, PolicyExpression, ROW_LABEL_PARAMETERS, RowLabels, RowSecurity,
+};
 pub use predefined::predefined_role;
 pub use role::{Membership, Role, RoleSet};
 pub use snapshot::{Catalog, CatalogStamp, Cluster, Parameter, QualifiedName};

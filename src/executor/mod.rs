@@ -6,6 +6,7 @@
 pub mod apply;
 mod chunk_pruning;
 pub mod graph;
+mod memory_pool;
 pub mod operator;
 pub mod physical;
 pub mod reads;

@@ -21,6 +21,7 @@ use super::outcome::{Completion, CopyFraming, CopyIn, CopyOut, Outcome};
 use super::pipeline::{self, Executed};
 use super::session_impl::Session;
 use crate::access::admit;
+use crate::access::policy::row_security_applies;
 use crate::catalog::pg::describe::quote_identifier;
 use crate::catalog::{Column, ColumnDefault, Relation, Table, predefined_role};
 use crate::error::{PgError, SqlState};
@@ -36,7 +37,7 @@ use crate::types::copy::{
     CopyColumn, CopyColumns, CopyFormat, CopyHeader, CopyOptionTexts, CopyOptions, CopyReader,
     CopyWriter,
 };
-use crate::types::{Oid, TypeError};
+use crate::types::{Oid, TenantId, TypeError};
 
 /// Rows of the batches a COPY makes.
 const BATCH_ROWS: usize = 65_536;
@@ -343,12 +344,17 @@ fn admit_insert(
     let node =
         TableWrite::try_new(Arc::clone(relation), WriteKind::Insert, Arc::new(rows), 0, &name)?
             .inserting(columns.to_vec());
-    admit(
-        LogicalPlan::Extension(Extension { node: Arc::new(node) }),
-        &session.shared.caller(),
-        &session.shared.catalog(),
-    )
-    .map(drop)
+    let caller = session.shared.caller();
+    let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+    admit(plan, &caller, &session.current_context()?)?;
+    if row_security_applies(relation, caller.roles()).is_some() {
+        return Err(PgError::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "COPY FROM not supported with row-level security",
+        )
+        .hint("Use INSERT statements instead."));
+    }
+    Ok(())
 }
 
 fn reader(
@@ -394,7 +400,7 @@ async fn copy_in(
         read.rows = reader.rows();
         Ok(read)
     };
-    let Some(reading) = session.engine.compute.spawn(reading) else {
+    let Some(reading) = session.engine.common.compute.spawn(reading) else {
         return Err(PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down"));
     };
     let count = columns.len();
@@ -595,7 +601,9 @@ fn pieces(out: Vec<u8>, ends: &[usize], binary: bool) -> Vec<bytes::Bytes> {
 
 /// Whether the caller may reach the server's own files or programs.
 fn check_server_files(session: &Session, role: Oid, what: &str) -> Result<(), PgError> {
-    if session.shared.caller().has(role) {
+    // The files are the server's: in a tenant, rights are about the tenant's own things.
+    let is_here = session.engine.tenant.id == TenantId::SYSTEM || session.is_operator();
+    if is_here && session.shared.caller().has(role) {
         return Ok(());
     }
     let catalog = session.shared.catalog();

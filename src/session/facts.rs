@@ -16,9 +16,10 @@ use super::roles::{Scope, set_role, set_session_authorization};
 use super::session_impl::{ContextSource, Session};
 use super::settings::{Kind, definitions, memory_in_units, milliseconds};
 use super::shared::SessionShared;
+use super::tenancy;
+use crate::access::policy::row_security_applies;
 use crate::catalog::pg::{self, describe};
-use crate::catalog::predefined_role;
-use crate::catalog::{Catalog, Index, Relation, Sequence};
+use crate::catalog::{Catalog, Index, Relation, Sequence, predefined_role};
 use crate::error::{PgError, SqlState};
 use crate::executor::SystemRows;
 use crate::executor::graph::ExpressionHook;
@@ -272,6 +273,13 @@ impl SessionAnswers {
     fn catalog_now(&self) -> Arc<Catalog> {
         self.shared.now().catalog
     }
+
+    /// Whether policies of a relation apply to the current role.
+    fn policies_apply(&self, relation: Oid) -> bool {
+        let catalog = self.catalog_now();
+        let Some(relation) = catalog.relation(relation) else { return false };
+        row_security_applies(relation, self.shared.caller().roles()).is_some()
+    }
 }
 
 impl SystemRows for SessionAnswers {
@@ -390,10 +398,16 @@ impl pg::SessionFacts for SessionAnswers {
     }
 
     fn row_count(&self, relation: Oid) -> Option<u64> {
+        if self.policies_apply(relation) {
+            return None;
+        }
         self.tables.lock().table(relation).map(|version| version.live_rows())
     }
 
     fn byte_count(&self, relation: Oid) -> Option<u64> {
+        if self.policies_apply(relation) {
+            return None;
+        }
         let version = self.tables.lock().table(relation).cloned()?;
         Some(version.bytes())
     }
@@ -413,6 +427,21 @@ impl pg::SessionFacts for SessionAnswers {
 
     fn locks(&self) -> Vec<LockView> {
         self.shared.locks.table.views()
+    }
+
+    fn tenants(&self) -> Vec<pg::TenantFacts> {
+        let engine = self.shared.engine.upgrade();
+        engine.map_or_else(Vec::new, |engine| tenancy::facts::tenants(&engine, &self.shared))
+    }
+
+    fn quotas(&self) -> Vec<pg::QuotaFacts> {
+        let engine = self.shared.engine.upgrade();
+        engine.map_or_else(Vec::new, |engine| tenancy::facts::quotas(&engine, &self.shared))
+    }
+
+    fn quota_usage(&self) -> Vec<pg::QuotaUsageFacts> {
+        let engine = self.shared.engine.upgrade();
+        engine.map_or_else(Vec::new, |engine| tenancy::facts::quota_usage(&engine, &self.shared))
     }
 
     fn now_us(&self) -> i64 {
@@ -484,7 +513,10 @@ impl SessionContext for SessionAnswers {
     }
 
     fn server_start_timestamp(&self) -> i64 {
-        self.shared.engine.upgrade().map_or(self.shared.started_us, |engine| engine.started_us)
+        self.shared
+            .engine
+            .upgrade()
+            .map_or(self.shared.started_us, |engine| engine.common.started_us)
     }
 
     fn version(&self) -> String {
@@ -523,12 +555,13 @@ impl SessionContext for SessionAnswers {
         };
         self.check_signal(&other, terminate)?;
         if terminate {
-            return Err(PgError::unsupported(
-                "pg_terminate_backend is not supported yet",
-                "Use pg_cancel_backend to cancel its statement.",
+            other.end(PgError::new(
+                SqlState::ADMIN_SHUTDOWN,
+                "terminating connection due to administrator command",
             ));
+        } else {
+            other.cancel_statement();
         }
-        other.cancel_statement();
         Ok(true)
     }
 
@@ -748,6 +781,10 @@ impl CatalogFacts for SessionAnswers {
             SizeKind::Indexes => Some(0),
             SizeKind::Main | SizeKind::Table | SizeKind::Total => i64::try_from(bytes).ok(),
         }
+    }
+
+    fn row_security_active(&self, oid: u32) -> bool {
+        self.policies_apply(Oid(oid))
     }
 
     fn default_acl(&self, kind: char, owner: u32) -> Vec<String> {

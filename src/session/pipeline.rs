@@ -16,9 +16,10 @@ use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
 
-use super::engine::{Engine, now_us};
+use super::engine::now_us;
 use super::locking::BoundLocks;
 use super::outcome::{Format, Outcome, OutputColumn, RowStream};
 use super::session_impl::{ScriptPosition, Session};
@@ -26,6 +27,7 @@ use super::shared::SessionShared;
 use super::statements::{
     CachedBound, PortalRows, Prepared, ReadyRows, Short, ShortCache, admitted_short, read,
 };
+use super::tenancy::fair::{FairQueue, FairSlot};
 use super::values::read_plain;
 use super::{copy, define, safe_snapshot, utility};
 use crate::access::{Admitted, admit, admit_ddl};
@@ -39,6 +41,7 @@ use crate::parser::{Body, Statement};
 use crate::planner::bind::{Bound, BoundColumn, BoundPlan, Parameters, PlanKind, bind};
 use crate::planner::node::{GraphWrite, LockRows, TableWrite};
 use crate::storage::StoreSnapshot;
+use crate::types::TenantId;
 use crate::types::input_column::InputColumn;
 use crate::types::pg_type::PgType;
 
@@ -194,6 +197,9 @@ pub(super) fn prepare_statement(
     }
     if let Some(columns) = utility::describe(session, &statement)? {
         prepared.columns = columns;
+        if let Some((_, parameters)) = super::tenancy::describe(&statement) {
+            prepared.parameters = vec![PgType::Text; parameters];
+        }
     } else if is_plan(&statement) {
         let parameters = Parameters { types: prepared.declared.clone() };
         let bound = bind_statement(session, &statement, parameters)?;
@@ -270,6 +276,12 @@ pub(super) async fn execute(
     statement: &Statement,
     values: Vec<ScalarAndMetadata>,
 ) -> Result<Executed, PgError> {
+    if matches!(&statement.body, Body::Utility(crate::parser::Utility::Tenancy(_)))
+        && let Some(outcome) =
+            super::tenancy::run_call(session, statement, &values, ScriptPosition::Only).await?
+    {
+        return Ok(Executed::Other(outcome));
+    }
     session.settle_for(statement)?;
     if let Some(outcome) = utility::run(session, statement, ScriptPosition::Only).await? {
         return Ok(Executed::Other(outcome));
@@ -290,6 +302,9 @@ pub(super) async fn execute(
 
 /// The short way that a prepared statement will take if nothing has changed, if it is known which tables it reads.
 fn short_of(session: &Session, prepared: &Prepared) -> Option<Short> {
+    if !session.shared.settings.lock().policies_as_usual() {
+        return None;
+    }
     let bound = prepared.bound.lock();
     let short = bound.as_ref()?.admitted_short(&session.shared.caller())??;
     short.plan.tables().is_some().then_some(short)
@@ -391,13 +406,16 @@ fn short_plan(
     if matches!(bound.kind, PlanKind::Explain { .. }) || notes_reads {
         return Ok(None);
     }
+    if !session.shared.settings.lock().policies_as_usual() {
+        return Ok(None);
+    }
     let caller = &session.shared.caller();
     if let Some(known) = admitted_short(cache, caller) {
         return Ok(known);
     }
     let short = match ShortPlan::may_exist(&bound.plan) {
         true => {
-            let admitted = admit(bound.plan.clone(), caller, &session.shared.catalog())?;
+            let admitted = admit(bound.plan.clone(), caller, &session.current_context()?)?;
             let Some(transaction) = &session.transaction else {
                 return Err(PgError::internal("no transaction"));
             };
@@ -526,8 +544,7 @@ async fn run_plan(
     let kind = bound.kind;
     if let PlanKind::Explain { analyze, .. } = kind {
         if analyze {
-            let mut rows =
-                stream(&session.engine, &session.shared, Arc::clone(&physical.1), &token)?;
+            let mut rows = stream(session, Arc::clone(&physical.1), &token)?;
             while let Some(batch) = rows.next().await {
                 batch?;
             }
@@ -535,7 +552,7 @@ async fn run_plan(
         return explain(columns, kind, &physical).map(Executed::Rows);
     }
     let schema = physical.1.schema();
-    let mut batches = stream(&session.engine, &session.shared, physical.1, &token)?;
+    let mut batches = stream(session, physical.1, &token)?;
     if kind.writes() || has_node::<LockRows>(&bound.plan)? {
         // A write is done before its rows are sent: what RETURNING gives must not depend on how fast a client reads. So
         // are locks taken, as a row that moved makes the statement begin again.
@@ -574,7 +591,7 @@ async fn physical_plan(
         bound.plan.clone().with_param_values(ParamValues::List(values))?
     };
     let admitted: Admitted<LogicalPlan> =
-        admit(plan, &session.shared.caller(), &session.shared.catalog())?;
+        admit(plan, &session.shared.caller(), &session.current_context()?)?;
     let options = session.shared.settings.lock().optimizer();
     let optimized = optimize(session.engine.runtime.state(), admitted, options)?;
     let effects = Effects {
@@ -649,15 +666,14 @@ fn execution(
 
 /// Starts operators: short work on this thread, the rest on the compute threads.
 pub(super) fn stream(
-    engine: &Arc<Engine>,
-    shared: &Arc<SessionShared>,
+    session: &Session,
     plan: Arc<dyn ExecutionPlan>,
     token: &CancellationToken,
 ) -> Result<BoxStream<'static, Result<RecordBatch, PgError>>, PgError> {
-    let context = engine.runtime.task_context();
-    let (token, shared) = (token.clone(), Arc::clone(shared));
+    let engine = &session.engine;
+    let (token, shared) = (token.clone(), Arc::clone(&session.shared));
     if is_short(&plan) {
-        let rows = execute_stream(plan, context)?;
+        let rows = execute_stream(plan, engine.runtime.task_context())?;
         return Ok(until_canceled(
             rows.map(|batch| batch.map_err(PgError::from)).boxed(),
             token,
@@ -665,7 +681,13 @@ pub(super) fn stream(
         ));
     }
     let (sender, receiver) = tokio::sync::mpsc::channel(QUEUED_BATCHES);
+    let context = engine.runtime.statement_context(&session.gate.memory(engine));
+    // Inside a block a statement may hold locks that those who run wait for, so it does not wait for its turn.
+    let in_block = session.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
+    let turns = (!in_block && engine.has_other_tenants())
+        .then(|| (Arc::clone(&engine.common.fair), engine.tenant.id));
     let work = async move {
+        let mut slot = take_turn(turns.as_ref()).await;
         let mut rows = match execute_stream(plan, context) {
             Ok(rows) => rows,
             Err(error) => {
@@ -674,13 +696,24 @@ pub(super) fn stream(
             }
         };
         while let Some(batch) = rows.next().await {
+            let batch = batch.map_err(PgError::from);
+            let Err(TrySendError::Full(batch)) = sender.try_send(batch) else {
+                if sender.is_closed() {
+                    return;
+                }
+                continue;
+            };
+            // While the client is slow, others compute.
+            drop(slot.take());
             // The receiver is gone when the client is, or when the statement was canceled.
-            if sender.send(batch.map_err(PgError::from)).await.is_err() {
+            if sender.send(batch).await.is_err() {
                 return;
             }
+            slot = take_turn(turns.as_ref()).await;
         }
+        drop(slot);
     };
-    let Some(task) = engine.compute.spawn(work) else {
+    let Some(task) = engine.common.compute.spawn(work) else {
         return Err(PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down"));
     };
     let guard = AbortOnDrop(task);
@@ -701,6 +734,14 @@ pub(super) fn stream(
         }
     });
     Ok(until_canceled(fuse_after_error(rows.boxed()), token, shared))
+}
+
+/// A place on the compute threads, where tenants take turns.
+async fn take_turn(turns: Option<&(Arc<FairQueue>, TenantId)>) -> Option<FairSlot> {
+    match turns {
+        Some((queue, tenant)) => Some(queue.slot(*tenant).await),
+        None => None,
+    }
 }
 
 struct AbortOnDrop(tokio::task::JoinHandle<()>);
@@ -794,14 +835,28 @@ fn explain(
     let mut lines: Vec<String> = Vec::new();
     if let Some(logical) = logical {
         lines.push("Logical plan".to_owned());
-        lines.extend(logical.lines().map(|line| format!("  {line}")));
+        lines.extend(shown(logical).map(|line| format!("  {line}")));
         lines.push("Operators".to_owned());
     }
     let indent = if logical.is_some() { "  " } else { "" };
-    lines.extend(display.indent(false).to_string().lines().map(|line| format!("{indent}{line}")));
+    let operators = display.indent(false).to_string();
+    lines.extend(shown(&operators).map(|line| format!("{indent}{line}")));
     let (schema, batch) = text_rows("QUERY PLAN", lines)?;
     let rows = futures::stream::iter([Ok(batch)]).boxed();
     Ok(PortalRows::new(columns, schema, kind, rows))
+}
+
+/// The lines of a plan without those below row policies: what these say, and how many rows they hide, is not told.
+fn shown(plan: &str) -> impl Iterator<Item = &str> {
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let mut below: Option<usize> = None;
+    plan.lines().filter(move |line| {
+        if below.is_some_and(|policy| depth(line) > policy) {
+            return false;
+        }
+        below = line.trim_start().starts_with("RowPolicy").then(|| depth(line));
+        true
+    })
 }
 
 /// A batch of one text column.

@@ -49,6 +49,10 @@ impl Session {
         if self.transaction.is_some() || self.copy.is_some() {
             return None;
         }
+        // Quotas are asked on the ordinary way.
+        if !self.gate.needs_nothing(&self.engine) || self.shared.ended.is_cancelled() {
+            return None;
+        }
         if values.len() != prepared.parameters.len() {
             return None;
         }
@@ -65,6 +69,7 @@ impl Session {
             let settings = self.shared.settings.lock();
             if settings.transaction_defaults().0 == "serializable"
                 || self.shared.has_temporary()
+                || !settings.policies_as_usual()
                 || !settings.search_path_is(&known.search_path, &self.shared.user)
             {
                 return None;

@@ -9,6 +9,7 @@ mod batch;
 mod cache;
 mod checkpoint;
 mod codec;
+pub mod document;
 pub mod error;
 pub mod fs;
 pub mod locks;

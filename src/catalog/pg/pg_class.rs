@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::batch::{Rows, Value, row};
-use super::definition::system_relation;
+use super::definition::{GRAPHWIRE_OID, system_relation};
 use super::derived_oid;
 use super::describe::acl_texts;
 use super::index_of::{indexes, indexes_of, stored};
@@ -21,7 +21,8 @@ const UNKNOWN_TUPLES: f32 = -1.0;
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     let foreign = foreign_key_ends(source);
-    for relation in source.catalog.relations.values() {
+    let listed = |relation: &&std::sync::Arc<Relation>| relation.schema != GRAPHWIRE_OID;
+    for relation in source.catalog.relations.values().filter(listed) {
         push(source, out, &Entry::of_relation(relation, foreign.contains(&relation.oid)))?;
     }
     for index in indexes(source.catalog) {
@@ -46,6 +47,7 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             persistence: index.relation.persistence,
             populated: true,
             options: &[],
+            row_security: (false, false),
         };
         push(source, out, &entry)?;
     }
@@ -86,6 +88,8 @@ struct Entry<'a> {
     persistence: Persistence,
     populated: bool,
     options: &'a [String],
+    /// Enabled, and forced.
+    row_security: (bool, bool),
 }
 
 impl<'a> Entry<'a> {
@@ -111,6 +115,9 @@ impl<'a> Entry<'a> {
                 RelationKind::View(view) => &view.options,
                 _ => relation.table().map_or(&[], |table| &table.options),
             },
+            row_security: relation.table().map_or((false, false), |table| {
+                (table.row_security.enabled, table.row_security.forced)
+            }),
         };
         match &relation.kind {
             RelationKind::View(_) => view,
@@ -209,8 +216,8 @@ fn push(source: &Source<'_>, out: &mut Rows, entry: &Entry<'_>) -> Result<(), Sy
         relhasrules: entry.has_rule,
         relhastriggers: entry.has_trigger,
         relhassubclass: false,
-        relrowsecurity: false,
-        relforcerowsecurity: false,
+        relrowsecurity: entry.row_security.0,
+        relforcerowsecurity: entry.row_security.1,
         relispopulated: entry.populated,
         relreplident: entry.replica_identity,
         relispartition: false,

@@ -5,6 +5,7 @@
 //! pattern to operators).
 
 pub mod functions;
+pub mod guard;
 mod json;
 mod key_lookup;
 pub mod lower;
@@ -18,6 +19,7 @@ pub mod write;
 
 pub use crate::storage::AdjacencyCache;
 pub use functions::bind_graph_functions;
+pub use guard::{Guards, Mask, Masks};
 pub use lower::{CreatePhysical, lower_match};
 pub use open::Moved;
 pub use snapshot::{ExpressionHook, GraphSnapshot, Hop, element_version};

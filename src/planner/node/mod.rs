@@ -7,6 +7,9 @@ mod graph_write;
 mod lock_rows;
 mod match_pattern;
 mod pattern_column;
+mod policy_check;
+mod row_labels;
+mod row_policy;
 mod series;
 mod table_write;
 mod with_writes;
@@ -19,7 +22,10 @@ pub use graph_write::{
     ValueColumn,
 };
 pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
-pub use match_pattern::{MatchPattern, path_type};
+pub use match_pattern::{Element, ElementGuard, MatchPattern, path_type};
+pub use policy_check::{CheckKind, PolicyCheck, RowTest};
+pub use row_labels::HoldsLabels;
+pub use row_policy::RowPolicy;
 pub use series::Series;
 pub use table_write::{EachRow, RowAction, TableWrite, WriteKind};
 pub use with_writes::{WithWrites, WrittenRows};
