@@ -30,7 +30,7 @@ use super::runtime::Runtime;
 use super::scan::{KnownRows, StoredTable};
 use super::write::{StatementLocks, WriteTarget};
 use crate::access::{Admitted, policy};
-use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::catalog::{Catalog, PropertyGraph, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::graph::{CreatePhysical, ExpressionHook, GraphSnapshot, Guards, lower_match};
 use crate::planner::node::{
@@ -70,6 +70,8 @@ pub struct Statement {
     /// Makes physical expressions of properties that are SQL.
     pub expressions: ExpressionHook,
     graphs: Mutex<HashMap<Oid, Arc<GraphSnapshot>>>,
+    /// Graphs less the properties that their reader may not see, as the gate left them.
+    masked: Mutex<Vec<(Arc<PropertyGraph>, Arc<GraphSnapshot>)>>,
     /// Rows of queries of WITH that write, by their numbers.
     slots: Mutex<HashMap<usize, RowSlot>>,
     /// Bytes of the tables that a plan reads, while it is made.
@@ -99,6 +101,7 @@ impl Statement {
             adjacency,
             expressions,
             graphs: Mutex::default(),
+            masked: Mutex::default(),
             slots: Mutex::default(),
             scanned: Mutex::default(),
         }
@@ -140,6 +143,12 @@ impl Statement {
             )
             .into());
         };
+        let snapshot = self.snapshot_of(graph)?;
+        self.graphs.lock().insert(graph.oid, Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    fn snapshot_of(&self, graph: &Arc<PropertyGraph>) -> Result<Arc<GraphSnapshot>> {
         let store = &self.store;
         let snapshot = GraphSnapshot::try_new(
             Arc::clone(graph),
@@ -147,8 +156,25 @@ impl Statement {
             &self.adjacency,
         )?
         .with_expressions(Arc::clone(&self.expressions));
-        let snapshot = Arc::new(snapshot);
-        self.graphs.lock().insert(graph.oid, Arc::clone(&snapshot));
+        Ok(Arc::new(snapshot))
+    }
+
+    /// The same for a graph as a plan has it, which may lack properties that its reader may not see.
+    fn graph_as(&self, graph: &Arc<PropertyGraph>) -> Result<Arc<GraphSnapshot>> {
+        let whole = self.catalog.relation(graph.oid).is_some_and(|relation| match &relation.kind {
+            RelationKind::PropertyGraph(known) => Arc::ptr_eq(known, graph) || known == graph,
+            _ => false,
+        });
+        if whole {
+            return self.graph(graph.oid);
+        }
+        if let Some((_, known)) =
+            self.masked.lock().iter().find(|(known, _)| Arc::ptr_eq(known, graph))
+        {
+            return Ok(Arc::clone(known));
+        }
+        let snapshot = self.snapshot_of(graph)?;
+        self.masked.lock().push((Arc::clone(graph), Arc::clone(&snapshot)));
         Ok(snapshot)
     }
 }
@@ -253,7 +279,7 @@ fn attach(plan: LogicalPlan, statement: &Statement) -> Result<LogicalPlan> {
         })?
         .data;
     let plan =
-        crate::executor::graph::bind_graph_functions(plan, &|graph| statement.graph(graph.oid))?;
+        crate::executor::graph::bind_graph_functions(plan, &|graph| statement.graph_as(graph))?;
     bind_cells(plan)
 }
 
@@ -405,7 +431,7 @@ impl ExtensionPlanner for Extensions {
         }
         if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
             self.statement.note_pattern(&pattern.pattern);
-            let graph = self.statement.graph(pattern.pattern.graph.oid)?;
+            let graph = self.statement.graph_as(&pattern.pattern.graph)?;
             let create = |expr: &Expr, schema: &DFSchema| {
                 planner.create_physical_expr(expr, schema, state, context)
             };
