@@ -3,6 +3,7 @@
 mod apply;
 mod conflict_lookup;
 mod graph_function;
+mod graph_write;
 mod lock_rows;
 mod match_pattern;
 mod pattern_column;
@@ -16,6 +17,10 @@ mod with_writes;
 pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
+pub use graph_write::{
+    ElementChange, GraphAction, GraphWrite, NewEdge, NewProperties, NewVertex, SetAction, TypedRow,
+    ValueColumn,
+};
 pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
 pub use match_pattern::{Element, ElementGuard, MatchPattern, path_type};
 pub use policy_check::{CheckKind, PolicyCheck, RowTest};
