@@ -33,7 +33,12 @@ pub(super) struct Used {
 pub(super) fn used_columns(plan: &LogicalPlan) -> UsedColumns {
     let mut walk = Walk::default();
     let output = walk.plan(plan, None, false);
-    walk.mark_all(&output);
+    // The rows of a write without RETURNING are only counted.
+    let is_write = matches!(plan, LogicalPlan::Extension(extension)
+        if extension.node.as_any().is::<TableWrite>());
+    if !is_write {
+        walk.mark_all(&output);
+    }
     let mut used = UsedColumns::new();
     for scan in walk.scans {
         if scan.is_target && scan.columns.is_empty() {

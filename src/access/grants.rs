@@ -18,7 +18,6 @@ pub fn change_rights(
     change: &RightsChange,
     notices: &mut Vec<PgError>,
 ) -> Result<(), PgError> {
-    refuse_public_option(change)?;
     for object in &change.objects {
         match object.class {
             AclClass::Table | AclClass::Sequence | AclClass::Graph => {
@@ -335,6 +334,7 @@ fn merge(
     grantor: Oid,
     owner: Oid,
 ) -> Result<(), PgError> {
+    refuse_public_option(change)?;
     for grantee in &change.roles {
         if change.grant {
             if change.option && grantor != owner {

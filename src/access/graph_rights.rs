@@ -2,8 +2,7 @@
 //!
 //! An element table has its labels for good, so a hidden label hides tables, and a pattern is restricted by leaving them
 //! out of it: every lowering of the pattern, paths and searches and counts among them, then never meets a hidden element.
-//! An edge is hidden with either of its ends. Properties that may not be read are taken out of the graph's definition in
-//! the plan, and read as null.
+//! An edge is hidden with either of its ends. A property that may not be read is null.
 //!
 //! Where a role has no rule for a graph, its rights on the element tables decide alone, and a missing one is an error.
 //! With a rule, an element is seen if a rule grants it or the tables' rights do, and no rule denies it.
@@ -13,6 +12,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use datafusion::common::ScalarValue;
+use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 
@@ -25,7 +26,7 @@ use crate::catalog::{
 };
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::sql::roles::{GraphAction, GraphElements, GraphRightsChange, GraphVerb};
-use crate::planner::node::{GraphFunction, MatchPattern};
+use crate::planner::node::{GraphFunction, GraphFunctionKind, MatchPattern};
 use crate::types::Oid;
 
 /// Grants, denies or revokes rights on parts of a graph.
@@ -222,8 +223,7 @@ impl<'a> View<'a> {
         }
         let by_table = || match source {
             PropertySource::Column(column) => self.reads(element, &[*column]),
-            PropertySource::Open { column: _, mixed: _ } => true,
-            PropertySource::Expression(_) => {
+            PropertySource::Open { .. } | PropertySource::Expression(_) => {
                 let columns = self.table(element).map_or(0, |table| table.columns().len());
                 self.reads(element, &(0..columns).collect::<Vec<_>>())
             }
@@ -231,25 +231,27 @@ impl<'a> View<'a> {
         granted || by_table()
     }
 
-    /// The graph without the properties that may not be read.
-    fn masked(&self) -> PropertyGraph {
-        let mut masked = self.graph.clone();
-        let mask = |element: &mut ElementTable, edges: bool| {
-            let known = element.clone();
-            for label in &mut element.labels {
-                label.properties.retain(|property| {
-                    self.reads_property(&known, edges, &property.name, &property.source)
-                });
+    /// Of the elements that are seen and have the property (any property, if none is named): whether some may be read,
+    /// and whether some may not.
+    fn readable(&self, edges: bool, name: Option<&str>) -> (bool, bool) {
+        let (mut some, mut not_all) = (false, false);
+        let vertices = self.graph.vertices.iter().enumerate();
+        let vertices = vertices.filter(|(at, _)| !edges && self.sees_vertex(*at));
+        let all_edges = self.graph.edges.iter().enumerate();
+        let all_edges = all_edges.filter(|(at, _)| edges && self.sees_edge(*at));
+        let elements = vertices.map(|(_, one)| one).chain(all_edges.map(|(_, one)| &one.element));
+        for element in elements {
+            let properties = element.labels.iter().flat_map(|label| &label.properties);
+            for property in properties.filter(|one| name.is_none_or(|name| one.name == name)) {
+                match self.reads_property(element, edges, &property.name, &property.source) {
+                    true => some = true,
+                    false => not_all = true,
+                }
             }
-        };
-        masked.vertices.iter_mut().for_each(|vertex| mask(vertex, false));
-        masked.edges.iter_mut().for_each(|edge| mask(&mut edge.element, true));
-        masked
+        }
+        (some, not_all)
     }
 }
-
-/// Masked graphs that were made already, by graph and role.
-type Masked = BTreeMap<(Oid, Oid), Arc<PropertyGraph>>;
 
 /// Leaves out of a plan's patterns what their reader may not see. The plan has the queries of views in their places.
 ///
@@ -263,13 +265,13 @@ pub(super) fn restrict(
     if !catalog.has_graph_rules() {
         return Ok(plan);
     }
-    let mut restrictor = Restrictor { caller, catalog, masked: Masked::new() };
+    let restrictor = Restrictor { caller, catalog };
     let roles = reader_roles(&plan)?;
     let plan = plan.transform_down_with_subqueries(|node| {
         let node = restrictor.pattern(node)?;
         node.transform_data(|node| {
             node.map_expressions(|expr| {
-                expr.transform_down(|expr| Ok(restrictor.function(expr, &roles)))
+                expr.transform_down(|expr| restrictor.function(expr, &roles))
             })
         })
     })?;
@@ -298,7 +300,6 @@ fn reader_roles(plan: &LogicalPlan) -> Result<BTreeMap<Oid, Vec<AsRole>>, PgErro
 struct Restrictor<'a> {
     caller: &'a Caller,
     catalog: &'a Catalog,
-    masked: Masked,
 }
 
 impl Restrictor<'_> {
@@ -309,20 +310,7 @@ impl Restrictor<'_> {
         }
     }
 
-    fn masked(&mut self, graph: &Arc<PropertyGraph>, role: &RoleSet) -> Arc<PropertyGraph> {
-        let key = (graph.oid, role.role);
-        if let Some(known) = self.masked.get(&key) {
-            return Arc::clone(known);
-        }
-        let made = Arc::new(View::new(self.catalog, graph, role).masked());
-        self.masked.insert(key, Arc::clone(&made));
-        made
-    }
-
-    fn pattern(
-        &mut self,
-        node: LogicalPlan,
-    ) -> datafusion::common::Result<Transformed<LogicalPlan>> {
+    fn pattern(&self, node: LogicalPlan) -> datafusion::common::Result<Transformed<LogicalPlan>> {
         let LogicalPlan::Extension(extension) = &node else { return Ok(Transformed::no(node)) };
         let Some(found) = extension.node.as_any().downcast_ref::<MatchPattern>() else {
             return Ok(Transformed::no(node));
@@ -340,31 +328,61 @@ impl Restrictor<'_> {
         for edge in &mut restricted.pattern.edges {
             edge.tables.retain(|table| view.sees_edge(usize::from(*table)));
         }
-        restricted.pattern.graph = self.masked(&graph, &role);
+        // Tables that come later are not looked at.
+        restricted.pattern.open = None;
         let node = LogicalPlan::Extension(Extension { node: Arc::new(restricted) });
         Ok(Transformed::yes(node))
     }
 
-    fn function(&mut self, expr: Expr, roles: &BTreeMap<Oid, Vec<AsRole>>) -> Transformed<Expr> {
-        let Expr::ScalarFunction(call) = &expr else { return Transformed::no(expr) };
+    /// A property that may not be read is null. Where only some of the elements that have it may be asked for it, and
+    /// for an element as a whole that has one of them, the statement is refused.
+    fn function(
+        &self,
+        expr: Expr,
+        roles: &BTreeMap<Oid, Vec<AsRole>>,
+    ) -> datafusion::common::Result<Transformed<Expr>> {
+        let Expr::ScalarFunction(call) = &expr else { return Ok(Transformed::no(expr)) };
         let Some(function) = call.func.inner().downcast_ref::<GraphFunction>() else {
-            return Transformed::no(expr);
+            return Ok(Transformed::no(expr));
         };
-        let mut graph = Arc::clone(&function.graph);
+        let graph = &function.graph;
         for as_role in roles.get(&graph.oid).map_or(&[None][..], Vec::as_slice) {
             let role = self.role(*as_role);
-            if is_ruled(self.catalog, graph.oid, &role) {
-                graph = match roles.get(&graph.oid).map_or(0, Vec::len) > 1 {
-                    true => Arc::new(View::new(self.catalog, &graph, &role).masked()),
-                    false => self.masked(&graph, &role),
-                };
+            if !is_ruled(self.catalog, graph.oid, &role) {
+                continue;
+            }
+            let view = View::new(self.catalog, graph, &role);
+            let (some, not_all) = match &function.kind {
+                GraphFunctionKind::Property { name, edge, ty: _ } => {
+                    view.readable(*edge, Some(name))
+                }
+                GraphFunctionKind::Properties { edge }
+                | GraphFunctionKind::Keys { edge }
+                | GraphFunctionKind::ElementJson { edge } => (true, view.readable(*edge, None).1),
+                GraphFunctionKind::PathJson => {
+                    (true, view.readable(false, None).1 || view.readable(true, None).1)
+                }
+                GraphFunctionKind::Labels { .. }
+                | GraphFunctionKind::HasLabel { .. }
+                | GraphFunctionKind::ElementId { .. }
+                | GraphFunctionKind::EndPoint { .. } => continue,
+            };
+            if not_all && some {
+                let message = format!("permission denied for property graph {}", graph.name);
+                return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message)
+                    .detail("Some of the properties that are asked for may not be read.")
+                    .hint("Name the properties and labels that may be read.")
+                    .into());
+            }
+            if not_all {
+                let field = function.result_field();
+                let null = ScalarValue::try_from(field.data_type())?;
+                let metadata = FieldMetadata::from(field.metadata());
+                let name = expr.schema_name().to_string();
+                return Ok(Transformed::yes(Expr::Literal(null, Some(metadata)).alias(name)));
             }
         }
-        if Arc::ptr_eq(&graph, &function.graph) {
-            return Transformed::no(expr);
-        }
-        let Some(argument) = call.args.first().cloned() else { return Transformed::no(expr) };
-        Transformed::yes(GraphFunction::call(&graph, function.kind.clone(), argument))
+        Ok(Transformed::no(expr))
     }
 }
 

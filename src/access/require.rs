@@ -242,6 +242,8 @@ fn require_extension(
 }
 
 fn require_write(write: &TableWrite, needs: &mut Needs) {
+    // What RETURNING and the like read of it is looked at column by column.
+    needs.add_as(write.as_role, write.relation.oid, Right::Select, Need::Columns(Vec::new()));
     let mut add = |right, need: Need| {
         needs.add_as(write.as_role, write.relation.oid, right, need);
         if let Some((view, as_role)) = &write.view {

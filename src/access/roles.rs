@@ -49,6 +49,7 @@ pub fn create(
     if !caller.roles().create_role {
         return Err(refused("permission denied to create role"));
     }
+    refuse_reserved(name)?;
     refuse_taken(catalog, name)?;
     let tenant = catalog.database.tenant;
     let cluster = catalog.cluster_mut();
@@ -57,6 +58,14 @@ pub fn create(
     apply(&mut role, attributes, valid_until)?;
     cluster.roles.insert(oid, role);
     Ok(oid)
+}
+
+fn refuse_reserved(name: &str) -> Result<(), PgError> {
+    if !name.starts_with("pg_") {
+        return Ok(());
+    }
+    Err(PgError::new(SqlState("42939"), format!("role name \"{name}\" is reserved"))
+        .detail("Role names starting with \"pg_\" are reserved."))
 }
 
 fn refuse_taken(catalog: &Catalog, name: &str) -> Result<(), PgError> {
@@ -153,6 +162,7 @@ pub fn rename(catalog: &mut Catalog, caller: &Caller, oid: Oid, to: &str) -> Res
             ));
         }
     }
+    refuse_reserved(to)?;
     refuse_taken(catalog, to)?;
     if role.superuser && !caller.superuser {
         return Err(refused("must be superuser to rename superusers"));

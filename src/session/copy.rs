@@ -97,6 +97,7 @@ pub(super) async fn run(
         ));
     }
     let said = Said::new(options, legacy_options)?;
+    session.refresh_rights();
     match (to, target) {
         (true, _) if said.freeze => Err(PgError::new(
             SqlState::INVALID_PARAMETER_VALUE,

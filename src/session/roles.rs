@@ -32,6 +32,20 @@ impl Scope {
     }
 }
 
+impl Session {
+    /// Takes over the roles and rights of now, for statements that take no snapshot of their own.
+    pub(super) fn refresh_rights(&mut self) {
+        let latest = self.database.latest().catalog;
+        match &mut self.transaction {
+            Some(transaction) => {
+                transaction.take_grants(&latest);
+                self.shared.set_catalog(&transaction.catalog);
+            }
+            None => self.shared.set_catalog(&latest),
+        }
+    }
+}
+
 /// Changes the current role by the name or value given to `role`; `None` goes back to the session's own.
 ///
 /// # Errors

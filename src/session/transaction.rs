@@ -223,7 +223,7 @@ impl Transaction {
     }
 
     /// Rights are those of now, also where definitions and rows are those of a snapshot: a REVOKE holds at once.
-    fn take_grants(&mut self, newest: &Catalog) {
+    pub(super) fn take_grants(&mut self, newest: &Catalog) {
         self.take_roles(newest);
         let is_own = self.catalog_base.is_some();
         if !is_own && !Arc::ptr_eq(&self.catalog.grants, &newest.grants) {

@@ -116,6 +116,7 @@ pub(super) async fn run(
     }
     if matches!(statement.body, Body::Utility(Utility::Checkpoint)) {
         session.refuse_if_failed()?;
+        session.refresh_rights();
         checkpoint(session).await?;
         return Ok(Some(Outcome::Command("CHECKPOINT".to_owned())));
     }
@@ -537,6 +538,17 @@ pub(super) fn assign(
 }
 
 fn run_set(session: &mut Session, set: &Set, text: &str) -> Result<(), PgError> {
+    let is_role = match set {
+        Set::SetRole { .. } | Set::SetSessionAuthorization(_) => true,
+        Set::SingleAssignment { variable, .. } => {
+            let name = variable.to_string().to_lowercase();
+            matches!(name.trim_matches('"'), "role" | "session_authorization")
+        }
+        _ => false,
+    };
+    if is_role {
+        session.refresh_rights();
+    }
     match set {
         Set::SingleAssignment { scope, hivevar: false, variable, values } => {
             let name = variable.to_string().replace('"', "");

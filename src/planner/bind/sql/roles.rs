@@ -385,9 +385,6 @@ fn new_name(name: &RoleName) -> Result<String, PgError> {
     if matches!(name.as_str(), "none" | "public") {
         return Err(reserved(&name));
     }
-    if name.starts_with("pg_") {
-        return Err(reserved(&name).detail("Role names starting with \"pg_\" are reserved."));
-    }
     Ok(name)
 }
 
@@ -470,6 +467,10 @@ fn drop(
     if_exists: bool,
     names: &[RoleName],
 ) -> Result<RoleCommand, PgError> {
+    if !context.roles.create_role {
+        let message = "permission denied to drop role";
+        return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
+    }
     let mut found = Vec::new();
     for name in names {
         if !matches!(name, RoleName::Name(_)) {
@@ -608,6 +609,7 @@ fn objects(context: &BindContext, objects: &GrantObjects) -> Result<Vec<GrantObj
             let mut found = Vec::new();
             for ident in schemas {
                 let schema = schema(context, &fold(ident))?;
+                context.check_schema(&schema.name)?;
                 found.extend(all_in(&context.catalog, *kind, schema.oid));
             }
             Ok(found)
