@@ -15,6 +15,8 @@ mod paging;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod slt;
 #[cfg(test)]
 mod tenants;

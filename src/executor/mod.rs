@@ -13,6 +13,7 @@ pub mod reads;
 pub mod runtime;
 pub mod scan;
 pub mod short;
+mod stages;
 pub mod write;
 
 pub use physical::{Statement, SystemRows};

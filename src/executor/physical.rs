@@ -1,6 +1,6 @@
 //! A logical plan becomes operators over one snapshot.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -15,25 +15,31 @@ use datafusion::logical_expr::{
     Expr, LogicalPlan, TableSource, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
 };
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
 use super::operator::{
-    ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, RowSlot, SeriesExec,
-    TableWriteExec, WithWritesExec, WrittenRowsTable,
+    ApplyExec, ApplyExecParts, ConflictLookupExec, GraphWriteExec, LockRowsExec, PolicyCheckExec,
+    RowPolicyExec, RowSlot, RowsExec, ScanExec, SeriesExec, TableWriteExec, WithWritesExec,
+    WrittenRowsTable,
 };
 use super::reads::ReadLog;
 use super::runtime::Runtime;
 use super::scan::{KnownRows, StoredTable};
+use super::stages;
 use super::write::{StatementLocks, WriteTarget};
-use crate::access::Admitted;
+use crate::access::{Admitted, policy};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
-use crate::executor::graph::{ExpressionHook, GraphSnapshot};
+use crate::executor::graph::{
+    CreatePhysical, ExpressionHook, GraphSnapshot, Guards, Moved, element_version, lower_match,
+};
 use crate::planner::node::{
-    ConflictLookup, LockRows, MatchPattern, Series, TableWrite, WithWrites, WrittenRows,
+    ConflictLookup, GraphWrite, LockRows, MatchPattern, PolicyCheck, RowPolicy, Series, TableWrite,
+    WithWrites, WrittenRows,
 };
 use crate::planner::pattern::BoundPattern;
 use crate::planner::source::RelationSource;
@@ -67,9 +73,13 @@ pub struct Statement {
     pub adjacency: Arc<AdjacencyCache>,
     /// Makes physical expressions of properties that are SQL.
     pub expressions: ExpressionHook,
+    /// Elements that earlier clauses moved.
+    pub moved: Arc<Moved>,
     graphs: Mutex<HashMap<Oid, Arc<GraphSnapshot>>>,
+    /// Whether operators are only to be shown.
+    pub explains: bool,
     /// Rows of queries of WITH that write, by their numbers.
-    slots: Mutex<HashMap<usize, RowSlot>>,
+    slots: Arc<Mutex<HashMap<usize, RowSlot>>>,
     /// Bytes of the tables that a plan reads, while it is made.
     scanned: Mutex<Vec<u64>>,
 }
@@ -96,8 +106,36 @@ impl Statement {
             reads,
             adjacency,
             expressions,
+            moved: Arc::default(),
             graphs: Mutex::default(),
-            slots: Mutex::default(),
+            explains: false,
+            slots: Arc::default(),
+            scanned: Mutex::default(),
+        }
+    }
+
+    /// The statement, of which the operators are to be shown.
+    #[must_use]
+    pub fn explaining(mut self) -> Self {
+        self.explains = true;
+        self
+    }
+
+    /// The same statement after some of it wrote: names and rows as they are then.
+    pub(super) fn after_writes(&self, target: &dyn WriteTarget) -> Self {
+        Self {
+            catalog: target.catalog(),
+            store: target.view(),
+            system: Arc::clone(&self.system),
+            target: self.target.clone(),
+            locks: Arc::clone(&self.locks),
+            reads: self.reads.clone(),
+            adjacency: Arc::clone(&self.adjacency),
+            expressions: Arc::clone(&self.expressions),
+            moved: Arc::clone(&self.moved),
+            graphs: Mutex::default(),
+            explains: self.explains,
+            slots: Arc::clone(&self.slots),
             scanned: Mutex::default(),
         }
     }
@@ -115,7 +153,7 @@ impl Statement {
     }
 
     /// Where the rows of a query of WITH are kept.
-    fn slot(&self, number: usize) -> RowSlot {
+    pub(super) fn slot(&self, number: usize) -> RowSlot {
         Arc::clone(self.slots.lock().entry(number).or_default())
     }
 
@@ -138,12 +176,12 @@ impl Statement {
             )
             .into());
         };
-        let store = &self.store;
         let snapshot = GraphSnapshot::try_new(
             Arc::clone(graph),
-            |table| store.table(table).cloned(),
+            |table| element_version(&self.catalog, &self.store, graph, table),
             &self.adjacency,
         )?
+        .with_moved(Arc::clone(&self.moved))
         .with_expressions(Arc::clone(&self.expressions));
         let snapshot = Arc::new(snapshot);
         self.graphs.lock().insert(graph.oid, Arc::clone(&snapshot));
@@ -160,18 +198,103 @@ pub async fn plan_physical(
     statement: &Arc<Statement>,
     plan: &Admitted<LogicalPlan>,
 ) -> std::result::Result<Arc<dyn ExecutionPlan>, PgError> {
+    if let LogicalPlan::Extension(extension) = plan.get()
+        && let Some(with) = extension.node.as_any().downcast_ref::<WithWrites>()
+        && with.sees_writes
+    {
+        return stages::plan(runtime, statement, with).await;
+    }
+    let guarded = policy::verify(plan.get())?;
     let plan = attach(plan.get().clone(), statement)?;
-    let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions {
-        statement: Arc::clone(statement),
-        serial: Arc::clone(runtime.serial_state()),
-    })]);
-    if let LogicalPlan::Extension(extension) = &plan
+    let (planner, policies) = planner(statement, runtime.serial_state());
+    let operators = plan_root(runtime, statement, &planner, &plan).await?;
+    verify_planned(&guarded, &policies, &operators)?;
+    Ok(operators)
+}
+
+/// Policies that were planned, by their numbers.
+type Planned = Arc<Mutex<BTreeSet<u32>>>;
+
+/// Whether every policy of a plan is among its operators, and every scan that one guards below it.
+fn verify_planned(
+    guarded: &[u32],
+    policies: &Planned,
+    operators: &Arc<dyn ExecutionPlan>,
+) -> std::result::Result<(), PgError> {
+    if !guarded.iter().all(|number| policies.lock().contains(number)) {
+        return Err(PgError::internal("a row policy was not planned"));
+    }
+    verify_operators(operators, &mut Vec::new())
+}
+
+/// Whether every scan that a policy guards stands below its barrier.
+fn verify_operators(
+    plan: &Arc<dyn ExecutionPlan>,
+    above: &mut Vec<u32>,
+) -> std::result::Result<(), PgError> {
+    let scan = plan.downcast_ref::<ScanExec>().and_then(ScanExec::guard);
+    let guard = scan.or_else(|| plan.downcast_ref::<RowsExec>().and_then(RowsExec::guard));
+    if guard.is_some_and(|number| !above.contains(&number)) {
+        return Err(PgError::internal("an operator that reads a table lost its row policy"));
+    }
+    let policy = plan.downcast_ref::<RowPolicyExec>().map(RowPolicyExec::number);
+    above.extend(policy);
+    for child in plan.children() {
+        verify_operators(child, above)?;
+    }
+    if policy.is_some() {
+        above.pop();
+    }
+    Ok(())
+}
+
+async fn plan_root(
+    runtime: &Runtime,
+    statement: &Arc<Statement>,
+    planner: &DefaultPhysicalPlanner,
+    plan: &LogicalPlan,
+) -> std::result::Result<Arc<dyn ExecutionPlan>, PgError> {
+    if let LogicalPlan::Extension(extension) = plan
         && let Some(with) = extension.node.as_any().downcast_ref::<WithWrites>()
     {
-        return plan_with_writes(runtime, statement, &planner, with).await;
+        return plan_with_writes(runtime, statement, planner, with).await;
     }
     let tables = std::mem::take(&mut *statement.scanned.lock());
-    Ok(planner.create_physical_plan(&plan, runtime.state_for(tables)).await?)
+    Ok(planner.create_physical_plan(plan, runtime.state_for(tables)).await?)
+}
+
+/// Makes operators of a part of an admitted plan, of one stream, over what `statement` sees.
+///
+/// # Errors
+/// As [`plan_physical`].
+pub(super) async fn plan_part(
+    state: &SessionState,
+    serial: &Arc<SessionState>,
+    statement: &Arc<Statement>,
+    plan: &LogicalPlan,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let guarded = policy::verify(plan)?;
+    let plan = attach(plan.clone(), statement)?;
+    let (planner, policies) = planner(statement, serial);
+    let plan = planner.create_physical_plan(&plan, state).await?;
+    verify_planned(&guarded, &policies, &plan)?;
+    Ok(match plan.output_partitioning().partition_count() {
+        1 => plan,
+        _ => Arc::new(CoalescePartitionsExec::new(plan)),
+    })
+}
+
+fn planner(
+    statement: &Arc<Statement>,
+    serial: &Arc<SessionState>,
+) -> (DefaultPhysicalPlanner, Planned) {
+    let policies = Planned::default();
+    let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions {
+        statement: Arc::clone(statement),
+        serial: Arc::clone(serial),
+        policies: Arc::clone(&policies),
+    })]);
+    (planner, policies)
 }
 
 /// Plans the queries of a WITH that writes one by one: each is a root, whose order of rows and whose subqueries are its
@@ -253,6 +376,7 @@ fn provider(
                 version: Arc::clone(version),
                 schema: source.schema(),
                 reads: statement.reads.clone(),
+                guard: source.guard,
             };
             Ok(Some(provider_as_source(Arc::new(table))))
         }
@@ -262,10 +386,25 @@ fn provider(
     }
 }
 
+/// The rows of a plan that satisfy conditions.
+fn filtered(
+    plan: Arc<dyn ExecutionPlan>,
+    conditions: &[Expr],
+    schema: &DFSchema,
+    create: CreatePhysical<'_>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    conditions.iter().try_fold(plan, |plan, condition| {
+        let condition = create(condition, schema)?;
+        Ok(Arc::new(FilterExec::try_new(condition, plan)?) as Arc<dyn ExecutionPlan>)
+    })
+}
+
 struct Extensions {
     statement: Arc<Statement>,
     /// For plans that run many times and are small each time.
     serial: Arc<SessionState>,
+    /// Numbers of the row policies that were planned.
+    policies: Arc<Mutex<BTreeSet<u32>>>,
 }
 
 impl Extensions {
@@ -347,18 +486,52 @@ impl ExtensionPlanner for Extensions {
             let input = Arc::clone(&physical_inputs[0]);
             return Ok(Some(Arc::new(ConflictLookupExec::new(lookup, input, Arc::clone(target)))));
         }
-        if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
-            self.statement.note_pattern(&pattern.pattern);
-            let graph = self.statement.graph(pattern.pattern.graph.oid)?;
-            let input = physical_inputs.first().cloned();
-            let bound = crate::executor::graph::lower_match(
-                pattern,
+        if let Some(write) = node.as_any().downcast_ref::<GraphWrite>() {
+            let Some(target) = &self.statement.target else {
+                return Err(DataFusionError::from(PgError::internal(
+                    "a write in a read-only statement",
+                )));
+            };
+            let graph = self.statement.graph(write.graph.oid)?;
+            let input = Arc::clone(&physical_inputs[0]);
+            return Ok(Some(Arc::new(GraphWriteExec::new(
+                write,
                 input,
-                &graph,
-                &|expr, schema| planner.create_physical_expr(expr, schema, state, context),
-                state.config().target_partitions(),
-            )?;
-            return Ok(Some(bound));
+                graph,
+                Arc::clone(target),
+            ))));
+        }
+        if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
+            let graph = self.statement.graph(pattern.pattern.graph.oid)?;
+            let mut pattern = pattern.clone();
+            pattern.pattern = pattern.pattern.resolved(&graph.graph);
+            let pattern = &pattern;
+            self.statement.note_pattern(&pattern.pattern);
+            let create = |expr: &Expr, schema: &DFSchema| {
+                planner.create_physical_expr(expr, schema, state, context)
+            };
+            let (input, plans) = match (&pattern.input, physical_inputs.split_first()) {
+                (Some(_), Some((input, plans))) => (Some(Arc::clone(input)), plans),
+                _ => (None, physical_inputs),
+            };
+            let guards = Guards::try_new(&pattern.guards, plans, &graph, &create)?;
+            let partitions = state.config().target_partitions();
+            let matches = lower_match(pattern, input, (&graph, guards), &create, partitions)?;
+            let schema = UserDefinedLogicalNodeCore::schema(pattern);
+            return Ok(Some(filtered(matches, &pattern.above, schema, &create)?));
+        }
+        if let Some(policy) = node.as_any().downcast_ref::<RowPolicy>() {
+            self.policies.lock().insert(policy.number);
+            let rows = RowPolicyExec::new(policy.number, Arc::clone(&physical_inputs[0]));
+            let create = |expr: &Expr, schema: &DFSchema| {
+                planner.create_physical_expr(expr, schema, state, context)
+            };
+            let schema = UserDefinedLogicalNodeCore::schema(policy);
+            return Ok(Some(filtered(Arc::new(rows), &policy.above, schema, &create)?));
+        }
+        if let Some(check) = node.as_any().downcast_ref::<PolicyCheck>() {
+            let input = Arc::clone(&physical_inputs[0]);
+            return Ok(Some(Arc::new(PolicyCheckExec::new(check, input))));
         }
         Ok(None)
     }

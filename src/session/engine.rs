@@ -418,7 +418,11 @@ impl DatabaseState {
         }
         loop {
             let base = pending.latest.clone();
-            let mut next = self.work_out(&base, writes, catalog.as_ref(), check)?;
+            let (mut next, rebased) = self.work_out(&base, writes, catalog.as_ref(), check)?;
+            if rebased.is_wider_than(writes) {
+                // Others added columns: what was encoded before lacks them.
+                record = store.map(|_| self.record(&rebased, catalog.as_ref())).transpose()?;
+            }
             let mut shared = None;
             if let Some(work) = catalog.as_ref().filter(|work| work.changes_cluster()) {
                 let turn = self.cluster.pending.lock();
@@ -441,7 +445,7 @@ impl DatabaseState {
             };
             let mut record = match record.take() {
                 Some(record) => record,
-                None => self.record(writes, catalog.as_ref())?,
+                None => self.record(&rebased, catalog.as_ref())?,
             };
             for (key, object) in next.catalog.changes_since(&base.catalog)? {
                 match object {
@@ -490,7 +494,7 @@ impl DatabaseState {
         writes: &Writes,
         catalog: Option<&CatalogWork>,
         check: &dyn RowCheck,
-    ) -> Result<Latest, PgError> {
+    ) -> Result<(Latest, Writes), PgError> {
         let (rebased, moved) = writes.rebase(&base.store, &self.recent)?;
         let catalog = match catalog {
             Some(work) if work.changes_objects() => {
@@ -508,7 +512,7 @@ impl DatabaseState {
         if moved {
             check_changed(&catalog, &base.store, &rebased, check)?;
         }
-        Ok(Latest { store: rebased.view().clone(), catalog })
+        Ok((Latest { store: rebased.view().clone(), catalog }, rebased))
     }
 
     /// What a commit changes in tables, for the log.

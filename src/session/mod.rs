@@ -21,11 +21,13 @@ mod facts;
 #[cfg(test)]
 mod faults;
 mod generated;
+mod hide_values;
 mod identity;
 mod index_keys;
 mod locking;
 mod maintenance;
 mod object_names;
+mod open_graph;
 pub mod outcome;
 pub mod pipeline;
 mod planner_settings;

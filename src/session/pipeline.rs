@@ -39,7 +39,7 @@ use crate::functions::context::RegKind;
 use crate::optimizer::optimize;
 use crate::parser::{Body, Statement};
 use crate::planner::bind::{Bound, BoundColumn, BoundPlan, Parameters, PlanKind, bind};
-use crate::planner::node::{LockRows, TableWrite};
+use crate::planner::node::{GraphWrite, LockRows, TableWrite};
 use crate::storage::StoreSnapshot;
 use crate::types::TenantId;
 use crate::types::input_column::InputColumn;
@@ -302,6 +302,9 @@ pub(super) async fn execute(
 
 /// The short way that a prepared statement will take if nothing has changed, if it is known which tables it reads.
 fn short_of(session: &Session, prepared: &Prepared) -> Option<Short> {
+    if !session.shared.settings.lock().policies_as_usual() {
+        return None;
+    }
     let bound = prepared.bound.lock();
     let short = bound.as_ref()?.admitted_short(&session.shared.caller())??;
     short.plan.tables().is_some().then_some(short)
@@ -403,13 +406,16 @@ fn short_plan(
     if matches!(bound.kind, PlanKind::Explain { .. }) || notes_reads {
         return Ok(None);
     }
+    if !session.shared.settings.lock().policies_as_usual() {
+        return Ok(None);
+    }
     let caller = &session.shared.caller();
     if let Some(known) = admitted_short(cache, caller) {
         return Ok(known);
     }
     let short = match ShortPlan::may_exist(&bound.plan) {
         true => {
-            let admitted = admit(bound.plan.clone(), caller, &session.shared.catalog())?;
+            let admitted = admit(bound.plan.clone(), caller, &session.current_context()?)?;
             let Some(transaction) = &session.transaction else {
                 return Err(PgError::internal("no transaction"));
             };
@@ -560,6 +566,9 @@ async fn run_plan(
             }
         }
         check_serializable(session)?;
+        if let Some(transaction) = &mut session.transaction {
+            transaction.take_defined();
+        }
         if !kind.gives_rows() {
             return Ok(Executed::Other(Outcome::Command(kind.tag(rows))));
         }
@@ -582,7 +591,7 @@ async fn physical_plan(
         bound.plan.clone().with_param_values(ParamValues::List(values))?
     };
     let admitted: Admitted<LogicalPlan> =
-        admit(plan, &session.shared.caller(), &session.shared.catalog())?;
+        admit(plan, &session.shared.caller(), &session.current_context()?)?;
     let options = session.shared.settings.lock().optimizer();
     let optimized = optimize(session.engine.runtime.state(), admitted, options)?;
     let effects = Effects {
@@ -590,6 +599,10 @@ async fn physical_plan(
         locks: has_node::<LockRows>(optimized.get())?,
     };
     let execution = execution(session, effects, bound.kind)?;
+    let execution = match bound.kind {
+        PlanKind::Explain { .. } => Arc::new(execution.explaining()),
+        _ => Arc::new(execution),
+    };
     let text = match bound.kind {
         PlanKind::Explain { verbose: true, .. } => {
             Some(optimized.get().display_indent().to_string())
@@ -603,7 +616,7 @@ async fn physical_plan(
 
 /// Whether a plan changes rows.
 fn writes_rows(plan: &LogicalPlan) -> Result<bool, PgError> {
-    has_node::<TableWrite>(plan)
+    Ok(has_node::<TableWrite>(plan)? || has_node::<GraphWrite>(plan)?)
 }
 
 /// Whether a plan has a node of ours, in a subquery perhaps.
@@ -630,13 +643,13 @@ fn execution(
     session: &mut Session,
     effects: Effects,
     kind: PlanKind,
-) -> Result<Arc<Execution>, PgError> {
+) -> Result<Execution, PgError> {
     let (store, target) = snapshot_and_target(session, effects, kind, false)?;
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
     session.answers.set_tables(&store, session.prepared_and_cursors());
-    Ok(Arc::new(Execution::new(
+    Ok(Execution::new(
         Arc::clone(&transaction.catalog),
         store,
         Arc::clone(&session.answers) as _,
@@ -648,7 +661,7 @@ fn execution(
             session.bind_context(transaction, Parameters::default()),
             Arc::clone(&session.engine),
         ),
-    )))
+    ))
 }
 
 /// Starts operators: short work on this thread, the rest on the compute threads.
@@ -822,14 +835,28 @@ fn explain(
     let mut lines: Vec<String> = Vec::new();
     if let Some(logical) = logical {
         lines.push("Logical plan".to_owned());
-        lines.extend(logical.lines().map(|line| format!("  {line}")));
+        lines.extend(shown(logical).map(|line| format!("  {line}")));
         lines.push("Operators".to_owned());
     }
     let indent = if logical.is_some() { "  " } else { "" };
-    lines.extend(display.indent(false).to_string().lines().map(|line| format!("{indent}{line}")));
+    let operators = display.indent(false).to_string();
+    lines.extend(shown(&operators).map(|line| format!("{indent}{line}")));
     let (schema, batch) = text_rows("QUERY PLAN", lines)?;
     let rows = futures::stream::iter([Ok(batch)]).boxed();
     Ok(PortalRows::new(columns, schema, kind, rows))
+}
+
+/// The lines of a plan without those below row policies: what these say, and how many rows they hide, is not told.
+fn shown(plan: &str) -> impl Iterator<Item = &str> {
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let mut below: Option<usize> = None;
+    plan.lines().filter(move |line| {
+        if below.is_some_and(|policy| depth(line) > policy) {
+            return false;
+        }
+        below = line.trim_start().starts_with("RowPolicy").then(|| depth(line));
+        true
+    })
 }
 
 /// A batch of one text column.

@@ -12,6 +12,7 @@ use super::engine::{DatabaseState, Engine};
 use super::facts::{SessionAnswers, SessionChecks};
 use super::identity::{Authenticated, LoginRequest, Peer};
 use super::object_names::ObjectNames;
+use super::open_graph::OpenDefinitions;
 use super::outcome::{
     Completion, Format, Outcome, OutputColumn, RowStream, StatementDescription, TransactionStatus,
 };
@@ -382,11 +383,12 @@ impl Session {
     ) -> Result<Outcome, PgError> {
         let token = self.begin(&statement.text);
         let shared = Arc::clone(&self.shared);
-        tokio::select! {
+        let outcome = tokio::select! {
             biased;
             () = token.cancelled() => Err(shared.canceled()),
             outcome = self.run_permitted(statement, position) => outcome,
-        }
+        };
+        outcome.map_err(|error| self.without_hidden_values(error))
     }
 
     async fn run_permitted(
@@ -515,17 +517,17 @@ impl Session {
         let token = self.begin(&prepared.text);
         let shared = Arc::clone(&self.shared);
         // A cancel is looked for where the statement waits; what is done at once is not slowed down by it.
-        tokio::select! {
+        let outcome = tokio::select! {
             biased;
             outcome = self.execute_inner(portal, max_rows) => {
-                let outcome = outcome?;
-                Ok(match &prepared.statement {
+                outcome.map(|outcome| match &prepared.statement {
                     Some(statement) => self.charged(outcome, statement),
                     None => outcome,
                 })
             }
             () = token.cancelled() => Err(shared.canceled()),
-        }
+        };
+        outcome.map_err(|error| self.without_hidden_values(error))
     }
 
     async fn execute_inner(&mut self, name: &str, max_rows: usize) -> Result<Outcome, PgError> {
@@ -650,11 +652,16 @@ impl Session {
         result
     }
 
+    /// Whether commits are waited for until they are on the disk.
+    fn syncs(&self) -> bool {
+        self.shared.settings.lock().waits_for_disk()
+    }
+
     /// Commits a transaction and waits until it is durable (unless `synchronous_commit` is off) and visible.
     pub(super) async fn commit(&self, transaction: &Transaction) -> Result<(), PgError> {
         self.check_announcements(&transaction.announced)?;
         if transaction.changed_anything() || transaction.reads().is_some() {
-            let sync = self.shared.settings.lock().waits_for_disk();
+            let sync = self.syncs();
             transaction.commit(&self.database, &self.checks(transaction), sync)?.wait().await?;
         }
         self.send_announcements(&transaction.announced);
@@ -898,7 +905,18 @@ impl Session {
         let checks = Arc::new(self.checks(transaction));
         let catalog = Arc::clone(&transaction.catalog);
         let locks = self.statement_locks(transaction);
-        StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks, locks)
+        let definitions = OpenDefinitions {
+            database: Arc::clone(&self.database),
+            is_own: transaction.defines(),
+            session: self.shared.pid.0,
+            limits: self.shared.wait_limits(),
+            check: Arc::clone(&checks) as _,
+            sync: self.syncs(),
+            defined: Arc::clone(&transaction.defined),
+        };
+        let writes = Arc::clone(&transaction.writes);
+        let target = StatementWrites::new(writes, catalog, checks, locks);
+        target.with_definitions(Arc::new(definitions))
     }
 
     /// What decides CHECK conditions in a transaction.
@@ -962,12 +980,23 @@ impl ContextSource {
             view: None,
             resolved: None,
             locking: Arc::default(),
+            row_security: settings.value("row_security") != "off",
+            row_labels: settings.value("graphwire.row_labels").to_owned(),
+            policies: Arc::clone(&self.shared.policies),
             notices: Arc::default(),
         }
     }
 }
 
 impl Session {
+    /// What binding and the gate may look at now.
+    pub(super) fn current_context(&self) -> Result<BindContext, PgError> {
+        let Some(transaction) = &self.transaction else {
+            return Err(PgError::internal("no transaction"));
+        };
+        Ok(self.bind_context(transaction, Parameters::default()))
+    }
+
     /// Runs every statement of a text and gives their results, for tests and the command line. Rows are read to the end.
     ///
     /// # Errors

@@ -34,4 +34,6 @@ pub use recovery::{Recovered, RecoveredDatabase, Until};
 pub use sequences::{CounterRecord, CounterState, SequenceLog, Sequences, Steps, Taken};
 pub use snapshot::{RowWrite, StoreSnapshot, TableWrites};
 pub use store::{Opened, Store, StoreOptions};
-pub use table::{Chunk, ComputedIndex, EncodedKeys, KeyIndex, Merge, RowIds, TableVersion};
+pub use table::{
+    Chunk, ComputedIndex, EncodedKeys, KeyIndex, Merge, RowIds, TableVersion, is_wider, widen_rows,
+};

@@ -151,6 +151,7 @@ fn graph() -> PropertyGraph {
         }],
     };
     PropertyGraph {
+        open: None,
         oid: GRAPH,
         name: "company".into(),
         vertices: vec![

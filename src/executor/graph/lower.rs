@@ -23,8 +23,9 @@ use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, PartitionMod
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
+use super::guard::Guards;
 use super::key_lookup::key_lookup;
-use super::order::{fanout, matching_rows, selectivity, vertex_rows, walks};
+use super::order::{Seen, fanout, matching_rows, selectivity, vertex_rows, walks};
 use super::snapshot::{GraphSnapshot, Hop};
 use crate::error::PgError;
 use crate::executor::operator::{
@@ -48,7 +49,7 @@ const ROW_COLUMN: &str = "~row";
 
 /// Physical operators for a pattern whose graph functions are bound ([`super::bind_graph_functions`]).
 ///
-/// `input` is the plan of the node's input; scans use at most `partitions_max` partitions. An extension planner calls it
+/// `input` is the plan of the node's input; `guards` are those of the node. Scans use at most `partitions_max` partitions. An extension planner calls it
 /// with `&|expr, schema| planner.create_physical_expr(expr, schema, session, planning_ctx)`.
 ///
 /// # Errors
@@ -56,7 +57,7 @@ const ROW_COLUMN: &str = "~row";
 pub fn lower_match(
     node: &MatchPattern,
     input: Option<Arc<dyn ExecutionPlan>>,
-    graph: &Arc<GraphSnapshot>,
+    (graph, guards): (&Arc<GraphSnapshot>, Guards),
     create_physical: CreatePhysical<'_>,
     partitions_max: usize,
 ) -> Result<Arc<dyn ExecutionPlan>> {
@@ -73,6 +74,7 @@ pub fn lower_match(
     let mut lowering = Lowering {
         pattern: &node.pattern,
         graph: Arc::clone(graph),
+        guards: Arc::new(guards),
         create_physical,
         partitions_max: if node.optional { 1 } else { partitions_max },
         conjuncts: conjuncts(node),
@@ -225,6 +227,8 @@ impl Partial {
 struct Lowering<'a> {
     pattern: &'a BoundPattern,
     graph: Arc<GraphSnapshot>,
+    /// Which elements of it there are.
+    guards: Arc<Guards>,
     create_physical: CreatePhysical<'a>,
     partitions_max: usize,
     /// Conditions not applied yet.
@@ -241,6 +245,10 @@ struct Candidate {
 }
 
 impl Lowering<'_> {
+    fn seen(&self) -> Seen<'_> {
+        Seen { graph: &self.graph, guards: &self.guards }
+    }
+
     /// Adds everything that is missing to `partial`. `row_column`: the column of row numbers to be kept, if any.
     fn lower(
         &mut self,
@@ -396,7 +404,7 @@ impl Lowering<'_> {
             if known.contains_key(&at) || vertex.bound {
                 continue;
             }
-            let rows = matching_rows(&self.graph, &vertex.tables, &self.vertex_predicates(at))?;
+            let rows = matching_rows(self.seen(), &vertex.tables, &self.vertex_predicates(at))?;
             if best.is_none_or(|(_, least)| rows < least) {
                 best = Some((at, rows));
             }
@@ -408,7 +416,7 @@ impl Lowering<'_> {
     fn scan(&mut self, vertex: usize) -> Result<Partial> {
         let pattern = &self.pattern.vertices[vertex];
         let predicates = self.vertex_predicates(vertex);
-        let rows = matching_rows(&self.graph, &pattern.tables, &predicates)?;
+        let rows = matching_rows(self.seen(), &pattern.tables, &predicates)?;
         let tables = pattern
             .tables
             .iter()
@@ -421,7 +429,7 @@ impl Lowering<'_> {
         let mut partial = Partial::new(one_row(), DFSchema::empty(), 0);
         let checks = self.checks(&schema)?;
         partial.plan = Arc::new(VertexScanExec::try_new(
-            Arc::clone(&self.graph),
+            (Arc::clone(&self.graph), Arc::clone(&self.guards)),
             tables,
             checks,
             arrow_schema(&schema),
@@ -525,7 +533,7 @@ impl Lowering<'_> {
     /// a search in a sorted list, a walk leaves out what cannot reach it, and a search runs from both sides.
     fn comes_first(&self, edge: usize, vertex: usize) -> Result<bool> {
         let tables = &self.pattern.vertices[vertex].tables;
-        let rows = matching_rows(&self.graph, tables, &self.vertex_predicates(vertex))?;
+        let rows = matching_rows(self.seen(), tables, &self.vertex_predicates(vertex))?;
         let few = if self.searches.contains_key(&edge) { SEARCH_ENDS_MAX } else { 1.0 };
         Ok(rows <= few)
     }
@@ -548,9 +556,9 @@ impl Lowering<'_> {
             .filter(|hop| edge.quantifier.is_some() || to_tables.contains(&hop.to))
             .collect();
         let edges = edge.predicate.iter().collect::<Vec<_>>();
-        let one = fanout(&self.graph, &hops, from)? * selectivity(&edges);
+        let one = fanout(self.seen(), &hops, from)? * selectivity(&edges);
         let steps = edge.quantifier.map_or(one, |quantifier| walks(one, quantifier));
-        let ends = vertex_rows(&self.graph, to_tables)?.max(1.0);
+        let ends = vertex_rows(self.seen(), to_tables)?.max(1.0);
         Ok(if bound { steps / ends } else { steps * selectivity(&self.vertex_predicates(to)) })
     }
 
@@ -667,7 +675,8 @@ impl Lowering<'_> {
 
     fn hop_set(&self, edge: &PatternEdge, reverse: bool) -> Result<HopSet> {
         let hops = self.graph.hops(&edge.tables, towards(edge.direction, reverse))?;
-        Ok(HopSet { graph: Arc::clone(&self.graph), hops })
+        let (graph, guards) = (Arc::clone(&self.graph), Arc::clone(&self.guards));
+        Ok(HopSet { graph, hops, guards })
     }
 
     fn one_hop(

@@ -14,6 +14,7 @@ use super::checks::Checks;
 use super::expand::{PAUSE_STEPS, refs};
 use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use super::hops::{HopSet, Hops, LoadedHop, position};
+use crate::executor::graph::Guards;
 use crate::types::ElementRef;
 
 /// Closes a cycle: gives each input row once for every edge between two of its vertices.
@@ -53,6 +54,10 @@ impl GraphOperator for ExpandInto {
         self.checks.predicates.iter().collect()
     }
 
+    fn guards(&self) -> Option<&Arc<Guards>> {
+        Some(&self.hops.guards)
+    }
+
     #[expect(private_interfaces, reason = "only graph_exec calls it")]
     fn start(&self, context: SliceContext) -> Starting {
         let (hops, back) = (self.hops.clone(), self.back.clone());
@@ -61,8 +66,8 @@ impl GraphOperator for ExpandInto {
             let slicer: Box<dyn Slicer> = Box::new(IntoSlicer {
                 schema: context.schema,
                 batch_rows: context.batch_rows,
-                hops: hops.load().await?,
-                back: back.load().await?,
+                hops: hops.load(&context.task).await?,
+                back: back.load(&context.task).await?,
                 source,
                 target,
                 checks,
@@ -107,10 +112,10 @@ impl IntoSlicer {
         let forward = self.hops.degree(source) <= self.back.degree(target);
         let (hops, from, to) =
             if forward { (&self.hops, source, target) } else { (&self.back, target, source) };
-        let fits = |hop: &&LoadedHop| hop.hop.to == to.table() && !hop.skips(from, position(to));
+        let fits = |hop: &&LoadedHop| hop.hop.to == to.table();
         for hop in hops.from(from).iter().filter(fits) {
-            let edges = hop.lists.edges_between(position(from), position(to));
-            self.found.extend(edges.iter().map(|edge| hop.edge(*edge).0));
+            let edges = hop.edges_between(from, position(to));
+            self.found.extend(edges.map(|edge| hop.edge(edge).0));
         }
     }
 }

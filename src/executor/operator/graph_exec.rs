@@ -25,6 +25,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 
 use crate::error::PgError;
+use crate::executor::graph::Guards;
 
 /// What [`Slicer::next`] came to.
 pub(super) enum Progress {
@@ -53,6 +54,8 @@ pub(super) struct SliceContext {
     pub(super) batch_rows: usize,
     /// Empty; to be grown before the operator keeps state.
     pub(super) reservation: MemoryReservation,
+    /// What it runs in.
+    pub(super) task: Arc<TaskContext>,
 }
 
 /// The future that prepares a [`Slicer`], above all by getting adjacency lists.
@@ -68,6 +71,11 @@ pub trait GraphOperator: fmt::Debug + Send + Sync + Any {
 
     /// The expressions it evaluates, over its output columns.
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>>;
+
+    /// The guards of the elements it follows, if it follows any.
+    fn guards(&self) -> Option<&Arc<Guards>> {
+        None
+    }
 
     /// Prepares the work of one partition.
     #[expect(private_interfaces, reason = "only this module calls it")]
@@ -218,6 +226,7 @@ impl ExecutionPlan for GraphExec {
             schema: self.schema(),
             batch_rows: context.session_config().batch_size().max(1),
             reservation: consumer.register(context.memory_pool()),
+            task: Arc::clone(&context),
         };
         let stream = SlicedStream {
             schema: self.schema(),

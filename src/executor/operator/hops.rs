@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::Result;
+use datafusion::execution::TaskContext;
 
-use crate::executor::graph::{GraphSnapshot, Hop};
+use crate::executor::graph::{GraphSnapshot, Guards, Hop, Mask};
+use crate::planner::node::Element;
 use crate::storage::Adjacency;
 use crate::types::ElementRef;
 
@@ -16,17 +18,21 @@ pub struct HopSet {
     pub graph: Arc<GraphSnapshot>,
     /// In any order.
     pub hops: Vec<Hop>,
+    /// Which elements there are.
+    pub guards: Arc<Guards>,
 }
 
 impl HopSet {
-    /// Gets (and where needed builds) the lists.
-    pub(super) async fn load(&self) -> Result<Hops> {
+    /// Gets (and where needed builds) the lists, and finds out which of their elements there are.
+    pub(super) async fn load(&self, context: &Arc<TaskContext>) -> Result<Hops> {
         let tables = self.graph.vertices.len();
         let mut by_from: Vec<Vec<LoadedHop>> = (0..tables).map(|_| Vec::new()).collect();
         for hop in &self.hops {
             let lists = self.graph.adjacency(hop.edge_table, hop.orientation).await?;
+            let edges = self.guards.mask(Element::Edge(hop.edge_table), context).await?;
+            let targets = self.guards.mask(Element::Vertex(hop.to), context).await?;
             if let Some(from) = by_from.get_mut(usize::from(hop.from)) {
-                from.push(LoadedHop { hop: *hop, lists });
+                from.push(LoadedHop { hop: *hop, lists, edges, targets });
             }
         }
         Ok(Hops { by_from: by_from.into() })
@@ -55,7 +61,10 @@ impl fmt::Display for HopSet {
 #[derive(Debug, Clone)]
 pub(super) struct LoadedHop {
     pub(super) hop: Hop,
-    pub(super) lists: Arc<Adjacency>,
+    lists: Arc<Adjacency>,
+    /// The edges and the vertices they lead to that there are, where not all can be seen.
+    edges: Option<Arc<Mask>>,
+    targets: Option<Arc<Mask>>,
 }
 
 /// The hops of a step by the vertex table they start from. Cheap to clone.
@@ -72,12 +81,21 @@ impl Hops {
 
     /// Number of steps that leave a vertex (loops may be counted twice).
     pub(super) fn degree(&self, vertex: ElementRef) -> usize {
-        self.from(vertex).iter().map(|hop| hop.lists.degree(position(vertex))).sum()
+        self.from(vertex).iter().map(|hop| hop.degree(vertex)).sum()
     }
 }
 
 impl LoadedHop {
-    /// Positions of the neighbors of a vertex, and of the edges to them.
+    /// Number of steps that leave a vertex; hidden ones do not count, or what is done first would depend on them.
+    fn degree(&self, vertex: ElementRef) -> usize {
+        if self.edges.is_none() && self.targets.is_none() {
+            return self.lists.degree(position(vertex));
+        }
+        let (neighbors, edges) = self.neighbors(vertex);
+        neighbors.iter().zip(edges).filter(|(to, by)| self.shows(**to, **by)).count()
+    }
+
+    /// Positions of the neighbors of a vertex, and of the edges to them, those among them that are not [`Self::follows`].
     pub(super) fn neighbors(&self, vertex: ElementRef) -> (&[u32], &[u32]) {
         self.lists.neighbors(position(vertex))
     }
@@ -92,9 +110,25 @@ impl LoadedHop {
         ElementRef::new(self.hop.edge_table, u64::from(position))
     }
 
-    /// Whether a step is one that the hop in the other orientation has already.
-    pub(super) fn skips(&self, vertex: ElementRef, neighbor: u32) -> bool {
-        self.hop.skip_loops && position(vertex) == neighbor
+    /// Positions of the edges between two vertices that can be followed.
+    pub(super) fn edges_between(
+        &self,
+        vertex: ElementRef,
+        neighbor: u32,
+    ) -> impl Iterator<Item = u32> {
+        let edges = self.lists.edges_between(position(vertex), neighbor);
+        edges.iter().copied().filter(move |edge| self.follows(vertex, neighbor, *edge))
+    }
+
+    /// Whether an edge and the vertex it leads to are there.
+    pub(super) fn shows(&self, neighbor: u32, edge: u32) -> bool {
+        self.edges.as_ref().is_none_or(|mask| mask.shows(u64::from(edge)))
+            && self.targets.as_ref().is_none_or(|mask| mask.shows(u64::from(neighbor)))
+    }
+
+    /// Whether a step is one to take: it is there, and the hop in the other orientation does not have it already.
+    pub(super) fn follows(&self, vertex: ElementRef, neighbor: u32, edge: u32) -> bool {
+        !(self.hop.skip_loops && position(vertex) == neighbor) && self.shows(neighbor, edge)
     }
 }
 

@@ -20,6 +20,7 @@ use super::hops::{HopSet, Hops};
 use super::search_side::{Chain, SearchSide};
 use super::var_expand::VarEnd;
 use super::walk::{WalkBounds, WalkRow, Walker};
+use crate::executor::graph::Guards;
 use crate::planner::PathMode;
 use crate::types::ElementRef;
 
@@ -115,6 +116,10 @@ impl GraphOperator for ShortestPath {
         self.checks.predicates.iter().collect()
     }
 
+    fn guards(&self) -> Option<&Arc<Guards>> {
+        Some(&self.hops.guards)
+    }
+
     #[expect(private_interfaces, reason = "only graph_exec calls it")]
     fn start(&self, context: SliceContext) -> Starting {
         let search = self.clone();
@@ -123,8 +128,8 @@ impl GraphOperator for ShortestPath {
             let slicer: Box<dyn Slicer> = Box::new(ShortestSlicer {
                 schema: context.schema,
                 reservation: context.reservation,
-                hops: search.hops.load().await?,
-                back: search.back.load().await?,
+                hops: search.hops.load(&context.task).await?,
+                back: search.back.load(&context.task).await?,
                 filter,
                 out: EdgeLists::new(context.batch_rows),
                 closed: search.closed(),

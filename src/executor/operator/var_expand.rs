@@ -19,6 +19,7 @@ use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, St
 use super::hops::{HopSet, Hops};
 use super::reachability::ReachabilitySlicer;
 use super::walk::{WalkBounds, WalkRow, Walker};
+use crate::executor::graph::Guards;
 use crate::planner::{PathMode, Quantifier};
 use crate::types::ElementRef;
 
@@ -111,17 +112,21 @@ impl GraphOperator for VarExpand {
         self.checks.predicates.iter().collect()
     }
 
+    fn guards(&self) -> Option<&Arc<Guards>> {
+        Some(&self.hops.guards)
+    }
+
     #[expect(private_interfaces, reason = "only graph_exec calls it")]
     fn start(&self, context: SliceContext) -> Starting {
         let expand = self.clone();
         async move {
-            let hops = expand.hops.load().await?;
+            let hops = expand.hops.load(&context.task).await?;
             if expand.distinct_ends {
                 return Ok(ReachabilitySlicer::boxed(context, hops, expand));
             }
             let back = match expand.end {
                 VarEnd::New(_) => None,
-                VarEnd::Bound(_) => Some(expand.back.load().await?),
+                VarEnd::Bound(_) => Some(expand.back.load(&context.task).await?),
             };
             let filter = EdgeFilter::new(expand.predicate.clone(), context.reservation.new_empty());
             let slicer: Box<dyn Slicer> = Box::new(VarSlicer {

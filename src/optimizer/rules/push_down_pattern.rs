@@ -53,12 +53,7 @@ impl OptimizerRule for PushDownPattern {
             return Ok(Transformed::no(LogicalPlan::Filter(filter)));
         }
         let condition = conjunction(pattern.filter.iter().cloned().chain(inner));
-        let node = MatchPattern::try_new(
-            pattern.input.clone(),
-            pattern.pattern.clone(),
-            condition,
-            pattern.optional,
-        )?;
+        let node = pattern.with_filter(condition);
         let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
         Ok(Transformed::yes(match conjunction(outer) {
             None => plan,
@@ -93,8 +88,13 @@ mod tests {
     use crate::types::Oid;
 
     fn rewritten(optional: bool) -> String {
-        let graph =
-            PropertyGraph { oid: Oid(1), name: "g".to_owned(), vertices: vec![], edges: vec![] };
+        let graph = PropertyGraph {
+            oid: Oid(1),
+            name: "g".to_owned(),
+            vertices: vec![],
+            edges: vec![],
+            open: None,
+        };
         let vertex = PatternVertex {
             variable: "a".to_owned(),
             tables: vec![0],
@@ -107,6 +107,7 @@ mod tests {
             edges: vec![],
             paths: vec![],
             edge_rule: EdgeRule::Distinct,
+            open: None,
         };
         let node = MatchPattern::try_new(None, pattern, None, optional).unwrap();
         let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });

@@ -8,12 +8,13 @@ use super::context::BindContext;
 use super::graph::{bind_graph_change, bind_graph_definition, qualified};
 use super::sql::bind_expression;
 use super::sql::ddl::{DdlCommand, creation_schema, drop_relations, skipping};
-use crate::catalog::{PropertyGraph, Relation, RelationKind};
+use crate::catalog::{OpenGraph, PropertyGraph, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::{
     AlterAction, AlterPropertyGraph, CreatePropertyGraph, DropBehavior, DropPropertyGraph,
     PropertyGraphDdl, SqlExpr,
 };
+use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
 /// Binds a statement on a property graph.
@@ -65,6 +66,20 @@ fn bind_create(context: &BindContext, create: &CreatePropertyGraph) -> Result<Dd
             return Err(error.at(create.name.span.start as usize));
         }
     };
+    if create.open {
+        if create.temporary {
+            return Err(PgError::unsupported(
+                "temporary property graphs are not supported yet",
+                "Leave TEMPORARY out, and drop the graph when it is no longer needed.",
+            )
+            .at(create.span.start as usize));
+        }
+        // Its schema and sequence are made with it.
+        let open = Some(OpenGraph { schema: Oid::INVALID, sequence: Oid::INVALID });
+        let (oid, vertices, edges) = (Oid::INVALID, Vec::new(), Vec::new());
+        let graph = PropertyGraph { oid, name: name.name, vertices, edges, open };
+        return Ok(DdlCommand::CreateGraph { schema, graph: Box::new(graph), replaces });
+    }
     let graph = bind_graph_definition(
         &context.catalog,
         &context.search_path,
@@ -100,6 +115,17 @@ fn bind_alter(context: &BindContext, alter: &AlterPropertyGraph) -> Result<DdlCo
             format!("\"{}\" is not a property graph", relation.name),
         ));
     };
+    if graph.open.is_some()
+        && !matches!(
+            alter.action,
+            AlterAction::OwnerTo(_) | AlterAction::RenameTo(_) | AlterAction::SetSchema(_)
+        )
+    {
+        return Err(PgError::unsupported(
+            "an open property graph has no element tables to add or change",
+            "Its labels, types and properties come into being when they are first used.",
+        ));
+    }
     if matches!(
         alter.action,
         AlterAction::OwnerTo(_) | AlterAction::RenameTo(_) | AlterAction::SetSchema(_)

@@ -167,6 +167,7 @@ fn bind_cypher(context: &BindContext, statement: &CypherStatement) -> Result<Bou
         graph_path: context.graph_path.as_deref(),
         parameters: &context.parameters.types,
         iso_temporals: context.cypher_iso_temporals,
+        bind: Some(context),
     })?;
     context.notices.lock().extend(bound.notices);
     let columns = bound
@@ -176,7 +177,10 @@ fn bind_cypher(context: &BindContext, statement: &CypherStatement) -> Result<Bou
         .collect();
     let plan = BoundPlan {
         plan: bound.plan,
-        kind: PlanKind::Select,
+        kind: match bound.writes {
+            None => PlanKind::Select,
+            Some(verb) => PlanKind::Cypher { verb, returning: bound.returns },
+        },
         parameters: bound.parameters,
         columns,
     };
@@ -204,6 +208,13 @@ pub(crate) fn bind_cypher_call(
         inner.graph_path = Some(graph.to_owned());
     }
     let bound = bind_cypher(&inner, &statement)?;
+    if bound.kind.writes() {
+        return Err(PgError::unsupported(
+            "clauses that write are not supported inside cypher()",
+            "Send the Cypher statement by itself.",
+        )
+        .or_at(offset));
+    }
     let names: Vec<_> = bound
         .plan
         .schema()

@@ -3,9 +3,13 @@
 mod apply;
 mod conflict_lookup;
 mod graph_function;
+mod graph_write;
 mod lock_rows;
 mod match_pattern;
 mod pattern_column;
+mod policy_check;
+mod row_labels;
+mod row_policy;
 mod series;
 mod table_write;
 mod with_writes;
@@ -13,8 +17,15 @@ mod with_writes;
 pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
+pub use graph_write::{
+    ElementChange, GraphAction, GraphWrite, NewEdge, NewProperties, NewVertex, SetAction, TypedRow,
+    ValueColumn,
+};
 pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
-pub use match_pattern::{MatchPattern, path_type};
+pub use match_pattern::{Element, ElementGuard, MatchPattern, path_type};
+pub use policy_check::{CheckKind, PolicyCheck, RowTest};
+pub use row_labels::HoldsLabels;
+pub use row_policy::RowPolicy;
 pub use series::Series;
 pub use table_write::{EachRow, RowAction, TableWrite, WriteKind};
 pub use with_writes::{WithWrites, WrittenRows};

@@ -151,7 +151,7 @@ impl Engine {
             .map(|database| {
                 let store = database.latest().store;
                 let chunks = store.tables().flat_map(|table| table.chunks());
-                chunks.map(|chunk| chunk.batch.get_array_memory_size() as u64).sum::<u64>()
+                chunks.map(|chunk| chunk.bytes()).sum::<u64>()
             })
             .sum()
     }

@@ -43,7 +43,7 @@ pub(super) fn plan(
     lower_match(
         node,
         input,
-        graph,
+        (graph, super::Guards::default()),
         &|expr, schema| create_physical_expr(expr, schema, &properties, &context),
         2,
     )

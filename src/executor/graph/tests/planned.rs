@@ -24,7 +24,7 @@ use rand::rngs::StdRng;
 use super::brute_force::matches;
 use super::fixture::random_graph;
 use super::random::{property, random_pattern};
-use crate::executor::graph::{GraphSnapshot, bind_graph_functions, lower_match};
+use crate::executor::graph::{GraphSnapshot, Guards, bind_graph_functions, lower_match};
 use crate::executor::operator::DistinctEnds;
 use crate::planner::{MatchPattern, PathMode, PathSearch, Quantifier};
 
@@ -45,7 +45,7 @@ impl ExtensionPlanner for Extensions {
         let create =
             |expr: &_, schema: &_| planner.create_physical_expr(expr, schema, session, context);
         let input = physical_inputs.first().cloned();
-        lower_match(pattern, input, &self.0, &create, 4).map(Some)
+        lower_match(pattern, input, (&self.0, Guards::default()), &create, 4).map(Some)
     }
 }
 

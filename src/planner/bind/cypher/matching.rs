@@ -16,7 +16,7 @@ use super::walk::{conjuncts, has_subquery};
 use crate::error::PgError;
 use crate::functions::cypher::CypherType;
 use crate::functions::cypher::lambda::{self, ListFunction, ListOperation};
-use crate::parser::cypher::{ComparisonOperator, Expr, Match, Unwind};
+use crate::parser::cypher::{Expr, Match, Unwind};
 use crate::parser::pattern::{GraphPattern, PathPattern};
 use crate::planner::bind::graph::names::Dialect;
 use crate::planner::bind::graph::pattern::{
@@ -108,7 +108,7 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn outer(&self, name: &str) -> Option<Outer> {
+    pub(super) fn outer(&self, name: &str) -> Option<Outer> {
         let binding = self.find(name)?;
         let element = |kind| match &binding.expr {
             PlanExpr::Column(column) => Some(Outer::Element { column: column.name.clone(), kind }),
@@ -125,7 +125,7 @@ impl Binder<'_> {
         Some(known.unwrap_or_else(|| Outer::Other { ty: binding.ty.to_string() }))
     }
 
-    fn append_match(
+    pub(super) fn append_match(
         &mut self,
         drafted: PatternDraft<'_, Expr>,
         conditions: &[&Expr],
@@ -145,6 +145,7 @@ impl Binder<'_> {
                 ty,
             });
         }
+        self.know_labels(&pattern);
         let own = own_columns(&pattern);
         let mut filters = Vec::new();
         for (slot, predicate) in &predicates {
@@ -161,6 +162,22 @@ impl Binder<'_> {
         let node = MatchPattern::try_new(input_of(plan), pattern, filter, optional)?;
         self.plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
         Ok(())
+    }
+
+    /// Remembers what the pattern asks of the labels of its elements.
+    pub(super) fn know_labels(&mut self, pattern: &BoundPattern) {
+        let Some(open) = &pattern.open else { return };
+        let vertices = pattern.vertices.iter().map(|vertex| (&vertex.variable, vertex.bound));
+        let edges = pattern.edges.iter().map(|edge| (&edge.variable, edge.bound));
+        let known = vertices.zip(open.vertices.iter().map(Some).chain(std::iter::repeat(None)));
+        let known_edges = edges.zip(open.edges.iter().map(Some).chain(std::iter::repeat(None)));
+        for ((name, bound), tests) in known.chain(known_edges) {
+            let slot = self.labels.entry(name.clone()).or_default();
+            if !bound {
+                slot.clear();
+            }
+            slot.extend(tests.into_iter().flatten().cloned());
+        }
     }
 
     fn element_predicate(
@@ -183,7 +200,7 @@ impl Binder<'_> {
             (Predicate::Property(key, value), Some(element)) => {
                 let property = self.property(element, key)?;
                 let value = self.expr(value)?;
-                Ok(self.compare(ComparisonOperator::Equal, property, value)?.expr)
+                self.equal_by_key(property, value)
             }
             (Predicate::Property(..), None) => {
                 Err(PgError::internal("properties without an element"))
@@ -277,7 +294,7 @@ impl Binder<'_> {
 }
 
 /// The input of a pattern: nothing where there is but one row without columns.
-fn input_of(plan: LogicalPlan) -> Option<Arc<LogicalPlan>> {
+pub(super) fn input_of(plan: LogicalPlan) -> Option<Arc<LogicalPlan>> {
     match plan {
         LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, schema })
             if schema.fields().is_empty() =>
@@ -289,7 +306,7 @@ fn input_of(plan: LogicalPlan) -> Option<Arc<LogicalPlan>> {
 }
 
 /// Columns the pattern makes.
-fn own_columns(pattern: &BoundPattern) -> BTreeSet<String> {
+pub(super) fn own_columns(pattern: &BoundPattern) -> BTreeSet<String> {
     let vertices =
         pattern.vertices.iter().filter(|vertex| !vertex.bound).map(|vertex| &vertex.variable);
     let edges = pattern.edges.iter().filter(|edge| !edge.bound).map(|edge| &edge.variable);
@@ -330,7 +347,7 @@ fn only_element(
 }
 
 /// Puts a predicate where it belongs: in its element if it is about that alone, else on the whole pattern.
-fn attach(
+pub(super) fn attach(
     pattern: &mut BoundPattern,
     slot: Slot,
     condition: PlanExpr,
