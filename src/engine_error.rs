@@ -31,10 +31,7 @@ impl From<DataFusionError> for PgError {
 
 impl PgError {
     /// The report of a DataFusion error.
-    pub /// How DataFusion says that temporary files would be larger than they may.
-const SPILL_LIMIT: &str = "used disk space during the spilling";
-
-fn from_datafusion(error: &DataFusionError) -> Self {
+    pub fn from_datafusion(error: &DataFusionError) -> Self {
         from_datafusion(error)
     }
 }
@@ -55,6 +52,9 @@ impl std::fmt::Display for Reported {
 }
 
 impl std::error::Error for Reported {}
+
+/// How DataFusion says that temporary files would be larger than they may.
+const SPILL_LIMIT: &str = "used disk space during the spilling";
 
 fn from_boxed(error: &(dyn std::error::Error + 'static)) -> Option<PgError> {
     if let Some(own) = error.downcast_ref::<PgError>() {
