@@ -102,6 +102,9 @@ const fn fixed_reported(
     Definition { name, default, kind: Kind::Text, settable: false, reported: true, description }
 }
 
+/// The schema of what graphwire has and PostgreSQL has not.
+const SYSTEM_SCHEMA: &str = "graphwire";
+
 const LEVELS: &[&str] = &[
     "debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "info", "warning", "error",
 ];
@@ -677,17 +680,21 @@ impl Settings {
 
     /// Schemas of `search_path`, `"$user"` as `user`.
     pub fn search_path(&self, user: &str) -> Vec<String> {
-        self.derived()
-            .search_path
-            .iter()
-            .map(|schema| if schema == "$user" { user } else { schema }.to_owned())
-            .collect()
+        self.names_for(user).map(str::to_owned).collect()
+    }
+
+    /// `$user` is the schema named as the user; not the system's, after which the first role is named too.
+    fn names_for<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a str> {
+        let names = self.derived().search_path.iter().map(String::as_str);
+        names.filter_map(move |name| match name {
+            "$user" => (user != SYSTEM_SCHEMA).then_some(user),
+            name => Some(name),
+        })
     }
 
     /// Whether [`Self::search_path`] is this one.
     pub fn search_path_is(&self, path: &[String], user: &str) -> bool {
-        let now = self.derived().search_path.iter();
-        now.map(|schema| if schema == "$user" { user } else { schema }).eq(path)
+        self.names_for(user).eq(path.iter().map(String::as_str))
     }
 
     fn date_style(&self) -> (DateStyle, DateOrder) {
