@@ -53,6 +53,9 @@ impl std::fmt::Display for Reported {
 
 impl std::error::Error for Reported {}
 
+/// How DataFusion says that temporary files would be larger than they may.
+const SPILL_LIMIT: &str = "used disk space during the spilling";
+
 fn from_boxed(error: &(dyn std::error::Error + 'static)) -> Option<PgError> {
     if let Some(own) = error.downcast_ref::<PgError>() {
         return Some(own.clone());
@@ -86,6 +89,9 @@ fn from_arrow(error: &ArrowError) -> PgError {
             } else {
                 PgError::new(SqlState::INVALID_PARAMETER_VALUE, lower_first(text))
             }
+        }
+        ArrowError::IoError(text, _) if text.contains(SPILL_LIMIT) => {
+            PgError::new(SqlState::OUT_OF_MEMORY, "out of memory").detail(text.clone())
         }
         ArrowError::NotYetImplemented(text) => {
             PgError::new(SqlState::FEATURE_NOT_SUPPORTED, lower_first(text))
@@ -134,6 +140,9 @@ fn from_datafusion(error: &DataFusionError) -> PgError {
             .first()
             .map_or_else(|| PgError::internal("empty error collection"), from_datafusion),
         DataFusionError::SchemaError(schema, _) => from_schema(schema),
+        DataFusionError::IoError(error) if error.to_string().contains(SPILL_LIMIT) => {
+            PgError::new(SqlState::OUT_OF_MEMORY, "out of memory").detail(error.to_string())
+        }
         DataFusionError::ResourcesExhausted(text) => {
             PgError::new(SqlState::OUT_OF_MEMORY, "out of memory").detail(text.clone())
         }

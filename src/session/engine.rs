@@ -41,6 +41,8 @@ use crate::types::{BackendPid, Clock, CommitNo, Oid, TenantId};
 pub const SYSTEM_ROLE: Oid = Oid(10);
 /// Its name.
 pub(super) const SYSTEM_ROLE_NAME: &str = "graphwire";
+/// A tenant keeps at most one in so many bytes of what the system tenant keeps of files and adjacency in memory.
+const TENANT_SHARE: usize = 8;
 /// The first database of a tenant.
 pub(super) const GRAPHWIRE_DATABASE: Oid = Oid(16_384);
 const POSTGRES_DATABASE: Oid = Oid(5);
@@ -663,6 +665,7 @@ impl Engine {
     ) -> Result<Arc<Self>, PgError> {
         let common = Arc::clone(&system.common);
         let mut options = EngineOptions { verifier: None, ..system.options.clone() };
+        options.adjacency_bytes_max = options.adjacency_bytes_max.map(|max| max / TENANT_SHARE);
         let mut temporary = None;
         if let (Some(files), Some(store)) = (common.registry.files(), &options.store) {
             let dir = files.store(record.id);
@@ -674,7 +677,13 @@ impl Engine {
             temporary = Some(folder);
             let archive = store.archive.as_ref();
             let archive = archive.map(|dir| dir.join("tenants").join(record.id.to_string()));
-            options.store = Some(StoreOptions { dir, archive, ..store.clone() });
+            options.store = Some(StoreOptions {
+                dir,
+                archive,
+                cache_bytes: store.cache_bytes / TENANT_SHARE,
+                fresh_bytes: store.fresh_bytes / TENANT_SHARE,
+                ..store.clone()
+            });
         }
         let found = match &options.store {
             Some(store) => Some(Found::from(open_store(store.clone()).await?)),

@@ -87,7 +87,6 @@ const TEMPLATES: &[&str] = &[
     "CREATE VIEW v AS SELECT * FROM {}",
     "EXPLAIN SELECT * FROM {}",
     "EXPLAIN ANALYZE SELECT {} FROM {}",
-    "COPY {} TO STDOUT",
     "SET ROLE {}",
     "SET graphwire.tenant = {}",
     "SET search_path = {}",

@@ -340,6 +340,15 @@ fn class(statement: &Statement) -> Option<StatementClass> {
     if words.eq(["SHOW", "QUOTA", "USAGE"]) {
         return None;
     }
+    // What only gives back is never refused: drivers send it behind a ROLLBACK.
+    if let Body::Sql { statement, .. } = &statement.body
+        && matches!(
+            statement.as_ref(),
+            Sql::Deallocate { .. } | Sql::Discard { .. } | Sql::Close { .. } | Sql::UNLISTEN { .. }
+        )
+    {
+        return None;
+    }
     Some(match &statement.body {
         Body::Cypher(_) => StatementClass::Query,
         Body::PropertyGraph(_) => StatementClass::Admin,
@@ -361,12 +370,8 @@ fn class(statement: &Statement) -> Option<StatementClass> {
             | Sql::Reset(_)
             | Sql::Prepare { .. }
             | Sql::Execute { .. }
-            | Sql::Deallocate { .. }
             | Sql::Declare { .. }
             | Sql::Fetch { .. }
-            | Sql::Close { .. }
-            | Sql::Discard { .. }
-            | Sql::UNLISTEN { .. }
             | Sql::Lock(_) => StatementClass::Query,
             Sql::ShowVariable { .. } | Sql::Explain { .. } => StatementClass::Monitor,
             Sql::Copy { .. } | Sql::Analyze { .. } => StatementClass::Batch,
