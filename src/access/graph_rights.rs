@@ -362,7 +362,12 @@ impl Restrictor<'_> {
                 GraphFunctionKind::PathJson => {
                     (true, view.readable(false, None).1 || view.readable(true, None).1)
                 }
-                GraphFunctionKind::Labels { .. }
+                // Rights on an open graph are on it as a whole.
+                GraphFunctionKind::OpenProperty { .. }
+                | GraphFunctionKind::Number { .. }
+                | GraphFunctionKind::PropertyMap { .. }
+                | GraphFunctionKind::Attach { .. }
+                | GraphFunctionKind::Labels { .. }
                 | GraphFunctionKind::HasLabel { .. }
                 | GraphFunctionKind::ElementId { .. }
                 | GraphFunctionKind::EndPoint { .. } => continue,
