@@ -86,7 +86,10 @@ async fn hidden_rows_change_nothing() {
         for number in seed..(seed + PER_WORLD).min(first + queries) {
             let Question { text, ordered, plan_only } = question(number);
             let (one, two) = (ask(&mut left, &text).await, ask(&mut right, &text).await);
-            if one != two {
+            // Rows without an order come as the threads are done.
+            let same = ordered || plan_only;
+            let same = if same { one == two } else { one.clone().sorted() == two.clone().sorted() };
+            if !same {
                 differences += 1;
                 println!("seed {number}: {text}\n  left  {one:?}\n  right {two:?}");
                 continue;

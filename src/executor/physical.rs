@@ -514,7 +514,7 @@ impl ExtensionPlanner for Extensions {
                 (Some(_), Some((input, plans))) => (Some(Arc::clone(input)), plans),
                 _ => (None, physical_inputs),
             };
-            let guards = Guards::try_new(&pattern.guards, plans, &graph, &create)?;
+            let guards = Guards::try_new(&pattern.guards, plans, &graph, &create, state)?;
             let partitions = state.config().target_partitions();
             let matches = lower_match(pattern, input, (&graph, guards), &create, partitions)?;
             let schema = UserDefinedLogicalNodeCore::schema(pattern);

@@ -19,12 +19,14 @@ use arrow::array::{
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{SchemaRef, UInt64Type};
 use arrow::error::ArrowError;
+use datafusion::catalog::Session;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, HashMap, Result};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::physical_planner::DefaultPhysicalPlanner;
 use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
@@ -66,6 +68,7 @@ impl Guards {
         plans: &[Arc<dyn ExecutionPlan>],
         graph: &GraphSnapshot,
         create_physical: CreatePhysical<'_>,
+        state: &dyn Session,
     ) -> Result<Self> {
         let mut all = BTreeMap::new();
         for (guard, operators) in guards.iter().zip(plans) {
@@ -77,7 +80,12 @@ impl Guards {
             collect_numbers(&guard.plan, &mut numbers)?;
             let source = match Conditions::of(&guard.plan, create_physical)? {
                 Some(conditions) => Source::Conditions(conditions),
-                None => Source::Rows(Arc::clone(operators)),
+                // No operator has it as a child, so that rules for operators would not meet it.
+                None => Source::Rows(DefaultPhysicalPlanner::default().optimize_physical_plan(
+                    Arc::clone(operators),
+                    state,
+                    |_, _| {},
+                )?),
             };
             let version = Arc::clone(version);
             all.insert(guard.element, Guard { source, version, numbers, mask: OnceCell::new() });
