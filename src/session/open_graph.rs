@@ -98,6 +98,10 @@ impl Definitions for OpenDefinitions {
         Ok(after)
     }
 
+    fn stored(&self, table: Oid) -> Option<Arc<TableVersion>> {
+        self.database.latest().store.table(table).cloned()
+    }
+
     fn take_numbers(&self, sequence: Oid, count: usize, catalog: &Catalog) -> Result<i64, PgError> {
         let numbers = catalog.relation(sequence).and_then(|relation| relation.sequence());
         let Some(numbers) = numbers else {

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::Writes;
 use crate::catalog::{Catalog, OpenDefinition, RelationKind};
 use crate::error::PgError;
+use crate::storage::TableVersion;
 use crate::types::Oid;
 
 /// Makes definitions, outside of the transaction unless that has changed definitions itself.
@@ -25,6 +26,9 @@ pub trait Definitions: Send + Sync {
         writes: &Arc<Mutex<Writes>>,
     ) -> Result<Arc<Catalog>, PgError>;
 
+    /// A table as it is for all now.
+    fn stored(&self, table: Oid) -> Option<Arc<TableVersion>>;
+
     /// Takes numbers of a sequence; the first.
     ///
     /// # Errors
@@ -36,12 +40,18 @@ pub trait Definitions: Send + Sync {
 ///
 /// # Errors
 /// `XX000` for a partition that did not only grow.
-pub fn adopt_graph(catalog: &Catalog, graph: Oid, writes: &mut Writes) -> Result<(), PgError> {
+pub fn adopt_graph(
+    catalog: &Catalog,
+    graph: Oid,
+    definitions: &dyn Definitions,
+    writes: &mut Writes,
+) -> Result<(), PgError> {
     let Some(relation) = catalog.relation(graph) else { return Ok(()) };
     let RelationKind::PropertyGraph(graph) = &relation.kind else { return Ok(()) };
     for element in graph.elements() {
         if let Some(table) = catalog.relation(element.relation).and_then(|table| table.table()) {
-            writes.adopt(element.relation, &table.schema)?;
+            let stored = definitions.stored(element.relation);
+            writes.adopt(element.relation, &table.schema, stored.as_deref())?;
         }
     }
     Ok(())

@@ -235,12 +235,21 @@ impl Writes {
     }
 
     /// Takes over the definition of a table that others made meanwhile: its columns, and no rows but those seen so far.
+    /// `stored` is the table as all see it: new rows are numbered together with those of others.
     ///
     /// # Errors
     /// `XX000` if the table is not one that only got more columns.
-    pub fn adopt(&mut self, table: Oid, schema: &SchemaRef) -> Result<(), PgError> {
+    pub fn adopt(
+        &mut self,
+        table: Oid,
+        schema: &SchemaRef,
+        stored: Option<&TableVersion>,
+    ) -> Result<(), PgError> {
         let version = match self.working.table(table) {
-            None => TableVersion::empty(table, Arc::clone(schema)),
+            None => match stored {
+                Some(stored) => stored.emptied(Arc::clone(schema)),
+                None => TableVersion::empty(table, Arc::clone(schema)),
+            },
             Some(known) if known.schema.fields().len() < schema.fields().len() => {
                 known.widened(schema).map_err(StorageError::from)?
             }
@@ -255,7 +264,7 @@ impl Writes {
     /// # Errors
     /// As [`Self::adopt`].
     pub fn widen_table(&mut self, table: Oid, schema: &SchemaRef) -> Result<(), PgError> {
-        self.adopt(table, schema)?;
+        self.adopt(table, schema, None)?;
         match self.tables.get(&table) {
             Some(TableWork::Whole { .. }) => {}
             Some(TableWork::Rows { .. }) => {
@@ -858,7 +867,7 @@ impl WriteTarget for StatementWrites {
         };
         let before = self.names();
         let after = definitions.define(graph, wanted, &before, &self.writes).await?;
-        adopt_graph(&after, graph, &mut self.writes.lock())?;
+        adopt_graph(&after, graph, definitions.as_ref(), &mut self.writes.lock())?;
         *self.catalog.lock() = after;
         Ok(())
     }

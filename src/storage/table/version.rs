@@ -89,6 +89,12 @@ impl TableVersion {
         Self::of(self.table, schema, chunks, Arc::clone(&self.next_row))
     }
 
+    /// The same table without rows, under a schema. New rows in it get ids that no row of the table has.
+    #[must_use]
+    pub fn emptied(&self, schema: SchemaRef) -> Self {
+        self.reshaped(schema, Vec::new())
+    }
+
     /// A table as it was stored.
     pub(in crate::storage) fn restore(
         table: Oid,

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, UInt32Array, UInt64Array};
-use arrow::compute::take_record_batch;
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array};
+use arrow::compute::take;
+use arrow::error::ArrowError;
 use datafusion::common::Result;
 
 use crate::error::PgError;
@@ -57,7 +58,11 @@ impl Input {
 
     /// Some of the rows.
     pub(super) fn subset(&self, rows: &[u32]) -> Result<Self> {
-        let rows = take_record_batch(&self.rows, &UInt32Array::from(rows.to_vec()))?;
+        let count = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        let pick = UInt32Array::from(rows.to_vec());
+        let columns = self.rows.columns().iter().map(|column| take(column, &pick, None));
+        let columns = columns.collect::<std::result::Result<Vec<_>, ArrowError>>()?;
+        let rows = RecordBatch::try_new_with_options(self.rows.schema(), columns, &count)?;
         Ok(Self { graph: Arc::clone(&self.graph), rows, made: BTreeMap::new() })
     }
 }
