@@ -231,6 +231,21 @@ impl<'a> View<'a> {
         granted || by_table()
     }
 
+    /// Whether all properties of all seen elements of an open graph may be read.
+    fn reads_open(&self, edges: bool) -> bool {
+        let reads = |element: &ElementTable| {
+            let denied = rules_for(self.catalog, self.graph.oid, self.role)
+                .any(|rule| rule.deny && rule.right == GraphRight::Read && rule.edges == edges);
+            let (granted, _) = self.ruled(element, edges, GraphRight::Read, None);
+            let columns = self.table(element).map_or(0, |table| table.columns().len());
+            !denied && (granted || self.reads(element, &(0..columns).collect::<Vec<_>>()))
+        };
+        match edges {
+            false => self.graph.vertices.iter().all(reads),
+            true => self.graph.edges.iter().map(|edge| &edge.element).all(reads),
+        }
+    }
+
     /// Of the elements that are seen and have the property (any property, if none is named): whether some may be read,
     /// and whether some may not.
     fn readable(&self, edges: bool, name: Option<&str>) -> (bool, bool) {
@@ -356,16 +371,16 @@ impl Restrictor<'_> {
                 GraphFunctionKind::Property { name, edge, ty: _ } => {
                     view.readable(*edge, Some(name))
                 }
+                // Properties of an open graph are not in its definition.
+                GraphFunctionKind::OpenProperty { edge, .. }
+                | GraphFunctionKind::PropertyMap { edge } => (true, !view.reads_open(*edge)),
                 GraphFunctionKind::Properties { edge }
                 | GraphFunctionKind::Keys { edge }
                 | GraphFunctionKind::ElementJson { edge } => (true, view.readable(*edge, None).1),
                 GraphFunctionKind::PathJson => {
                     (true, view.readable(false, None).1 || view.readable(true, None).1)
                 }
-                // Rights on an open graph are on it as a whole.
-                GraphFunctionKind::OpenProperty { .. }
-                | GraphFunctionKind::Number { .. }
-                | GraphFunctionKind::PropertyMap { .. }
+                GraphFunctionKind::Number { .. }
                 | GraphFunctionKind::Attach { .. }
                 | GraphFunctionKind::Labels { .. }
                 | GraphFunctionKind::HasLabel { .. }
