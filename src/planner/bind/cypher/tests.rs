@@ -186,6 +186,7 @@ fn expressions_need_no_graph() {
         graph_path: None,
         parameters: &[],
         iso_temporals: false,
+        bind: None,
     });
     assert_eq!(bound.unwrap().columns.len(), 2);
 }
