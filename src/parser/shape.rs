@@ -179,15 +179,15 @@ impl<'a> Reader<'a> {
         }
         let word = self.text.get(self.at..self.at + length)?;
         let is = |known: &&str| word.eq_ignore_ascii_case(known);
-        if self.words == 0 && !["select", "insert", "update", "delete"].iter().any(|one| is(&one)) {
+        if self.words == 0 && !["select", "insert", "update", "delete"].iter().any(&is) {
             return None;
         }
         // `INSERT INTO` and nothing else may go into anything.
         let is_insert = self.words == 1 && is(&"into");
-        if UNFIT.iter().any(|known| is(known)) && !is_insert {
+        if UNFIT.iter().any(&is) && !is_insert {
             return None;
         }
-        self.may_follow = BEFORE.iter().any(|known| is(known));
+        self.may_follow = BEFORE.iter().any(is);
         self.words += 1;
         self.copy(length);
         Some(())

@@ -43,7 +43,7 @@ async fn the_user_decides_and_the_rest_must_agree() {
         ("user=bob dbname=graphwire", "3D000"),
         ("user=bob dbname=nowhere", "3D000"),
     ] {
-        let refused = server.try_connect(parameters).await.err().expect(parameters);
+        let Err(refused) = server.try_connect(parameters).await else { panic!("{parameters}") };
         assert_eq!(refused.code, code, "{parameters}: {refused:?}");
         assert_eq!(refused.severity, "FATAL");
     }
@@ -53,7 +53,7 @@ async fn the_user_decides_and_the_rest_must_agree() {
         .map(|parameters| (parameters, server.try_connect(parameters)))
         .collect();
     for (parameters, connecting) in texts {
-        let told = connecting.await.err().expect(parameters);
+        let Err(told) = connecting.await else { panic!("{parameters}") };
         let user = parameters.split(' ').next().unwrap().trim_start_matches("user=");
         let expected = format!("password authentication failed for user \"{user}\"");
         assert_eq!((told.message.as_str(), told.detail.as_str()), (expected.as_str(), ""));

@@ -136,9 +136,8 @@ fn statements_that_come_again_do_what_they_did() {
         assert_eq!(one(&text, &mut client), "CommandComplete(DELETE 1)");
         assert_eq!(one(&text, &mut client), "CommandComplete(DELETE 0)");
         // What is wrong with a text is said of that text.
-        for wrong in ["INSERT INTO item (id, name, amount) VALUES (1, 'x', 5000000000)"] {
-            assert_eq!(one(wrong, &mut client), "ErrorResponse(ERROR 23505)");
-        }
+        let wrong = "INSERT INTO item (id, name, amount) VALUES (1, 'x', 5000000000)";
+        assert_eq!(one(wrong, &mut client), "ErrorResponse(ERROR 23505)");
         assert_eq!(
             one("SELECT name FROM item WHERE id = 'x'", &mut client),
             "ErrorResponse(ERROR 22P02)"

@@ -20,6 +20,9 @@ use crate::planner::bind::graph::pattern::{PatternDraft, Slot, Surroundings, dra
 use crate::planner::node::{GraphAction, MatchPattern, ValueColumn};
 use crate::planner::pattern::{BoundPattern, EdgeRule};
 
+/// A pattern whose variables have other names, and for each the old and the new one.
+type Renamed = (PathPattern<Expr>, Vec<(String, String)>);
+
 impl Binder<'_> {
     pub(super) fn merge_clause(&mut self, clause: &Merge) -> Result<(), PgError> {
         let Merge { path, on_create, on_match, span: _ } = clause;
@@ -123,11 +126,7 @@ impl Binder<'_> {
     }
 
     /// The pattern without its properties, each new element with a name; the names, and the columns they stand for.
-    fn bare(
-        &self,
-        path: &PathPattern<Expr>,
-        names: &[String],
-    ) -> Result<(PathPattern<Expr>, Vec<(String, String)>), PgError> {
+    fn bare(&self, path: &PathPattern<Expr>, names: &[String]) -> Result<Renamed, PgError> {
         let mut variables: Vec<(String, String)> = Vec::new();
         let mut elements = Vec::with_capacity(path.elements.len());
         // Vertices and edges are made in the order of the walk, an edge after both its vertices.
