@@ -174,7 +174,5 @@ mod tests {
         assert!(set(editor).has(viewer) && !set(editor).is_admin_of(viewer));
         assert!(set(owner).has(editor) && set(owner).is_admin_of(role("admin")));
         assert!(set(role("admin")).is_admin_of(viewer) && !set(role("admin")).is_admin_of(owner));
-        let owner = cluster.role_set(SYSTEM_ROLE, SYSTEM_ROLE);
-        assert!(owner.inherits(is::DATABASE_OWNER));
     }
 }

@@ -64,7 +64,7 @@ fn grants_of_rights_and_of_roles() {
     };
     assert_eq!(
         grant.objects,
-        GrantObjects::Functions(vec!["f(int,text[])".to_owned(), "g".to_owned()])
+        GrantObjects::Functions(vec!["f(int, text[])".to_owned(), "g".to_owned()])
     );
     read("GRANT SELECT ON type TO r");
     read(
