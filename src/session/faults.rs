@@ -196,7 +196,7 @@ async fn check(fs: &SimulatedFileSystem, ran: &Ran, expected: &mut Expected, wha
 /// Tries a kind of fault at operations of all workloads.
 async fn try_all(fault: impl Fn(u64) -> Fault, first: u64) {
     let step = std::env::var("GRAPHWIRE_FAULTS_STEP").ok().and_then(|step| step.parse().ok());
-    let step: u64 = step.unwrap_or(7);
+    let step: u64 = step.unwrap_or(97);
     let base = ready().await;
     let mut tried = 0;
     for steps in WORKLOADS {

@@ -49,7 +49,7 @@ fn postgresql_forms_become_those_of_sqlparser() {
         ),
         (
             "SELECT 'a'\n 'b', $$a$b$$, U&'d!0061' UESCAPE '!', 0x10",
-            "SELECT 'ab', $$a$b$$, U&'da', 16",
+            "SELECT 'ab', $$a$b$$, 'da', 16",
         ),
     ] {
         assert_eq!(printed(text), expected, "{text}");
