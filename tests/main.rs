@@ -7,6 +7,8 @@ mod durability;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
+mod patterns;
+#[cfg(test)]
 mod slt;
 #[cfg(test)]
 mod wire;

@@ -12,8 +12,8 @@ use crate::catalog::PropertySource;
 use crate::error::PgError;
 use crate::planner::bind::sql::ddl::{DdlCommand, ObjectChange};
 use crate::planner::node::{
-    Apply, ConflictLookup, EachRow, GraphFunction, GraphFunctionKind, LockRows, MatchPattern,
-    Series, TableWrite, WithWrites, WriteKind,
+    Apply, ConflictLookup, EachRow, GraphAlgorithm, GraphFunction, GraphFunctionKind, LockRows,
+    MatchPattern, Series, TableWrite, WithWrites, WriteKind,
 };
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
@@ -183,6 +183,10 @@ fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Re
     }
     if node.as_any().is::<Apply>() {
         // Both its plans are inputs, which the walk reaches.
+        return Ok(());
+    }
+    if node.as_any().is::<GraphAlgorithm>() {
+        // It reads what its inputs give it, which the walk reaches.
         return Ok(());
     }
     if node.as_any().is::<Series>() {

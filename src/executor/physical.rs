@@ -21,8 +21,8 @@ use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
 use super::operator::{
-    ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, RowSlot, SeriesExec,
-    TableWriteExec, WithWritesExec, WrittenRowsTable,
+    AlgorithmExec, ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, RowSlot,
+    SeriesExec, TableWriteExec, WithWritesExec, WrittenRowsTable,
 };
 use super::reads::ReadLog;
 use super::runtime::Runtime;
@@ -33,7 +33,8 @@ use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::graph::{ExpressionHook, GraphSnapshot};
 use crate::planner::node::{
-    ConflictLookup, LockRows, MatchPattern, Series, TableWrite, WithWrites, WrittenRows,
+    ConflictLookup, GraphAlgorithm, LockRows, MatchPattern, Series, TableWrite, WithWrites,
+    WrittenRows,
 };
 use crate::planner::pattern::BoundPattern;
 use crate::planner::source::RelationSource;
@@ -336,13 +337,26 @@ impl ExtensionPlanner for Extensions {
             let input = Arc::clone(&physical_inputs[0]);
             return Ok(Some(Arc::new(ConflictLookupExec::new(lookup, input, Arc::clone(target)))));
         }
+        if let Some(algorithm) = node.as_any().downcast_ref::<GraphAlgorithm>() {
+            let graph = self.statement.graph(algorithm.graph.oid)?;
+            let schema = algorithm.rows.schema();
+            let parameters =
+                planner.create_physical_expr(&algorithm.parameters, schema, state, context)?;
+            let schema = Arc::clone(UserDefinedLogicalNodeCore::schema(algorithm).inner());
+            let exec = AlgorithmExec::try_new(
+                (algorithm.algorithm, graph),
+                physical_inputs,
+                parameters,
+                schema,
+            )?;
+            return Ok(Some(Arc::new(exec)));
+        }
         if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
             self.statement.note_pattern(&pattern.pattern);
             let graph = self.statement.graph(pattern.pattern.graph.oid)?;
-            let input = physical_inputs.first().cloned();
             let bound = crate::executor::graph::lower_match(
                 pattern,
-                input,
+                physical_inputs,
                 &graph,
                 &|expr, schema| planner.create_physical_expr(expr, schema, state, context),
                 state.config().target_partitions(),

@@ -6,7 +6,11 @@
 //!        └── the next step is always the one that is expected to give the fewest rows
 //! ```
 //!
-//! A condition is applied by the first step after which all its columns are there.
+//! A condition is applied by the first step after which all its columns are there. `group` has repeated patterns,
+//! `select` paths and which of them are kept.
+
+mod group;
+mod select;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,14 +32,13 @@ use super::order::{fanout, matching_rows, selectivity, vertex_rows, walks};
 use super::snapshot::{GraphSnapshot, Hop};
 use crate::error::PgError;
 use crate::executor::operator::{
-    ArgumentExec, Arrange, Checks, EdgePredicate, EndsOfEdge, Expand, ExpandInto, GraphExec,
-    GraphOperator, HopSet, Intersect, OptionalMatchExec, PathBuild, PathPart, PatternFilter,
-    ScanTable, Shortest, ShortestPath, VarEnd, VarExpand, VertexScanExec,
+    ArgumentExec, Arrange, Checks, EdgePredicate, EndsOfEdge, Expand, ExpandInto, Fewest,
+    GraphExec, GraphOperator, GroupBody, HopSet, Intersect, OptionalMatchExec, PatternFilter,
+    ScanTable, Shortest, VarEnd, VarExpand, VertexScanExec,
 };
-use crate::planner::node::path_type;
 use crate::planner::{
-    BoundPattern, Direction, EdgeRule, MatchPattern, PathMode, PathSearch, PatternEdge,
-    PatternElement, PatternPath, Quantifier,
+    BoundPattern, Direction, EdgeRule, MatchPattern, PathMode, PatternEdge, PatternElement,
+    Quantifier,
 };
 
 /// Makes a physical expression over the columns of a schema.
@@ -43,19 +46,21 @@ pub type CreatePhysical<'a> = &'a dyn Fn(&Expr, &DFSchema) -> Result<Arc<dyn Phy
 
 /// The other end of a search is scanned before the search if it is expected to have at most this many rows.
 const SEARCH_ENDS_MAX: f64 = 16.0;
+/// How many steps a repeated pattern is taken to have from one vertex.
+const GROUP_FANOUT: f64 = 4.0;
 /// Column of row numbers inside an optional match.
 const ROW_COLUMN: &str = "~row";
 
 /// Physical operators for a pattern whose graph functions are bound ([`super::bind_graph_functions`]).
 ///
-/// `input` is the plan of the node's input; scans use at most `partitions_max` partitions. An extension planner calls it
+/// `inputs` are the plans of the node's inputs: of its input, if it has one, and of its repeated patterns. Scans use at most `partitions_max` partitions. An extension planner calls it
 /// with `&|expr, schema| planner.create_physical_expr(expr, schema, session, planning_ctx)`.
 ///
 /// # Errors
 /// `0A000` for a kind of path search that is not carried out; whatever `create_physical` fails with.
 pub fn lower_match(
     node: &MatchPattern,
-    input: Option<Arc<dyn ExecutionPlan>>,
+    inputs: &[Arc<dyn ExecutionPlan>],
     graph: &Arc<GraphSnapshot>,
     create_physical: CreatePhysical<'_>,
     partitions_max: usize,
@@ -64,19 +69,26 @@ pub fn lower_match(
         Some(input) => input.schema().as_ref().clone(),
         None => DFSchema::empty(),
     };
+    let (input, bodies) = match (&node.input, inputs.split_first()) {
+        (Some(_), Some((input, bodies))) => (Some(Arc::clone(input)), bodies),
+        _ => (None, inputs),
+    };
     let input = match (input, node.optional) {
         // An optional match without input is one for a row without columns.
         (None, true) => Some(one_row()),
         (Some(_), false) if is_one_row(node.input.as_deref()) => None,
         (input, _) => input,
     };
+    let (conjuncts, later) = conjuncts(node);
     let mut lowering = Lowering {
         pattern: &node.pattern,
         graph: Arc::clone(graph),
         create_physical,
         partitions_max: if node.optional { 1 } else { partitions_max },
-        conjuncts: conjuncts(node),
-        searches: searches(&node.pattern)?,
+        conjuncts,
+        later,
+        searches: searches(&node.pattern),
+        bodies: group::bodies(&node.pattern, bodies)?,
     };
     let columns = input_schema.fields().len();
     let schema = Arc::new(UserDefinedLogicalNodeCore::schema(node).as_arrow().clone());
@@ -91,7 +103,11 @@ pub fn lower_match(
             let from_input = (0..columns).map(Some).chain((0..own).map(|_| None)).collect();
             Ok(Arc::new(OptionalMatchExec::new(input, inner, from_input, schema)))
         }
-        Some(input) => lowering.lower(Partial::new(input, input_schema, columns), None, &schema),
+        Some(input) => {
+            let partial = Partial::new(input, input_schema, columns);
+            let partial = lowering.numbered(partial)?;
+            lowering.lower(partial, None, &schema)
+        }
         None => {
             let (vertex, _) = lowering
                 .cheapest_vertex(&BTreeMap::new())?
@@ -112,50 +128,35 @@ fn one_row() -> Arc<dyn ExecutionPlan> {
     Arc::new(PlaceholderRowExec::new(Arc::new(Schema::empty())))
 }
 
-/// All conditions on single rows of matches, taken apart. Those on edges of a quantified edge are not among them.
-fn conjuncts(node: &MatchPattern) -> Vec<Expr> {
+/// All conditions on single rows of matches, taken apart: first those for all rows, then those for the rows that path
+/// selectors leave. Those on edges of a quantified edge are not among them.
+fn conjuncts(node: &MatchPattern) -> (Vec<Expr>, Vec<Expr>) {
     let vertices = node.pattern.vertices.iter().filter_map(|vertex| vertex.predicate.clone());
     let edges = node.pattern.edges.iter().filter(|edge| edge.quantifier.is_none());
     let edges = edges.filter_map(|edge| edge.predicate.clone());
-    vertices.chain(edges).chain(node.filter.clone()).flat_map(split_conjunction_owned).collect()
+    let paths = node.pattern.paths.iter().filter_map(|path| path.condition.clone());
+    let (later, now): (Vec<Expr>, Vec<Expr>) =
+        node.filter.clone().into_iter().flat_map(split_conjunction_owned).partition(|conjunct| {
+            let columns = conjunct.column_refs();
+            columns.iter().any(|column| node.pattern.is_selected_by_path(&column.name))
+        });
+    let inside = vertices.chain(edges).chain(paths).flat_map(split_conjunction_owned);
+    (inside.chain(now).collect(), later)
 }
 
-/// For each edge along which a shortest path is searched: which.
-fn searches(pattern: &BoundPattern) -> Result<BTreeMap<usize, Shortest>> {
+/// For each edge along which walks are searched: how.
+fn searches(pattern: &BoundPattern) -> BTreeMap<usize, Search> {
     let mut searches = BTreeMap::new();
     for path in &pattern.paths {
-        let shortest = match path.search {
-            PathSearch::All => continue,
-            PathSearch::Any | PathSearch::AnyShortest => Shortest::Any,
-            PathSearch::AllShortest => Shortest::All,
-            PathSearch::ShortestK(_) => {
-                return Err(PgError::unsupported(
-                    "the k shortest paths are not supported",
-                    "Use ANY SHORTEST or ALL SHORTEST.",
-                )
-                .into());
+        for element in &path.elements {
+            if let PatternElement::Edge(edge) = element
+                && let Some(search) = select::search_of(pattern, path, *edge)
+            {
+                searches.insert(*edge, search);
             }
-        };
-        let [PatternElement::Vertex(_), PatternElement::Edge(edge), PatternElement::Vertex(_)] =
-            path.elements.as_slice()
-        else {
-            return Err(PgError::unsupported(
-                "a path search along more than one edge pattern is not supported",
-                "Search along one quantified edge, and match the rest of the pattern beside it.",
-            )
-            .into());
-        };
-        let quantifier = pattern.edges.get(*edge).and_then(|edge| edge.quantifier);
-        if quantifier.is_some_and(|quantifier| quantifier.min > 1) {
-            return Err(PgError::unsupported(
-                "a shortest path with a minimal length above 1 is not supported",
-                "Use a minimum of 0 or 1.",
-            )
-            .into());
         }
-        searches.insert(*edge, shortest);
     }
-    Ok(searches)
+    searches
 }
 
 fn with_fields(schema: &DFSchema, fields: impl IntoIterator<Item = FieldRef>) -> Result<DFSchema> {
@@ -186,8 +187,14 @@ struct Partial {
     input_columns: usize,
     /// Pattern vertices that have a column, and which.
     vertices: BTreeMap<usize, usize>,
-    /// The same for edges.
+    /// The same for edges; of a repeated pattern, the column of its steps.
     edges: BTreeMap<usize, usize>,
+    /// For each repeated pattern the columns of its elements, lists in written order.
+    steps: BTreeMap<usize, Vec<usize>>,
+    /// Output columns that are not elements' own: single elements of what is optional, variables of repeated patterns.
+    outputs: BTreeMap<String, usize>,
+    /// Running numbers of the input's rows.
+    number: Option<usize>,
     rows: f64,
 }
 
@@ -200,6 +207,9 @@ impl Partial {
             input_columns,
             vertices: BTreeMap::new(),
             edges: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            number: None,
             rows: 1.0,
         }
     }
@@ -211,7 +221,10 @@ impl Partial {
     /// Moves all columns right by some places.
     fn shift(&mut self, by: usize) {
         self.input_from += by;
-        self.vertices.values_mut().chain(self.edges.values_mut()).for_each(|column| *column += by);
+        let own = self.vertices.values_mut().chain(self.edges.values_mut());
+        let lists = self.steps.values_mut().flatten();
+        own.chain(lists).chain(self.outputs.values_mut()).for_each(|column| *column += by);
+        self.number = self.number.map(|column| column + by);
     }
 
     fn push(&mut self, operator: impl GraphOperator, schema: DFSchema) {
@@ -229,7 +242,20 @@ struct Lowering<'a> {
     partitions_max: usize,
     /// Conditions not applied yet.
     conjuncts: Vec<Expr>,
-    searches: BTreeMap<usize, Shortest>,
+    /// Conditions for after paths are selected.
+    later: Vec<Expr>,
+    searches: BTreeMap<usize, Search>,
+    /// The bodies of repeated patterns, by edge.
+    bodies: BTreeMap<usize, Arc<GroupBody>>,
+}
+
+/// How walks along a quantified edge are searched rather than enumerated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Search {
+    /// The shortest.
+    Shortest(Shortest),
+    /// Several of the shortest, or several lengths.
+    Fewest(Fewest),
 }
 
 /// The next step, with the rows expected after it.
@@ -273,7 +299,7 @@ impl Lowering<'_> {
                 },
             }
         }
-        let paths = self.build_paths(&mut partial)?;
+        let paths = self.build_paths(&mut partial, row_column)?;
         if let Some(left) = self.conjuncts.first() {
             // Says which column is missing.
             (self.create_physical)(left, &partial.schema)?;
@@ -541,6 +567,13 @@ impl Lowering<'_> {
     ) -> Result<f64> {
         let (from, to_tables) =
             (&self.pattern.vertices[from].tables, &self.pattern.vertices[to].tables);
+        if edge.group.is_some() {
+            // Its steps are found first in any case; how many they are is not known here.
+            let steps =
+                walks(GROUP_FANOUT, edge.quantifier.unwrap_or(Quantifier { min: 1, max: None }));
+            let ends = vertex_rows(&self.graph, to_tables)?.max(1.0);
+            return Ok(if bound { steps / ends } else { steps });
+        }
         let all = self.graph.hops(&edge.tables, towards(edge.direction, reverse))?;
         let hops: Vec<Hop> = all
             .into_iter()
@@ -562,14 +595,16 @@ impl Lowering<'_> {
         let bound = partial.vertices.get(&to).copied();
         let source = partial.vertices[&from];
         let column = partial.width();
-        let before: Vec<(usize, usize)> =
-            partial.edges.iter().map(|(edge, column)| (*edge, *column)).collect();
+        let before = self.edge_columns(partial);
         let each = match edge.quantifier {
             Some(_) => self.edge_predicate(edge, &partial.schema)?,
             None => None,
         };
         let mut fields = vec![match edge.quantifier {
             None => element_field(&edge.variable),
+            Some(_) if edge.optional || edge.group.is_some() => {
+                list_field(&format!("~steps{}", step.edge))
+            }
             Some(_) => list_field(&edge.variable),
         }];
         partial.edges.insert(step.edge, column);
@@ -579,9 +614,12 @@ impl Lowering<'_> {
         }
         let schema = with_fields(&partial.schema, fields)?;
         let mut checks = self.checks(&schema)?;
-        checks.distinct = self.distinct_from(&before, step.edge, column);
+        if edge.group.is_none() {
+            checks.distinct = self.distinct_from(&before, step.edge, column);
+        }
         partial.rows = step.rows.max(1.0);
         let walk = Walk {
+            at: step.edge,
             edge,
             source,
             end: match bound {
@@ -594,13 +632,16 @@ impl Lowering<'_> {
             checks,
         };
         match (self.searches.get(&step.edge), edge.quantifier) {
-            (Some(shortest), quantifier) => {
+            (Some(Search::Shortest(shortest)), Some(quantifier)) => {
                 partial.push(self.shortest(walk, *shortest, quantifier)?, schema);
             }
+            (Some(Search::Fewest(fewest)), Some(quantifier)) => {
+                partial.push(self.shortest_k(walk, *fewest, quantifier)?, schema);
+            }
             (None, Some(quantifier)) => partial.push(self.var_expand(walk, quantifier)?, schema),
-            (None, None) => self.one_hop(partial, walk, (from, to), schema)?,
+            (_, None) => self.one_hop(partial, walk, (from, to), schema)?,
         }
-        Ok(())
+        self.unpack(partial, step.edge, &before)
     }
 
     /// The single hops, the given step among them, that lead from known vertices to the same unknown one, each with
@@ -640,15 +681,14 @@ impl Lowering<'_> {
             (edge, true) => edge.left,
             (edge, false) => edge.right,
         };
-        let mut known: Vec<(usize, usize)> =
-            partial.edges.iter().map(|(edge, column)| (*edge, *column)).collect();
+        let mut known = self.edge_columns(partial);
         let (mut sources, mut fields, mut distinct) = (Vec::new(), Vec::new(), Vec::new());
         for (at, reverse) in edges {
             let edge = &pattern.edges[*at];
             let from = if *reverse { edge.right } else { edge.left };
             let column = partial.width() + fields.len();
             let tables = (&pattern.vertices[from].tables, &pattern.vertices[to].tables);
-            let mut hops = self.hop_set(edge, *reverse)?;
+            let mut hops = self.hop_set(*at, edge, *reverse)?;
             hops.hops.retain(|hop| tables.0.contains(&hop.from) && tables.1.contains(&hop.to));
             sources.push((partial.vertices[&from], hops));
             fields.push(element_field(&edge.variable));
@@ -665,9 +705,13 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn hop_set(&self, edge: &PatternEdge, reverse: bool) -> Result<HopSet> {
-        let hops = self.graph.hops(&edge.tables, towards(edge.direction, reverse))?;
-        Ok(HopSet { graph: Arc::clone(&self.graph), hops })
+    fn hop_set(&self, at: usize, edge: &PatternEdge, reverse: bool) -> Result<HopSet> {
+        let group = self.bodies.get(&at).map(|body| body.hops(reverse));
+        let hops = match group {
+            None => self.graph.hops(&edge.tables, towards(edge.direction, reverse))?,
+            Some(_) => Vec::new(),
+        };
+        Ok(HopSet { graph: Arc::clone(&self.graph), hops, group })
     }
 
     fn one_hop(
@@ -677,14 +721,14 @@ impl Lowering<'_> {
         (from, to): (usize, usize),
         schema: DFSchema,
     ) -> Result<()> {
-        let Walk { edge, source, end, checks, reverse, column: _, each: _ } = walk;
+        let Walk { at, edge, source, end, checks, reverse, column: _, each: _ } = walk;
         let (from, to) = (&self.pattern.vertices[from].tables, &self.pattern.vertices[to].tables);
-        let mut hops = self.hop_set(edge, reverse)?;
+        let mut hops = self.hop_set(at, edge, reverse)?;
         hops.hops.retain(|hop| from.contains(&hop.from) && to.contains(&hop.to));
         match end {
             VarEnd::New(_) => partial.push(Expand { source, hops, checks }, schema),
             VarEnd::Bound(target) => {
-                let mut back = self.hop_set(edge, !reverse)?;
+                let mut back = self.hop_set(at, edge, !reverse)?;
                 back.hops.retain(|hop| to.contains(&hop.from) && from.contains(&hop.to));
                 partial.push(ExpandInto { source, target, hops, back, checks }, schema);
             }
@@ -711,8 +755,8 @@ impl Lowering<'_> {
             .into());
         }
         Ok(VarExpand {
-            hops: self.hop_set(walk.edge, walk.reverse)?,
-            back: self.hop_set(walk.edge, !walk.reverse)?,
+            hops: self.hop_set(walk.at, walk.edge, walk.reverse)?,
+            back: self.hop_set(walk.at, walk.edge, !walk.reverse)?,
             source: walk.source,
             end: walk.end,
             list_column: walk.column,
@@ -722,35 +766,6 @@ impl Lowering<'_> {
             predicate: walk.each,
             reverse: walk.reverse,
             distinct_ends: false,
-            checks: walk.checks,
-        })
-    }
-
-    fn shortest(
-        &self,
-        walk: Walk<'_>,
-        shortest: Shortest,
-        quantifier: Option<Quantifier>,
-    ) -> Result<ShortestPath> {
-        let Some(quantifier) = quantifier else {
-            return Err(PgError::unsupported(
-                "a path search along a single edge is not supported",
-                "Give the edge a quantifier, such as {1,1}.",
-            )
-            .into());
-        };
-        Ok(ShortestPath {
-            hops: self.hop_set(walk.edge, walk.reverse)?,
-            back: self.hop_set(walk.edge, !walk.reverse)?,
-            source: walk.source,
-            end: walk.end,
-            min: quantifier.min,
-            max: quantifier.max,
-            shortest,
-            mode: self.mode(walk.edge),
-            any_direction: walk.edge.direction == Direction::Any,
-            predicate: walk.each,
-            reverse: walk.reverse,
             checks: walk.checks,
         })
     }
@@ -773,50 +788,6 @@ impl Lowering<'_> {
         Ok(Some(EdgePredicate { predicates, schema: arrow_schema(&schema), whole_row }))
     }
 
-    /// Adds the paths that have a variable; their columns.
-    fn build_paths(&mut self, partial: &mut Partial) -> Result<Vec<usize>> {
-        let mut columns = Vec::new();
-        for path in &self.pattern.paths {
-            let Some(variable) = &path.variable else { continue };
-            let parts = self.path_parts(path, partial)?;
-            let column = partial.width();
-            columns.push(column);
-            let field = Arc::new(Field::new(variable, path_type(), false));
-            let schema = with_fields(&partial.schema, [field])?;
-            partial.push(PathBuild { graph: Arc::clone(&self.graph), column, parts }, schema);
-        }
-        let schema = partial.schema.clone();
-        let checks = self.checks(&schema)?;
-        if !checks.is_empty() {
-            partial.push(PatternFilter { checks }, schema);
-        }
-        Ok(columns)
-    }
-
-    fn path_parts(&self, path: &PatternPath, partial: &Partial) -> Result<Vec<PathPart>> {
-        let missing = || PgError::internal("a path has an element that the pattern lacks");
-        let mut parts = Vec::with_capacity(path.elements.len());
-        let mut at = None;
-        for element in &path.elements {
-            parts.push(match element {
-                PatternElement::Vertex(vertex) => {
-                    at = Some(*vertex);
-                    PathPart::Vertex(*partial.vertices.get(vertex).ok_or_else(missing)?)
-                }
-                PatternElement::Edge(edge) => {
-                    let column = *partial.edges.get(edge).ok_or_else(missing)?;
-                    let pattern = self.pattern.edges.get(*edge).ok_or_else(missing)?;
-                    match pattern.quantifier {
-                        None => PathPart::Edge(column),
-                        Some(_) if at == Some(pattern.left) => PathPart::Edges(column),
-                        Some(_) => PathPart::EdgesReversed(column),
-                    }
-                }
-            });
-        }
-        Ok(parts)
-    }
-
     /// The node's columns in the node's order.
     fn arrange(
         &self,
@@ -826,17 +797,24 @@ impl Lowering<'_> {
         schema: &SchemaRef,
     ) -> Arc<dyn ExecutionPlan> {
         let input = partial.input_from..partial.input_from + partial.input_columns;
-        let own = |elements: &BTreeMap<usize, usize>, bound: Vec<bool>| {
-            let columns = elements.iter().filter(|(at, _)| !bound[**at]).map(|(_, column)| *column);
-            columns.collect::<Vec<_>>()
-        };
-        let bound = self.pattern.vertices.iter().map(|vertex| vertex.bound).collect();
-        let vertices = own(&partial.vertices, bound);
-        let bound = self.pattern.edges.iter().map(|edge| edge.bound).collect();
-        let edges = own(&partial.edges, bound);
+        let vertices = partial.vertices.iter();
+        let vertices = vertices.filter(|(at, _)| !self.pattern.vertices[**at].bound);
+        let edges = partial.edges.iter().filter(|(at, _)| !self.pattern.edges[**at].bound);
+        let edges = edges.map(|(at, column)| {
+            partial.outputs.get(&self.pattern.edges[*at].variable).unwrap_or(column)
+        });
+        let groups = self.pattern.edges.iter().filter_map(|edge| edge.group.as_ref());
+        let variables = groups
+            .flat_map(|group| group.elements.iter().filter_map(|it| it.output.as_ref()))
+            .filter_map(|name| partial.outputs.get(name));
         let row = row_column.map(|column| column + partial.input_from);
-        let columns: Vec<usize> =
-            input.chain(vertices).chain(edges).chain(paths.iter().copied()).chain(row).collect();
+        let columns: Vec<usize> = input
+            .chain(vertices.map(|(_, column)| *column))
+            .chain(edges.copied())
+            .chain(variables.copied())
+            .chain(paths.iter().copied())
+            .chain(row)
+            .collect();
         let schema = match row_column {
             None => Arc::clone(schema),
             Some(_) => {
@@ -851,6 +829,7 @@ impl Lowering<'_> {
 
 /// What the steps along an edge have in common.
 struct Walk<'a> {
+    at: usize,
     edge: &'a PatternEdge,
     source: usize,
     end: VarEnd,

@@ -11,7 +11,9 @@ use crate::catalog::{EdgeTable, EndPoint, PropertyGraph};
 use crate::error::PgError;
 use crate::planner::Direction;
 use crate::storage::TableVersion;
-use crate::storage::adjacency::{Adjacency, AdjacencyCache, EdgeEnds, EndColumns, Orientation};
+use crate::storage::adjacency::{
+    AdjacencyCache, EdgePlaces, EndColumns, Neighborhood, Orientation,
+};
 use crate::types::Oid;
 
 /// Makes a property's SQL expression a physical one over all columns of the relation with the given OID.
@@ -106,7 +108,7 @@ impl GraphSnapshot {
     ///
     /// # Errors
     /// `54000` for a table of too many rows.
-    pub async fn adjacency(&self, table: u16, orientation: Orientation) -> Result<Arc<Adjacency>> {
+    pub async fn adjacency(&self, table: u16, orientation: Orientation) -> Result<Neighborhood> {
         let (edges, source, destination) = self.edge_parts(table)?;
         let built = self.cache.adjacency(edges, source, destination, orientation).await;
         Ok(built.map_err(PgError::from)?)
@@ -116,7 +118,7 @@ impl GraphSnapshot {
     ///
     /// # Errors
     /// `54000` for a table of too many rows.
-    pub fn edge_ends(&self, table: u16) -> Result<Arc<EdgeEnds>> {
+    pub fn edge_ends(&self, table: u16) -> Result<EdgePlaces> {
         let (edges, source, destination) = self.edge_parts(table)?;
         Ok(self.cache.ends(edges, source, destination).map_err(PgError::from)?)
     }

@@ -59,7 +59,7 @@ impl GraphOperator for Expand {
             let slicer: Box<dyn Slicer> = Box::new(ExpandSlicer {
                 schema: context.schema,
                 batch_rows: context.batch_rows,
-                hops: hops.load().await?,
+                hops: hops.load(&context.task).await?,
                 source,
                 checks,
                 input: None,

@@ -13,7 +13,7 @@ use super::append::append;
 use super::checks::Checks;
 use super::expand::{PAUSE_STEPS, refs};
 use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
-use super::hops::{HopSet, Hops, LoadedHop, position};
+use super::hops::{HopSet, Hops, LoadedHop};
 use crate::types::ElementRef;
 
 /// Closes a cycle: gives each input row once for every edge between two of its vertices.
@@ -61,8 +61,8 @@ impl GraphOperator for ExpandInto {
             let slicer: Box<dyn Slicer> = Box::new(IntoSlicer {
                 schema: context.schema,
                 batch_rows: context.batch_rows,
-                hops: hops.load().await?,
-                back: back.load().await?,
+                hops: hops.load(&context.task).await?,
+                back: back.load(&context.task).await?,
                 source,
                 target,
                 checks,
@@ -107,9 +107,9 @@ impl IntoSlicer {
         let forward = self.hops.degree(source) <= self.back.degree(target);
         let (hops, from, to) =
             if forward { (&self.hops, source, target) } else { (&self.back, target, source) };
-        let fits = |hop: &&LoadedHop| hop.hop.to == to.table() && !hop.skips(from, position(to));
+        let fits = |hop: &&LoadedHop| hop.hop.to == to.table() && !hop.skips_to(from, to);
         for hop in hops.from(from).iter().filter(fits) {
-            let edges = hop.lists.edges_between(position(from), position(to));
+            let edges = hop.edges_between(from, to);
             self.found.extend(edges.iter().map(|edge| hop.edge(*edge).0));
         }
     }

@@ -43,6 +43,11 @@ pub(super) trait Slicer: Send {
 
     /// Does a bounded amount of work.
     fn next(&mut self) -> Result<Progress>;
+
+    /// There is no more input. What is left to be given comes from [`Self::next`].
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What an operator gets when it starts.
@@ -53,6 +58,8 @@ pub(super) struct SliceContext {
     pub(super) batch_rows: usize,
     /// Empty; to be grown before the operator keeps state.
     pub(super) reservation: MemoryReservation,
+    /// For plans that the operator runs by itself.
+    pub(super) task: Arc<TaskContext>,
 }
 
 /// The future that prepares a [`Slicer`], above all by getting adjacency lists.
@@ -218,6 +225,7 @@ impl ExecutionPlan for GraphExec {
             schema: self.schema(),
             batch_rows: context.session_config().batch_size().max(1),
             reservation: consumer.register(context.memory_pool()),
+            task: Arc::clone(&context),
         };
         let stream = SlicedStream {
             schema: self.schema(),
@@ -225,6 +233,7 @@ impl ExecutionPlan for GraphExec {
             input: self.input.execute(partition, context)?,
             slicer: None,
             busy: false,
+            finished: false,
             metrics: BaselineMetrics::new(&self.metrics, partition),
         };
         Ok(Box::pin(cooperative(stream)))
@@ -243,6 +252,8 @@ struct SlicedStream {
     slicer: Option<Box<dyn Slicer>>,
     /// Whether the slicer is inside an input batch.
     busy: bool,
+    /// Whether the input has ended.
+    finished: bool,
     metrics: BaselineMetrics,
 }
 
@@ -255,13 +266,20 @@ impl SlicedStream {
         let Some(slicer) = &mut self.slicer else { return Poll::Ready(None) };
         loop {
             if !self.busy {
+                if self.finished {
+                    return Poll::Ready(None);
+                }
                 match ready!(self.input.poll_next_unpin(cx)) {
                     Some(Ok(batch)) if batch.num_rows() == 0 => continue,
                     Some(Ok(batch)) => {
                         slicer.start(batch)?;
                         self.busy = true;
                     }
-                    other => return Poll::Ready(other),
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None => {
+                        slicer.finish()?;
+                        (self.finished, self.busy) = (true, true);
+                    }
                 }
             }
             let timer = self.metrics.elapsed_compute().timer();

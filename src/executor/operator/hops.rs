@@ -4,9 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::Result;
+use datafusion::execution::TaskContext;
+
+use super::group::{GroupHops, GroupRows};
 
 use crate::executor::graph::{GraphSnapshot, Hop};
-use crate::storage::Adjacency;
+use crate::storage::adjacency::Neighborhood;
 use crate::types::ElementRef;
 
 /// The hops of a step, before their lists are there.
@@ -16,11 +19,16 @@ pub struct HopSet {
     pub graph: Arc<GraphSnapshot>,
     /// In any order.
     pub hops: Vec<Hop>,
+    /// Matches of a repeated pattern, which are the steps instead of `hops`.
+    pub group: Option<GroupHops>,
 }
 
 impl HopSet {
     /// Gets (and where needed builds) the lists.
-    pub(super) async fn load(&self) -> Result<Hops> {
+    pub(super) async fn load(&self, task: &Arc<TaskContext>) -> Result<Hops> {
+        if let Some(group) = &self.group {
+            return group.load(task).await;
+        }
         let tables = self.graph.vertices.len();
         let mut by_from: Vec<Vec<LoadedHop>> = (0..tables).map(|_| Vec::new()).collect();
         for hop in &self.hops {
@@ -29,12 +37,15 @@ impl HopSet {
                 from.push(LoadedHop { hop: *hop, lists });
             }
         }
-        Ok(Hops { by_from: by_from.into() })
+        Ok(Hops { by_from: by_from.into(), group: None })
     }
 }
 
 impl fmt::Display for HopSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.group.is_some() {
+            return f.write_str("a repeated pattern");
+        }
         for (at, hop) in self.hops.iter().enumerate() {
             let comma = if at == 0 { "" } else { ", " };
             let alias = match self.graph.edge_table(hop.edge_table) {
@@ -51,20 +62,31 @@ impl fmt::Display for HopSet {
     }
 }
 
-/// A hop with its lists.
+/// A hop with its lists. Neighbors and edges are given as numbers; [`Self::target`] and [`Self::edge`] find them.
 #[derive(Debug, Clone)]
 pub(super) struct LoadedHop {
     pub(super) hop: Hop,
-    pub(super) lists: Arc<Adjacency>,
+    pub(super) lists: Neighborhood,
 }
 
 /// The hops of a step by the vertex table they start from. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Hops {
     by_from: Arc<[Vec<LoadedHop>]>,
+    group: Option<Arc<GroupRows>>,
 }
 
 impl Hops {
+    /// The steps along a repeated pattern.
+    pub(super) fn of_group(by_from: Vec<Vec<LoadedHop>>, group: Arc<GroupRows>) -> Self {
+        Self { by_from: by_from.into(), group: Some(group) }
+    }
+
+    /// What the steps consist of, where they are matches of a pattern.
+    pub(super) fn group(&self) -> Option<&GroupRows> {
+        self.group.as_deref()
+    }
+
     /// The hops that leave a vertex.
     pub(super) fn from(&self, vertex: ElementRef) -> &[LoadedHop] {
         self.by_from.get(usize::from(vertex.table())).map_or(&[], Vec::as_slice)
@@ -72,33 +94,53 @@ impl Hops {
 
     /// Number of steps that leave a vertex (loops may be counted twice).
     pub(super) fn degree(&self, vertex: ElementRef) -> usize {
-        self.from(vertex).iter().map(|hop| hop.lists.degree(position(vertex))).sum()
+        self.from(vertex).iter().map(|hop| hop.degree(vertex)).sum()
     }
 }
 
 impl LoadedHop {
-    /// Positions of the neighbors of a vertex, and of the edges to them.
+    /// Numbers of the neighbors of a vertex, and of the edges to them.
     pub(super) fn neighbors(&self, vertex: ElementRef) -> (&[u32], &[u32]) {
-        self.lists.neighbors(position(vertex))
+        self.lists.lists.neighbors(self.number(vertex))
     }
 
-    /// The reference to a neighbor at a position.
-    pub(super) fn target(&self, position: u32) -> ElementRef {
-        ElementRef::new(self.hop.to, u64::from(position))
+    /// How many there are.
+    pub(super) fn degree(&self, vertex: ElementRef) -> usize {
+        self.lists.lists.degree(self.number(vertex))
     }
 
-    /// The reference to an edge at a position.
-    pub(super) fn edge(&self, position: u32) -> ElementRef {
-        ElementRef::new(self.hop.edge_table, u64::from(position))
+    /// Numbers of the edges from a vertex to one of the table this hop leads to.
+    pub(super) fn edges_between(&self, vertex: ElementRef, target: ElementRef) -> &[u32] {
+        let target = self.lists.to.number(position(target));
+        self.lists.lists.edges_between(self.number(vertex), target)
+    }
+
+    /// The reference to a neighbor.
+    pub(super) fn target(&self, number: u32) -> ElementRef {
+        ElementRef::new(self.hop.to, u64::from(self.lists.to.position(number)))
+    }
+
+    /// The reference to an edge.
+    pub(super) fn edge(&self, number: u32) -> ElementRef {
+        ElementRef::new(self.hop.edge_table, u64::from(self.lists.edges.position(number)))
     }
 
     /// Whether a step is one that the hop in the other orientation has already.
     pub(super) fn skips(&self, vertex: ElementRef, neighbor: u32) -> bool {
-        self.hop.skip_loops && position(vertex) == neighbor
+        self.hop.skip_loops && self.number(vertex) == neighbor
+    }
+
+    /// Whether a step to a vertex of the table this hop leads to is one that the other orientation has already.
+    pub(super) fn skips_to(&self, vertex: ElementRef, target: ElementRef) -> bool {
+        self.hop.skip_loops && vertex.position() == target.position()
+    }
+
+    fn number(&self, vertex: ElementRef) -> u32 {
+        self.lists.from.number(position(vertex))
     }
 }
 
 /// A vertex position as adjacency lists have it: they refuse tables where it does not fit.
-pub(super) fn position(vertex: ElementRef) -> u32 {
+fn position(vertex: ElementRef) -> u32 {
     u32::try_from(vertex.position()).unwrap_or(u32::MAX)
 }

@@ -13,7 +13,7 @@ use super::append::append;
 use super::checks::Checks;
 use super::expand::{PAUSE_STEPS, refs};
 use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
-use super::hops::{HopSet, Hops, position};
+use super::hops::{HopSet, Hops};
 use crate::types::ElementRef;
 
 /// Extends each input row by the vertices that several of its vertices have as a common neighbor.
@@ -59,7 +59,7 @@ impl GraphOperator for Intersect {
         async move {
             let mut loaded = Vec::with_capacity(sources.len());
             for (source, hops) in &sources {
-                loaded.push((*source, hops.load().await?));
+                loaded.push((*source, hops.load(&context.task).await?));
             }
             let slicer: Box<dyn Slicer> = Box::new(IntersectSlicer {
                 schema: context.schema,
@@ -186,8 +186,8 @@ impl IntersectSlicer {
             let found = &mut self.found.edges[at];
             found.clear();
             for hop in self.sources[at].1.from(*vertex) {
-                if hop.hop.to == target.table() && !hop.skips(*vertex, position(target)) {
-                    let edges = hop.lists.edges_between(position(*vertex), position(target));
+                if hop.hop.to == target.table() && !hop.skips_to(*vertex, target) {
+                    let edges = hop.edges_between(*vertex, target);
                     found.extend(edges.iter().map(|edge| hop.edge(*edge).0));
                 }
             }

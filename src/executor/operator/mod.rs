@@ -5,6 +5,7 @@
 //! input rows into slices of output rows, appending columns. What they share: `checks` (conditions on new rows), `hops`
 //! (adjacency lists of a step), `edge_filter` (conditions on edges while walking), `append` (building output batches).
 
+mod algorithm_exec;
 mod append;
 mod apply_exec;
 mod arrange;
@@ -19,16 +20,19 @@ mod expand;
 mod expand_into;
 mod give_way;
 mod graph_exec;
+mod group;
 mod hops;
 mod intersect;
 mod lock_rows_exec;
 mod optional_match_exec;
 mod path;
+mod path_select;
 mod reachability;
 mod rows_exec;
 mod scan_exec;
 mod search_side;
 mod series_exec;
+mod shortest_k;
 mod shortest_path;
 mod table_write_exec;
 mod var_expand;
@@ -36,6 +40,7 @@ mod vertex_scan_exec;
 mod walk;
 mod with_writes_exec;
 
+pub use algorithm_exec::AlgorithmExec;
 pub use apply_exec::{ApplyExec, ApplyExecParts};
 pub use arrange::Arrange;
 pub use checks::{Checks, PatternFilter};
@@ -47,14 +52,17 @@ pub use expand::Expand;
 pub use expand_into::ExpandInto;
 pub use give_way::GiveWay;
 pub use graph_exec::{GraphExec, GraphOperator, Names};
+pub use group::{GroupBody, GroupHops, Unpack, Unpacked};
 pub use hops::HopSet;
 pub use intersect::Intersect;
 pub use lock_rows_exec::LockRowsExec;
 pub use optional_match_exec::{ArgumentExec, OptionalMatchExec};
 pub use path::{PathBuild, PathPart};
+pub use path_select::{Kept, NumberRows, PathModeFilter, PathSelect};
 pub use rows_exec::RowsExec;
 pub use scan_exec::ScanExec;
 pub use series_exec::SeriesExec;
+pub use shortest_k::{Fewest, ShortestK};
 pub use shortest_path::{Shortest, ShortestPath};
 pub use table_write_exec::TableWriteExec;
 pub use var_expand::{VarEnd, VarExpand};

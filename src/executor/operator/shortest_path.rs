@@ -123,8 +123,8 @@ impl GraphOperator for ShortestPath {
             let slicer: Box<dyn Slicer> = Box::new(ShortestSlicer {
                 schema: context.schema,
                 reservation: context.reservation,
-                hops: search.hops.load().await?,
-                back: search.back.load().await?,
+                hops: search.hops.load(&context.task).await?,
+                back: search.back.load(&context.task).await?,
                 filter,
                 out: EdgeLists::new(context.batch_rows),
                 closed: search.closed(),

@@ -115,13 +115,13 @@ impl GraphOperator for VarExpand {
     fn start(&self, context: SliceContext) -> Starting {
         let expand = self.clone();
         async move {
-            let hops = expand.hops.load().await?;
+            let hops = expand.hops.load(&context.task).await?;
             if expand.distinct_ends {
                 return Ok(ReachabilitySlicer::boxed(context, hops, expand));
             }
             let back = match expand.end {
                 VarEnd::New(_) => None,
-                VarEnd::Bound(_) => Some(expand.back.load().await?),
+                VarEnd::Bound(_) => Some(expand.back.load(&context.task).await?),
             };
             let filter = EdgeFilter::new(expand.predicate.clone(), context.reservation.new_empty());
             let slicer: Box<dyn Slicer> = Box::new(VarSlicer {
@@ -165,6 +165,10 @@ impl GraphOperator for VarExpand {
         let VarEnd::New(_) = self.end else { return None };
         // With a longer minimum, an end's shortest walk says nothing about the walks that are long enough.
         if self.quantifier.min > 1 || self.distinct_ends {
+            return None;
+        }
+        // A shortest walk of steps that have several elements each may repeat one of those.
+        if self.hops.group.is_some() && self.mode != PathMode::Walk {
             return None;
         }
         // The list is the first of the two new columns, the end the second.

@@ -11,7 +11,7 @@ use datafusion::common::{DFSchema, DFSchemaRef, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
 use super::pattern_column;
-use crate::planner::pattern::BoundPattern;
+use crate::planner::pattern::{BoundPattern, PatternEdge, PatternGroup};
 
 /// All matches of a pattern, for each row of the input if there is one.
 ///
@@ -21,7 +21,8 @@ use crate::planner::pattern::BoundPattern;
 ///         vertices, edges, path variables:
 ///             vertex           UInt64 (ElementRef), not null
 ///             edge             UInt64 (ElementRef), not null
-///             quantified edge  List<UInt64>
+///             quantified edge  List<UInt64>; UInt64, perhaps null, if it is written with `?`
+///             group variable   the same, after the edges, for each variable of a repeated pattern
 ///             path variable    Struct{vertices: List<UInt64>, edges: List<UInt64>}
 /// ```
 ///
@@ -69,12 +70,22 @@ impl MatchPattern {
         for vertex in pattern.vertices.iter().filter(|vertex| !vertex.bound) {
             fields.push(own(&vertex.variable, DataType::UInt64));
         }
+        let list = || DataType::List(Arc::new(Field::new("item", DataType::UInt64, true)));
+        let elements = |optional| if optional { DataType::UInt64 } else { list() };
+        let maybe = |name: &str, ty| (None, Arc::new(Field::new(name, ty, true)));
         for edge in pattern.edges.iter().filter(|edge| !edge.bound) {
-            let ty = match edge.quantifier {
-                None => DataType::UInt64,
-                Some(_) => DataType::List(Arc::new(Field::new("item", DataType::UInt64, true))),
-            };
-            fields.push(own(&edge.variable, ty));
+            fields.push(match edge.quantifier {
+                None => own(&edge.variable, DataType::UInt64),
+                Some(_) if edge.optional && edge.group.is_none() => {
+                    maybe(&edge.variable, DataType::UInt64)
+                }
+                Some(_) => own(&edge.variable, list()),
+            });
+        }
+        for (edge, group) in groups(&pattern) {
+            for name in group.elements.iter().filter_map(|element| element.output.as_deref()) {
+                fields.push(maybe(name, elements(edge.optional)));
+            }
         }
         for variable in pattern.paths.iter().filter_map(|path| path.variable.as_deref()) {
             fields.push(own(variable, path_type()));
@@ -102,12 +113,20 @@ impl MatchPattern {
         let edges = self.pattern.edges.iter().filter_map(|edge| edge.predicate.as_ref());
         let filter =
             self.filter.iter().map(|filter| pattern_column::close(filter.clone(), &columns));
+        let paths = self.pattern.paths.iter().filter_map(|path| path.condition.as_ref());
+        let paths = paths.map(|condition| pattern_column::close(condition.clone(), &columns));
         vertices
             .chain(edges)
             .map(|predicate| pattern_column::close(predicate.clone(), &elements))
+            .chain(paths)
             .chain(filter)
             .collect()
     }
+}
+
+/// The edges that are repeated patterns, in order.
+fn groups(pattern: &BoundPattern) -> impl Iterator<Item = (&PatternEdge, &PatternGroup)> {
+    pattern.edges.iter().filter_map(|edge| Some((edge, edge.group.as_ref()?)))
 }
 
 impl Eq for MatchPattern {}
@@ -141,7 +160,8 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
-        self.input.as_deref().into_iter().collect()
+        let bodies = groups(&self.pattern).map(|(_, group)| group.body.as_ref());
+        self.input.as_deref().into_iter().chain(bodies).collect()
     }
 
     fn schema(&self) -> &DFSchemaRef {
@@ -154,7 +174,9 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
-        let Some(input) = &self.input else { return Some(Vec::new()) };
+        let bodies = groups(&self.pattern)
+            .map(|(_, group)| (0..group.body.schema().fields().len()).collect::<Vec<_>>());
+        let Some(input) = &self.input else { return Some(bodies.collect()) };
         let schema = input.schema();
         let vertices = self.pattern.vertices.iter().filter(|vertex| vertex.bound);
         let edges = self.pattern.edges.iter().filter(|edge| edge.bound);
@@ -167,6 +189,7 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
         let edges = self.pattern.edges.iter().filter_map(|edge| edge.predicate.as_ref());
         let read = vertices
             .chain(edges)
+            .chain(self.pattern.paths.iter().filter_map(|path| path.condition.as_ref()))
             .chain(&self.filter)
             .flat_map(Expr::column_refs)
             .filter_map(|column| schema.maybe_index_of_column(column));
@@ -174,7 +197,7 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
         let mut needed: Vec<usize> = bound.into_iter().chain(read).chain(passed).collect();
         needed.sort_unstable();
         needed.dedup();
-        Some(vec![needed])
+        Some([needed].into_iter().chain(bodies).collect())
     }
 
     fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
@@ -193,11 +216,9 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
         }
     }
 
-    fn with_exprs_and_inputs(
-        &self,
-        exprs: Vec<Expr>,
-        mut inputs: Vec<LogicalPlan>,
-    ) -> Result<Self> {
+    fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let mut inputs = inputs.into_iter().map(Arc::new);
+        let input = if self.input.is_some() { inputs.next() } else { None };
         let mut pattern = self.pattern.clone();
         let mut exprs =
             exprs.into_iter().map(pattern_column::open).collect::<Result<Vec<_>>>()?.into_iter();
@@ -207,8 +228,15 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
         for edge in &mut pattern.edges {
             edge.predicate = edge.predicate.as_ref().and_then(|_| exprs.next());
         }
+        for path in &mut pattern.paths {
+            path.condition = path.condition.as_ref().and_then(|_| exprs.next());
+        }
         let filter = self.filter.as_ref().and_then(|_| exprs.next());
-        let input = inputs.pop().map(Arc::new);
+        for group in pattern.edges.iter_mut().filter_map(|edge| edge.group.as_mut()) {
+            if let Some(body) = inputs.next() {
+                group.body = body;
+            }
+        }
         Self::try_new(input, pattern, filter, self.optional)
     }
 }

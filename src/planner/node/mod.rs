@@ -2,6 +2,7 @@
 
 mod apply;
 mod conflict_lookup;
+mod graph_algorithm;
 mod graph_function;
 mod lock_rows;
 mod match_pattern;
@@ -12,6 +13,7 @@ mod with_writes;
 
 pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
+pub use graph_algorithm::{Algorithm, GraphAlgorithm};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
 pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
 pub use match_pattern::{MatchPattern, path_type};

@@ -75,6 +75,8 @@ fn walks(
             quantifier: Some(Quantifier { min: 1, max }),
             mode: PathMode::Trail,
             bound: false,
+            optional: false,
+            group: None,
         }],
         paths: vec![PatternPath {
             variable: None,
@@ -84,6 +86,8 @@ fn walks(
                 PatternElement::Vertex(1),
             ],
             search,
+            mode: PathMode::Walk,
+            condition: None,
         }],
         edge_rule: EdgeRule::Distinct,
     };

@@ -44,8 +44,7 @@ impl ExtensionPlanner for Extensions {
         let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() else { return Ok(None) };
         let create =
             |expr: &_, schema: &_| planner.create_physical_expr(expr, schema, session, context);
-        let input = physical_inputs.first().cloned();
-        lower_match(pattern, input, &self.0, &create, 4).map(Some)
+        lower_match(pattern, physical_inputs, &self.0, &create, 4).map(Some)
     }
 }
 

@@ -15,6 +15,7 @@ mod matching;
 mod operator;
 mod output;
 mod parameter;
+mod procedure;
 mod projection;
 mod subquery;
 mod typed;
@@ -221,8 +222,9 @@ impl Binder<'_> {
                     )
                     .at(clause.span().start as usize));
                 }
-                Clause::Call(_) => {
-                    return Err(error::unsupported("CALL of a procedure", clause.span()));
+                Clause::Call(call) => {
+                    self.procedure(call)?;
+                    returned = matches!(query.clauses.last(), Some(Clause::Call(_)));
                 }
                 Clause::Subquery(_) => return Err(error::unsupported("CALL { }", clause.span())),
                 Clause::LoadCsv(_) => return Err(error::unsupported("LOAD CSV", clause.span())),

@@ -6,6 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use datafusion::common::DFSchema;
+use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
+
 use super::names::{Dialect, tables_with};
 use crate::catalog::PropertyGraph;
 use crate::error::{PgError, SqlState};
@@ -16,8 +19,8 @@ use crate::parser::pattern::{
     Quantifier as QuantifierTree, QuantifierForm, VertexPattern,
 };
 use crate::planner::pattern::{
-    BoundPattern, Direction, EdgeRule, PathMode, PathSearch, PatternEdge, PatternElement,
-    PatternPath, PatternVertex, Quantifier,
+    BoundPattern, Direction, EdgeRule, GroupElement, PathMode, PathSearch, PatternEdge,
+    PatternElement, PatternGroup, PatternPath, PatternVertex, Quantifier,
 };
 
 /// What a variable of a pattern stands for.
@@ -27,8 +30,10 @@ pub(crate) enum VariableKind {
     Vertex,
     /// One edge.
     Edge,
-    /// The edges of a variable-length edge.
+    /// The edges of a variable-length edge, or what an edge of a repeated pattern stood for.
     EdgeList,
+    /// What a vertex of a repeated pattern stood for.
+    VertexList,
     /// A path.
     Path,
 }
@@ -62,6 +67,8 @@ pub(crate) enum Slot {
     Edge(usize),
     /// In a parenthesized part: on any of the pattern's elements.
     Pattern,
+    /// In the parentheses around a path of which only some matches are wanted: before they are chosen.
+    Path(usize),
 }
 
 /// A predicate inside the pattern.
@@ -82,6 +89,19 @@ pub(crate) struct PatternDraft<'a, E> {
     pub(crate) variables: Vec<PatternVariable>,
     /// Predicates with their places.
     pub(crate) predicates: Vec<(Slot, Predicate<'a, E>)>,
+    /// Pairs of vertices that must be the same.
+    pub(crate) equal: Vec<(usize, usize)>,
+    /// Repeated patterns, whose bodies are still to be set.
+    pub(crate) groups: Vec<GroupDraft<'a, E>>,
+}
+
+/// A repeated pattern whose predicates are still trees.
+#[derive(Debug)]
+pub(crate) struct GroupDraft<'a, E> {
+    /// Index of its edge in the pattern around it.
+    pub(crate) edge: usize,
+    /// What is in the parentheses; its variables stand for single elements there.
+    pub(crate) draft: PatternDraft<'a, E>,
 }
 
 /// What a pattern needs to know of its surroundings.
@@ -134,17 +154,15 @@ pub(crate) fn draft_paths<'a, E>(
         names: HashMap::new(),
         variables: Vec::new(),
         predicates: Vec::new(),
+        equal: Vec::new(),
+        groups: Vec::new(),
         only_path: paths.len() == 1,
         around: surroundings,
     };
     for path in paths {
         builder.path(path, keep)?;
     }
-    Ok(PatternDraft {
-        pattern: builder.pattern,
-        variables: builder.variables,
-        predicates: builder.predicates,
-    })
+    Ok(builder.finish())
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -159,6 +177,8 @@ struct Builder<'a, 's, E> {
     names: HashMap<String, Named>,
     variables: Vec<PatternVariable>,
     predicates: Vec<(Slot, Predicate<'a, E>)>,
+    equal: Vec<(usize, usize)>,
+    groups: Vec<GroupDraft<'a, E>>,
     only_path: bool,
     around: Surroundings<'s>,
 }
@@ -184,18 +204,23 @@ impl<'a, E> Builder<'a, '_, E> {
         if name.starts_with('#') { (self.around.fresh)() } else { name.to_owned() }
     }
 
+    fn finish(self) -> PatternDraft<'a, E> {
+        let Self { pattern, names: _, variables, predicates, equal, groups, .. } = self;
+        PatternDraft { pattern, variables, predicates, equal, groups }
+    }
+
     fn path(&mut self, path: &'a PathPattern<E>, keep: Option<PathPrefix>) -> Result<(), PgError> {
         let prefix = match keep {
             Some(keep) if path.prefix.selector.is_none() && path.prefix.mode.is_none() => keep,
             _ => path.prefix,
         };
         let search = search(prefix)?;
-        let elements = match path.elements.as_slice() {
-            // Parentheses around a whole path change nothing.
-            [PathElement::Group(group)] if group.quantifier.is_none() => self.open_group(group)?,
-            elements => elements,
+        let slot = match search {
+            PathSearch::All => Slot::Pattern,
+            _ => Slot::Path(self.pattern.paths.len()),
         };
-        let mode = self.mode(prefix, elements)?;
+        let elements = self.flat(&path.elements, slot)?;
+        let (mode, whole) = self.mode(prefix, &elements, search);
         let walked = self.elements(elements, mode, search)?;
         let fixed = walked.iter().all(|element| match element {
             PatternElement::Edge(at) => {
@@ -205,123 +230,304 @@ impl<'a, E> Builder<'a, '_, E> {
         });
         // Where all paths are equally long, all of them are shortest.
         let search = match search {
-            PathSearch::AllShortest if fixed => PathSearch::All,
+            PathSearch::AllShortest | PathSearch::ShortestGroups(_) if fixed => PathSearch::All,
             search => search,
         };
         let variable = match &path.variable {
             Some(name) => Some(self.bind_path(name)?),
             None => None,
         };
-        if variable.is_some() || search != PathSearch::All {
-            self.pattern.paths.push(PatternPath { variable, elements: walked, search });
+        let needed = search != PathSearch::All || whole != PathMode::Walk;
+        if variable.is_some() || needed || slot != Slot::Pattern {
+            let (elements, mode, condition) = (walked, whole, None);
+            self.pattern.paths.push(PatternPath { variable, elements, search, mode, condition });
         }
         Ok(())
     }
 
-    fn open_group(&mut self, group: &'a GroupPattern<E>) -> Result<&'a [PathElement<E>], PgError> {
-        let GroupPattern { variable, prefix, elements, condition, quantifier: _, span } = group;
-        if variable.is_some() {
-            return Err(unsupported("a sub-path variable", *span));
+    /// The elements of a path without the parentheses that only hold them together; a condition in those stands in
+    /// `slot`.
+    fn flat(
+        &mut self,
+        elements: &'a [PathElement<E>],
+        slot: Slot,
+    ) -> Result<Vec<&'a PathElement<E>>, PgError> {
+        let mut flat = Vec::with_capacity(elements.len());
+        for element in elements {
+            match element {
+                PathElement::Group(group) if group.quantifier.is_none() => {
+                    let GroupPattern { variable, prefix, elements, condition, quantifier: _, span } =
+                        group;
+                    refuse_group_parts(variable.as_ref(), *prefix, *span)?;
+                    if let Some(condition) = condition {
+                        self.predicates.push((slot, Predicate::Condition(condition)));
+                    }
+                    flat.extend(self.flat(elements, slot)?);
+                }
+                element => flat.push(element),
+            }
         }
-        if prefix.mode.is_some() || prefix.selector.is_some() {
-            return Err(unsupported("a path mode inside parentheses", *span));
-        }
-        if let Some(condition) = condition {
-            self.predicates.push((Slot::Pattern, Predicate::Condition(condition)));
-        }
-        Ok(elements)
+        Ok(flat)
     }
 
-    /// The mode of the quantified edges of a path.
+    /// The mode of the quantified edges of a path, and that of the whole path where this says more.
     fn mode(
         &mut self,
         prefix: PathPrefix,
-        elements: &[PathElement<E>],
-    ) -> Result<PathMode, PgError> {
-        if self.around.dialect == Dialect::Cypher && prefix.mode.is_none() {
-            return Ok(PathMode::Trail);
+        elements: &[&'a PathElement<E>],
+        search: PathSearch,
+    ) -> (PathMode, PathMode) {
+        if self.pattern.edge_rule == EdgeRule::Distinct && prefix.mode.is_none() {
+            return (PathMode::Trail, PathMode::Walk);
         }
-        let edges =
-            elements.iter().filter(|element| !matches!(element, PathElement::Vertex(_))).count();
-        Ok(match prefix.mode {
-            None | Some(PathModeTree::Walk) => PathMode::Walk,
-            Some(PathModeTree::Trail) => {
-                if edges > 1 {
-                    if !self.only_path && self.pattern.edge_rule != EdgeRule::Distinct {
-                        return Err(unsupported(
-                            "TRAIL on one of several path patterns",
-                            prefix.span,
-                        ));
-                    }
-                    // The only path: no edge twice in the path is no edge twice in the match.
-                    self.pattern.edge_rule = EdgeRule::Distinct;
-                }
-                PathMode::Trail
-            }
-            Some(PathModeTree::Acyclic | PathModeTree::Simple) if edges > 1 => {
-                return Err(unsupported(
-                    "this path mode on a path of several edge patterns",
-                    prefix.span,
-                ));
-            }
+        let edges = elements.iter().filter(|element| !matches!(element, PathElement::Vertex(_)));
+        let quantified = elements.iter().any(|element| match element {
+            PathElement::Edge(edge) => edge.quantifier.is_some(),
+            PathElement::Group(_) => true,
+            PathElement::Vertex(_) => false,
+        });
+        let one_walk = edges.count() == 1 && quantified;
+        let mode = match prefix.mode {
+            None | Some(PathModeTree::Walk) => return (PathMode::Walk, PathMode::Walk),
+            Some(PathModeTree::Trail) => PathMode::Trail,
             Some(PathModeTree::Acyclic) => PathMode::Acyclic,
             Some(PathModeTree::Simple) => PathMode::Simple,
-        })
+        };
+        if mode == PathMode::Trail && self.only_path && !one_walk && search == PathSearch::All {
+            // The only path: no edge twice in the path is no edge twice in the match.
+            self.pattern.edge_rule = EdgeRule::Distinct;
+            return (mode, PathMode::Walk);
+        }
+        (mode, if one_walk { PathMode::Walk } else { mode })
     }
 
     fn elements(
         &mut self,
-        elements: &'a [PathElement<E>],
+        elements: Vec<&'a PathElement<E>>,
         mode: PathMode,
         search: PathSearch,
     ) -> Result<Vec<PatternElement>, PgError> {
         let mut walked = Vec::new();
-        let mut pending: Option<(usize, EdgeSource<'a, E>)> = None;
+        let mut pending: Option<(usize, &'a PathElement<E>)> = None;
         for element in elements {
-            let vertex = match element {
-                PathElement::Vertex(vertex) => {
-                    if matches!(walked.last(), Some(PatternElement::Vertex(_))) && pending.is_none()
-                    {
-                        return Err(unsupported("two vertex patterns side by side", vertex.span));
+            let PathElement::Vertex(vertex) = element else {
+                // Between two edges, and in front of the first, there is a vertex even if none is written.
+                let left = match (pending.take(), walked.last()) {
+                    (Some((left, source)), _) => {
+                        let middle = self.anonymous();
+                        self.step(&mut walked, left, source, middle, (mode, search))?;
+                        middle
                     }
-                    self.vertex(&vertex.filler, vertex.span)?
-                }
-                PathElement::Edge(_) | PathElement::Group(_) => {
-                    let source = match element {
-                        PathElement::Group(group) => single_edge(group)?,
-                        PathElement::Edge(edge) => EdgeSource { edge, quantifier: edge.quantifier },
-                        PathElement::Vertex(_) => continue,
-                    };
-                    // Between two edges, and in front of the first, there is a vertex even if none is written.
-                    let left = match (pending.take(), walked.last()) {
-                        (Some((left, source)), _) => {
-                            let middle = self.anonymous();
-                            self.edge(&mut walked, left, source, middle, mode, search)?;
-                            middle
-                        }
-                        (None, Some(PatternElement::Vertex(left))) => *left,
-                        (None, _) => {
-                            let first = self.anonymous();
-                            walked.push(PatternElement::Vertex(first));
-                            first
-                        }
-                    };
-                    pending = Some((left, source));
-                    continue;
-                }
+                    (None, Some(PatternElement::Vertex(left))) => *left,
+                    (None, _) => {
+                        let first = self.anonymous();
+                        walked.push(PatternElement::Vertex(first));
+                        first
+                    }
+                };
+                pending = Some((left, element));
+                continue;
             };
-            match pending.take() {
-                Some((left, source)) => {
-                    self.edge(&mut walked, left, source, vertex, mode, search)?
+            match (pending.take(), walked.last()) {
+                (Some((left, source)), _) => {
+                    let at = self.vertex(&vertex.filler, vertex.span)?;
+                    self.step(&mut walked, left, source, at, (mode, search))?;
                 }
-                None => walked.push(PatternElement::Vertex(vertex)),
+                // Two vertices side by side, beside parentheses, are one.
+                (None, Some(PatternElement::Vertex(at))) => self.same_vertex(*at, vertex)?,
+                (None, _) => {
+                    let at = self.vertex(&vertex.filler, vertex.span)?;
+                    walked.push(PatternElement::Vertex(at));
+                }
             }
         }
         if let Some((left, source)) = pending {
             let last = self.anonymous();
-            self.edge(&mut walked, left, source, last, mode, search)?;
+            self.step(&mut walked, left, source, last, (mode, search))?;
         }
         Ok(walked)
+    }
+
+    fn step(
+        &mut self,
+        walked: &mut Vec<PatternElement>,
+        left: usize,
+        source: &'a PathElement<E>,
+        right: usize,
+        (mode, search): (PathMode, PathSearch),
+    ) -> Result<(), PgError> {
+        match source {
+            PathElement::Edge(edge) => {
+                let source = EdgeSource { edge, quantifier: edge.quantifier };
+                self.edge(walked, left, source, right, mode, search)
+            }
+            PathElement::Group(group) => match single_edge(group) {
+                Some(source) => self.edge(walked, left, source, right, mode, search),
+                None => self.group(walked, (left, right), group, (mode, search)),
+            },
+            PathElement::Vertex(_) => Ok(()),
+        }
+    }
+
+    /// A second vertex pattern for a vertex that is there.
+    fn same_vertex(&mut self, at: usize, vertex: &'a VertexPattern<E>) -> Result<(), PgError> {
+        let filler = &vertex.filler;
+        let tables =
+            tables_with(&self.pattern.graph, filler.labels.as_ref(), false, self.around.dialect)?;
+        self.restrict(at, &tables);
+        if let Some(name) = &filler.variable {
+            let text = self.name(name);
+            let known = self.names.contains_key(&text) || (self.around.outer)(&text).is_some();
+            match (known, self.pattern.vertices.get(at)) {
+                (false, Some(first)) => {
+                    let column = first.variable.clone();
+                    self.names.insert(text.clone(), Named::Vertex(at));
+                    let kind = VariableKind::Vertex;
+                    self.variables.push(PatternVariable { name: text, column, kind });
+                }
+                _ => {
+                    let other = self.named_vertex(name, tables, vertex.span)?;
+                    if other != at {
+                        self.equal.push((at, other));
+                    }
+                }
+            }
+        }
+        self.predicates_of(filler, Slot::Vertex(at))
+    }
+
+    /// A parenthesized pattern under a quantifier.
+    fn group(
+        &mut self,
+        walked: &mut Vec<PatternElement>,
+        (left, right): (usize, usize),
+        group: &'a GroupPattern<E>,
+        (mode, search): (PathMode, PathSearch),
+    ) -> Result<(), PgError> {
+        let GroupPattern { variable, prefix, elements, condition, quantifier, span } = group;
+        refuse_group_parts(variable.as_ref(), *prefix, *span)?;
+        let Some(written) = *quantifier else {
+            return Err(PgError::internal("a repeated pattern without a quantifier"));
+        };
+        let optional = written.form == QuantifierForm::Optional;
+        let Some(quantifier) = self.quantifier(written, mode, search)? else {
+            return Err(unsupported("this quantifier", written.span));
+        };
+        let (inside, order) = self.body(elements, condition.as_ref())?;
+        let mut group_elements = Vec::with_capacity(order.len());
+        let mut tables: Vec<u16> = Vec::new();
+        for element in &order {
+            let (column, kind) = match element {
+                PatternElement::Vertex(at) => {
+                    (&inside.pattern.vertices[*at].variable, VariableKind::Vertex)
+                }
+                PatternElement::Edge(at) => {
+                    tables.extend(&inside.pattern.edges[*at].tables);
+                    (&inside.pattern.edges[*at].variable, VariableKind::Edge)
+                }
+            };
+            let seen = group_elements.iter().any(|it: &GroupElement| it.column == *column);
+            let output = match inside.variables.iter().find(|it| it.column == *column) {
+                Some(variable) if !seen => Some(self.group_variable(variable, kind, optional)),
+                _ => None,
+            };
+            group_elements.push(GroupElement { column: column.clone(), output });
+        }
+        tables.sort_unstable();
+        tables.dedup();
+        let edge = self.pattern.edges.len();
+        let variable = (self.around.fresh)();
+        let body = Arc::new(LogicalPlan::EmptyRelation(EmptyRelation {
+            produce_one_row: false,
+            schema: Arc::new(DFSchema::empty()),
+        }));
+        self.pattern.edges.push(PatternEdge {
+            variable,
+            left,
+            right,
+            direction: Direction::Right,
+            tables,
+            predicate: None,
+            quantifier: Some(quantifier),
+            mode,
+            bound: false,
+            optional,
+            group: Some(PatternGroup { body, elements: group_elements }),
+        });
+        self.groups.push(GroupDraft { edge, draft: inside });
+        walked.push(PatternElement::Edge(edge));
+        walked.push(PatternElement::Vertex(right));
+        Ok(())
+    }
+
+    /// Binds what is in the parentheses, where outer variables are not to be used again.
+    fn body(
+        &mut self,
+        elements: &'a [PathElement<E>],
+        condition: Option<&'a E>,
+    ) -> Result<(PatternDraft<'a, E>, Vec<PatternElement>), PgError> {
+        let (names, outer) = (&self.names, self.around.outer);
+        let taken = |name: &str| {
+            let other = || Outer::Other { ty: "outside of the parentheses".to_owned() };
+            (names.contains_key(name) || outer(name).is_some()).then(other)
+        };
+        let mut inside = Builder {
+            pattern: BoundPattern {
+                graph: Arc::clone(&self.pattern.graph),
+                vertices: Vec::new(),
+                edges: Vec::new(),
+                paths: Vec::new(),
+                edge_rule: self.pattern.edge_rule,
+            },
+            names: HashMap::new(),
+            variables: Vec::new(),
+            predicates: Vec::new(),
+            equal: Vec::new(),
+            groups: Vec::new(),
+            only_path: true,
+            around: Surroundings {
+                graph: self.around.graph,
+                dialect: self.around.dialect,
+                outer: &taken,
+                fresh: &mut *self.around.fresh,
+            },
+        };
+        let elements = inside.flat(elements, Slot::Pattern)?;
+        if let Some(span) = elements.iter().find_map(|element| nested_quantifier(element)) {
+            return Err(unsupported("a quantifier inside a repeated pattern", span));
+        }
+        if !elements.iter().any(|element| matches!(element, PathElement::Edge(_))) {
+            let span = elements.first().map(|element| element.span()).unwrap_or_default();
+            return Err(PgError::new(
+                SqlState::SYNTAX_ERROR,
+                "a repeated pattern must have at least one edge",
+            )
+            .at(span.start as usize));
+        }
+        let order = inside.elements(elements, PathMode::Walk, PathSearch::All)?;
+        if let Some(condition) = condition {
+            inside.predicates.push((Slot::Pattern, Predicate::Condition(condition)));
+        }
+        Ok((inside.finish(), order))
+    }
+
+    /// Binds a variable of a repeated pattern for what is outside; the name of its column.
+    fn group_variable(
+        &mut self,
+        inside: &PatternVariable,
+        kind: VariableKind,
+        optional: bool,
+    ) -> String {
+        let column = self.column(&inside.name);
+        let kind = match kind {
+            kind if optional => kind,
+            VariableKind::Vertex => VariableKind::VertexList,
+            _ => VariableKind::EdgeList,
+        };
+        self.names.insert(inside.name.clone(), Named::Edge);
+        let name = inside.name.clone();
+        self.variables.push(PatternVariable { name, column: column.clone(), kind });
+        column
     }
 
     fn anonymous(&mut self) -> usize {
@@ -443,11 +649,19 @@ impl<'a, E> Builder<'a, '_, E> {
                 }
             },
         };
-        let kind = if quantifier.is_some() { VariableKind::EdgeList } else { VariableKind::Edge };
+        let optional =
+            source.quantifier.is_some_and(|written| written.form == QuantifierForm::Optional);
+        let kind = match quantifier {
+            Some(_) if !optional => VariableKind::EdgeList,
+            _ => VariableKind::Edge,
+        };
         let (variable, bound) = match &filler.variable {
             None => ((self.around.fresh)(), false),
             Some(name) => self.bind_edge(name, kind)?,
         };
+        if bound && optional {
+            return Err(unsupported("the quantifier ? on an edge that is bound", *span));
+        }
         let at = self.pattern.edges.len();
         self.pattern.edges.push(PatternEdge {
             variable,
@@ -459,6 +673,8 @@ impl<'a, E> Builder<'a, '_, E> {
             quantifier,
             mode,
             bound,
+            optional,
+            group: None,
         });
         self.predicates_of(filler, Slot::Edge(at))?;
         walked.push(PatternElement::Edge(at));
@@ -473,10 +689,7 @@ impl<'a, E> Builder<'a, '_, E> {
         mode: PathMode,
         search: PathSearch,
     ) -> Result<Option<Quantifier>, PgError> {
-        let QuantifierTree { min, max, form, span } = written;
-        if form == QuantifierForm::Optional {
-            return Err(unsupported("the quantifier ?", span));
-        }
+        let QuantifierTree { min, max, form: _, span } = written;
         if max.is_some_and(|max| max < min) {
             return Ok(None);
         }
@@ -588,33 +801,57 @@ struct EdgeSource<'a, E> {
 }
 
 /// `((a)-[e]->(b)){m,n}` with nothing on its vertices is `-[e]->{m,n}`.
-fn single_edge<E>(group: &GroupPattern<E>) -> Result<EdgeSource<'_, E>, PgError> {
+fn single_edge<E>(group: &GroupPattern<E>) -> Option<EdgeSource<'_, E>> {
     let plain = |vertex: &VertexPattern<E>| {
         let ElementFiller { variable, labels, properties, condition } = &vertex.filler;
         variable.is_none() && labels.is_none() && properties.is_none() && condition.is_none()
     };
     let edge = match group.elements.as_slice() {
-        [PathElement::Edge(edge)] => Some(edge),
+        [PathElement::Edge(edge)] => edge,
         [PathElement::Vertex(left), PathElement::Edge(edge), PathElement::Vertex(right)]
             if plain(left) && plain(right) =>
         {
-            Some(edge)
+            edge
         }
-        _ => None,
+        _ => return None,
     };
     let simple = group.variable.is_none()
         && group.prefix.mode.is_none()
-        && group.prefix.selector.is_none()
-        && group.condition.is_none();
-    match edge {
-        Some(edge) if simple && edge.quantifier.is_none() && group.quantifier.is_some() => {
-            Ok(EdgeSource { edge, quantifier: group.quantifier })
-        }
-        _ => Err(unsupported("a parenthesized path pattern of this form", group.span)),
+        && group.condition.is_none()
+        && edge.quantifier.is_none();
+    simple.then_some(EdgeSource { edge, quantifier: group.quantifier })
+}
+
+/// Where a quantifier stands in an element, if one does.
+fn nested_quantifier<E>(element: &PathElement<E>) -> Option<Span> {
+    match element {
+        PathElement::Vertex(_) => None,
+        PathElement::Edge(edge) => edge.quantifier.map(|quantifier| quantifier.span),
+        PathElement::Group(group) => group.quantifier.map(|quantifier| quantifier.span),
     }
 }
 
+fn refuse_group_parts(
+    variable: Option<&Name>,
+    prefix: PathPrefix,
+    span: Span,
+) -> Result<(), PgError> {
+    if variable.is_some() {
+        return Err(unsupported("a sub-path variable", span));
+    }
+    if prefix.mode.is_some() || prefix.selector.is_some() {
+        return Err(unsupported("a path mode inside parentheses", span));
+    }
+    Ok(())
+}
+
 fn search(prefix: PathPrefix) -> Result<PathSearch, PgError> {
+    let narrow = |count: u64| {
+        u32::try_from(count).map_err(|_| {
+            PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "number of paths out of range")
+                .at(prefix.span.start as usize)
+        })
+    };
     Ok(match prefix.selector {
         None | Some(PathSelector::All) => PathSearch::All,
         Some(PathSelector::Any { count: 1 }) => PathSearch::Any,
@@ -628,12 +865,10 @@ fn search(prefix: PathPrefix) -> Result<PathSearch, PgError> {
             | PathSelector::ShortestGroups { count: 1 }
             | PathSelector::AllShortestPathsFunction,
         ) => PathSearch::AllShortest,
-        Some(PathSelector::Shortest { count }) => {
-            PathSearch::ShortestK(u32::try_from(count).unwrap_or(u32::MAX))
+        // The shortest ones are as good as any.
+        Some(PathSelector::Shortest { count } | PathSelector::Any { count }) => {
+            PathSearch::ShortestK(narrow(count)?)
         }
-        Some(PathSelector::Any { .. }) => return Err(unsupported("ANY k", prefix.span)),
-        Some(PathSelector::ShortestGroups { .. }) => {
-            return Err(unsupported("SHORTEST k GROUPS", prefix.span));
-        }
+        Some(PathSelector::ShortestGroups { count }) => PathSearch::ShortestGroups(narrow(count)?),
     })
 }
