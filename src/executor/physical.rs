@@ -344,6 +344,7 @@ impl ExtensionPlanner for Extensions {
                 planner.create_physical_expr(&algorithm.parameters, schema, state, context)?;
             let schema = Arc::clone(UserDefinedLogicalNodeCore::schema(algorithm).inner());
             let exec = AlgorithmExec::try_new(
+                self.statement.locks.owner.session(),
                 (algorithm.algorithm, graph),
                 physical_inputs,
                 parameters,

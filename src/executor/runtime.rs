@@ -12,7 +12,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::SessionConfig;
 
 use crate::error::PgError;
-use crate::executor::operator::{DistinctEnds, GiveWay};
+use crate::executor::operator::{CountMatches, DistinctEnds, GiveWay};
 
 /// How many consumers an out-of-memory error names.
 const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not zero");
@@ -80,6 +80,7 @@ impl Runtime {
             .with_runtime_env(Arc::clone(&environment))
             .with_default_features()
             .with_physical_optimizer_rule(Arc::new(DistinctEnds))
+            .with_physical_optimizer_rule(Arc::new(CountMatches))
             .with_physical_optimizer_rule(Arc::new(GiveWay))
             .build();
         let one_stream = state.config().clone().with_target_partitions(1);

@@ -130,9 +130,14 @@ pub(super) async fn run(
             return Ok("TRUNCATE TABLE".to_owned());
         }
         DdlCommand::CreateGraph { schema, mut graph, replaces } => {
+            let schema = place(session, &mut catalog, schema);
             let oid = replaces.unwrap_or_else(|| catalog.allocate());
             graph.oid = oid;
             let name = graph.name.clone();
+            let temporary = catalog
+                .schemas
+                .get(&schema)
+                .is_some_and(|schema| schema.name.starts_with("pg_temp"));
             let kind = RelationKind::PropertyGraph(Arc::new(*graph));
             catalog.put_relation(Relation {
                 oid,
@@ -140,7 +145,11 @@ pub(super) async fn run(
                 name,
                 owner,
                 comment: None,
-                persistence: Persistence::Permanent,
+                persistence: if temporary {
+                    Persistence::Temporary
+                } else {
+                    Persistence::Permanent
+                },
                 kind,
             });
             "CREATE PROPERTY GRAPH"

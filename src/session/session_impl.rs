@@ -257,7 +257,7 @@ impl Session {
             "cypher" => QueryLanguage::Cypher,
             _ => QueryLanguage::Auto,
         };
-        Ok(parser::parse_script(text, language, &|_| false)?)
+        Ok(parser::parse_script(text, language, &parser::is_graph_procedure)?)
     }
 
     /// Runs one statement of a query string.

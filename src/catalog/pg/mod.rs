@@ -42,6 +42,7 @@ mod pg_rewrite;
 mod pg_sequence;
 mod pg_settings;
 mod pg_stat_activity;
+mod pg_stat_progress_graph;
 mod pg_timezone_names;
 mod pg_type;
 
@@ -49,7 +50,7 @@ pub use definition::{
     DATABASE_OWNER_ROLE, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_OID, SystemRelation,
     system_relations, system_view_oid,
 };
-pub use facts::{Backend, Cursor, PreparedStatement, SessionFacts, Setting};
+pub use facts::{AlgorithmRun, Backend, Cursor, PreparedStatement, SessionFacts, Setting};
 pub use rows::{SystemRowsError, rows};
 
 /// The views over these relations, as scripts to be run in this order when a database is made.

@@ -112,6 +112,7 @@ fn compute(relation: &str) -> Option<Compute> {
         "sequences" => super::pg_sequence::schema_rows,
         "pg_settings" => super::pg_settings::rows,
         "pg_stat_activity" => super::pg_stat_activity::rows,
+        "pg_stat_progress_graph" => super::pg_stat_progress_graph::rows,
         "pg_timezone_names" => super::pg_timezone_names::rows,
         "pg_type" => super::pg_type::rows,
         _ => return None,

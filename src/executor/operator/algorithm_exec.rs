@@ -40,6 +40,8 @@ use crate::planner::node::Algorithm;
 /// blocking thread, which stops when nobody waits for it any more.
 #[derive(Debug)]
 pub struct AlgorithmExec {
+    /// The session that runs it.
+    pid: i32,
     algorithm: Algorithm,
     graph: Arc<GraphSnapshot>,
     inputs: Vec<Arc<dyn ExecutionPlan>>,
@@ -49,6 +51,7 @@ pub struct AlgorithmExec {
 
 /// The subgraph in one execution.
 struct Loaded {
+    pid: i32,
     algorithm: Algorithm,
     graph: Arc<GraphSnapshot>,
     projection: Arc<Projection>,
@@ -56,11 +59,12 @@ struct Loaded {
 }
 
 impl AlgorithmExec {
-    /// `inputs` are rows, vertices and edges; `parameters` gives JSON text over the rows.
+    /// `pid` is the session's. `inputs` are rows, vertices and edges; `parameters` gives JSON text over the rows.
     ///
     /// # Errors
     /// `XX000` for another number of inputs.
     pub fn try_new(
+        pid: i32,
         (algorithm, graph): (Algorithm, Arc<GraphSnapshot>),
         inputs: &[Arc<dyn ExecutionPlan>],
         parameters: Arc<dyn PhysicalExpr>,
@@ -77,7 +81,7 @@ impl AlgorithmExec {
         )
         .with_scheduling_type(SchedulingType::Cooperative);
         let inputs = inputs.iter().map(single).collect();
-        Ok(Self { algorithm, graph, inputs, parameters, properties: Arc::new(properties) })
+        Ok(Self { pid, algorithm, graph, inputs, parameters, properties: Arc::new(properties) })
     }
 }
 
@@ -124,6 +128,7 @@ impl ExecutionPlan for AlgorithmExec {
         _options: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(Arc::new(Self::try_new(
+            self.pid,
             (self.algorithm, Arc::clone(&self.graph)),
             &children,
             Arc::clone(&self.parameters),
@@ -153,14 +158,14 @@ impl ExecutionPlan for AlgorithmExec {
             .try_into()
             .map_err(|_| PgError::internal("a graph algorithm has three inputs"))?;
         let reservation = MemoryConsumer::new("graph algorithm").register(context.memory_pool());
-        let (algorithm, graph) = (self.algorithm, Arc::clone(&self.graph));
+        let (pid, algorithm, graph) = (self.pid, self.algorithm, Arc::clone(&self.graph));
         let (parameters, schema) = (Arc::clone(&self.parameters), self.schema());
         let batch_rows = context.session_config().batch_size().max(1);
         let output = stream::once(async move {
-            let projection = load(vertices, edges, &reservation).await?;
+            let projection = load(pid, (vertices, edges), &reservation).await?;
             let projection = Arc::new(projection);
             let loaded =
-                Arc::new(Loaded { algorithm, graph, projection, _reservation: reservation });
+                Arc::new(Loaded { pid, algorithm, graph, projection, _reservation: reservation });
             Ok::<_, DataFusionError>(
                 rows.map_ok(move |batch| {
                     let single = (0..batch.num_rows())
@@ -189,8 +194,8 @@ impl ExecutionPlan for AlgorithmExec {
 
 /// Reads the subgraph.
 async fn load(
-    vertices: SendableRecordBatchStream,
-    edges: SendableRecordBatchStream,
+    pid: i32,
+    (vertices, edges): (SendableRecordBatchStream, SendableRecordBatchStream),
     reservation: &MemoryReservation,
 ) -> Result<Projection> {
     let mut parts = [Vec::new(), Vec::new()];
@@ -202,7 +207,7 @@ async fn load(
         }
     }
     let [vertices, edges] = parts;
-    let projection = blocking(Progress::start("projection", (0, 0)), move |_| {
+    let projection = blocking(Progress::start(pid, "projection", (0, 0)), move |_| {
         Projection::read(&vertices, &edges)
     })
     .await?;
@@ -229,7 +234,7 @@ async fn one_row(
     };
     let projection = &loaded.projection;
     let size = (projection.refs.len() as u64, projection.edges.len() as u64);
-    let progress = Progress::start(loaded.algorithm.name(), size);
+    let progress = Progress::start(loaded.pid, loaded.algorithm.name(), size);
     let results = blocking(progress, {
         let loaded = Arc::clone(&loaded);
         move |progress| run(loaded.algorithm, &loaded.projection, &parameters, source, progress)

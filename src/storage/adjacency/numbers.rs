@@ -173,6 +173,15 @@ impl Places {
             .take_while(|(old, new)| old.same_rows(new))
             .count();
         let mut moved = moved.clone();
+        // A row that is deleted in the other version may be at its old place in this one.
+        let shared = old.chunks().iter().zip(new.chunks()).zip(new.chunk_starts()).take(same);
+        for ((before, after), start) in shared.filter(|((old, new), _)| !Arc::ptr_eq(old, new)) {
+            before.differing(after, |offset, live| {
+                if let Some(number) = numbers.number(after.row_id(offset)).filter(|_| live) {
+                    moved.insert(number, (start + offset as u64) as u32);
+                }
+            });
+        }
         for_live_rows(new, same, &numbers, |number, position| {
             moved.insert(number, position);
         });

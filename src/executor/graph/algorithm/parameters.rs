@@ -6,7 +6,7 @@ use super::projection::Orientation;
 use crate::error::{PgError, SqlState};
 
 /// Names that say what the subgraph is: they are read when the statement is bound.
-pub const SUBGRAPH: [&str; 5] =
+pub(super) const SUBGRAPH: [&str; 5] =
     ["nodelabels", "relationshiptypes", "nodefilter", "relationshipfilter", "weight"];
 /// All other names.
 const NAMES: [&str; 11] = [
@@ -39,7 +39,7 @@ const ALIASES: [(&str, &str); 8] = [
 pub struct Parameters(Map<String, Value>);
 
 /// A parameter's name without what may differ.
-pub fn plain_name(name: &str) -> String {
+pub(super) fn plain_name(name: &str) -> String {
     let plain = name.replace('_', "").to_ascii_lowercase();
     let known = ALIASES.iter().find(|(alias, _)| *alias == plain);
     known.map_or(plain, |(_, name)| (*name).to_owned())

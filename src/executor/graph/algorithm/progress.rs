@@ -10,6 +10,8 @@ use crate::error::{PgError, SqlState};
 /// One running algorithm.
 #[derive(Debug)]
 pub struct Progress {
+    /// The session that runs it.
+    pub pid: i32,
     /// Its name.
     pub algorithm: &'static str,
     /// Vertices and edges of its subgraph.
@@ -22,6 +24,8 @@ pub struct Progress {
 /// A line of the list of running algorithms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProgressRow {
+    /// The session that runs it.
+    pub pid: i32,
     /// Its name.
     pub algorithm: &'static str,
     /// Vertices of its subgraph.
@@ -45,6 +49,7 @@ pub fn running() -> Vec<ProgressRow> {
     rows.iter()
         .filter_map(Weak::upgrade)
         .map(|progress| ProgressRow {
+            pid: progress.pid,
             algorithm: progress.algorithm,
             vertices: progress.size.0,
             edges: progress.size.1,
@@ -56,8 +61,9 @@ pub fn running() -> Vec<ProgressRow> {
 
 impl Progress {
     /// A run that is listed until it is dropped.
-    pub fn start(algorithm: &'static str, size: (u64, u64)) -> Arc<Self> {
+    pub fn start(pid: i32, algorithm: &'static str, size: (u64, u64)) -> Arc<Self> {
         let progress = Arc::new(Self {
+            pid,
             algorithm,
             size,
             done: AtomicU64::new(0),

@@ -9,7 +9,7 @@ use crate::error::{PgError, SqlState};
 
 /// Which way edges count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Orientation {
+pub(super) enum Orientation {
     /// From source to target.
     Natural,
     /// From target to source.

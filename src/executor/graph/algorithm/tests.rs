@@ -20,7 +20,7 @@ fn results(
     parameters: &str,
 ) -> Result<super::Results, crate::error::PgError> {
     let parameters = Parameters::parse(parameters).unwrap();
-    let progress = Progress::start("test", (0, 0));
+    let progress = Progress::start(0, "test", (0, 0));
     run(algorithm, graph, &parameters, Some(0), &progress)
 }
 
@@ -181,7 +181,7 @@ fn what_is_wrong_is_said() {
 
 #[test]
 fn a_run_stops_when_it_is_canceled() {
-    let progress = Progress::start("test", (0, 0));
+    let progress = Progress::start(0, "test", (0, 0));
     progress.cancel();
     let parameters = Parameters::default();
     let error = run(Algorithm::PageRank, &graph(1, &[]), &parameters, None, &progress).unwrap_err();

@@ -100,6 +100,16 @@ impl<'s, 'p> SqlScope<'s, 'p> {
 
     /// What is wrong with a name that is no variable, if the planner did not find it outside either.
     fn unknown_variable(&self, tree: &SqlTree) -> Option<PgError> {
+        // A query has tables of its own.
+        let is_query = |tree: &SqlTree| match tree {
+            SqlTree::Exists { .. } | SqlTree::Subquery(_) | SqlTree::InSubquery { .. } => {
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        };
+        if sqlparser::ast::visit_expressions(tree, is_query).is_break() {
+            return None;
+        }
         let mut unknown = None;
         // The visitor stops at the first name.
         let _ = sqlparser::ast::visit_expressions(tree, |tree| match tree {
@@ -310,10 +320,20 @@ impl<'s, 'p> SqlScope<'s, 'p> {
         }
         let mut names = Vec::new();
         for argument in &arguments.args {
-            let FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlTree::Identifier(name))) = argument
-            else {
-                return Ok(None);
+            let name = match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlTree::Identifier(name))) => {
+                    Some(name)
+                }
+                // `count(e.*)` counts elements too.
+                FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) => {
+                    match name.0.as_slice() {
+                        [only] if function == "count" => only.as_ident(),
+                        _ => None,
+                    }
+                }
+                _ => None,
             };
+            let Some(name) = name else { return Ok(None) };
             match self.variables.get(&fold(name)) {
                 Some(variable) => names.push(variable),
                 None => return Ok(None),

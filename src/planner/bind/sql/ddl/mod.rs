@@ -24,6 +24,7 @@ pub use create_table::{NewColumn, NewConstraint, NewConstraintKind};
 pub use index::NewIndex;
 pub use sequence::NewSequence;
 
+pub(crate) use alter_object::on_object;
 pub(crate) use drop::drop_relations;
 
 use super::names::{fold, qualified_name};
@@ -340,7 +341,7 @@ pub fn bind_definition(
 ///
 /// # Errors
 /// As [`creation_schema`]; `42P16` for a temporary object in another schema.
-pub(super) fn place(
+pub(crate) fn place(
     context: &BindContext,
     name: &QualifiedName,
     temporary: bool,
