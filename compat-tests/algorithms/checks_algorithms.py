@@ -37,22 +37,22 @@ def connect():
 
 
 def load(db, vertices, edges):
-    """Tables v(id) and e(id, a, b, w), and the graph of both."""
+    """Tables algo_v(id) and algo_e(id, a, b, w), and the graph of both."""
     db.execute("DROP PROPERTY GRAPH IF EXISTS algo_graph")
-    db.execute("DROP TABLE IF EXISTS e")
-    db.execute("DROP TABLE IF EXISTS v")
-    db.execute("CREATE TABLE v (id int8 PRIMARY KEY)")
-    db.execute("CREATE TABLE e (id int8 PRIMARY KEY, a int8, b int8, w float8)")
+    db.execute("DROP TABLE IF EXISTS algo_e")
+    db.execute("DROP TABLE IF EXISTS algo_v")
+    db.execute("CREATE TABLE algo_v (id int8 PRIMARY KEY)")
+    db.execute("CREATE TABLE algo_e (id int8 PRIMARY KEY, a int8, b int8, w float8)")
     with db.cursor() as cursor:
-        with cursor.copy("COPY v FROM STDIN") as copy:
+        with cursor.copy("COPY algo_v FROM STDIN") as copy:
             for vertex in vertices:
                 copy.write_row((vertex,))
-        with cursor.copy("COPY e FROM STDIN") as copy:
+        with cursor.copy("COPY algo_e FROM STDIN") as copy:
             for number, (a, b, w) in enumerate(edges):
                 copy.write_row((number, a, b, w))
     db.execute(
-        "CREATE PROPERTY GRAPH algo_graph VERTEX TABLES (v) EDGE TABLES (e SOURCE KEY (a) REFERENCES v (id)"
-        " DESTINATION KEY (b) REFERENCES v (id))"
+        "CREATE PROPERTY GRAPH algo_graph VERTEX TABLES (algo_v) EDGE TABLES (algo_e SOURCE KEY (a) REFERENCES algo_v (id)"
+        " DESTINATION KEY (b) REFERENCES algo_v (id))"
     )
 
 

@@ -13,8 +13,10 @@ use crate::error::{PgError, SqlState};
 
 /// A gain in modularity below this is none.
 const GAIN_MIN: f64 = 1e-7;
-/// Orders of vertices that are tried; the best partition counts.
-const TRIES: usize = 4;
+/// Orders of vertices that are tried, at least and (in small graphs) at most; the best partition counts.
+const TRIES: (usize, usize) = (4, 32);
+/// So many edges are worth one more try.
+const TRY_EDGES: usize = 1 << 20;
 
 /// A graph of communities: edges to other communities in both directions, and twice the weight within.
 struct Level {
@@ -43,8 +45,9 @@ pub(super) fn communities(
     let mut random = StdRng::seed_from_u64(parameters.seed()?);
     let first = Level::of(graph);
     let mut best: Option<(f64, Vec<u32>)> = None;
-    progress.expect(TRIES);
-    for _ in 0..TRIES {
+    let tries = (TRY_EDGES / (graph.edges.len() + 1)).clamp(TRIES.0, TRIES.1);
+    progress.expect(tries);
+    for _ in 0..tries {
         progress.step()?;
         let groups = one_try(&first, graph.len(), &mut random, progress)?;
         let modularity = first.modularity(&groups);

@@ -220,3 +220,44 @@ async fn lists_taken_over_are_those_built_anew() {
     }
     assert!(derived > 300, "taken over {derived} times");
 }
+
+/// What a statement pays for one edge that came since the last one, beside what a build costs.
+#[tokio::test]
+async fn one_edge_costs_a_fraction_of_a_build() {
+    use std::time::Instant;
+
+    const VERTICES: i64 = 20_000;
+    const EDGES: i64 = 200_000;
+    const INSERTS: i64 = 200;
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..VERTICES));
+    let vertices = Arc::new(version(vec![("id", ids)]));
+    let rows = |from: i64, count: i64| {
+        let ends = |factor: i64| -> ArrayRef {
+            let values = (from..from + count).map(|at| at * factor % VERTICES);
+            Arc::new(Int64Array::from_iter_values(values))
+        };
+        RecordBatch::try_from_iter([("a", ends(7)), ("b", ends(11))]).unwrap()
+    };
+    let first = rows(0, EDGES);
+    let mut edges = TableVersion::empty(Oid(2), first.schema()).append(first).unwrap().0;
+    let cache = AdjacencyCache::new(1 << 28);
+    let (source, destination) = (end(0), end(1));
+    let mut built = None;
+    let start = Instant::now();
+    for insert in 0..=INSERTS {
+        if insert > 0 {
+            edges = edges.append(rows(EDGES + insert, 1)).unwrap().0;
+        }
+        let version = Arc::new(edges.clone());
+        let (source, destination) = ((&vertices, &source), (&vertices, &destination));
+        for orientation in [Orientation::Out, Orientation::In] {
+            let lists = cache.adjacency(&version, source, destination, orientation).await.unwrap();
+            assert_eq!(lists.lists.len() as i64, EDGES + insert);
+        }
+        built.get_or_insert_with(|| start.elapsed());
+    }
+    let built = built.unwrap();
+    let each = (start.elapsed() - built) / INSERTS as u32;
+    println!("built in {built:?}, each of {INSERTS} edges taken over in {each:?}");
+    assert!(each * 20 < built, "built in {built:?}, one edge in {each:?}");
+}
