@@ -3,11 +3,15 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod binary_text;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod patterns;
+#[cfg(test)]
+mod plan;
 #[cfg(test)]
 mod slt;
 #[cfg(test)]

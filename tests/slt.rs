@@ -1,4 +1,5 @@
-//! sqllogictest files against a session of an in-process engine, and against the server on a free port.
+//! sqllogictest files three ways: on a session of an in-process engine, on the wire in the simple protocol, and on the
+//! wire in the extended protocol with binary results.
 //!
 //! Records that fail are held to `slt_expected_failures.txt` (`way file:line`), which may only shrink.
 
@@ -7,12 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono_tz::Tz;
+use futures::TryStreamExt as _;
 use graphwire::error::PgError;
 use graphwire::server::{Server, ServerOptions};
 use graphwire::session::display::cells;
-use graphwire::session::{Engine, EngineOptions, LoginPolicy, Session};
+use graphwire::session::{Engine, EngineOptions, Finished, LoginPolicy, ObjectNames, Session};
+use graphwire::types::PgType;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Record, Runner};
 use tokio_util::sync::CancellationToken;
+
+use crate::binary_text::{Cell, Text};
 
 /// A failed statement: its SQLSTATE first, as files assert it.
 #[derive(Debug)]
@@ -54,6 +60,30 @@ impl AsyncDB for OnSession {
     async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
         let results = self.0.run_text(sql).await?;
         let Some(last) = results.last() else { return Ok(DBOutput::StatementComplete(0)) };
+        let Some(columns) = &last.columns else { return Ok(DBOutput::StatementComplete(0)) };
+        // Numbers of objects are names on the wire.
+        let objects: Vec<(usize, PgType)> = columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| ObjectNames::are_for(&column.ty))
+            .map(|(at, column)| (at, column.ty.clone()))
+            .collect();
+        let named = columns.iter().cloned().map(|mut column| {
+            if ObjectNames::are_for(&column.ty) {
+                column.ty = PgType::Text;
+            }
+            column
+        });
+        let names = self.0.object_names();
+        let last = &Finished {
+            columns: Some(named.collect()),
+            batches: last
+                .batches
+                .iter()
+                .map(|batch| names.write(batch.clone(), &objects))
+                .collect::<Result<_, PgError>>()?,
+            tag: last.tag.clone(),
+        };
         let Some(columns) = &last.columns else { return Ok(DBOutput::StatementComplete(0)) };
         let types = vec![DefaultColumnType::Text; columns.len()];
         // A Boolean is t or f on the wire, and true or false only in a cast.
@@ -125,6 +155,106 @@ impl AsyncDB for OnWire {
             Some(width) => DBOutput::Rows { types: vec![DefaultColumnType::Text; width], rows },
             None => DBOutput::StatementComplete(0),
         })
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn engine_name(&self) -> &str {
+        "graphwire"
+    }
+
+    fn error_sql_state(error: &Failure) -> Option<String> {
+        Some(error.code.clone())
+    }
+}
+
+/// A statement in the extended protocol, its results in binary and read back to text.
+struct InBinary {
+    simple: OnWire,
+    zone: Tz,
+}
+
+/// Words whose statements may change the time zone, also by undoing that.
+const CHANGES_SETTINGS: [&str; 6] = ["set", "reset", "rollback", "commit", "end", "discard"];
+
+fn malformed(message: String) -> Failure {
+    Failure { code: "08P01".to_owned(), message }
+}
+
+impl InBinary {
+    fn client(&self) -> &tokio_postgres::Client {
+        &self.simple.0
+    }
+
+    /// Several statements go in the simple protocol: the extended one takes one at a time.
+    fn is_script(sql: &str) -> bool {
+        sql.trim_end().trim_end_matches(';').contains(';')
+    }
+
+    async fn one_text(&mut self, sql: &str) -> Result<String, Failure> {
+        match self.simple.run(sql).await? {
+            DBOutput::Rows { rows, .. } => {
+                Ok(rows.into_iter().flatten().next().unwrap_or_default())
+            }
+            _ => Ok(String::new()),
+        }
+    }
+
+    async fn follow_time_zone(&mut self, sql: &str) -> Result<(), Failure> {
+        let first = sql.split_whitespace().next().unwrap_or_default().trim_end_matches(';');
+        if CHANGES_SETTINGS.iter().any(|word| first.eq_ignore_ascii_case(word)) {
+            let zone = self.one_text("SHOW TimeZone").await?;
+            self.zone = zone.parse().map_err(|_| malformed(format!("time zone {zone}")))?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl AsyncDB for InBinary {
+    type Error = Failure;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
+        if Self::is_script(sql) {
+            let output = self.simple.run(sql).await?;
+            self.follow_time_zone("set").await?;
+            return Ok(output);
+        }
+        let statement = self.client().prepare(sql).await.map_err(|error| of_client(&error))?;
+        if !statement.params().is_empty() {
+            let message = "there is no parameter $1".to_owned();
+            return Err(Failure { code: "42P02".to_owned(), message });
+        }
+        let none: [&(dyn tokio_postgres::types::ToSql + Sync); 0] = [];
+        let stream =
+            self.client().query_raw(&statement, none).await.map_err(|error| of_client(&error))?;
+        let found: Vec<tokio_postgres::Row> =
+            stream.try_collect().await.map_err(|error| of_client(&error))?;
+        self.follow_time_zone(sql).await?;
+        let width = statement.columns().len();
+        if width == 0 && found.is_empty() {
+            return Ok(DBOutput::StatementComplete(0));
+        }
+        let mut rows = Vec::with_capacity(found.len());
+        for row in found {
+            let mut cells = Vec::with_capacity(width);
+            for at in 0..width {
+                let cell: Option<Cell> = row.try_get(at).map_err(|error| of_client(&error))?;
+                let text = match cell {
+                    None => None,
+                    Some(cell) => Some(match cell.text(self.zone).map_err(malformed)? {
+                        Text::Known(text) => text,
+                        Text::Lookup(expression) => {
+                            self.one_text(&format!("SELECT {expression}")).await?
+                        }
+                    }),
+                };
+                cells.push(shown(text));
+            }
+            rows.push(cells);
+        }
+        Ok(DBOutput::Rows { types: vec![DefaultColumnType::Text; width], rows })
     }
 
     async fn shutdown(&mut self) {}
@@ -234,8 +364,11 @@ async fn on_a_session() {
     judge("session", &failed, count);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn on_the_wire() {
+/// Runs all files against servers of their own.
+async fn against_servers<D: AsyncDB<ColumnType = DefaultColumnType, Error = Failure>>(
+    way: &str,
+    of_client: impl Fn(tokio_postgres::Client) -> D,
+) {
     let (mut failed, mut count) = (BTreeSet::new(), 0);
     for path in files() {
         let options =
@@ -244,17 +377,30 @@ async fn on_the_wire() {
         let port = server.local_addr().port();
         let stop = CancellationToken::new();
         let serving = tokio::spawn(server.serve(stop.clone()));
-        let connect = async || {
-            let config = format!("host=127.0.0.1 port={port} user=graphwire dbname=graphwire");
-            let (client, connection) = tokio_postgres::connect(&config, tokio_postgres::NoTls)
-                .await
-                .map_err(|error| of_client(&error))?;
-            tokio::spawn(connection);
-            Ok(OnWire(client))
-        };
-        run_file("wire", &path, connect, &mut failed, &mut count).await;
+        let connect = async || connect(port).await.map(&of_client);
+        run_file(way, &path, connect, &mut failed, &mut count).await;
         stop.cancel();
         let _ = serving.await;
     }
-    judge("wire", &failed, count);
+    judge(way, &failed, count);
+}
+
+async fn connect(port: u16) -> Result<tokio_postgres::Client, Failure> {
+    let config = format!("host=127.0.0.1 port={port} user=graphwire dbname=graphwire");
+    let (client, connection) = tokio_postgres::connect(&config, tokio_postgres::NoTls)
+        .await
+        .map_err(|error| of_client(&error))?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_wire() {
+    against_servers("wire", OnWire).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_binary() {
+    let of_client = |client| InBinary { simple: OnWire(client), zone: chrono_tz::UTC };
+    against_servers("binary", of_client).await;
 }

@@ -11,6 +11,7 @@ mod extended;
 mod first_packet;
 mod fuzz;
 mod login;
+mod notify;
 mod server;
 mod simple;
 mod text;

@@ -82,8 +82,25 @@ pub trait SessionContext: Send + Sync + Debug {
     fn locks(&self) -> Option<&dyn LockFacts> {
         None
     }
+    /// Messages between sessions; `None` where there are no others.
+    fn channels(&self) -> Option<&dyn ChannelFacts> {
+        None
+    }
     /// What the catalog says, as of the statement's snapshot.
     fn catalog(&self) -> &dyn CatalogFacts;
+}
+
+/// What functions ask of the channels that sessions send each other messages on.
+pub trait ChannelFacts: Send + Sync {
+    /// Sends a message when the transaction commits.
+    ///
+    /// # Errors
+    /// `22023` for a name or a text that is too long, or no name; `54000` where too many wait to be read.
+    fn announce(&self, channel: &str, payload: &str) -> Result<(), PgError>;
+    /// The channels this session listens on, by name.
+    fn listening(&self) -> Vec<String>;
+    /// How much of the room for messages that were not read yet is taken, from 0 to 1.
+    fn queue_usage(&self) -> f64;
 }
 
 /// How an advisory lock is taken.

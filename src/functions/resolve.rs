@@ -178,9 +178,18 @@ fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -
             .into_iter()
             .map(|arg| convert(arg, &common, schema, session))
             .collect::<DfResult<Vec<_>>>()?;
-        return Ok(Expr::ScalarFunction(ScalarFunction::new_udf(func, args)));
+        return Ok(marked(Expr::ScalarFunction(ScalarFunction::new_udf(func, args)), &common));
     }
     Ok(Expr::ScalarFunction(call))
+}
+
+/// An expression of DataFusion's own, which keeps Arrow's type alone, under a type that Arrow's does not tell.
+fn marked(expr: Expr, ty: &PgType) -> Expr {
+    let field = ty.field("cast", true);
+    if field.metadata().is_empty() || *ty == PgType::Unknown {
+        return expr;
+    }
+    Expr::Cast(Cast::new_from_field(Box::new(expr), Arc::new(field)))
 }
 
 /// `"char" = ANY (varchar[])` compares text, as `"char" = varchar` does.
@@ -388,7 +397,7 @@ fn resolve_case(case: Case, schema: &DFSchema, session: &SessionRef) -> DfResult
         }
     };
     let when_then = whens.into_iter().map(Box::new).zip(branches).collect();
-    Ok(Expr::Case(Case::new(operand, when_then, otherwise)))
+    Ok(marked(Expr::Case(Case::new(operand, when_then, otherwise)), &common))
 }
 
 /// Arguments of an aggregate that are literals are text; parameters of the well-known ones get a type.

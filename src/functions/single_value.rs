@@ -5,10 +5,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, UInt32Array};
+use arrow::buffer::OffsetBuffer;
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -125,8 +125,10 @@ impl Accumulator for Two {
             return ScalarValue::try_from(&list);
         }
         let values = ScalarValue::iter_to_array(self.values.iter().cloned())?;
-        let list = SingleRowListArrayBuilder::new(values).with_field(&self.item);
-        Ok(list.build_list_scalar())
+        // With the item's own field, whose metadata says which type it is.
+        let offsets = OffsetBuffer::from_lengths([values.len()]);
+        let list = ListArray::try_new(Arc::clone(&self.item), offsets, values, None)?;
+        Ok(ScalarValue::List(Arc::new(list)))
     }
 
     fn size(&self) -> usize {

@@ -87,7 +87,7 @@ impl VisitorMut for Desugar {
     }
 }
 
-/// In VALUES, a string literal under a cast of another row gets that row's cast: DataFusion unites the columns before
+/// In VALUES, a string literal (or a number, where that row's is a float) under a cast of another row gets that row's cast: DataFusion unites the columns before
 /// their literals are typed.
 fn type_literals(values: &mut Values) {
     let width = values.rows.iter().map(|row| row.len()).max().unwrap_or(0);
@@ -99,8 +99,16 @@ fn type_literals(values: &mut Values) {
         });
         let Some(data_type) = declared else { continue };
         for cell in values.rows.iter_mut().filter_map(|row| row.get_mut(column)) {
-            let is_text = matches!(cell, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
-            if is_text {
+            let is_float = matches!(
+                data_type,
+                DataType::Float8 | DataType::DoublePrecision | DataType::Real | DataType::Float4
+            );
+            let is_untyped = matches!(cell, Expr::Value(value) if match value.value {
+                Value::SingleQuotedString(_) => true,
+                Value::Number(..) => is_float,
+                _ => false,
+            });
+            if is_untyped {
                 let expr = Box::new(take(cell));
                 *cell = Expr::Cast {
                     kind: CastKind::Cast,

@@ -36,5 +36,5 @@ pub use error::{ParseError, SyntaxDetail};
 pub use route::is_graph_procedure;
 pub use script::parse_script;
 pub use span::Span;
-pub use sql::{CONFLICT_PARTS, MergeMark, SET_COLUMNS};
+pub use sql::{CONFLICT_PARTS, MergeMark, SET_COLUMNS, TableLike};
 pub use statement::{Body, QueryLanguage, Statement, Utility};

@@ -39,6 +39,8 @@ pub enum Utility {
     SetConstraints { names: Vec<sqlparser::ast::ObjectName>, deferred: bool },
     /// Data definition.
     Definition(Box<Definition>),
+    /// `PREPARE … AS` and `DECLARE … FOR` with a Cypher query; `outer` has another query in its place.
+    WithCypher { outer: Box<sqlparser::ast::Statement>, query: Box<CypherStatement> },
     /// `CHECKPOINT`.
     Checkpoint,
 }

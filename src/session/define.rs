@@ -21,6 +21,7 @@ use crate::access::Admitted;
 use crate::catalog::{Catalog, Column, Persistence, Relation, RelationKind, Schema, Table};
 use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
+use crate::executor::write::Collision;
 use crate::planner::bind::sql::ddl::{DdlCommand, NewTable};
 use crate::planner::bind::{Bound, BoundPlan};
 use crate::storage::TableVersion;
@@ -276,7 +277,7 @@ async fn create_table(
         .cloned()
         .ok_or_else(|| PgError::internal(format!("table \"{relation_name}\" was not made")))?;
     let target = session.write_target(transaction);
-    target.insert(&relation, batches).await?;
+    target.insert(&relation, batches, Collision::Write).await?;
     target.finish().await?;
     Ok(format!("SELECT {count}"))
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
+use super::channels::Channels;
 use super::durable::{
     CLUSTER, CounterLog, PendingCommit, open_store, start_checkpoints, store_first,
 };
@@ -139,6 +140,8 @@ pub(super) struct DatabaseState {
     /// Counters of its sequences; no transaction moves them back.
     pub(super) sequences: Arc<Sequences>,
     pub(super) locks: Arc<LockTable>,
+    /// Who listens on what.
+    pub(super) channels: Arc<Channels>,
     pub(super) serializable: Serializable,
 }
 
@@ -225,6 +228,7 @@ impl DatabaseState {
             counters: OnceLock::new(),
             sequences: Arc::default(),
             locks: Arc::default(),
+            channels: Arc::default(),
             serializable: Serializable::default(),
         }
     }

@@ -13,7 +13,7 @@ use super::engine::Engine;
 use super::index_keys::IndexKeys;
 use super::privilege_facts::{self, Asker};
 use super::session_impl::Session;
-use super::settings::{DEFINITIONS, Kind};
+use super::settings::{Kind, definitions, memory_in_units, milliseconds};
 use super::shared::SessionShared;
 use crate::catalog::pg::{self, describe};
 use crate::catalog::{Catalog, Index, Relation, Sequence};
@@ -22,7 +22,8 @@ use crate::executor::SystemRows;
 use crate::executor::graph::ExpressionHook;
 use crate::executor::write::{ComputedKeys, RowCheck, table_plan_schema};
 use crate::functions::context::{
-    CatalogFacts, LockFacts, ObjectKind, ObjectName, RegKind, SessionContext, SizeKind,
+    CatalogFacts, ChannelFacts, LockFacts, ObjectKind, ObjectName, RegKind, SessionContext,
+    SizeKind,
 };
 use crate::planner::bind::BindContext;
 use crate::planner::bind::sql::{bind_default, bind_expression};
@@ -48,6 +49,18 @@ pub(super) fn evaluate_constant(engine: &Engine, expr: Expr) -> Result<ScalarVal
     let options = RecordBatchOptions::new().with_row_count(Some(1));
     let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
     Ok(ScalarValue::try_from_array(&physical.evaluate(&row)?.into_array(1)?, 0)?)
+}
+
+/// A setting's value as `pg_settings` has it: a number of the unit beside it.
+fn in_base_units(kind: Kind, value: &str) -> String {
+    let number = match kind {
+        Kind::Milliseconds => milliseconds(value).map(|number| number.to_string()),
+        Kind::Memory { unit_kb, .. } => {
+            memory_in_units(value, unit_kb).map(|number| number.to_string())
+        }
+        _ => None,
+    };
+    number.unwrap_or_else(|| value.to_owned())
 }
 
 /// Decides CHECK conditions by binding their text in a transaction's catalog.
@@ -186,9 +199,9 @@ impl Session {
             .map(|(name, portal)| pg::Cursor {
                 name: name.clone(),
                 statement: portal.prepared.text.clone(),
-                is_holdable: false,
-                is_binary: false,
-                is_scrollable: false,
+                is_holdable: portal.options.hold,
+                is_binary: portal.options.binary,
+                is_scrollable: portal.options.scroll,
                 creation_time: portal.created_us - POSTGRES_EPOCH_US,
             })
             .collect();
@@ -234,22 +247,27 @@ impl pg::SessionFacts for SessionAnswers {
 
     fn settings(&self) -> Vec<pg::Setting> {
         let settings = self.shared.settings.lock();
-        DEFINITIONS
-            .iter()
+        definitions()
             .map(|definition| {
-                let value = settings.value(definition.name).to_owned();
-                let default = definition.default.to_owned();
+                let value = in_base_units(definition.kind, settings.value(definition.name));
+                let default = in_base_units(definition.kind, definition.default);
                 pg::Setting {
                     name: definition.name.to_owned(),
                     source: if value == default { "default" } else { "session" }.to_owned(),
                     setting: value,
-                    unit: matches!(definition.kind, Kind::Milliseconds).then(|| "ms".to_owned()),
+                    unit: match definition.kind {
+                        Kind::Milliseconds => Some("ms".to_owned()),
+                        Kind::Memory { unit_kb: 1, .. } => Some("kB".to_owned()),
+                        Kind::Memory { unit_kb, .. } => Some(format!("{unit_kb}kB")),
+                        _ => None,
+                    },
                     category: "graphwire".to_owned(),
                     short_desc: definition.description.to_owned(),
                     context: if definition.settable { "user" } else { "internal" }.to_owned(),
                     vartype: match definition.kind {
                         Kind::Bool => "bool",
-                        Kind::Int(..) | Kind::Milliseconds => "integer",
+                        Kind::Int(..) | Kind::Milliseconds | Kind::Memory { .. } => "integer",
+                        Kind::Real(..) => "real",
                         Kind::Enum(_) => "enum",
                         Kind::Text
                         | Kind::DateStyle
@@ -259,11 +277,16 @@ impl pg::SessionFacts for SessionAnswers {
                     }
                     .to_owned(),
                     min_val: match definition.kind {
-                        Kind::Int(low, _) => Some(low.to_string()),
+                        Kind::Int(low, _) | Kind::Memory { min: low, .. } => Some(low.to_string()),
+                        Kind::Real(low, _) => Some(low.to_string()),
                         _ => None,
                     },
                     max_val: match definition.kind {
-                        Kind::Int(_, high) => Some(high.to_string()),
+                        Kind::Int(_, high) | Kind::Memory { max: high, .. } => {
+                            Some(high.to_string())
+                        }
+                        Kind::Real(_, high) if high < f64::MAX => Some(high.to_string()),
+                        Kind::Real(..) => Some("1.79769e+308".to_owned()),
                         _ => None,
                     },
                     enumvals: match definition.kind {
@@ -451,6 +474,10 @@ impl SessionContext for SessionAnswers {
     }
 
     fn locks(&self) -> Option<&dyn LockFacts> {
+        Some(self.shared.as_ref())
+    }
+
+    fn channels(&self) -> Option<&dyn ChannelFacts> {
         Some(self.shared.as_ref())
     }
 

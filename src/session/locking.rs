@@ -9,15 +9,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow::array::RecordBatch;
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use sqlparser::ast::ObjectName;
 
+use super::facts::SessionAnswers;
 use super::session_impl::Session;
 use super::transaction::Transaction;
 use crate::access::{Needs, Right, require, require_ddl};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
-use crate::executor::write::{StatementLocks, lock_error};
+use crate::executor::write::{Collision, StatementLocks, lock_error};
+use crate::functions::context::{CatalogFacts as _, RegKind};
 use crate::planner::bind::Bound;
 use crate::planner::bind::context::undefined_table;
 use crate::planner::bind::sql::ddl::{AlterStep, DdlCommand, NewConstraint, NewConstraintKind};
@@ -32,6 +37,8 @@ type TableLocks = BTreeMap<Oid, TableLock>;
 /// What a bound statement locks before it runs.
 #[derive(Debug)]
 pub(super) struct BoundLocks {
+    /// The table that is altered: it is locked before what it refers to, as in PostgreSQL.
+    first: Option<Oid>,
     tables: TableLocks,
     /// Whether it changes definitions.
     defines: bool,
@@ -42,11 +49,18 @@ impl BoundLocks {
     ///
     /// # Errors
     /// `XX000` where what the plan touches cannot be determined.
-    pub(super) fn of(bound: &Bound, catalog: &Catalog) -> Result<Self, PgError> {
+    pub(super) fn of(
+        bound: &Bound,
+        catalog: &Catalog,
+        answers: &SessionAnswers,
+    ) -> Result<Self, PgError> {
         let mut tables = TableLocks::new();
         let defines = match bound {
             Bound::Plan(plan) => {
                 add_needs(&require(&plan.plan)?, catalog, &mut tables);
+                for sequence in sequences_of(&plan.plan, answers)? {
+                    add(&mut tables, catalog, sequence, TableLock::RowExclusive);
+                }
                 false
             }
             Bound::Ddl(command) => {
@@ -54,7 +68,11 @@ impl BoundLocks {
                 !matches!(command, DdlCommand::Skip { .. } | DdlCommand::Truncate { .. })
             }
         };
-        Ok(Self { tables, defines })
+        let first = match bound {
+            Bound::Ddl(DdlCommand::AlterTable { relation, .. }) => Some(relation.oid),
+            Bound::Ddl(_) | Bound::Plan(_) => None,
+        };
+        Ok(Self { first, tables, defines })
     }
 }
 
@@ -79,7 +97,7 @@ impl Session {
         let Some(transaction) = &self.transaction else {
             return Err(PgError::internal("no transaction"));
         };
-        let locks = BoundLocks::of(bound, &transaction.catalog)?;
+        let locks = BoundLocks::of(bound, &transaction.catalog, &self.answers)?;
         self.lock_all(&locks).await
     }
 
@@ -98,6 +116,10 @@ impl Session {
         if only_reads && !defines && !transaction.explicit && !transaction.locks.readers_may_wait()
         {
             return Ok(true);
+        }
+        let first = locks.first.and_then(|first| Some((first, *locks.tables.get(&first)?)));
+        if let Some((table, lock)) = first {
+            waited |= self.lock_table(&catalog, table, lock, WhenHeld::Wait).await?;
         }
         for (table, lock) in &locks.tables {
             waited |= self.lock_table(&catalog, *table, *lock, WhenHeld::Wait).await?;
@@ -195,7 +217,7 @@ impl Session {
             transaction.stale.store(false, Ordering::Relaxed);
             let before = transaction.writes.lock().mark();
             let target = self.write_target(transaction);
-            let written = match target.insert(relation, rows.clone()).await {
+            let written = match target.insert(relation, rows.clone(), Collision::Write).await {
                 Ok(()) => target.finish().await,
                 failed => failed,
             };
@@ -307,7 +329,18 @@ fn ddl_locks(
     catalog: &Catalog,
     locks: &mut TableLocks,
 ) -> Result<(), PgError> {
-    add_needs(&require_ddl(command), catalog, locks);
+    match command {
+        DdlCommand::AlterTable { relation, steps } => {
+            add(locks, catalog, relation.oid, strongest(steps));
+        }
+        DdlCommand::AlterSequence { relation, options } => {
+            add(locks, catalog, relation.oid, TableLock::ShareRowExclusive);
+            if let Some(Some(owner)) = options.owner {
+                add(locks, catalog, owner.table, TableLock::AccessShare);
+            }
+        }
+        _ => add_needs(&require_ddl(command), catalog, locks),
+    }
     match command {
         DdlCommand::CreateTable(table) => {
             constraint_locks(&table.constraints, catalog, locks);
@@ -339,6 +372,58 @@ fn ddl_locks(
         _ => {}
     }
     Ok(())
+}
+
+/// The sequences a plan takes values of, as far as they are written in it.
+fn sequences_of(plan: &LogicalPlan, answers: &SessionAnswers) -> Result<Vec<Oid>, PgError> {
+    let mut found = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::ScalarFunction(call) = expr
+                    && call.func.name() == "nextval"
+                {
+                    found.extend(call.args.first().and_then(|arg| object_of(arg, answers)));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(found)
+}
+
+/// The relation a constant of type `regclass` stands for; a text that is cast is looked up.
+fn object_of(expr: &Expr, answers: &SessionAnswers) -> Option<Oid> {
+    match expr {
+        Expr::Literal(ScalarValue::UInt32(Some(oid)), _) => Some(Oid(*oid)),
+        Expr::Literal(value, _) => {
+            let name = value.try_as_str().flatten()?;
+            // A name that stands for nothing is an error when the function is called.
+            answers.reg_lookup(RegKind::Class, name).ok().flatten().map(Oid)
+        }
+        Expr::Alias(alias) => object_of(&alias.expr, answers),
+        Expr::Cast(cast) => object_of(&cast.expr, answers),
+        Expr::ScalarFunction(call) => match call.args.as_slice() {
+            [arg] => object_of(arg, answers),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// What `ALTER TABLE` keeps others from, as PostgreSQL has it: all that changes what a query sees excludes readers.
+fn strongest(steps: &[AlterStep]) -> TableLock {
+    let lock = |step: &AlterStep| match step {
+        AlterStep::ValidateConstraint { .. }
+        | AlterStep::SetOptions { .. }
+        | AlterStep::ClusterOn(_) => TableLock::ShareUpdateExclusive,
+        AlterStep::AddConstraint(NewConstraint {
+            kind: NewConstraintKind::ForeignKey { .. },
+            ..
+        }) => TableLock::ShareRowExclusive,
+        _ => TableLock::AccessExclusive,
+    };
+    steps.iter().map(lock).max().unwrap_or(TableLock::AccessExclusive)
 }
 
 /// A table that a new foreign key refers to must not change while the key is made.

@@ -7,47 +7,99 @@ use sqlparser::ast::{Ident, ObjectName};
 use super::session_impl::{ScriptPosition, Session};
 use crate::catalog::{ConstraintKind, Relation, RelationKind};
 use crate::error::{PgError, Severity, SqlState};
-use crate::executor::write::check_key_is_unique;
+use crate::executor::write::{check_key_is_unique, lock_error};
 use crate::parser::sql::definition::{Maintenance, ReindexTarget};
 use crate::planner::bind::BindContext;
 use crate::planner::bind::sql::{fold, qualified_name};
+use crate::storage::TableLock;
+use crate::storage::locks::WhenHeld;
 use crate::types::Oid;
 
 /// Carries a statement out; its tag.
 ///
 /// # Errors
-/// `25001` for VACUUM in a transaction block, `42P01`, `42703` and `42704` for names that stand for nothing.
-pub(super) fn run(
+/// `25001` for what cannot run in a transaction block, `42P01`, `42703` and `42704` for names that stand for nothing,
+/// `23505` for a key that is not unique, `55P03`, `40P01`.
+pub(super) async fn run(
     session: &mut Session,
     statement: &Maintenance,
     position: ScriptPosition,
 ) -> Result<&'static str, PgError> {
     session.refuse_if_failed()?;
     match statement {
-        Maintenance::Vacuum { full: _, analyze, tables } => {
-            let explicit = session.transaction.as_ref().is_some_and(|open| open.explicit);
-            if explicit || position != ScriptPosition::Only {
-                return Err(PgError::new(
-                    SqlState::ACTIVE_SQL_TRANSACTION,
-                    "VACUUM cannot run inside a transaction block",
-                ));
-            }
-            let tables = stored_tables(session, tables, "vacuum", *analyze)?;
-            for table in tables {
+        Maintenance::Vacuum { full, analyze, skip_locked, tables } => {
+            outside_blocks(session, position, "VACUUM")?;
+            let lock =
+                if *full { TableLock::AccessExclusive } else { TableLock::ShareUpdateExclusive };
+            let found = stored_tables(session, tables, "vacuum", *analyze)?;
+            for table in lock_each(session, found, lock, ("vacuum", *skip_locked)).await? {
                 session.database.compact(table.oid)?;
             }
             Ok("VACUUM")
         }
-        Maintenance::Analyze { tables } => {
+        Maintenance::Analyze { skip_locked, tables } => {
             // Row counts are exact without it; the names are still held to be right.
-            stored_tables(session, tables, "analyze", true)?;
+            let found = stored_tables(session, tables, "analyze", true)?;
+            if !tables.is_empty() {
+                let lock = TableLock::ShareUpdateExclusive;
+                lock_each(session, found, lock, ("analyze", *skip_locked)).await?;
+            }
             Ok("ANALYZE")
         }
-        Maintenance::Reindex { target, name } => {
-            reindex(session, *target, name)?;
+        Maintenance::Reindex { target, concurrently, name } => {
+            let what = match target {
+                _ if *concurrently => Some("REINDEX CONCURRENTLY"),
+                ReindexTarget::Schema => Some("REINDEX SCHEMA"),
+                ReindexTarget::Database => Some("REINDEX DATABASE"),
+                ReindexTarget::Index | ReindexTarget::Table => None,
+            };
+            if let Some(what) = what {
+                outside_blocks(session, position, what)?;
+            }
+            reindex(session, *target, name, *concurrently).await?;
             Ok("REINDEX")
         }
     }
+}
+
+fn outside_blocks(session: &Session, position: ScriptPosition, what: &str) -> Result<(), PgError> {
+    let explicit = session.transaction.as_ref().is_some_and(|open| open.explicit);
+    if explicit || position != ScriptPosition::Only {
+        return Err(PgError::new(
+            SqlState::ACTIVE_SQL_TRANSACTION,
+            format!("{what} cannot run inside a transaction block"),
+        ));
+    }
+    Ok(())
+}
+
+/// Locks tables one after the other; those that are still there then. With `skip` those that others hold are left out,
+/// with a warning.
+async fn lock_each(
+    session: &mut Session,
+    tables: Vec<Arc<Relation>>,
+    lock: TableLock,
+    (verb, skip): (&str, bool),
+) -> Result<Vec<Arc<Relation>>, PgError> {
+    let mut locked = Vec::with_capacity(tables.len());
+    for table in tables {
+        let catalog = context(session)?.catalog;
+        let when_held = if skip { WhenHeld::Fail } else { WhenHeld::Wait };
+        match session.lock_table(&catalog, table.oid, lock, when_held).await {
+            Ok(_) => {}
+            Err(error) if skip && error.code() == SqlState("55P03") => {
+                let message =
+                    format!("skipping {verb} of \"{}\" --- lock not available", table.name);
+                session
+                    .shared
+                    .notify(PgError::new(SqlState("55P03"), message).severity(Severity::Warning));
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        locked.extend(context(session)?.catalog.relation(table.oid).cloned());
+    }
+    Ok(locked)
 }
 
 fn context(session: &mut Session) -> Result<BindContext, PgError> {
@@ -108,7 +160,12 @@ fn stored_tables(
 }
 
 /// Looks through every key anew: whether it is unique, and where each row is.
-fn reindex(session: &mut Session, target: ReindexTarget, name: &ObjectName) -> Result<(), PgError> {
+async fn reindex(
+    session: &mut Session,
+    target: ReindexTarget,
+    name: &ObjectName,
+    concurrently: bool,
+) -> Result<(), PgError> {
     let context = context(session)?;
     let name = qualified_name(name)?;
     let tables: Vec<Arc<Relation>> = match target {
@@ -143,10 +200,31 @@ fn reindex(session: &mut Session, target: ReindexTarget, name: &ObjectName) -> R
             context.catalog.relations.values().cloned().collect()
         }
     };
+    let lock = if concurrently { TableLock::ShareUpdateExclusive } else { TableLock::Share };
     for relation in tables {
-        rebuild(session, &relation)?;
+        if relation.table().is_none() {
+            continue;
+        }
+        for relation in lock_each(session, vec![relation], lock, ("reindex", false)).await? {
+            if concurrently {
+                let all = TableLock::AccessExclusive;
+                // Who writes now, then who could still use the index as it was, and once more before that one would go.
+                for others in [TableLock::Share, all, all] {
+                    wait_for_holders(session, relation.oid, others).await?;
+                }
+                session.statement_snapshot()?;
+            }
+            rebuild(session, &relation)?;
+        }
     }
     Ok(())
+}
+
+async fn wait_for_holders(session: &Session, table: Oid, lock: TableLock) -> Result<(), PgError> {
+    let Some(transaction) = &session.transaction else { return Ok(()) };
+    let limits = session.shared.wait_limits();
+    let waited = transaction.locks.wait_for_holders(table, lock, limits).await;
+    waited.map_err(|error| lock_error(error, transaction.catalog.database.oid, String::new))
 }
 
 fn table_of_index(

@@ -9,7 +9,9 @@
 
 mod advisory;
 pub mod bootstrap;
+mod channels;
 mod copy;
+mod cursors;
 mod define;
 pub mod display;
 mod durable;
@@ -23,7 +25,10 @@ mod maintenance;
 mod object_names;
 pub mod outcome;
 pub mod pipeline;
+mod planner_settings;
 mod privilege_facts;
+mod safe_snapshot;
+mod scroll;
 mod sequences;
 mod serializable;
 mod session_impl;
@@ -35,6 +40,7 @@ mod temporary;
 mod transaction;
 mod utility;
 
+pub use channels::{Inbox, Notification};
 pub use engine::{Engine, EngineOptions, LoginPolicy};
 pub use identity::{Authenticated, LoginMethod, LoginRequest, Peer};
 pub use object_names::ObjectNames;

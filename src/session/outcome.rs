@@ -11,6 +11,7 @@ use futures::stream::BoxStream;
 use tokio::sync::mpsc;
 
 use crate::error::PgError;
+pub use crate::types::Format;
 use crate::types::pg_type::PgType;
 
 /// A column of a result, as a client is told of it.
@@ -60,6 +61,7 @@ pub enum Completion {
 pub struct RowStream {
     schema: SchemaRef,
     source: RowSource,
+    binary: bool,
 }
 
 enum RowSource {
@@ -80,12 +82,22 @@ impl RowStream {
         batches: BoxStream<'static, Result<RecordBatch, PgError>>,
         completion: Arc<dyn Fn() -> Completion + Send + Sync>,
     ) -> Self {
-        Self { schema, source: RowSource::Stream { batches, completion } }
+        Self { schema, source: RowSource::Stream { batches, completion }, binary: false }
     }
 
     /// Rows that are here.
     pub(super) fn ready(schema: SchemaRef, batch: RecordBatch, tag: String) -> Self {
-        Self { schema, source: RowSource::Ready { batch: Some(batch), tag } }
+        Self { schema, source: RowSource::Ready { batch: Some(batch), tag }, binary: false }
+    }
+
+    /// The same rows, in binary where the client has not said how it wants them (a BINARY cursor).
+    pub(super) fn in_binary(self, binary: bool) -> Self {
+        Self { binary, ..self }
+    }
+
+    /// Whether they are sent in binary where the client has not said how it wants them.
+    pub fn is_binary(&self) -> bool {
+        self.binary
     }
 
     /// Schema of every batch.
@@ -167,16 +179,6 @@ pub enum TransactionStatus {
     InTransaction,
     /// `E`
     Failed,
-}
-
-/// Format of a parameter or result column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
-    /// Format code 0.
-    #[default]
-    Text,
-    /// Format code 1.
-    Binary,
 }
 
 /// What describing a prepared statement tells.

@@ -24,11 +24,13 @@ use super::outcome::{Format, Outcome, OutputColumn, RowStream};
 use super::session_impl::{ScriptPosition, Session};
 use super::shared::SessionShared;
 use super::statements::{CachedBound, PortalRows, Prepared, ReadyRows, Short, ShortCache, read};
-use super::{copy, define, utility};
+use super::{copy, define, safe_snapshot, utility};
 use crate::access::{Admitted, admit, admit_ddl};
 use crate::error::{PgError, SqlState};
 use crate::executor::short::ShortPlan;
 use crate::executor::{Statement as Execution, WriteTarget, physical};
+use crate::functions::cast::text_io::{reg_input, reg_kind};
+use crate::functions::context::RegKind;
 use crate::optimizer::optimize;
 use crate::parser::{Body, Statement};
 use crate::planner::bind::{Bound, BoundColumn, BoundPlan, Parameters, PlanKind, bind};
@@ -55,6 +57,7 @@ pub(super) async fn run(
         return Ok(outcome);
     }
     session.refuse_if_failed()?;
+    safe_snapshot::wait(session).await?;
     if let Some(outcome) = copy::run(session, statement).await? {
         return Ok(outcome);
     }
@@ -162,7 +165,7 @@ fn cached(session: &Session, bound: Bound) -> Result<CachedBound, PgError> {
         return Err(PgError::internal("no transaction"));
     };
     Ok(CachedBound {
-        locks: Arc::new(BoundLocks::of(&bound, &transaction.catalog)?),
+        locks: Arc::new(BoundLocks::of(&bound, &transaction.catalog, &session.answers)?),
         bound: Arc::new(bound),
         short: Arc::default(),
         catalog_version: transaction.catalog.version,
@@ -223,6 +226,7 @@ pub(super) async fn execute(
         return Ok(Executed::Other(outcome));
     }
     session.refuse_if_failed()?;
+    safe_snapshot::wait(session).await?;
     if let Some(outcome) = copy::run(session, statement).await? {
         return Ok(Executed::Other(outcome));
     }
@@ -426,6 +430,11 @@ async fn start_plan(
                     transaction.writes.lock().back_to(before);
                 }
                 session.statement_snapshot()?;
+            }
+            Err(error) if error.code() == SqlState::UNIQUE_VIOLATION => {
+                // Who read that the key was free is told so instead.
+                check_serializable(session)?;
+                return Err(error);
             }
             result => return result,
         }
@@ -750,15 +759,37 @@ pub(super) fn read_values(
         let context = || format!("unnamed portal parameter ${}", at + 1);
         let mut column = InputColumn::new(ty, &settings);
         let value = value.as_deref();
-        let pushed = match format {
-            Format::Text => column.push_text(value),
-            Format::Binary => column.push_binary(value),
+        let pushed = match (format, reg_kind(ty)) {
+            (Format::Text, Some(kind)) => {
+                let number = object_number(session, kind, value)
+                    .map_err(|error| error.context(context()))?
+                    .map(|number| number.to_string());
+                column.push_text(number.as_ref().map(String::as_bytes))
+            }
+            (Format::Text, None) => column.push_text(value),
+            (Format::Binary, _) => column.push_binary(value),
         };
         pushed.map_err(|error| PgError::from(error).context(context()))?;
         let array = column.finish().map_err(PgError::from)?;
         read.push(typed_value(ScalarValue::try_from_array(&array, 0)?, ty));
     }
     Ok(read)
+}
+
+/// The number of an object that a parameter names.
+fn object_number(
+    session: &Session,
+    kind: RegKind,
+    name: Option<&[u8]>,
+) -> Result<Option<u32>, PgError> {
+    let Some(name) = name else { return Ok(None) };
+    let name = std::str::from_utf8(name).map_err(|_| {
+        PgError::new(
+            SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+            "invalid byte sequence for encoding \"UTF8\"",
+        )
+    })?;
+    reg_input(kind, name, Some(session.answers.as_ref())).map(Some)
 }
 
 /// A value with its PostgreSQL type beside it, where the Arrow type alone does not tell.

@@ -34,11 +34,14 @@ struct Members {
     all: Vec<Arc<Member>>,
     /// Counts beginnings and ends.
     clock: u64,
+    /// The last of their commits.
+    last: CommitNo,
 }
 
 /// One serializable transaction.
 #[derive(Debug)]
 pub(super) struct Member {
+    session: i32,
     began: u64,
     snapshot: StoreSnapshot,
     read_only: bool,
@@ -82,10 +85,16 @@ pub(super) struct Turn<'a> {
 
 impl Serializable {
     /// A transaction takes its snapshot.
-    pub(super) fn begin(&self, snapshot: StoreSnapshot, read_only: bool) -> Arc<Member> {
+    pub(super) fn begin(
+        &self,
+        session: i32,
+        snapshot: StoreSnapshot,
+        read_only: bool,
+    ) -> Arc<Member> {
         let mut members = self.members.lock();
         members.clock += 1;
         let member = Arc::new(Member {
+            session,
             began: members.clock,
             snapshot,
             read_only,
@@ -94,6 +103,18 @@ impl Serializable {
         });
         members.all.push(Arc::clone(&member));
         member
+    }
+
+    /// A snapshot, and who may still make it unsafe for one who only reads: those that run and write. `None` while a
+    /// commit among them is not visible yet.
+    pub(super) fn with_writers<T>(
+        &self,
+        snapshot: impl FnOnce() -> (T, CommitNo),
+    ) -> Option<(T, Vec<Arc<Member>>)> {
+        let members = self.members.lock();
+        let (snapshot, commit) = snapshot();
+        let writers = members.all.iter().filter(|member| !member.read_only && member.is_running());
+        (commit >= members.last).then(|| (snapshot, writers.cloned().collect()))
     }
 
     /// A transaction ended without a commit.
@@ -138,6 +159,9 @@ impl Turn<'_> {
     /// It committed: `written` if it wrote anything.
     pub(super) fn committed(mut self, written: Option<(CommitNo, Pending)>) {
         self.members.clock += 1;
+        if let Some((commit, _)) = &written {
+            self.members.last = *commit;
+        }
         let written = written.map(|(commit, pending)| Written {
             commit,
             changes: Arc::new(pending.changes),
@@ -150,6 +174,20 @@ impl Turn<'_> {
 }
 
 impl Member {
+    /// The session, while it runs.
+    pub(super) fn running_session(&self) -> Option<i32> {
+        self.is_running().then_some(self.session)
+    }
+
+    /// Whether who reads a snapshot up to `commit` could see it in an order that no serial one has: it wrote, after
+    /// another that is in the snapshot had overwritten what it read.
+    pub(super) fn spoils(&self, commit: CommitNo) -> bool {
+        match &*self.state.lock() {
+            State::Ended { written: Some(_), overwritten: Some(last), .. } => *last <= commit,
+            State::Running | State::Ended { .. } | State::RolledBack => false,
+        }
+    }
+
     fn is_running(&self) -> bool {
         matches!(&*self.state.lock(), State::Running)
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::copy::CopyTask;
+use super::cursors::CursorOptions;
 use super::engine::{DatabaseState, Engine};
 use super::facts::{SessionAnswers, SessionChecks};
 use super::identity::{Authenticated, LoginRequest};
@@ -14,6 +15,7 @@ use super::object_names::ObjectNames;
 use super::outcome::{
     Completion, Format, Outcome, OutputColumn, RowStream, StatementDescription, TransactionStatus,
 };
+use super::scroll::Direction;
 use super::settings::Settings;
 use super::shared::SessionShared;
 use super::statements::{Portal, Prepared, Progress, Statements};
@@ -64,6 +66,7 @@ impl Drop for Session {
         self.stop_timer();
         self.transaction = None;
         self.shared.locks.end();
+        self.shared.channels.leave(self.shared.pid);
         super::temporary::forget(self);
         self.engine.unregister(self.shared.pid);
     }
@@ -288,9 +291,14 @@ impl Session {
         text: &str,
         parameter_oids: &[u32],
     ) -> Result<(), PgError> {
-        self.begin(text);
+        let (token, shared) = (self.begin(text), Arc::clone(&self.shared));
         if name.is_empty() {
             self.statements.close_prepared("");
+        }
+        tokio::select! {
+            biased;
+            () = token.cancelled() => return Err(shared.canceled()),
+            waited = super::safe_snapshot::wait(self) => waited?,
         }
         let prepared = pipeline::prepare(self, text, parameter_oids, false)?;
         self.statements.prepare(name, Arc::new(prepared))
@@ -331,7 +339,7 @@ impl Session {
         if portal.is_empty() {
             self.statements.close_portal("");
         }
-        self.open_portal(portal, prepared, values, false)
+        self.open_portal(portal, prepared, values, CursorOptions::default())
     }
 
     pub(super) fn open_portal(
@@ -339,13 +347,14 @@ impl Session {
         name: &str,
         prepared: Arc<Prepared>,
         values: Vec<datafusion::common::metadata::ScalarAndMetadata>,
-        cursor: bool,
+        options: CursorOptions,
     ) -> Result<(), PgError> {
         let portal = Portal {
             prepared,
             values,
             progress: Progress::Fresh,
-            cursor,
+            options,
+            held: false,
             created_us: super::engine::now_us(),
         };
         self.statements.open(name, portal)
@@ -387,7 +396,15 @@ impl Session {
                 return Ok(Outcome::Rows { columns, rows: statements::read(rows, max_rows)? });
             }
             Progress::Done(tag) => return Ok(Outcome::Command(tag.clone())),
-            Progress::Fresh => {}
+            Progress::Kept(_) | Progress::Fresh => {}
+        }
+        if let Progress::Kept(kept) = &mut portal.progress {
+            let columns = Arc::clone(&kept.columns);
+            let count = (max_rows > 0).then_some(max_rows as u64);
+            let batch = kept.fetch(Direction::Forward(count))?;
+            let tag = format!("SELECT {}", batch.num_rows());
+            let rows = RowStream::ready(batch.schema(), batch, tag);
+            return Ok(Outcome::Rows { columns, rows });
         }
         let values = portal.values.clone();
         let Some(statement) = prepared.statement.clone() else { return Ok(Outcome::Empty) };
@@ -485,11 +502,13 @@ impl Session {
 
     /// Commits a transaction and waits until it is durable (unless `synchronous_commit` is off) and visible.
     pub(super) async fn commit(&self, transaction: &Transaction) -> Result<(), PgError> {
-        if !transaction.changed_anything() && transaction.reads().is_none() {
-            return Ok(());
+        self.check_announcements(&transaction.announced)?;
+        if transaction.changed_anything() || transaction.reads().is_some() {
+            let sync = self.shared.settings.lock().value("synchronous_commit") != "off";
+            transaction.commit(&self.database, &self.checks(transaction), sync)?.wait().await?;
         }
-        let sync = self.shared.settings.lock().value("synchronous_commit") != "off";
-        transaction.commit(&self.database, &self.checks(transaction), sync)?.wait().await
+        self.send_announcements(&transaction.announced);
+        Ok(())
     }
 
     /// An error happened: the implicit transaction is undone, an explicit one has failed.
@@ -577,8 +596,14 @@ impl Session {
         drop(settings);
         let number = self.engine.next_transaction();
         let locks = LockOwner::new(&self.database.locks, self.shared.pid.0, number);
-        let transaction = Transaction::begin(&self.database, isolation, read_only, explicit, locks);
+        let mut transaction =
+            Transaction::begin(&self.database, isolation, read_only, explicit, locks);
+        if isolation == Isolation::Serializable && read_only {
+            let settings = self.shared.settings.lock();
+            transaction.deferrable = settings.value("default_transaction_deferrable") == "on";
+        }
         self.shared.locks.set_transaction(&transaction.locks);
+        self.shared.set_announcements(&transaction.announced);
         self.shared.begin_transaction(number);
         self.shared.undo.lock().before = Some(self.shared.settings.lock().clone());
         let mut settings = self.shared.settings.lock();
@@ -595,7 +620,7 @@ impl Session {
 
     /// Settings, portals and the catalog that others see, after a transaction ended.
     pub(super) fn after_transaction(&mut self, committed: bool) {
-        self.statements.close_all_portals();
+        self.statements.end_transaction(committed);
         let undo = std::mem::take(&mut *self.shared.undo.lock());
         let mut settings = self.shared.settings.lock();
         if !committed && let Some(before) = undo.before {

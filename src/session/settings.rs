@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::planner_settings::PLANNER_DEFINITIONS;
 use crate::error::{PgError, SqlState};
 use crate::optimizer::OptimizerOptions;
 use crate::types::{
@@ -19,7 +20,7 @@ pub const SERVER_VERSION_NUM: &str = "150018";
 pub const SERVER_VERSION: &str = concat!("15.18 (graphwire ", env!("CARGO_PKG_VERSION"), ")");
 
 /// How a setting's text is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
     /// Any text.
     Text,
@@ -29,6 +30,17 @@ pub enum Kind {
     Milliseconds,
     /// A whole number between the bounds.
     Int(i64, i64),
+    /// A number between the bounds.
+    Real(f64, f64),
+    /// An amount of memory, in units of some kilobytes where none is written; shown in the largest unit that divides it.
+    Memory {
+        /// Kilobytes of the unit.
+        unit_kb: i64,
+        /// In units.
+        min: i64,
+        /// In units.
+        max: i64,
+    },
     /// One of these.
     Enum(&'static [&'static str]),
     /// Checked by the date and time code.
@@ -58,7 +70,7 @@ pub struct Definition {
     pub description: &'static str,
 }
 
-const fn user(
+pub(super) const fn user(
     name: &'static str,
     default: &'static str,
     kind: Kind,
@@ -290,16 +302,21 @@ pub const DEFINITIONS: &[Definition] = &[
     user(
         "transaction_deferrable",
         "off",
-        Kind::Enum(&["off"]),
-        "Deferrable transactions are not supported.",
+        Kind::Bool,
+        "Whether to defer a read-only serializable transaction until it can be executed with no possible serialization failures.",
     ),
     user("xmlbinary", "base64", Kind::Enum(&["base64", "hex"]), "There is no type xml."),
     user("xmloption", "content", Kind::Enum(&["content", "document"]), "There is no type xml."),
 ];
 
+/// Every definition; those that change something come first, so that they are found first.
+pub fn definitions() -> impl Iterator<Item = &'static Definition> {
+    DEFINITIONS.iter().chain(PLANNER_DEFINITIONS)
+}
+
 /// The definition of a name, whatever its case.
 pub fn definition(name: &str) -> Option<&'static Definition> {
-    DEFINITIONS.iter().find(|definition| definition.name.eq_ignore_ascii_case(name))
+    definitions().find(|definition| definition.name.eq_ignore_ascii_case(name))
 }
 
 /// The values of one session. Values set with SET LOCAL or in a transaction that fails are taken back.
@@ -312,6 +329,8 @@ pub struct Settings {
     resets: Values,
     /// Names with a dot, which are free.
     custom: Arc<BTreeMap<String, String>>,
+    /// Whether `transaction_deferrable` is shown as on.
+    deferrable: bool,
     derived: OnceLock<Arc<Derived>>,
 }
 
@@ -336,13 +355,12 @@ struct Derived {
 impl Default for Settings {
     fn default() -> Self {
         let values: Values = Arc::new(
-            DEFINITIONS
-                .iter()
+            definitions()
                 .map(|definition| (definition.name, definition.default.to_owned()))
                 .collect(),
         );
         let resets = Arc::clone(&values);
-        Self { values, resets, custom: Arc::default(), derived: OnceLock::new() }
+        Self { values, resets, custom: Arc::default(), deferrable: false, derived: OnceLock::new() }
     }
 }
 
@@ -408,9 +426,18 @@ impl Settings {
         (&derived.default_transaction_isolation, derived.default_transaction_read_only)
     }
 
+    /// Shows that the current transaction is deferrable, until it ends.
+    pub fn transaction_is_deferrable(&mut self, deferrable: bool) {
+        self.deferrable = deferrable;
+        self.initialize("transaction_deferrable", if deferrable { "on" } else { "off" });
+    }
+
     /// Shows what the current transaction is.
     pub fn transaction_is(&mut self, isolation: &str, read_only: bool) {
         let read_only = if read_only { "on" } else { "off" };
+        if self.deferrable {
+            self.transaction_is_deferrable(false);
+        }
         let derived = self.derived();
         if derived.transaction_isolation != isolation {
             self.initialize("transaction_isolation", isolation);
@@ -521,7 +548,9 @@ impl Settings {
 
     /// Every defined setting and its value, in SHOW ALL's order.
     pub fn all(&self) -> impl Iterator<Item = (&'static Definition, &str)> {
-        DEFINITIONS.iter().map(|definition| (definition, self.value(definition.name)))
+        let mut all: Vec<&'static Definition> = definitions().collect();
+        all.sort_by_key(|definition| definition.name.to_lowercase());
+        all.into_iter().map(|definition| (definition, self.value(definition.name)))
     }
 
     /// What RESET would give.
@@ -675,6 +704,8 @@ fn check(definition: &Definition, value: &str, old: &str) -> Result<String, PgEr
             }
             Ok(number.to_string())
         }
+        Kind::Real(low, high) => real(definition, value, (low, high)),
+        Kind::Memory { unit_kb, min, max } => memory(definition, value, unit_kb, (min, max)),
         Kind::Milliseconds => {
             milliseconds(value).map(show_milliseconds).ok_or_else(|| invalid(definition, value))
         }
@@ -698,6 +729,7 @@ fn check(definition: &Definition, value: &str, old: &str) -> Result<String, PgEr
         Kind::Encoding => match encoding_name(value).as_str() {
             "utf8" | "unicode" => Ok("UTF8".to_owned()),
             "sqlascii" => Ok("SQL_ASCII".to_owned()),
+            other if !ENCODINGS.contains(&other) => Err(invalid(definition, value)),
             _ => Err(PgError::unsupported(
                 format!("client_encoding \"{value}\" is not supported"),
                 "graphwire speaks UTF8 alone.",
@@ -705,6 +737,119 @@ fn check(definition: &Definition, value: &str, old: &str) -> Result<String, PgEr
         },
     }
 }
+
+fn outside(definition: &Definition, value: &str, (low, high): (String, String)) -> PgError {
+    PgError::new(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!(
+            "{value} is outside the valid range for parameter \"{}\" ({low} .. {high})",
+            definition.name
+        ),
+    )
+}
+
+/// As C's `%g` writes the ends of a range.
+fn bound(value: f64) -> String {
+    if value == f64::MAX { "1.79769e+308".to_owned() } else { value.to_string() }
+}
+
+fn real(definition: &Definition, value: &str, (low, high): (f64, f64)) -> Result<String, PgError> {
+    let number: f64 = value.trim().parse().map_err(|_| invalid(definition, value))?;
+    if number.is_nan() {
+        return Err(invalid(definition, value));
+    }
+    if !(low..=high).contains(&number) {
+        return Err(outside(definition, &number.to_string(), (bound(low), bound(high))));
+    }
+    Ok(number.to_string())
+}
+
+/// Units of memory, in kilobytes.
+const MEMORY_UNITS: [(&str, i64); 4] =
+    [("TB", 1 << 30), ("GB", 1 << 20), ("MB", 1 << 10), ("kB", 1)];
+
+fn memory(
+    definition: &Definition,
+    value: &str,
+    unit_kb: i64,
+    (min, max): (i64, i64),
+) -> Result<String, PgError> {
+    let units = memory_in_units(value, unit_kb).ok_or_else(|| {
+        invalid(definition, value)
+            .hint("Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\".")
+    })?;
+    if !(min..=max).contains(&units) {
+        let unit = if unit_kb == 1 { "kB".to_owned() } else { format!("{unit_kb}kB") };
+        let ends = (format!("{min} {unit}"), format!("{max} {unit}"));
+        return Err(outside(definition, &format!("{units} {unit}"), ends));
+    }
+    let kilobytes = units * unit_kb;
+    let shown = MEMORY_UNITS.iter().find(|(_, factor)| kilobytes % factor == 0 && kilobytes > 0);
+    Ok(shown
+        .map_or_else(|| "0".to_owned(), |(unit, factor)| format!("{}{unit}", kilobytes / factor)))
+}
+
+/// An amount of memory in units of so many kilobytes, rounded up.
+pub(super) fn memory_in_units(value: &str, unit_kb: i64) -> Option<i64> {
+    let value = value.trim();
+    let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let number: i64 = value[..digits].parse().ok()?;
+    let kilobytes = match value[digits..].trim() {
+        "" => return Some(number),
+        "B" => number.checked_add(1023)? / 1024,
+        unit => {
+            let (_, factor) = MEMORY_UNITS.iter().find(|(known, _)| *known == unit)?;
+            number.checked_mul(*factor)?
+        }
+    };
+    Some(kilobytes.checked_add(unit_kb - 1)? / unit_kb)
+}
+
+/// Encodings that PostgreSQL converts and graphwire does not (`src/common/encnames.c`).
+const ENCODINGS: [&str; 42] = [
+    "abc",
+    "alt",
+    "big5",
+    "euccn",
+    "eucjis2004",
+    "eucjp",
+    "euckr",
+    "euctw",
+    "gb18030",
+    "gbk",
+    "iso88591",
+    "iso885910",
+    "iso885913",
+    "iso885914",
+    "iso885915",
+    "iso885916",
+    "iso88592",
+    "iso88593",
+    "iso88594",
+    "iso88595",
+    "iso88596",
+    "iso88597",
+    "iso88598",
+    "iso88599",
+    "johab",
+    "koi8r",
+    "koi8u",
+    "latin1",
+    "latin2",
+    "latin3",
+    "latin4",
+    "latin5",
+    "latin6",
+    "latin7",
+    "latin8",
+    "latin9",
+    "latin10",
+    "sjis",
+    "uhc",
+    "win1252",
+    "win1251",
+    "windows1252",
+];
 
 /// An encoding's name as PostgreSQL compares it: letters and digits alone.
 fn encoding_name(value: &str) -> String {

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::advisory::SessionLocks;
+use super::channels::{Announcements, Channels, Inbox};
 use super::engine::{DatabaseState, Engine, now_us};
 use super::identity::Peer;
 use super::sequences::SequenceState;
@@ -34,6 +35,11 @@ pub(super) struct SessionShared {
     pub(super) undo: Mutex<Undo>,
     pub(super) notices: Mutex<Vec<PgError>>,
     pub(super) locks: SessionLocks,
+    /// Channels of the database.
+    pub(super) channels: Arc<Channels>,
+    /// Messages for this session.
+    pub(super) inbox: Arc<Inbox>,
+    announcements: Mutex<Arc<Announcements>>,
     /// Counters of the database's sequences.
     pub(super) sequences: Arc<Sequences>,
     /// What this session knows of them.
@@ -89,6 +95,9 @@ impl SessionShared {
             undo: Mutex::default(),
             notices: Mutex::default(),
             locks: SessionLocks::new(&database.locks, pid.0),
+            channels: Arc::clone(&database.channels),
+            inbox: Arc::default(),
+            announcements: Mutex::default(),
             sequences: Arc::clone(&database.sequences),
             sequence_state: Mutex::default(),
             has_temporary: AtomicBool::new(false),
@@ -135,6 +144,16 @@ impl SessionShared {
         now.state = "active";
         query.clone_into(&mut now.query);
         now.token.clone()
+    }
+
+    /// What the transaction announces.
+    pub(super) fn announcements(&self) -> Arc<Announcements> {
+        Arc::clone(&self.announcements.lock())
+    }
+
+    /// What the transaction that begins announces goes there.
+    pub(super) fn set_announcements(&self, announced: &Arc<Announcements>) {
+        *self.announcements.lock() = Arc::clone(announced);
     }
 
     pub(super) fn set_state(&self, state: &'static str) {

@@ -9,8 +9,10 @@ use datafusion::common::metadata::ScalarAndMetadata;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
+use super::cursors::CursorOptions;
 use super::locking::BoundLocks;
 use super::outcome::{Completion, OutputColumn, RowStream};
+use super::scroll::Scrolled;
 use crate::access::Caller;
 use crate::error::{PgError, SqlState};
 use crate::executor::short::ShortPlan;
@@ -85,8 +87,10 @@ pub(super) struct Portal {
     pub(super) prepared: Arc<Prepared>,
     pub(super) values: Vec<ScalarAndMetadata>,
     pub(super) progress: Progress,
-    /// Made by DECLARE.
-    pub(super) cursor: bool,
+    /// What DECLARE said, if it made it.
+    pub(super) options: CursorOptions,
+    /// It outlives the transaction that made it, which was committed.
+    pub(super) held: bool,
     pub(super) created_us: i64,
 }
 
@@ -96,6 +100,8 @@ pub(super) enum Progress {
     Fresh,
     /// It gives rows.
     Rows(Arc<parking_lot::Mutex<PortalRows>>),
+    /// Its rows are kept.
+    Kept(Box<Scrolled>),
     /// It ran and gives nothing more; what it answers when it is executed again.
     Done(String),
 }
@@ -324,9 +330,20 @@ impl Statements {
         self.portals.remove(name).is_some()
     }
 
-    /// Portals live as long as their transaction.
+    /// Closes all portals: CLOSE ALL.
     pub(super) fn close_all_portals(&mut self) {
         self.portals.clear();
+    }
+
+    /// Portals live as long as their transaction, but for cursors WITH HOLD of one that is committed.
+    pub(super) fn end_transaction(&mut self, committed: bool) {
+        if self.portals.is_empty() {
+            return;
+        }
+        self.portals.retain(|_, portal| {
+            portal.held |= committed && portal.options.hold;
+            portal.held
+        });
     }
 
     pub(super) fn all_prepared(&self) -> impl Iterator<Item = (&String, &Arc<Prepared>)> {
@@ -334,7 +351,7 @@ impl Statements {
     }
 
     pub(super) fn all_cursors(&self) -> impl Iterator<Item = (&String, &Portal)> {
-        self.portals.iter().filter(|(_, portal)| portal.cursor)
+        self.portals.iter().filter(|(_, portal)| portal.options.declared)
     }
 }
 

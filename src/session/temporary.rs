@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::session_impl::Session;
+use super::pipeline;
+use super::session_impl::{ScriptPosition, Session};
 use super::shared::SessionShared;
 use super::transaction::Transaction;
 use crate::catalog::{Catalog, OnCommit, Relation, Schema};
+use crate::error::PgError;
+use crate::parser::{QueryLanguage, parse_script};
 use crate::storage::TableVersion;
 use crate::types::Oid;
 
@@ -60,6 +63,24 @@ pub(super) fn at_commit(shared: &SessionShared, transaction: &mut Transaction) {
     if let Some(catalog) = changed {
         transaction.set_catalog(catalog);
     }
+}
+
+/// Drops the session's temporary objects: `DISCARD TEMP`.
+///
+/// # Errors
+/// As DROP SCHEMA's.
+pub(super) async fn discard(session: &mut Session) -> Result<(), PgError> {
+    if !session.shared.has_temporary.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let text = format!("DROP SCHEMA IF EXISTS {} CASCADE", session.shared.temporary_schema());
+    let told = session.shared.notices.lock().len();
+    for statement in parse_script(&text, QueryLanguage::Sql, &|_| false)? {
+        Box::pin(pipeline::run(session, &statement, ScriptPosition::Middle)).await?;
+    }
+    // Nobody asked what was in it.
+    session.shared.notices.lock().truncate(told);
+    Ok(())
 }
 
 /// Drops what a session that ends had made, in a session of the server's own.

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
+use super::channels::{Announcements, AnnouncementsMark};
 use super::durable::PendingCommit;
 use super::engine::{DatabaseState, HeldSnapshot};
 use super::serializable::{Member, Pending};
@@ -30,6 +31,8 @@ pub(super) enum Isolation {
 pub(super) struct Transaction {
     pub(super) isolation: Isolation,
     pub(super) read_only: bool,
+    /// A serializable transaction that only reads waits for a snapshot in which nothing can go wrong.
+    pub(super) deferrable: bool,
     /// Between BEGIN and COMMIT, rather than around one statement (or one query string).
     pub(super) explicit: bool,
     /// An error happened; only ROLLBACK helps.
@@ -44,6 +47,8 @@ pub(super) struct Transaction {
     pub(super) locks: Arc<LockOwner>,
     /// Set when a statement found that rows moved under it and has to run again.
     pub(super) stale: Arc<AtomicBool>,
+    /// Messages to send when it commits.
+    pub(super) announced: Arc<Announcements>,
     /// What it has read, if it is serializable and has its snapshot.
     serializable: Option<Arc<Member>>,
 }
@@ -68,6 +73,7 @@ struct Savepoint {
     held: Arc<HeldSnapshot>,
     /// Locks up to here were taken before it.
     locks: usize,
+    announced: AnnouncementsMark,
 }
 
 impl Transaction {
@@ -84,6 +90,7 @@ impl Transaction {
         Self {
             isolation,
             read_only,
+            deferrable: false,
             explicit,
             failed: false,
             writes: Arc::new(Mutex::new(Writes::begin(latest.store))),
@@ -94,6 +101,7 @@ impl Transaction {
             held: Arc::new(held),
             locks: Arc::new(locks),
             stale: Arc::default(),
+            announced: Arc::default(),
             serializable: None,
         }
     }
@@ -138,6 +146,22 @@ impl Transaction {
         result
     }
 
+    /// Whether its first statement must wait for a safe snapshot.
+    pub(super) fn wants_safe_snapshot(&self) -> bool {
+        self.deferrable
+            && self.read_only
+            && self.isolation == Isolation::Serializable
+            && !self.started
+    }
+
+    /// Takes a snapshot in which nothing can go wrong: nobody needs to know what is read in it.
+    pub(super) fn begin_safely(&mut self, held: HeldSnapshot) {
+        self.started = true;
+        *self.writes.lock() = Writes::begin(held.latest.store.clone());
+        self.catalog = Arc::clone(&held.latest.catalog);
+        self.held = Arc::new(held);
+    }
+
     /// Whether it has a snapshot that stays.
     pub(super) fn keeps_its_snapshot(&self) -> bool {
         self.started && self.keeps_snapshot()
@@ -158,8 +182,8 @@ impl Transaction {
         if self.isolation != Isolation::Serializable || self.serializable.is_some() {
             return;
         }
-        let snapshot = self.held.latest.store.clone();
-        self.serializable = Some(database.serializable.begin(snapshot, self.read_only));
+        let (session, snapshot) = (self.locks.session(), self.held.latest.store.clone());
+        self.serializable = Some(database.serializable.begin(session, snapshot, self.read_only));
     }
 
     /// Looks whether it can still be serialized with the others, after it read or wrote.
@@ -240,6 +264,7 @@ impl Transaction {
             catalog_base: self.catalog_base,
             held: Arc::clone(&self.held),
             locks: self.locks.mark(),
+            announced: self.announced.mark(),
         });
     }
 
@@ -262,6 +287,7 @@ impl Transaction {
         self.catalog_base = savepoint.catalog_base;
         self.held = savepoint.held;
         self.locks.release_after(savepoint.locks);
+        self.announced.back_to(savepoint.announced);
         self.failed = false;
         Ok(())
     }

@@ -8,21 +8,21 @@ use datafusion::common::DFSchema;
 use datafusion::common::metadata::ScalarAndMetadata;
 use futures::StreamExt;
 use sqlparser::ast::{
-    CloseCursor, ContextModifier, Declare, DeclareType, DiscardObject, Expr, FetchDirection, Ident,
-    Lock, ObjectName, Reset, Set, SetSessionParamKind, Statement as Sql, TransactionAccessMode,
-    TransactionIsolationLevel, TransactionMode, UnaryOperator, Value,
+    ContextModifier, DiscardObject, Expr, Ident, Lock, ObjectName, Reset, Set, SetSessionParamKind,
+    Statement as Sql, TransactionAccessMode, TransactionIsolationLevel, TransactionMode,
+    UnaryOperator, Value,
 };
 
 use super::outcome::{Completion, Outcome, OutputColumn, RowStream};
 use super::session_impl::{ScriptPosition, Session};
-use super::statements::{PortalRows, Progress, read};
+use super::statements::{PortalRows, read};
 use super::transaction::Isolation;
-use super::{pipeline, set_constraints, settings};
+use super::{cursors, pipeline, set_constraints, settings};
 use crate::error::{PgError, Severity, SqlState};
-use crate::functions::context::LockFacts as _;
+use crate::functions::context::{ChannelFacts as _, LockFacts as _};
+use crate::parser::sql::deferrable;
 use crate::parser::sql::definition::Definition;
 use crate::parser::{Body, Statement, Utility};
-use crate::planner::bind::PlanKind;
 use crate::planner::bind::sql::{bind_expression, fold, sql_type};
 use crate::storage::TableLock;
 use crate::storage::locks::WhenHeld;
@@ -43,7 +43,7 @@ pub(super) fn describe(
     session: &Session,
     statement: &Statement,
 ) -> Result<Option<Option<Arc<[OutputColumn]>>>, PgError> {
-    if matches!(statement.body, Body::Utility(Utility::Checkpoint)) {
+    if matches!(statement.body, Body::Utility(Utility::Checkpoint | Utility::WithCypher { .. })) {
         return Ok(Some(None));
     }
     let Body::Sql { statement, .. } = &statement.body else { return Ok(None) };
@@ -76,7 +76,9 @@ fn is_session_statement(statement: &Sql) -> bool {
             | Sql::Declare { .. }
             | Sql::Close { .. }
             | Sql::Discard { .. }
+            | Sql::LISTEN { .. }
             | Sql::UNLISTEN { .. }
+            | Sql::NOTIFY { .. }
             | Sql::Lock(_)
     )
 }
@@ -99,13 +101,22 @@ pub(super) async fn run(
     if let Body::Utility(Utility::Definition(definition)) = &statement.body
         && let Definition::Maintain(maintenance) = definition.as_ref()
     {
-        let tag = super::maintenance::run(session, maintenance, position)?;
+        let tag = super::maintenance::run(session, maintenance, position).await?;
         return Ok(Some(Outcome::Command(tag.to_owned())));
     }
     if let Body::Utility(Utility::Move(fetch)) = &statement.body
         && let Sql::Fetch { name, direction, .. } = fetch.as_ref()
     {
-        return step_over(session, &fold(name), direction).await.map(Some);
+        return cursors::step_over(session, &fold(name), direction).await.map(Some);
+    }
+    if let Body::Utility(Utility::WithCypher { outer, query }) = &statement.body {
+        session.refuse_if_failed()?;
+        let inner = Statement {
+            span: statement.span,
+            text: statement.text.clone(),
+            body: Body::Cypher(query.clone()),
+        };
+        return with_cypher(session, outer, inner, position).await.map(Some);
     }
     let Body::Sql { statement: sql, .. } = &statement.body else { return Ok(None) };
     if !ends_transaction(statement)
@@ -120,7 +131,7 @@ pub(super) async fn run(
         Sql::StartTransaction { modes, modifier: None, statements, .. }
             if statements.is_empty() =>
         {
-            begin(session, modes)?;
+            begin(session, modes, &statement.text)?;
             command(if statement.text.trim_start().to_lowercase().starts_with("start") {
                 "START TRANSACTION"
             } else {
@@ -147,7 +158,8 @@ pub(super) async fn run(
             in_block(session, "RELEASE SAVEPOINT")?.release(&fold(name))?;
             command("RELEASE")
         }
-        Sql::Set(set) => run_set(session, set).map(|()| Some(Outcome::Command("SET".to_owned()))),
+        Sql::Set(set) => run_set(session, set, &statement.text)
+            .map(|()| Some(Outcome::Command("SET".to_owned()))),
         Sql::Reset(reset) => {
             run_reset(session, &reset.reset)?;
             command("RESET")
@@ -168,21 +180,33 @@ pub(super) async fn run(
         }
         Sql::Declare { stmts } => {
             for declare in stmts {
-                declare_cursor(session, declare, statement, position)?;
+                let query = cursors::query_of(declare, statement)?;
+                Box::pin(cursors::declare(session, declare, query, position)).await?;
             }
             command("DECLARE CURSOR")
         }
         Sql::Fetch { name, direction, into: None, .. } => {
-            fetch(session, &fold(name), direction, position).await.map(Some)
+            cursors::fetch(session, &fold(name), direction).await.map(Some)
         }
-        Sql::Close { cursor } => close(session, cursor).map(|tag| Some(Outcome::Command(tag))),
-        Sql::UNLISTEN { .. } => {
-            // Nothing can listen, so there is nothing to end.
-            session.refuse_if_failed()?;
+        Sql::Close { cursor } => {
+            cursors::close(session, cursor).map(|tag| Some(Outcome::Command(tag)))
+        }
+        Sql::LISTEN { channel } => {
+            in_transaction(session)?.listen(fold(channel));
+            command("LISTEN")
+        }
+        Sql::UNLISTEN { channel } => {
+            let all = channel.quote_style.is_none() && channel.value == "*";
+            in_transaction(session)?.unlisten((!all).then(|| fold(channel)));
             command("UNLISTEN")
         }
+        Sql::NOTIFY { channel, payload } => {
+            let payload = payload.as_deref().unwrap_or_default();
+            in_transaction(session)?.announce(&fold(channel), payload)?;
+            command("NOTIFY")
+        }
         Sql::Discard { object_type } => {
-            discard(session, object_type).map(|tag| Some(Outcome::Command(tag)))
+            discard(session, object_type).await.map(|tag| Some(Outcome::Command(tag)))
         }
         Sql::Lock(lock) => {
             lock_tables(session, lock).await?;
@@ -213,6 +237,34 @@ async fn lock_tables(session: &mut Session, lock: &Lock) -> Result<(), PgError> 
     Ok(())
 }
 
+/// `PREPARE` and `DECLARE` of a Cypher query.
+async fn with_cypher(
+    session: &mut Session,
+    outer: &Sql,
+    query: Statement,
+    position: ScriptPosition,
+) -> Result<Outcome, PgError> {
+    match outer {
+        Sql::Prepare { name, data_types, .. } => {
+            let declared =
+                data_types.iter().map(|ty| sql_type(ty).map(Some)).collect::<Result<_, _>>()?;
+            let text = query.text.clone();
+            let prepared =
+                pipeline::prepare_statement(session, Some(query), declared, &text, true)?;
+            session.statements.prepare(&fold(name), Arc::new(prepared))?;
+            Ok(Outcome::Command("PREPARE".to_owned()))
+        }
+        Sql::Declare { stmts } => {
+            for declare in stmts {
+                let opening = cursors::declare(session, declare, query.clone(), position);
+                Box::pin(opening).await?;
+            }
+            Ok(Outcome::Command("DECLARE CURSOR".to_owned()))
+        }
+        _ => Err(PgError::internal("a Cypher query in another statement")),
+    }
+}
+
 fn last_name(name: &ObjectName) -> String {
     name.0.last().and_then(|part| part.as_ident()).map(fold).unwrap_or_default()
 }
@@ -238,7 +290,15 @@ pub(super) fn isolation(name: &str) -> Result<Isolation, PgError> {
     }
 }
 
-fn modes(modes: &[TransactionMode]) -> Result<(Option<Isolation>, Option<bool>), PgError> {
+/// What a statement says a transaction is to be.
+#[derive(Debug, Clone, Copy, Default)]
+struct Modes {
+    level: Option<Isolation>,
+    read_only: Option<bool>,
+    deferrable: Option<bool>,
+}
+
+fn modes(modes: &[TransactionMode], text: &str) -> Modes {
     let (mut level, mut read_only) = (None, None);
     for mode in modes {
         match mode {
@@ -256,11 +316,11 @@ fn modes(modes: &[TransactionMode]) -> Result<(Option<Isolation>, Option<bool>),
             }
         }
     }
-    Ok((level, read_only))
+    Modes { level, read_only, deferrable: deferrable(text) }
 }
 
-fn begin(session: &mut Session, wanted: &[TransactionMode]) -> Result<(), PgError> {
-    let (level, read_only) = modes(wanted)?;
+fn begin(session: &mut Session, wanted: &[TransactionMode], text: &str) -> Result<(), PgError> {
+    let wanted = modes(wanted, text);
     match &mut session.transaction {
         Some(transaction) if transaction.explicit => {
             session.refuse_if_failed()?;
@@ -278,7 +338,15 @@ fn begin(session: &mut Session, wanted: &[TransactionMode]) -> Result<(), PgErro
             transaction.explicit = true;
             Ok(())
         }
-        None => session.begin_transaction(true, level, read_only),
+        None => {
+            session.begin_transaction(true, wanted.level, wanted.read_only)?;
+            if let (Some(transaction), Some(wanted)) = (&mut session.transaction, wanted.deferrable)
+            {
+                transaction.deferrable = wanted;
+                session.shared.settings.lock().transaction_is_deferrable(wanted);
+            }
+            Ok(())
+        }
     }
 }
 
@@ -343,6 +411,14 @@ fn in_block<'a>(
             format!("{what} can only be used in transaction blocks"),
         )),
     }
+}
+
+/// What the session's transaction announces, one around the statement if none is open.
+fn in_transaction(session: &mut Session) -> Result<&super::shared::SessionShared, PgError> {
+    if session.transaction.is_none() {
+        session.begin_transaction(false, None, None)?;
+    }
+    Ok(&session.shared)
 }
 
 // ---- settings ----
@@ -428,14 +504,14 @@ pub(super) fn assign(
     }
 }
 
-fn run_set(session: &mut Session, set: &Set) -> Result<(), PgError> {
+fn run_set(session: &mut Session, set: &Set, text: &str) -> Result<(), PgError> {
     match set {
         Set::SingleAssignment { scope, hivevar: false, variable, values } => {
             let name = variable.to_string().replace('"', "");
             let local = matches!(scope, Some(ContextModifier::Local));
             if matches!(
                 name.to_lowercase().as_str(),
-                "transaction_isolation" | "transaction_read_only"
+                "transaction_isolation" | "transaction_read_only" | "transaction_deferrable"
             ) {
                 return set_transaction_variable(
                     session,
@@ -463,7 +539,7 @@ fn run_set(session: &mut Session, set: &Set) -> Result<(), PgError> {
         }
         Set::SetNamesDefault {} => assign(session, "client_encoding", None, false),
         Set::SetTransaction { modes: wanted, snapshot: None, session: for_session } => {
-            set_transaction(session, wanted, *for_session)
+            set_transaction(session, modes(wanted, text), *for_session)
         }
         Set::SetSessionParam(SetSessionParamKind::Generic(param)) => {
             assign(session, &param.names.join("."), Some(&param.value), false)
@@ -493,18 +569,18 @@ fn run_set(session: &mut Session, set: &Set) -> Result<(), PgError> {
 fn set_transaction_variable(session: &mut Session, name: &str, value: &str) -> Result<(), PgError> {
     if name == "transaction_isolation" {
         let level = isolation(&value.to_lowercase())?;
-        return apply_modes(session, Some(level), None);
+        return apply_modes(session, Modes { level: Some(level), ..Modes::default() });
     }
-    let read_only = matches!(value.to_lowercase().as_str(), "on" | "true" | "yes" | "1");
-    apply_modes(session, None, Some(read_only))
+    let on = Some(matches!(value.to_lowercase().as_str(), "on" | "true" | "yes" | "1"));
+    let wanted = match name {
+        "transaction_read_only" => Modes { read_only: on, ..Modes::default() },
+        _ => Modes { deferrable: on, ..Modes::default() },
+    };
+    apply_modes(session, wanted)
 }
 
-fn set_transaction(
-    session: &mut Session,
-    wanted: &[TransactionMode],
-    for_session: bool,
-) -> Result<(), PgError> {
-    let (level, read_only) = modes(wanted)?;
+fn set_transaction(session: &mut Session, wanted: Modes, for_session: bool) -> Result<(), PgError> {
+    let Modes { level, read_only, deferrable } = wanted;
     if for_session {
         if let Some(level) = level {
             let name = match level {
@@ -518,16 +594,17 @@ fn set_transaction(
             let value = if read_only { "on" } else { "off" };
             assign(session, "default_transaction_read_only", Some(value), false)?;
         }
+        if let Some(deferrable) = deferrable {
+            let value = if deferrable { "on" } else { "off" };
+            assign(session, "default_transaction_deferrable", Some(value), false)?;
+        }
         return Ok(());
     }
-    apply_modes(session, level, read_only)
+    apply_modes(session, wanted)
 }
 
-fn apply_modes(
-    session: &mut Session,
-    level: Option<Isolation>,
-    read_only: Option<bool>,
-) -> Result<(), PgError> {
+fn apply_modes(session: &mut Session, wanted: Modes) -> Result<(), PgError> {
+    let Modes { level, read_only, deferrable } = wanted;
     let Some(transaction) = session.transaction.as_mut().filter(|transaction| transaction.explicit)
     else {
         session.shared.notify(
@@ -557,6 +634,15 @@ fn apply_modes(
         }
         transaction.read_only = read_only;
     }
+    if let Some(deferrable) = deferrable {
+        if transaction.started() {
+            return Err(PgError::new(
+                SqlState::ACTIVE_SQL_TRANSACTION,
+                "SET TRANSACTION [NOT] DEFERRABLE must be called before any query",
+            ));
+        }
+        transaction.deferrable = deferrable;
+    }
     let (isolation, read_only) = (transaction.isolation, transaction.read_only);
     let mut settings = session.shared.settings.lock();
     settings.initialize(
@@ -568,6 +654,9 @@ fn apply_modes(
         },
     );
     settings.initialize("transaction_read_only", if read_only { "on" } else { "off" });
+    if let Some(deferrable) = deferrable {
+        settings.transaction_is_deferrable(deferrable);
+    }
     Ok(())
 }
 
@@ -737,182 +826,7 @@ fn deallocate(session: &mut Session, name: &Ident) -> Result<String, PgError> {
     Ok("DEALLOCATE".to_owned())
 }
 
-// ---- cursors ----
-
-fn declare_cursor(
-    session: &mut Session,
-    declare: &Declare,
-    outer: &Statement,
-    position: ScriptPosition,
-) -> Result<(), PgError> {
-    let Declare { names, declare_type, binary, scroll, hold, for_query, .. } = declare;
-    let (Some(DeclareType::Cursor), [name], Some(query)) =
-        (declare_type, names.as_slice(), for_query)
-    else {
-        return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in DECLARE"));
-    };
-    if *binary == Some(true) {
-        return Err(PgError::unsupported(
-            "DECLARE … BINARY is not supported yet",
-            "Ask for binary results in Bind.",
-        ));
-    }
-    if *scroll == Some(true) {
-        return Err(PgError::unsupported("SCROLL cursors are not supported yet", "Read forward."));
-    }
-    if *hold == Some(true) {
-        return Err(PgError::unsupported(
-            "WITH HOLD cursors are not supported yet",
-            "Read inside the transaction.",
-        ));
-    }
-    let in_block = session.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
-    if !in_block && position == ScriptPosition::Only {
-        return Err(PgError::new(
-            SqlState::NO_ACTIVE_SQL_TRANSACTION,
-            "DECLARE CURSOR can only be used in transaction blocks",
-        ));
-    }
-    let graph_tables = match &outer.body {
-        Body::Sql { graph_tables, .. } => graph_tables.clone(),
-        Body::PropertyGraph(_) | Body::Cypher(_) | Body::Utility(_) => Vec::new(),
-    };
-    let statement = Statement {
-        span: outer.span,
-        text: outer.text.clone(),
-        body: Body::Sql { statement: Box::new(Sql::Query(query.clone())), graph_tables },
-    };
-    let prepared =
-        pipeline::prepare_statement(session, Some(statement), Vec::new(), &outer.text, true)?;
-    session.open_portal(&fold(name), Arc::new(prepared), Vec::new(), true)
-}
-
-/// How many rows a forward FETCH asks for; `None` is all.
-fn fetch_count(direction: &FetchDirection) -> Result<Option<usize>, PgError> {
-    let count = |limit: &sqlparser::ast::ValueWithSpan| match limit.value.to_string().parse::<i64>()
-    {
-        Ok(count) if count >= 0 => Ok(Some(count as usize)),
-        Ok(_) => Err(PgError::new(
-            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-            "cursor can only scan forward",
-        )
-        .hint("Declare it with SCROLL option to enable backward scan.")),
-        Err(_) => Err(PgError::new(SqlState::SYNTAX_ERROR, "FETCH takes a whole number")),
-    };
-    match direction {
-        FetchDirection::Next => Ok(Some(1)),
-        FetchDirection::Count { limit } | FetchDirection::Forward { limit: Some(limit) } => {
-            count(limit)
-        }
-        FetchDirection::Forward { limit: None } => Ok(Some(1)),
-        FetchDirection::All | FetchDirection::ForwardAll => Ok(None),
-        FetchDirection::Prior
-        | FetchDirection::First
-        | FetchDirection::Last
-        | FetchDirection::Absolute { .. }
-        | FetchDirection::Relative { .. }
-        | FetchDirection::Backward { .. }
-        | FetchDirection::BackwardAll => Err(PgError::new(
-            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-            "cursor can only scan forward",
-        )
-        .hint("Declare it with SCROLL option to enable backward scan.")),
-    }
-}
-
-async fn fetch(
-    session: &mut Session,
-    name: &str,
-    direction: &FetchDirection,
-    _position: ScriptPosition,
-) -> Result<Outcome, PgError> {
-    session.refuse_if_failed()?;
-    let count = fetch_count(direction)?;
-    let portal = session.statements.portal(name)?;
-    let prepared = Arc::clone(&portal.prepared);
-    let values = portal.values.clone();
-    let fresh = matches!(portal.progress, Progress::Fresh);
-    if fresh && let Some(statement) = prepared.statement.clone() {
-        let executed = Box::pin(pipeline::execute(session, &prepared, &statement, values)).await?;
-        let mut rows = match executed {
-            pipeline::Executed::Rows(rows) => rows,
-            pipeline::Executed::Ready(ready) => ready.into_rows(),
-            pipeline::Executed::Other(_) => {
-                return Err(PgError::internal("a cursor's query gave no rows"));
-            }
-        };
-        rows.kind = PlanKind::Select;
-        session.statements.portal(name)?.progress =
-            Progress::Rows(Arc::new(parking_lot::Mutex::new(rows)));
-    }
-    let portal = session.statements.portal(name)?;
-    let Progress::Rows(rows) = &portal.progress else {
-        return Err(PgError::new(
-            SqlState::INVALID_CURSOR_STATE,
-            format!("cursor \"{name}\" has no rows"),
-        ));
-    };
-    let columns = Arc::clone(&rows.lock().columns);
-    if count == Some(0) {
-        return Ok(Outcome::Rows { columns, rows: empty_rows(&rows.lock().schema) });
-    }
-    let stream = read(rows, count.unwrap_or(0))?;
-    let schema = Arc::clone(stream.schema());
-    let counted = Arc::new(std::sync::atomic::AtomicU64::new(0));
-    let count = Arc::clone(&counted);
-    let stream = stream.inspect(move |batch| {
-        if let Ok(batch) = batch {
-            count.fetch_add(batch.num_rows() as u64, std::sync::atomic::Ordering::Relaxed);
-        }
-    });
-    let completion = move || {
-        Completion::Complete(format!(
-            "FETCH {}",
-            counted.load(std::sync::atomic::Ordering::Relaxed)
-        ))
-    };
-    Ok(Outcome::Rows {
-        columns,
-        rows: RowStream::new(schema, stream.boxed(), Arc::new(completion)),
-    })
-}
-
-/// `MOVE`: a FETCH whose rows nobody gets.
-async fn step_over(
-    session: &mut Session,
-    name: &str,
-    direction: &FetchDirection,
-) -> Result<Outcome, PgError> {
-    let fetched = fetch(session, name, direction, ScriptPosition::Only).await?;
-    let Outcome::Rows { mut rows, .. } = fetched else { return Ok(fetched) };
-    let mut count = 0u64;
-    while let Some(batch) = rows.next().await {
-        count += batch?.num_rows() as u64;
-    }
-    Ok(Outcome::Command(format!("MOVE {count}")))
-}
-
-fn empty_rows(schema: &arrow::datatypes::SchemaRef) -> RowStream {
-    let completion = Arc::new(|| Completion::Complete("FETCH 0".to_owned()));
-    RowStream::new(Arc::clone(schema), futures::stream::empty().boxed(), completion)
-}
-
-fn close(session: &mut Session, cursor: &CloseCursor) -> Result<String, PgError> {
-    match cursor {
-        CloseCursor::All => {
-            session.statements.close_all_portals();
-            Ok("CLOSE CURSOR ALL".to_owned())
-        }
-        CloseCursor::Specific { name } => {
-            let name = fold(name);
-            session.statements.portal(&name)?;
-            session.statements.close_portal(&name);
-            Ok("CLOSE CURSOR".to_owned())
-        }
-    }
-}
-
-fn discard(session: &mut Session, what: &DiscardObject) -> Result<String, PgError> {
+async fn discard(session: &mut Session, what: &DiscardObject) -> Result<String, PgError> {
     match what {
         DiscardObject::ALL => {
             if session.transaction.as_ref().is_some_and(|transaction| transaction.explicit) {
@@ -926,6 +840,8 @@ fn discard(session: &mut Session, what: &DiscardObject) -> Result<String, PgErro
             session.shared.settings.lock().reset_all();
             session.shared.sequence_state.lock().clear();
             session.shared.unlock_all();
+            in_transaction(session)?.unlisten(None);
+            super::temporary::discard(session).await?;
             Ok("DISCARD ALL".to_owned())
         }
         DiscardObject::PLANS => Ok("DISCARD PLANS".to_owned()),
@@ -933,6 +849,9 @@ fn discard(session: &mut Session, what: &DiscardObject) -> Result<String, PgErro
             session.shared.sequence_state.lock().clear();
             Ok("DISCARD SEQUENCES".to_owned())
         }
-        DiscardObject::TEMP => Ok("DISCARD TEMP".to_owned()),
+        DiscardObject::TEMP => {
+            super::temporary::discard(session).await?;
+            Ok("DISCARD TEMP".to_owned())
+        }
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod cast;
 pub(crate) mod column;
 pub(crate) mod copy;
 pub mod error;
+mod format;
 pub mod ids;
 pub(crate) mod input_column;
 pub(crate) mod json;
@@ -28,6 +29,7 @@ mod zone_abbreviations;
 
 pub use cast::{cast_text_array, to_text_array};
 pub use error::TypeError;
+pub use format::Format;
 pub use ids::{AdvisoryKey, BackendPid, CommitNo, ElementRef, Oid, RowId, TenantId};
 pub use pg_type::{NUMERIC_STORAGE, PgType, TYPE_KEY};
 pub use settings::{

@@ -351,6 +351,11 @@ impl fmt::Display for Reply {
             b'S' => write!(f, "ParameterStatus({})", self.strings()),
             b'K' => write!(f, "BackendKeyData"),
             b'v' => write!(f, "NegotiateProtocolVersion({:#x})", code(&self.body)),
+            // Behind the sender's number: channel and text.
+            b'A' => {
+                let texts = Reply { tag: b'A', body: self.body[4..].to_vec() };
+                write!(f, "NotificationResponse({})", texts.strings())
+            }
             b'Z' => write!(f, "ReadyForQuery({})", self.body.escape_ascii()),
             b'T' => write!(f, "RowDescription"),
             b't' => write!(f, "ParameterDescription({})", (self.body.len() - 2) / 4),

@@ -23,7 +23,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::catalog::Relation;
 use crate::error::{PgError, SqlState};
-use crate::executor::write::{WriteTarget, second_update};
+use crate::executor::write::{Collision, WriteTarget, second_update};
 use crate::planner::node::{EachRow, RowAction, TableWrite, WriteKind};
 use crate::types::RowId;
 
@@ -226,6 +226,7 @@ impl Collected {
         self,
         relation: &Arc<Relation>,
         target: &dyn WriteTarget,
+        collision: Collision,
     ) -> Result<Vec<RecordBatch>> {
         let Self { deleted, updated, updates, inserts, output, conflicting: _ } = self;
         if !deleted.is_empty() {
@@ -235,7 +236,7 @@ impl Collected {
             target.update(relation, &updated, updates).await?;
         }
         if inserts.iter().any(|rows| rows.num_rows() > 0) {
-            target.insert(relation, inserts).await?;
+            target.insert(relation, inserts, collision).await?;
         }
         Ok(output)
     }
@@ -323,6 +324,13 @@ impl ExecutionPlan for TableWriteExec {
             output_schema: arriving(&schema),
         };
         let ends_statement = self.ends_statement;
+        let collision = match &self.kind {
+            WriteKind::Each(EachRow { on_conflict: false, .. }) => Collision::Merge,
+            WriteKind::Each(_)
+            | WriteKind::Insert
+            | WriteKind::Update { .. }
+            | WriteKind::Delete => Collision::Write,
+        };
         let reservation = MemoryConsumer::new("TableWriteExec").register(context.memory_pool());
         let result_schema = Arc::clone(&schema);
         let work = async move {
@@ -332,7 +340,7 @@ impl ExecutionPlan for TableWriteExec {
                 reservation.try_grow(batch.get_array_memory_size())?;
                 collected.take(&batch, &layout, &relation, target.as_ref())?;
             }
-            let output = collected.write(&relation, target.as_ref()).await?;
+            let output = collected.write(&relation, target.as_ref(), collision).await?;
             if ends_statement {
                 target.finish().await?;
             }

@@ -14,8 +14,8 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use parking_lot::Mutex;
 
-use super::constraints::{ForeignKeys, unique_keys};
-use super::{TableWork, Writes, constraints};
+use super::constraints::{ForeignKeys, UniqueKey, computed_indexes, duplicate, unique_keys};
+use super::{RowCheck, TableWork, Writes, constraints};
 use crate::catalog::{Catalog, ConstraintKind, Relation, Table};
 use crate::error::{PgError, SqlState};
 use crate::storage::locks::{
@@ -103,7 +103,7 @@ impl StatementLocks {
     }
 
     /// Locks rows whether they moved or not.
-    async fn hold_rows(
+    pub(super) async fn hold_rows(
         &self,
         relation: &Relation,
         rows: &[RowId],
@@ -142,7 +142,11 @@ impl StatementLocks {
         self.stale.load(Ordering::Relaxed)
     }
 
-    async fn lock_keys(&self, constraint: Oid, mut hashes: Vec<u64>) -> Result<(), PgError> {
+    pub(super) async fn lock_keys(
+        &self,
+        constraint: Oid,
+        mut hashes: Vec<u64>,
+    ) -> Result<(), PgError> {
         hashes.sort_unstable();
         hashes.dedup();
         let held = self.owner.lock_keys(constraint, &hashes, self.limits).await;
@@ -192,21 +196,44 @@ fn deadlock_line(step: &DeadlockStep, database: Oid) -> String {
     format!("Process {} waits for {waits}; blocked by process {}.", step.session, step.blocked_by)
 }
 
+/// What writes a key that another committed after the snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collision {
+    /// INSERT or UPDATE: a statement that may look again does, the others fail with `23505`.
+    Write,
+    /// MERGE, which does not look again: `23505`.
+    Merge,
+    /// ON CONFLICT: a statement that may look again does, the others fail with `40001`.
+    Arbiter,
+}
+
+impl Collision {
+    /// Whether it is an error in itself.
+    pub(super) fn is_violation(self, keeps_snapshot: bool) -> bool {
+        match self {
+            Self::Write => keeps_snapshot,
+            Self::Merge => true,
+            Self::Arbiter => false,
+        }
+    }
+}
+
 /// One statement's view of what it writes to.
 pub(super) struct Waiting<'a> {
     pub(super) locks: &'a StatementLocks,
     pub(super) catalog: &'a Catalog,
     pub(super) writes: &'a Mutex<Writes>,
+    pub(super) check: &'a dyn RowCheck,
 }
 
 /// A table as the transaction sees it, and as it is committed now if that is another.
-struct TwoViews {
-    mine: Arc<TableVersion>,
-    newer: Option<Arc<TableVersion>>,
+pub(super) struct TwoViews {
+    pub(super) mine: Arc<TableVersion>,
+    pub(super) newer: Option<Arc<TableVersion>>,
 }
 
 impl Waiting<'_> {
-    fn views(&self, table: Oid) -> Option<TwoViews> {
+    pub(super) fn views(&self, table: Oid) -> Option<TwoViews> {
         let (mine, base) = {
             let writes = self.writes.lock();
             (Arc::clone(writes.view().table(table)?), writes.base(table))
@@ -217,7 +244,7 @@ impl Waiting<'_> {
     }
 
     /// Rows that the transaction wrote itself.
-    fn own_rows(&self, table: Oid) -> HashSet<RowId> {
+    pub(super) fn own_rows(&self, table: Oid) -> HashSet<RowId> {
         let writes = self.writes.lock();
         match writes.tables.get(&table) {
             Some(TableWork::Rows { writes, .. }) => {
@@ -245,10 +272,11 @@ impl Waiting<'_> {
     pub(super) async fn new_keys(
         &self,
         relation: &Relation,
-        columns: &[usize],
-        constraint: Oid,
+        key: &UniqueKey<'_>,
         rows: &[RecordBatch],
+        collision: Collision,
     ) -> Result<(), PgError> {
+        let columns = &key.columns;
         let mut keys = Vec::with_capacity(rows.len());
         let mut hashes = Vec::new();
         for batch in rows {
@@ -256,9 +284,10 @@ impl Waiting<'_> {
             hashes.extend((0..encoded.len()).filter_map(|row| encoded.get(row)).map(key_hash));
             keys.push(encoded);
         }
-        self.locks.lock_keys(constraint, hashes).await?;
+        self.locks.lock_keys(key.oid, hashes).await?;
+        let wanted = Wanted { relation, key, batches: rows, keys, collision };
         loop {
-            let holders = self.holders_of(relation.oid, columns, &keys)?;
+            let holders = self.holders_of(&wanted)?;
             if holders.is_empty() {
                 return Ok(());
             }
@@ -272,27 +301,23 @@ impl Waiting<'_> {
                 return Ok(());
             }
             // Somebody committed: perhaps the one that was waited for.
-            if self.holders_of(relation.oid, columns, &keys)? == rows.into_iter().collect() {
+            if self.holders_of(&wanted)? == rows.into_iter().collect() {
                 return Ok(());
             }
         }
     }
 
     /// The rows of others that have one of these keys.
-    fn holders_of(
-        &self,
-        table: Oid,
-        columns: &[usize],
-        keys: &[EncodedKeys],
-    ) -> Result<BTreeSet<RowId>, PgError> {
+    fn holders_of(&self, wanted: &Wanted<'_>) -> Result<BTreeSet<RowId>, PgError> {
+        let (table, columns) = (wanted.relation.oid, &wanted.key.columns);
         let mut holders = BTreeSet::new();
         let Some(views) = self.views(table) else { return Ok(holders) };
         let mut own = None;
-        for keys in keys {
+        for (keys, batch) in wanted.keys.iter().zip(wanted.batches) {
             let mine_of = views.mine.probe(columns, keys)?;
             let newer_of = views.newer.as_ref().map(|newer| newer.probe(columns, keys));
             let newer_of = newer_of.transpose()?;
-            for key in (0..keys.len()).filter_map(|row| keys.get(row)) {
+            for (row, key) in (0..keys.len()).filter_map(|row| Some((row, keys.get(row)?))) {
                 let mut mine = rows_with(&mine_of, key);
                 let mut newer = match &newer_of {
                     Some(newer) => rows_with(newer, key),
@@ -305,6 +330,12 @@ impl Waiting<'_> {
                 mine.retain(|row| !own.contains(row));
                 newer.retain(|row| !own.contains(row));
                 if mine != newer {
+                    let came = newer.iter().any(|row| !mine.contains(row));
+                    let violates = wanted.collision.is_violation(self.locks.keeps_snapshot);
+                    if came && violates {
+                        let (relation, key) = (wanted.relation, wanted.key);
+                        return Err(duplicate(self.catalog, relation, key, batch, row));
+                    }
                     return Err(self.locks.moved(table, mine.first().copied()));
                 }
                 holders.extend(mine);
@@ -319,11 +350,15 @@ impl Waiting<'_> {
         relation: &Relation,
         new: &[RecordBatch],
         old: Option<&RecordBatch>,
+        collision: Collision,
     ) -> Result<(), PgError> {
         let Some(table) = relation.table() else { return Ok(()) };
         for key in unique_keys(table) {
             let changed = changed_rows(new, old, &key.columns)?;
-            self.new_keys(relation, &key.columns, key.oid, &changed).await?;
+            self.new_keys(relation, &key, &changed, collision).await?;
+        }
+        for index in computed_indexes(table) {
+            self.computed_keys(relation, table, index, (new, old), collision).await?;
         }
         Ok(())
     }
@@ -493,8 +528,18 @@ fn rows_with(probe: &KeyProbe<'_>, key: &[u8]) -> Vec<RowId> {
     rows
 }
 
+/// Keys that come.
+struct Wanted<'a> {
+    relation: &'a Relation,
+    key: &'a UniqueKey<'a>,
+    batches: &'a [RecordBatch],
+    /// Those of the batches.
+    keys: Vec<EncodedKeys>,
+    collision: Collision,
+}
+
 /// The bits of a key's hash that tell keys apart.
-fn key_hash(key: &[u8]) -> u64 {
+pub(super) fn key_hash(key: &[u8]) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     hasher.write(key);
     hasher.finish() & ((1 << KEY_BITS) - 1)

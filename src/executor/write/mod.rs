@@ -10,6 +10,7 @@
 //! Writes are remembered step by step ([`RowWrite`]), so that they can be done again on a newer version. A row that
 //! someone else changed first is a conflict (`40001`): [`RecentWrites`] tells.
 
+mod computed_keys;
 mod constraints;
 mod locking;
 
@@ -32,9 +33,9 @@ use crate::storage::{
 use crate::types::{Oid, RowId};
 use locking::Waiting;
 
-pub use locking::{Committed, StatementLocks, lock_error};
+pub use locking::{Collision, Committed, StatementLocks, lock_error};
 
-use constraints::{Change, Deferral, admit_rows, rows_by_id};
+use constraints::{Change, Deferral, admit_rows, computed_indexes, rows_by_id, unique_keys};
 pub use constraints::{
     ComputedKeys, ConflictSearch, Conflicts, RowCheck, check_all, check_changed,
     check_key_is_unique, check_key_type, second_update,
@@ -64,8 +65,12 @@ pub trait WriteTarget: Send + Sync {
     ///
     /// # Errors
     /// `23…` for a violated constraint, `40001` for a conflict.
-    async fn insert(&self, relation: &Arc<Relation>, rows: Vec<RecordBatch>)
-    -> Result<(), PgError>;
+    async fn insert(
+        &self,
+        relation: &Arc<Relation>,
+        rows: Vec<RecordBatch>,
+        collision: Collision,
+    ) -> Result<(), PgError>;
 
     /// Replaces rows by others, one for one.
     ///
@@ -363,7 +368,12 @@ impl StatementWrites {
     }
 
     fn waiting(&self) -> Waiting<'_> {
-        Waiting { locks: &self.locks, catalog: &self.catalog, writes: &self.writes }
+        Waiting {
+            locks: &self.locks,
+            catalog: &self.catalog,
+            writes: &self.writes,
+            check: self.check.as_ref(),
+        }
     }
 
     /// All tables as the transaction sees them now.
@@ -383,11 +393,20 @@ impl StatementWrites {
         &self,
         relation: &Arc<Relation>,
         rows: Vec<RecordBatch>,
+        collision: Collision,
     ) -> Result<Vec<Change>, PgError> {
         let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
         let rows: Vec<RecordBatch> = rows.into_iter().filter(|rows| rows.num_rows() > 0).collect();
         let waiting = self.waiting();
-        waiting.unique_keys(relation, &rows, None).await?;
+        if let Err(error) = waiting.unique_keys(relation, &rows, None, collision).await {
+            // A serializable transaction is told of what it read rather than of the key, if that is the reason; for that
+            // its rows must be among what it wrote. It has failed in any case.
+            let version = self.version(relation)?;
+            let first = |rows: &RecordBatch| version.take_ids(rows.num_rows() as u64);
+            let insert = |rows: RecordBatch| RowWrite::Insert { first: first(&rows), rows };
+            self.writes.lock().write(relation.oid, rows.into_iter().map(insert).collect())?;
+            return Err(error);
+        }
         waiting.referenced_rows(relation, &rows, None).await?;
         let version = self.version(relation)?;
         let mut changes = Vec::with_capacity(rows.len());
@@ -416,7 +435,7 @@ impl StatementWrites {
         let lock = locking::update_lock(table, &old, &rows)?;
         waiting.rows(relation, ids, lock).await?;
         let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
-        waiting.unique_keys(relation, &rows, Some(&old)).await?;
+        waiting.unique_keys(relation, &rows, Some(&old), Collision::Write).await?;
         waiting.referenced_rows(relation, &rows, Some(&old)).await?;
         waiting.new_referring(relation, table, &old)?;
         let new = arrow::compute::concat_batches(&table.schema, &rows)?;
@@ -488,19 +507,33 @@ impl WriteTarget for StatementWrites {
         search: &mut ConflictSearch,
         rows: &RecordBatch,
     ) -> Result<Conflicts, PgError> {
-        for (constraint, columns) in search.keys(relation) {
-            self.waiting().new_keys(relation, &columns, constraint, slice::from_ref(rows)).await?;
+        let (waiting, batches) = (self.waiting(), slice::from_ref(rows));
+        if let Some(table) = relation.table() {
+            for key in unique_keys(table).filter(|key| search.counts(key.oid)) {
+                waiting.new_keys(relation, &key, batches, Collision::Arbiter).await?;
+            }
+            for index in computed_indexes(table).filter(|index| search.counts(index.oid)) {
+                let rows = (batches, None);
+                waiting.computed_keys(relation, table, index, rows, Collision::Arbiter).await?;
+            }
         }
         let store = self.view();
-        search.search(&self.catalog, &store, relation, rows, self.check.as_ref())
+        let found = search.search(&self.catalog, &store, relation, rows, self.check.as_ref())?;
+        if search.updates() {
+            // Whether such a row is updated is decided on what it is once it is ours.
+            let ids: Vec<RowId> = found.row_ids.iter().flatten().map(RowId).collect();
+            waiting.rows(relation, &ids, RowLock::NoKeyUpdate).await?;
+        }
+        Ok(found)
     }
 
     async fn insert(
         &self,
         relation: &Arc<Relation>,
         rows: Vec<RecordBatch>,
+        collision: Collision,
     ) -> Result<(), PgError> {
-        let changes = self.insert_rows(relation, rows).await?;
+        let changes = self.insert_rows(relation, rows, collision).await?;
         self.done.lock().changes.extend(changes);
         Ok(())
     }

@@ -237,7 +237,8 @@ impl AggregateUDFImpl for Typed {
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {
-        self.inner.reverse_expr()
+        // DataFusion forgets about it where the values are DISTINCT.
+        if self.array { ReversedUDAF::NotSupported } else { self.inner.reverse_expr() }
     }
 
     fn is_descending(&self) -> Option<bool> {

@@ -641,7 +641,30 @@ fn overlaps(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     }))
 }
 
+/// Rounds seconds to some digits; half a unit goes away from zero.
+fn rounded(value: i64, digits: i64) -> i64 {
+    let unit = 10_i64.pow(u32::try_from(6 - digits.clamp(0, 6)).unwrap_or(0));
+    let magnitude = value.unsigned_abs().saturating_add(unit.unsigned_abs() / 2);
+    let magnitude = (magnitude / unit.unsigned_abs() * unit.unsigned_abs()).cast_signed();
+    if value < 0 { -magnitude } else { magnitude }
+}
+
+fn round_timestamp(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    let value = args.timestamp(0)?;
+    stamp(if is_infinite(value) { value } else { rounded(value, args.int(1)?) })
+}
+
+fn round_time(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    Ok(match args.get(0) {
+        Datum::Time(value) => Datum::Time(rounded(*value, args.int(1)?)),
+        _ => Datum::Null,
+    })
+}
+
 pub(super) const FUNCTIONS: &[Def] = &[
+    def("timestamp(timestamp, int4) timestamp", row(round_timestamp)),
+    def("timestamptz(timestamptz, int4) timestamptz", row(round_timestamp)),
+    def("time(time, int4) time", row(round_time)),
     def("now() timestamptz", row(transaction_time)).stable(),
     def("transaction_timestamp() timestamptz", row(transaction_time)).stable(),
     def("current_timestamp() timestamptz", row(transaction_time)).stable(),
@@ -733,7 +756,12 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("timezone(interval, timestamptz) timestamp", row(timezone_of_instant)),
     def("overlaps(timestamp, timestamp, timestamp, timestamp) bool", row(overlaps)),
     def("overlaps(timestamp, interval, timestamp, interval) bool", row(overlaps)),
+    def("overlaps(timestamp, timestamp, timestamp, interval) bool", row(overlaps)),
+    def("overlaps(timestamp, interval, timestamp, timestamp) bool", row(overlaps)),
     def("overlaps(timestamptz, timestamptz, timestamptz, timestamptz) bool", row(overlaps)),
+    def("overlaps(timestamptz, interval, timestamptz, interval) bool", row(overlaps)).stable(),
+    def("overlaps(timestamptz, timestamptz, timestamptz, interval) bool", row(overlaps)).stable(),
+    def("overlaps(timestamptz, interval, timestamptz, timestamptz) bool", row(overlaps)).stable(),
 ];
 
 pub(super) const OPERATORS: &[Def] = &[

@@ -10,6 +10,7 @@ mod format;
 pub(crate) mod json;
 mod json_functions;
 mod math;
+mod notify;
 mod number_format;
 mod ordered_set;
 mod regex;
@@ -32,6 +33,7 @@ pub(crate) const FUNCTIONS: &[&[Def]] = &[
     format::FUNCTIONS,
     json_functions::FUNCTIONS,
     math::FUNCTIONS,
+    notify::FUNCTIONS,
     number_format::FUNCTIONS,
     regex::FUNCTIONS,
     sequence::FUNCTIONS,

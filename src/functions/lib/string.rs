@@ -7,6 +7,7 @@ use crate::error::{PgError, SqlState};
 use crate::functions::cast::text_io::datum_text;
 use crate::functions::datum::{Args, Call, Datum, Value};
 use crate::functions::signature::{Def, def};
+use crate::types::pg_type::PgType;
 
 fn text(text: impl Into<String>) -> Result<Value, PgError> {
     Ok(Datum::text(text))
@@ -570,9 +571,40 @@ fn bpchar_length(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     count(args.text(0)?.trim_end_matches(' ').chars().count())
 }
 
+/// `char(n)` is kept without the spaces at its end.
+fn padded_length(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    let value = args.text(0)?;
+    let missing = match call.arg_type(0) {
+        PgType::Bpchar(Some(length)) => (*length as usize).saturating_sub(value.chars().count()),
+        _ => 0,
+    };
+    count(value.len() + missing)
+}
+
+/// Each character by itself, as PostgreSQL does: one that would become two stays.
+fn mapped<I: Iterator<Item = char>>(text: &str, map: impl Fn(char) -> I) -> String {
+    text.chars()
+        .map(|c| {
+            let mut mapped = map(c);
+            match (mapped.next(), mapped.next()) {
+                (Some(one), None) => one,
+                _ => c,
+            }
+        })
+        .collect()
+}
+
+fn upper(text: &str) -> String {
+    mapped(text, char::to_uppercase)
+}
+
+fn lower(text: &str) -> String {
+    mapped(text, char::to_lowercase)
+}
+
 pub(super) const FUNCTIONS: &[Def] = &[
-    def("lower(text) text", row(|_, a| text(a.text(0)?.to_lowercase()))),
-    def("upper(text) text", row(|_, a| text(a.text(0)?.to_uppercase()))),
+    def("lower(text) text", row(|_, a| text(lower(a.text(0)?)))),
+    def("upper(text) text", row(|_, a| text(upper(a.text(0)?)))),
     def("initcap(text) text", row(initcap)),
     def("length(text) int4", row(length)),
     def("length(bpchar) int4", row(bpchar_length)),
@@ -582,6 +614,7 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("character_length(text) int4", row(length)),
     def("character_length(bpchar) int4", row(bpchar_length)),
     def("octet_length(text) int4", row(byte_length)),
+    def("octet_length(bpchar) int4", row(padded_length)),
     def("octet_length(bytea) int4", row(byte_length)),
     def("bit_length(text) int4", row(|_, a| count(a.text(0)?.len() * 8))),
     def("bit_length(bytea) int4", row(|_, a| count(a.bytes(0)?.len() * 8))),

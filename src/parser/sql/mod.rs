@@ -3,13 +3,15 @@
 //! * `place` is how places in the text survive in `sqlparser`'s tree.
 //! * `lexer`, `literal` and `operator` cut the text into tokens by PostgreSQL's rules.
 //! * `definition` reads data definition that `sqlparser` does not know.
-//! * `rewrite` puts what `sqlparser` lacks into forms it has; `utility` reads the rest.
+//! * `rewrite` and `forms` put what `sqlparser` lacks into forms it has; `utility` reads the rest.
 //! * `dialect`, `parse` and `join` run `sqlparser`, bound what it may build, and word its errors as PostgreSQL does.
 
 pub mod definition;
 mod dialect;
+mod forms;
 mod join;
 mod lexer;
+mod like;
 mod literal;
 mod locking;
 mod operator;
@@ -21,8 +23,10 @@ mod tests;
 mod utility;
 
 pub(super) use lexer::SqlLexer;
+pub use like::TableLike;
 pub(super) use parse::{check_complexity, expression, statement};
 pub use place::byte_span;
 pub(super) use place::sqlparser_span;
 pub use rewrite::{CONFLICT_PARTS, MergeMark, SET_COLUMNS};
+pub use utility::deferrable;
 pub(super) use utility::utility;

@@ -6,6 +6,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::dialect::GraphwireDialect;
+use super::forms;
 use super::join;
 use super::lexer::SqlLexer;
 use super::place::{byte_span, sqlparser_span};
@@ -50,6 +51,7 @@ pub(in crate::parser) fn statement(
     check_start(text, &tokens, end)?;
     check_tables(text, &tokens, end)?;
     let mut tokens = for_sqlparser(tokens);
+    let marks = forms::mark(&mut tokens);
     let has_join = tokens
         .iter()
         .any(|token| matches!(&token.token, Token::Word(word) if word.keyword == Keyword::JOIN));
@@ -60,7 +62,7 @@ pub(in crate::parser) fn statement(
         return Err(unexpected(text, token_span(text, behind, end), Some("ON or USING")));
     }
     match rest.token {
-        Token::SemiColon | Token::EOF => Ok(statement),
+        Token::SemiColon | Token::EOF => Ok(forms::settle(statement, marks)),
         _ => {
             let span = byte_span(rest.span).unwrap_or(end);
             Err(unexpected(text, corrected(text, span, "", end), None))

@@ -65,7 +65,8 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
         Keyword::CREATE | Keyword::ALTER | Keyword::DROP => {
             unlogged(&mut tokens);
             user_as_role(&mut tokens);
-            set_columns(&mut tokens);
+            constraint_columns(&mut tokens);
+            super::like::like_columns(&mut tokens);
         }
         _ => {}
     }
@@ -195,8 +196,7 @@ fn plain_strings(tokens: &mut [TokenWithSpan]) {
     }
 }
 
-/// Drops `[NOT] DEFERRABLE` from a transaction's modes: it has a meaning for `SERIALIZABLE READ ONLY` alone, and no
-/// transaction here waits for a safe snapshot.
+/// Drops `[NOT] DEFERRABLE` from a transaction's modes; [`super::deferrable`] finds it in the text.
 fn not_deferrable(tokens: &mut Vec<TokenWithSpan>) {
     let is_set = keyword(tokens, 0) == Keyword::SET;
     if is_set && !(1..4).any(|index| keyword(tokens, index) == Keyword::TRANSACTION) {
@@ -435,6 +435,56 @@ fn merge_overriding(tokens: &mut Vec<TokenWithSpan>) {
     }
 }
 
+/// Lists of columns in constraints that `sqlparser` has no place for.
+pub(super) fn constraint_columns(tokens: &mut Vec<TokenWithSpan>) {
+    set_columns(tokens);
+    included_columns(tokens);
+}
+
+/// `PRIMARY KEY (a) INCLUDE (b)` and `UNIQUE (a) INCLUDE (b)`: the columns go into the name that MySQL has before the
+/// list.
+fn included_columns(tokens: &mut Vec<TokenWithSpan>) {
+    let mut index = 3;
+    while index + 1 < tokens.len() {
+        let is_list = is_word(tokens, index, "INCLUDE")
+            && tokens[index - 1].token == Token::RParen
+            && tokens[index + 1].token == Token::LParen;
+        if is_list
+            && let Some(open) = (1..index).rev().find(|at| tokens[*at].token == Token::LParen)
+            && matches!(
+                keyword(tokens, open - 1),
+                Keyword::KEY | Keyword::UNIQUE | Keyword::DISTINCT
+            )
+            && let Some((end, names)) = marked_names(tokens, index + 1)
+        {
+            let span = tokens[open].span;
+            tokens.drain(index..=end);
+            tokens.insert(open, TokenWithSpan::new(Token::make_word(&names, Some('"')), span));
+        }
+        index += 1;
+    }
+}
+
+/// Where the list of names that opens at an index ends, and the names.
+fn marked_names(tokens: &[TokenWithSpan], open: usize) -> Option<(usize, String)> {
+    let mut names = String::new();
+    for (index, token) in tokens.iter().enumerate().skip(open + 1) {
+        match &token.token {
+            Token::Word(word) => {
+                names.push(SET_COLUMNS);
+                match word.quote_style {
+                    Some(_) => names.push_str(&word.value),
+                    None => names.push_str(&word.value.to_lowercase()),
+                }
+            }
+            Token::Comma => {}
+            Token::RParen if !names.is_empty() => return Some((index, names)),
+            _ => return None,
+        }
+    }
+    None
+}
+
 /// Stands before each column in the name that carries those of `ON DELETE SET NULL (…)`; no name has it.
 pub const SET_COLUMNS: char = '\u{1}';
 
@@ -472,22 +522,8 @@ fn foreign_key_of(tokens: &[TokenWithSpan], open: usize) -> Option<(usize, usize
                 Some(Token::Word(_) | Token::Comma)
             )
         });
-    let mut names = String::new();
-    for (index, token) in tokens.iter().enumerate().skip(open + 1) {
-        match &token.token {
-            Token::Word(word) => {
-                names.push(SET_COLUMNS);
-                match word.quote_style {
-                    Some(_) => names.push_str(&word.value),
-                    None => names.push_str(&word.value.to_lowercase()),
-                }
-            }
-            Token::Comma => {}
-            Token::RParen if is_own && !names.is_empty() => return Some((key, index, names)),
-            _ => return None,
-        }
-    }
-    None
+    let (end, names) = marked_names(tokens, open)?;
+    is_own.then_some((key, end, names))
 }
 
 /// `INSERT INTO t … OVERRIDING SYSTEM VALUE` is `INSERT OR ROLLBACK INTO t …`, and `USER` is `ABORT`: SQLite's words,

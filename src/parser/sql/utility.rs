@@ -5,6 +5,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::definition;
+use super::lexer::SqlLexer;
 use super::parse::{statement, unexpected};
 use super::place::byte_span;
 use crate::parser::error::ParseError;
@@ -68,13 +69,29 @@ pub(in crate::parser) fn utility(
         return Err(ParseError::unsupported(message, reader.span()));
     }
     match reader.embedded_cypher() {
-        Some(span) => {
-            let message = "Cypher is not supported inside PREPARE and DECLARE";
-            Err(ParseError::unsupported(message, span)
-                .with_hint("Write SELECT * FROM cypher('graph', $$ … $$)."))
-        }
+        Some(index) => with_cypher(text, tokens, index, end).map(Some),
         None => Ok(None),
     }
+}
+
+/// `PREPARE … AS` and `DECLARE … FOR` whose query is Cypher, which begins at the token `index`.
+fn with_cypher(
+    text: &str,
+    tokens: &[TokenWithSpan],
+    index: usize,
+    end: Span,
+) -> Result<Utility, ParseError> {
+    let place = tokens.get(index).map(|token| token.span);
+    let (Some(place), Some(start)) = (place, place.and_then(byte_span)) else {
+        return Err(unexpected(text, end, Some("a query")));
+    };
+    let mut outer: Vec<TokenWithSpan> = tokens.iter().take(index).cloned().collect();
+    let one = [Token::make_word("SELECT", None), Token::Number("1".to_owned(), false)];
+    outer.extend(one.map(|token| TokenWithSpan::new(token, place)));
+    let outer = Box::new(statement(text, outer, end)?);
+    let query = text.get(start.start as usize..end.start as usize).unwrap_or_default();
+    let query = Box::new(crate::parser::cypher::parse(query, start.start)?);
+    Ok(Utility::WithCypher { outer, query })
 }
 
 /// `MOVE` has the grammar of `FETCH`.
@@ -103,6 +120,21 @@ fn set_constraints(mut reader: Reader<'_>) -> Result<Utility, ParseError> {
     Ok(Utility::SetConstraints { names, deferred })
 }
 
+/// Whether the text of a statement about a transaction says `DEFERRABLE` or `NOT DEFERRABLE`, the last time it says
+/// either. `sqlparser` has no place for it in its tree.
+pub fn deferrable(text: &str) -> Option<bool> {
+    let mut lexer = SqlLexer::new(text, 0);
+    let (mut not, mut found) = (false, None);
+    while let Ok(Some(token)) = lexer.token() {
+        let Token::Word(word) = &token.token else { continue };
+        if word.value.eq_ignore_ascii_case("DEFERRABLE") {
+            found = Some(!not);
+        }
+        not = word.keyword == Keyword::NOT;
+    }
+    found
+}
+
 struct Reader<'a> {
     text: &'a str,
     tokens: &'a [TokenWithSpan],
@@ -120,8 +152,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Where Cypher begins in `PREPARE … AS` or `DECLARE … FOR`, if it does.
-    fn embedded_cypher(&self) -> Option<Span> {
+    /// The token Cypher begins with in `PREPARE … AS` or `DECLARE … FOR`, if it does.
+    fn embedded_cypher(&self) -> Option<usize> {
         let introduces = match (self.is_at(0, "PREPARE"), self.is_at(0, "DECLARE")) {
             (true, _) => "AS",
             (false, true) => "FOR",
@@ -129,7 +161,7 @@ impl Reader<'_> {
         };
         let index = (1..self.tokens.len()).find(|index| self.is_at(*index, introduces))? + 1;
         let is_cypher = CYPHER_WORDS.iter().any(|word| self.is_at(index, word));
-        self.tokens.get(index).filter(|_| is_cypher).and_then(|token| byte_span(token.span))
+        is_cypher.then_some(index)
     }
 
     fn eat(&mut self, word: &str) -> bool {

@@ -114,6 +114,7 @@ fn unsupported_utility(utility: &Utility) -> PgError {
     let (name, hint) = match utility {
         Utility::Move(_) => ("this form of MOVE", "FETCH the rows and leave them."),
         Utility::SetConstraints { .. } => ("SET CONSTRAINTS here", "Run it by itself."),
+        Utility::WithCypher { .. } => ("this statement here", "Run it by itself."),
         Utility::Definition(_) => ("this statement", "See docs/compat.md."),
         Utility::Checkpoint => {
             ("CHECKPOINT", "Tables are in memory; there is nothing to write yet.")

@@ -4,6 +4,7 @@ use super::connection::{Connection, Flow};
 use super::message::Formats;
 use super::{copy, reply, rows};
 use crate::session::outcome::{Completion, Outcome};
+use crate::types::Format;
 
 /// Which protocol the statement came by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,10 @@ pub(super) async fn answer(
 ) -> Flow<()> {
     let completion = match outcome {
         Outcome::Rows { columns, rows } => {
-            if matches!(protocol, Protocol::Simple { .. }) {
+            let in_binary = Formats::All(Format::Binary);
+            let is_simple = matches!(protocol, Protocol::Simple { .. });
+            let formats = if is_simple && rows.is_binary() { &in_binary } else { formats };
+            if is_simple {
                 reply::row_description(&mut connection.wire.out, &columns, formats);
             }
             Some(rows::send(connection, &columns, formats, rows).await?)

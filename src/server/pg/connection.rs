@@ -236,10 +236,19 @@ impl Connection<'_> {
             self.wire.flush().await?;
         }
         self.wire.shrink();
-        tokio::select! {
-            biased;
-            () = self.draining.cancelled() => Err(admin_shutdown().into()),
-            frame = self.wire.frame() => Ok(frame?),
+        let inbox = self.session.inbox();
+        loop {
+            // Inside a transaction the client is told nothing.
+            let tells = self.session.is_between_transactions();
+            tokio::select! {
+                biased;
+                () = self.draining.cancelled() => return Err(admin_shutdown().into()),
+                frame = self.wire.frame() => return Ok(frame?),
+                () = inbox.arrived(), if tells => {
+                    self.notifications();
+                    self.wire.flush().await?;
+                }
+            }
         }
     }
 
@@ -319,6 +328,7 @@ impl Connection<'_> {
         for (name, value) in self.session.take_parameter_status() {
             reply::parameter_status(&mut self.wire.out, &name, &value);
         }
+        self.notifications();
         let status = self.session.transaction_status();
         self.portals.transaction_is(status);
         reply::ready_for_query(&mut self.wire.out, status);
@@ -329,6 +339,14 @@ impl Connection<'_> {
     pub(super) fn notices(&mut self) {
         for notice in self.session.take_notices() {
             report(&mut self.wire.out, &notice, None);
+        }
+    }
+
+    /// Appends the messages of other sessions that have come, and of this one.
+    fn notifications(&mut self) {
+        for message in self.session.take_notifications() {
+            let (pid, channel, payload) = (message.pid.0, &message.channel, &message.payload);
+            reply::notification(&mut self.wire.out, pid, channel, payload);
         }
     }
 

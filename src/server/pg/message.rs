@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::frame::violation;
 use crate::error::{PgError, SqlState};
-use crate::session::outcome::Format;
+use crate::types::Format;
 
 /// A message from the client.
 #[derive(Debug, PartialEq)]

@@ -171,6 +171,15 @@ pub(super) fn copy_done(out: &mut BytesMut) {
     empty(out, b'c');
 }
 
+/// NotificationResponse: a message on a channel the client listens on.
+pub(super) fn notification(out: &mut BytesMut, pid: i32, channel: &str, payload: &str) {
+    message(out, b'A', |out| {
+        out.put_i32(pid);
+        put_text(out, channel);
+        put_text(out, payload);
+    });
+}
+
 fn code(format: Format) -> i16 {
     match format {
         Format::Text => 0,

@@ -55,8 +55,8 @@ pub(super) fn add(
     let (columns, label, kind) = match new.kind {
         NewConstraintKind::PrimaryKey(names) => {
             let columns = primary_key(relation, table, positions(relation, table, &names)?)?;
-            let index = catalog.allocate();
-            let kind = ConstraintKind::PrimaryKey { columns, index, include: Vec::new() };
+            let include = positions(relation, table, &new.include)?;
+            let kind = ConstraintKind::PrimaryKey { columns, index: catalog.allocate(), include };
             (String::new(), "pkey", kind)
         }
         NewConstraintKind::Unique { columns: names, nulls_not_distinct } => {
@@ -64,9 +64,10 @@ pub(super) fn add(
             for column in &columns {
                 check_key_type(&table.columns[*column].ty)?;
             }
-            let (index, include) = (catalog.allocate(), Vec::new());
+            let (index, include) = (catalog.allocate(), positions(relation, table, &new.include)?);
             let kind = ConstraintKind::Unique { columns, index, include, nulls_not_distinct };
-            (names.join("_"), "key", kind)
+            let label: Vec<&str> = names.iter().chain(&new.include).map(String::as_str).collect();
+            (label.join("_"), "key", kind)
         }
         NewConstraintKind::FromIndex { index, primary } => {
             let (name, kind) = take_index(relation, table, index, primary)?;

@@ -36,7 +36,8 @@ pub(super) fn find(table: &LockTable, session: i32, wait: &Wait) -> Option<Vec<D
     if !circle.iter().all(|edge| still_there(table, edge)) {
         return None;
     }
-    if let Some(edge) = circle.iter().find(|edge| edge.in_queue) {
+    // The last one of the path first, as PostgreSQL does: it is the wait that has gone on longest.
+    if let Some(edge) = circle.iter().rfind(|edge| edge.in_queue) {
         table.move_up(&edge.wait);
         return None;
     }

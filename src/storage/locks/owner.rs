@@ -92,6 +92,10 @@ impl LockOwner {
         }
     }
 
+    pub(super) fn table(&self) -> &LockTable {
+        &self.table
+    }
+
     /// Whether a reader may have to wait for anyone. Where nobody excludes readers, what reads one snapshot in a
     /// transaction of its own needs no lock: what others define meanwhile is not in its snapshot.
     pub fn readers_may_wait(&self) -> bool {

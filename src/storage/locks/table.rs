@@ -8,7 +8,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::rows::RowSet;
-use super::target::{LockTarget, Mode, Resource};
+use super::target::{LockTarget, Mode, Resource, TableLock};
+use crate::types::Oid;
 
 const SHARDS: usize = 64;
 
@@ -18,6 +19,8 @@ pub struct LockTable {
     shards: Box<[Mutex<Shard>]>,
     /// What each waiting session waits for.
     pub(super) waiting: Mutex<HashMap<i32, Vec<Wait>>>,
+    /// Sessions that wait until others have ended.
+    pub(super) attending: Mutex<HashMap<i32, Vec<i32>>>,
     next: AtomicU64,
     /// Owners that asked for a table in ACCESS EXCLUSIVE and have not ended.
     pub(super) excluding: AtomicUsize,
@@ -87,6 +90,7 @@ impl Default for LockTable {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             waiting: Mutex::default(),
+            attending: Mutex::default(),
             next: AtomicU64::new(1),
             excluding: AtomicUsize::new(0),
         }
@@ -118,7 +122,7 @@ impl LockTable {
     /// The sessions that keep a session waiting: holders, and those before it in the queue.
     pub fn blockers(&self, session: i32) -> Vec<i32> {
         let waits = self.waiting.lock().get(&session).cloned().unwrap_or_default();
-        let mut found: Vec<i32> = Vec::new();
+        let mut found = self.attending.lock().get(&session).cloned().unwrap_or_default();
         for wait in waits {
             for blocker in self.blockers_of(session, &wait) {
                 if !found.contains(&blocker.who.session) {
@@ -127,6 +131,17 @@ impl LockTable {
             }
         }
         found
+    }
+
+    /// Who holds a lock on a table that conflicts with another: session and owner, without those of one session.
+    pub(super) fn holders(&self, table: Oid, lock: TableLock, but: i32) -> Vec<(i32, u64)> {
+        let (resource, _) = LockTarget::Table(table).resource();
+        let shard = self.shard(resource);
+        let Some(entry) = shard.get(&resource) else { return Vec::new() };
+        let holders = entry.holders.iter().filter(|holder| {
+            holder.who.session != but && resource.conflicts(lock.into(), holder.mode)
+        });
+        holders.map(|holder| (holder.who.session, holder.who.owner)).collect()
     }
 
     /// Whether a session waits for a lock, and for what.
@@ -259,7 +274,9 @@ impl Entry {
         if self.covered(resource, who, mode, place) {
             return Some(false);
         }
-        if !self.is_open(resource, who, mode, place, self.waiters.len()) {
+        // As in PostgreSQL, who wants a row only queues if a holder is in its way: FOR SHARE goes past a waiting DELETE.
+        let ahead = if matches!(resource, Resource::Rows(..)) { 0 } else { self.waiters.len() };
+        if !self.is_open(resource, who, mode, place, ahead) {
             return None;
         }
         self.hold(who, mode, place);

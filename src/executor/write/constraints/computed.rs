@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, RecordBatch};
 
-use super::keys::computed_indexes;
-use super::rows::value_text;
-use super::{RowCheck, violation};
+use super::RowCheck;
+use super::keys::{computed_indexes, duplicate_key};
+use super::rows::{row_id, value_text};
 use crate::catalog::{Catalog, Index, IndexSource, Relation, Table};
-use crate::error::{PgError, SqlState};
+use crate::error::PgError;
 use crate::storage::{ComputedIndex, EncodedKeys, TableVersion};
+use crate::types::RowId;
 use crate::types::pg_type::PgType;
 
 /// The keys of some rows in an index.
@@ -28,7 +29,7 @@ impl ComputedKeys {
 }
 
 /// Rows that are looked up in one index.
-pub(super) struct ComputedProbe<'a> {
+pub(in crate::executor::write) struct ComputedProbe<'a> {
     pub(super) index: &'a Index,
     computed: ComputedKeys,
     encoded: EncodedKeys,
@@ -36,7 +37,7 @@ pub(super) struct ComputedProbe<'a> {
 
 impl<'a> ComputedProbe<'a> {
     /// The keys of `rows`.
-    pub(super) fn new(
+    pub(in crate::executor::write) fn new(
         relation: &Relation,
         index: &'a Index,
         rows: &RecordBatch,
@@ -49,7 +50,7 @@ impl<'a> ComputedProbe<'a> {
     }
 
     /// The key of a row, if it is in the index and may be equal to another.
-    pub(super) fn key(&self, row: usize) -> Option<&[u8]> {
+    pub(in crate::executor::write) fn key(&self, row: usize) -> Option<&[u8]> {
         let counts = self.index.nulls_not_distinct || self.encoded.get(row).is_some();
         (counts && self.computed.contains(row)).then(|| self.encoded.encoded(row))
     }
@@ -81,6 +82,32 @@ impl<'a> ComputedProbe<'a> {
             });
         }
         Ok(found)
+    }
+
+    /// Ids of the live rows of `version` with the key of a row, ascending.
+    pub(in crate::executor::write) fn rows(
+        &self,
+        relation: &Relation,
+        version: &TableVersion,
+        row: usize,
+        check: &dyn RowCheck,
+    ) -> Result<Vec<RowId>, PgError> {
+        let positions = self.find(relation, version, row, check)?;
+        let mut rows: Vec<RowId> =
+            positions.into_iter().filter_map(|at| row_id(version, at)).collect();
+        rows.sort_unstable();
+        Ok(rows)
+    }
+
+    /// The error of a row whose key another has.
+    pub(in crate::executor::write) fn duplicate(
+        &self,
+        catalog: &Catalog,
+        relation: &Relation,
+        table: &Table,
+        row: usize,
+    ) -> PgError {
+        duplicate_key(catalog, relation, &self.index.name, &self.text(table, row))
     }
 
     /// `Key (lower(a))=(x)`
@@ -127,11 +154,7 @@ pub(super) fn check_computed(
                 continue;
             }
             if probe.find(relation, version, row, check)?.len() > 1 {
-                let message =
-                    format!("duplicate key value violates unique constraint \"{}\"", index.name);
-                return Err(violation(catalog, relation, SqlState::UNIQUE_VIOLATION, message)
-                    .detail(format!("{} already exists.", probe.text(table, row)))
-                    .constraint(&index.name));
+                return Err(probe.duplicate(catalog, relation, table, row));
             }
         }
     }

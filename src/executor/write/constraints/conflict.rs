@@ -53,13 +53,13 @@ impl ConflictSearch {
         Self { arbiters, skips, coming: Vec::new() }
     }
 
-    /// The keys that count, with their columns.
-    pub(in crate::executor::write) fn keys(&self, relation: &Relation) -> Vec<(Oid, Vec<usize>)> {
-        let keys = relation.table().into_iter().flat_map(|table| unique_keys(table));
-        keys.filter(|key| self.counts(key.oid)).map(|key| (key.oid, key.columns.to_vec())).collect()
+    /// Whether rows that are there are to be updated.
+    pub(in crate::executor::write) fn updates(&self) -> bool {
+        !self.skips
     }
 
-    fn counts(&self, key: Oid) -> bool {
+    /// Whether a key counts.
+    pub(in crate::executor::write) fn counts(&self, key: Oid) -> bool {
         self.arbiters.is_empty() || self.arbiters.contains(&key)
     }
 

@@ -20,7 +20,7 @@ pub(in crate::executor::write) struct UniqueKey<'a> {
     /// Of the constraint, or of the index that CREATE INDEX made.
     pub(in crate::executor::write) oid: Oid,
     /// Of the constraint and its index.
-    pub(super) name: &'a str,
+    pub(in crate::executor::write) name: &'a str,
     /// Positions in the table.
     pub(in crate::executor::write) columns: Cow<'a, [usize]>,
     /// Whether null counts as a value.
@@ -38,7 +38,7 @@ pub(in crate::executor::write) fn unique_keys(
 }
 
 /// The unique indexes of a table that are over expressions, or over some rows.
-pub(super) fn computed_indexes(table: &Table) -> impl Iterator<Item = &Index> {
+pub(in crate::executor::write) fn computed_indexes(table: &Table) -> impl Iterator<Item = &Index> {
     table.indexes.iter().filter(|index| index.unique && plain_index(index).is_none())
 }
 
@@ -113,6 +113,31 @@ pub(super) fn key_text(
     format!("Key ({})=({})", column_names.join(", "), values.join(", "))
 }
 
+/// The error of a row whose key another has.
+pub(in crate::executor::write) fn duplicate(
+    catalog: &Catalog,
+    relation: &Relation,
+    key: &UniqueKey<'_>,
+    batch: &RecordBatch,
+    row: usize,
+) -> PgError {
+    let text = relation.table().map(|table| key_text(table, &key.columns, batch, row));
+    duplicate_key(catalog, relation, key.name, &text.unwrap_or_default())
+}
+
+/// The same, of a key whose text is known.
+pub(super) fn duplicate_key(
+    catalog: &Catalog,
+    relation: &Relation,
+    name: &str,
+    key: &str,
+) -> PgError {
+    let message = format!("duplicate key value violates unique constraint \"{name}\"");
+    violation(catalog, relation, SqlState::UNIQUE_VIOLATION, message)
+        .detail(format!("{key} already exists."))
+        .constraint(name)
+}
+
 /// Rows of an UPDATE whose key is not what it was; all rows of an INSERT.
 pub(super) fn changed_keys(
     new: &RecordBatch,
@@ -165,7 +190,6 @@ pub(super) fn check_key(
     batch: &RecordBatch,
     rows: Vec<usize>,
 ) -> Result<(), PgError> {
-    let Some(table) = relation.table() else { return Ok(()) };
     let keys = EncodedKeys::encode(batch, &key.columns)?;
     let probe = version.probe(&key.columns, &keys)?;
     for row in rows {
@@ -175,11 +199,7 @@ pub(super) fn check_key(
             None => same = key.find(version, &keys, row)?.len(),
         }
         if same > 1 {
-            let message =
-                format!("duplicate key value violates unique constraint \"{}\"", key.name);
-            return Err(violation(catalog, relation, SqlState::UNIQUE_VIOLATION, message)
-                .detail(format!("{} already exists.", key_text(table, &key.columns, batch, row)))
-                .constraint(key.name));
+            return Err(duplicate(catalog, relation, key, batch, row));
         }
     }
     Ok(())

@@ -27,10 +27,11 @@ use crate::error::{PgError, SqlState};
 
 pub(super) use actions::Change;
 pub use computed::ComputedKeys;
+pub(super) use computed::ComputedProbe;
 pub use conflict::{ConflictSearch, Conflicts, second_update};
 pub(super) use deferred::Deferral;
 pub(super) use foreign::ForeignKeys;
-pub(super) use keys::unique_keys;
+pub(super) use keys::{UniqueKey, computed_indexes, duplicate, unique_keys};
 pub use keys::{check_key_is_unique, check_key_type};
 pub(super) use rows::{admit_rows, rows_by_id};
 pub use whole::{check_all, check_changed};

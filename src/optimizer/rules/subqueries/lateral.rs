@@ -193,10 +193,11 @@ fn groups(plan: &LogicalPlan) -> bool {
     found
 }
 
-/// VALUES are computed when a statement is planned, and cannot name a row's columns; a union of single rows can.
+/// VALUES are computed when a statement is planned, and can neither name a row's columns nor ask a subquery; a union of
+/// single rows can.
 pub(super) fn values_as_union(values: Values) -> Result<Transformed<LogicalPlan>> {
     let plan = LogicalPlan::Values(values);
-    if free(&plan)?.is_empty() {
+    if free(&plan)?.is_empty() && !super::asks(&plan)? {
         return Ok(Transformed::no(plan));
     }
     let LogicalPlan::Values(values) = plan else { return Ok(Transformed::no(plan)) };

@@ -84,7 +84,13 @@ impl Pass {
                 }
                 rewritten => return Ok(rewritten),
             },
-            LogicalPlan::Values(values) => return lateral::values_as_union(values),
+            LogicalPlan::Values(values) => {
+                let rows = lateral::values_as_union(values)?;
+                return match rows.transformed {
+                    true => rows.data.transform_up(|node| self.rewrite(node)),
+                    false => Ok(rows),
+                };
+            }
             other => other,
         };
         if !asks(&node)? {

@@ -209,11 +209,15 @@ pub enum Maintenance {
         full: bool,
         /// ANALYZE
         analyze: bool,
+        /// Tables that are locked are left out.
+        skip_locked: bool,
         /// What is named.
         tables: Vec<(ObjectName, Vec<Ident>)>,
     },
     /// `ANALYZE`
     Analyze {
+        /// Tables that are locked are left out.
+        skip_locked: bool,
         /// What is named.
         tables: Vec<(ObjectName, Vec<Ident>)>,
     },
@@ -221,6 +225,8 @@ pub enum Maintenance {
     Reindex {
         /// What the name is of.
         target: ReindexTarget,
+        /// Without keeping others from writing.
+        concurrently: bool,
         /// The name.
         name: ObjectName,
     },

@@ -12,6 +12,7 @@ use super::eat;
 struct Options {
     analyze: bool,
     full: bool,
+    skip_locked: bool,
 }
 
 const VACUUM_OPTIONS: [&str; 11] = [
@@ -48,6 +49,7 @@ fn options(parser: &mut Parser<'_>) -> Result<Options, ParserError> {
         match *word {
             "ANALYZE" | "ANALYSE" => options.analyze = value,
             "FULL" => options.full = value,
+            "SKIP_LOCKED" => options.skip_locked = value,
             _ => {}
         }
         if !parser.consume_token(&Token::Comma) {
@@ -88,26 +90,31 @@ pub(super) fn vacuum(parser: &mut Parser<'_>, _: bool) -> Result<Definition, Par
     Ok(Definition::Maintain(Maintenance::Vacuum {
         full: options.full,
         analyze: options.analyze,
+        skip_locked: options.skip_locked,
         tables,
     }))
 }
 
 pub(super) fn analyze(parser: &mut Parser<'_>, _: bool) -> Result<Definition, ParserError> {
-    let _ = options(parser)?;
+    let skip_locked = options(parser)?.skip_locked;
     let _ = eat(parser, "VERBOSE");
-    Ok(Definition::Maintain(Maintenance::Analyze { tables: tables(parser)? }))
+    Ok(Definition::Maintain(Maintenance::Analyze { skip_locked, tables: tables(parser)? }))
 }
 
 pub(super) fn reindex(parser: &mut Parser<'_>, _: bool) -> Result<Definition, ParserError> {
+    let mut concurrently = false;
     if parser.consume_token(&Token::LParen) {
         loop {
             let known = ["VERBOSE", "CONCURRENTLY", "TABLESPACE"].iter().find(|w| eat(parser, w));
-            if known.is_none() {
+            let Some(known) = known else {
                 return parser.expected_ref("an option", parser.peek_token_ref());
-            }
+            };
+            let mut value = true;
             if !matches!(parser.peek_token_ref().token, Token::Comma | Token::RParen) {
-                parser.next_token();
+                let text = parser.next_token().to_string().to_lowercase();
+                value = !matches!(text.trim_matches('\''), "false" | "off" | "0");
             }
+            concurrently |= *known == "CONCURRENTLY" && value;
             if !parser.consume_token(&Token::Comma) {
                 break;
             }
@@ -125,9 +132,9 @@ pub(super) fn reindex(parser: &mut Parser<'_>, _: bool) -> Result<Definition, Pa
     } else {
         return parser.expected_ref("INDEX, TABLE, SCHEMA or DATABASE", parser.peek_token_ref());
     };
-    let _ = eat(parser, "CONCURRENTLY");
+    concurrently |= eat(parser, "CONCURRENTLY");
     let name = parser.parse_object_name(false)?;
-    Ok(Definition::Maintain(Maintenance::Reindex { target, name }))
+    Ok(Definition::Maintain(Maintenance::Reindex { target, concurrently, name }))
 }
 
 pub(super) fn cluster(parser: &mut Parser<'_>, _: bool) -> Result<Definition, ParserError> {

@@ -32,7 +32,8 @@ pub(super) fn definition(
     end: Span,
 ) -> Result<Option<Definition>, ParseError> {
     let Some((read, skip, temporary)) = reader(tokens) else { return Ok(None) };
-    let rest = tokens.get(skip..).unwrap_or_default().to_vec();
+    let mut rest = tokens.get(skip..).unwrap_or_default().to_vec();
+    super::rewrite::constraint_columns(&mut rest);
     whole(text, rest, end, |parser| read(parser, temporary)).map(Some)
 }
 

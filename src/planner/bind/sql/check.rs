@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{
     BinaryOperator, Distinct, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
     Ident, LimitClause, ObjectNamePart, OrderByKind, Query, Select, SelectItem, SetExpr,
-    TableFactor, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
+    SetOperator, TableFactor, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use sqlparser::dialect::PostgreSqlDialect;
@@ -110,9 +110,43 @@ fn check_names(query: &Query) -> Result<(), PgError> {
             let error = PgError::new(SqlState::DUPLICATE_ALIAS, message);
             return Err(error.or_at(offset_of(table.alias.name.span)));
         }
+        if with.recursive
+            && !matches!(
+                table.query.body.as_ref(),
+                SetExpr::SetOperation { op: SetOperator::Union, .. }
+            )
+            && reads(&table.query, &name)
+        {
+            let message = format!(
+                "recursive query \"{name}\" does not have the form non-recursive-term UNION [ALL] recursive-term"
+            );
+            let error = PgError::new(SqlState("42P19"), message);
+            return Err(error.or_at(offset_of(table.alias.name.span)));
+        }
         names.push(name);
     }
     Ok(())
+}
+
+/// Whether a query names a table, in FROM.
+fn reads(query: &Query, name: &str) -> bool {
+    struct Finder<'a>(&'a str);
+    impl Visitor for Finder<'_> {
+        type Break = ();
+
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+            match factor {
+                TableFactor::Table { name, args: None, .. } => match name.0.as_slice() {
+                    [part] if part.as_ident().map(fold).as_deref() == Some(self.0) => {
+                        ControlFlow::Break(())
+                    }
+                    _ => ControlFlow::Continue(()),
+                },
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    query.visit(&mut Finder(name)).is_break()
 }
 
 fn expression_of(item: &SelectItem) -> Option<&Expr> {

@@ -4,6 +4,7 @@ mod assign;
 mod conflict;
 mod merge;
 mod returning;
+mod view;
 mod with;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::planner::source::ROW_ID;
 pub use assign::bind_default;
 use assign::type_parameter;
 use returning::returning_plan;
+use view::Updatable;
 pub use with::{bind_with, has_writes};
 
 /// A statement that writes rows.
@@ -108,13 +110,16 @@ fn insert_plan(
             "Name a table.",
         ));
     };
-    let (relation, table) = target(context, name)?;
-    let columns = insert_columns(&relation, &table, &insert.columns)?;
+    let Place { relation, table, view } = place(context, name, "insert into")?;
+    let columns = match &view {
+        Some(view) => view.insert_columns(&insert.columns, width_of(insert, view.width()))?,
+        None => insert_columns(&relation, &table, &insert.columns)?,
+    };
     let overriding = Overriding::of(insert.or.as_ref()).unwrap_or(Overriding::No);
     let alias = insert
         .table_alias
         .as_ref()
-        .map_or_else(|| relation.name.clone(), |alias| fold(&alias.alias));
+        .map_or_else(|| named(&relation, view.as_ref()), |alias| fold(&alias.alias));
     let source = match &insert.source {
         Some(query) => insert_source(context, query, (&table, &columns), overriding, graphs)?,
         None => LogicalPlanBuilder::empty(true).build()?,
@@ -126,9 +131,22 @@ fn insert_plan(
     let given: Vec<(usize, bool)> = columns.iter().copied().zip(given).collect();
     let rows = insert_rows(context, source, &table, &given)?;
     let rows = with_generated(context, rows, &table, 0)?;
-    let write = match &insert.on {
-        None => write(&relation, WriteKind::Insert, rows, 0, &alias)?,
-        Some(on) => conflict::on_conflict(context, &relation, &alias, on, rows)?,
+    let write = match (&insert.on, &view) {
+        (None, None) => write(&relation, WriteKind::Insert, rows, 0, &alias)?,
+        (None, Some(view)) => {
+            let write = write(&relation, WriteKind::Insert, rows, 0, &view.alias)?;
+            match insert.returning {
+                Some(_) => view.shown(write, 0, &alias)?,
+                None => write,
+            }
+        }
+        (Some(on), None) => conflict::on_conflict(context, &relation, &alias, on, rows)?,
+        (Some(_), Some(_)) => {
+            return Err(PgError::unsupported(
+                "INSERT … ON CONFLICT into a view is not supported",
+                "Insert into the table behind it.",
+            ));
+        }
     };
     returning_plan(context, write, insert.returning.as_deref(), &alias)
 }
@@ -148,16 +166,15 @@ fn update_plan(
     if !update.table.joins.is_empty() {
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "UPDATE of a join: use UPDATE … FROM"));
     }
-    let target = Target::new(context, &update.table.relation)?;
+    let target = Target::new(context, &update.table.relation, "update")?;
     let from = match &update.from {
         None => &[][..],
         Some(UpdateTableFromKind::AfterSet(from) | UpdateTableFromKind::BeforeSet(from)) => from,
     };
     let rows = target.scan(context, from, update.selection.as_ref(), graphs)?;
-    let (plan, assigned) = target.assign(context, rows, &update.assignments)?;
+    let (rows, assigned) = target.assign(context, rows, &update.assignments)?;
     let kind = WriteKind::Update { assigned };
-    let write = write(&target.relation, kind, plan.plan, plan.carried, &target.alias)?;
-    returning_plan(context, write, update.returning.as_deref(), &target.alias)
+    target.write(context, rows, kind, update.returning.as_deref())
 }
 
 fn delete_plan(
@@ -182,12 +199,11 @@ fn delete_plan(
     if !joins.is_empty() {
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "DELETE of a join: use DELETE … USING"));
     }
-    let target = Target::new(context, relation)?;
+    let target = Target::new(context, relation, "delete from")?;
     let using = delete.using.as_deref().unwrap_or_default();
     let rows = target.scan(context, using, delete.selection.as_ref(), graphs)?;
-    let plan = target.keep(rows)?;
-    let write = write(&target.relation, WriteKind::Delete, plan.plan, plan.carried, &target.alias)?;
-    returning_plan(context, write, delete.returning.as_deref(), &target.alias)
+    let rows = target.keep(rows)?;
+    target.write(context, rows, WriteKind::Delete, delete.returning.as_deref())
 }
 
 fn finish(
@@ -254,6 +270,39 @@ pub fn target(
             SqlState::WRONG_OBJECT_TYPE,
             format!("\"{}\" is a property graph", relation.name),
         )),
+    }
+}
+
+/// What a write names: a table, or the table behind a view.
+struct Place {
+    relation: Arc<Relation>,
+    table: Arc<Table>,
+    view: Option<Updatable>,
+}
+
+fn place(context: &BindContext, name: &ObjectName, verb: &str) -> Result<Place, PgError> {
+    let found = context.relation(&qualified_name(name)?);
+    if let Ok(relation) = found
+        && let RelationKind::View(view) = &relation.kind
+    {
+        let view = view::updatable(context, &relation, view, verb)?;
+        let (relation, table) = (Arc::clone(&view.base), Arc::clone(&view.table));
+        return Ok(Place { relation, table, view: Some(view) });
+    }
+    let (relation, table) = target(context, name)?;
+    Ok(Place { relation, table, view: None })
+}
+
+/// The name that a statement knows its target by, unless it gives another.
+fn named(relation: &Relation, view: Option<&Updatable>) -> String {
+    view.map_or_else(|| relation.name.clone(), |view| view.view.name.clone())
+}
+
+/// How many values the rows of an INSERT without a list of columns have, as far as that is written.
+fn width_of(insert: &Insert, most: usize) -> usize {
+    match insert.source.as_deref().map(|query| query.body.as_ref()) {
+        Some(SetExpr::Values(values)) => values.rows.first().map_or(most, |row| row.content.len()),
+        _ => most,
     }
 }
 
@@ -408,6 +457,8 @@ struct Target {
     table: Arc<Table>,
     alias: String,
     name: ObjectName,
+    /// The view it is written through.
+    view: Option<Updatable>,
 }
 
 /// Rows to write: carried columns, row id, table columns.
@@ -417,12 +468,14 @@ struct Rows {
 }
 
 impl Target {
-    fn new(context: &BindContext, factor: &TableFactor) -> Result<Self, PgError> {
+    fn new(context: &BindContext, factor: &TableFactor, verb: &str) -> Result<Self, PgError> {
         let TableFactor::Table { name, alias, .. } = factor else {
             return Err(PgError::new(SqlState::SYNTAX_ERROR, "the target must be a table"));
         };
-        let (relation, table) = target(context, name)?;
-        let alias = alias.as_ref().map_or_else(|| relation.name.clone(), |alias| fold(&alias.name));
+        let Place { relation, table, view } = place(context, name, verb)?;
+        let alias = alias
+            .as_ref()
+            .map_or_else(|| named(&relation, view.as_ref()), |alias| fold(&alias.name));
         let schema =
             context.catalog.schemas.get(&relation.schema).map_or("", |schema| schema.name.as_str());
         let place = format!("{schema}\u{1}{}", relation.name);
@@ -430,7 +483,7 @@ impl Target {
             Ident::with_quote('"', TARGET_SCHEMA),
             Ident::with_quote('"', place),
         ]);
-        Ok(Self { relation, table, alias, name })
+        Ok(Self { relation, table, alias, name, view })
     }
 
     /// All rows the statement concerns, with the row id and every column of the target and of the other tables.
@@ -448,28 +501,46 @@ impl Target {
             select.from = others.iter().cloned().chain([target]).collect();
             select.selection = selection.cloned();
         }
-        plan_query(context, &query, graphs)
+        match &self.view {
+            None => plan_query(context, &query, graphs),
+            Some(view) => {
+                let mut context = context.clone();
+                context.ctes.push((view::TARGET.to_owned(), view.scan()?));
+                plan_query(&context, &query, graphs)
+            }
+        }
+    }
+
+    /// The write, and what RETURNING gives of it.
+    fn write(
+        &self,
+        context: &BindContext,
+        rows: Rows,
+        kind: WriteKind,
+        returning: Option<&[SelectItem]>,
+    ) -> Result<LogicalPlan, PgError> {
+        let Rows { plan, carried } = rows;
+        let Some(view) = &self.view else {
+            let write = write(&self.relation, kind, plan, carried, &self.alias)?;
+            return returning_plan(context, write, returning, &self.alias);
+        };
+        let write = write(&self.relation, kind, plan, carried, &view.alias)?;
+        match returning {
+            None => Ok(write),
+            Some(_) => {
+                let shown = view.shown(write, carried, &self.alias)?;
+                returning_plan(context, shown, returning, &self.alias)
+            }
+        }
     }
 
     /// The target in FROM, with row ids.
     fn factor(&self) -> TableFactor {
-        TableFactor::Table {
-            name: self.name.clone(),
-            alias: Some(TableAlias {
-                explicit: true,
-                name: Ident::with_quote('"', &self.alias),
-                columns: Vec::new(),
-                at: None,
-            }),
-            args: None,
-            with_hints: Vec::new(),
-            version: None,
-            with_ordinality: false,
-            partitions: Vec::new(),
-            json_path: None,
-            sample: None,
-            index_hints: Vec::new(),
-        }
+        let name = match &self.view {
+            None => self.name.clone(),
+            Some(_) => ObjectName::from(vec![Ident::with_quote('"', view::TARGET)]),
+        };
+        table_factor(name, &self.alias)
     }
 
     /// Splits the scan's columns: those of the other tables, then row id and target columns.
@@ -479,14 +550,28 @@ impl Target {
         let mut own = own.into_iter();
         let table: Vec<_> = own.by_ref().take(self.table.columns.len()).collect();
         let row_id = own.next().unwrap_or_else(|| PlanColumn::from_name(ROW_ID));
+        // What a view showed before is computed anew from what is written.
+        let shown = self.view.as_ref().map_or(0, Updatable::width);
+        columns.truncate(columns.len().saturating_sub(shown));
         (columns, row_id, table)
     }
 
     fn keep(&self, rows: LogicalPlan) -> Result<Rows, PgError> {
         let (others, row_id, table) = self.split(rows.schema());
         let carried = others.len();
-        let exprs = others.into_iter().chain([row_id]).chain(table).map(Expr::Column);
+        let table = table.into_iter().enumerate().map(|(at, column)| self.old(at, column));
+        let exprs = others.into_iter().chain([row_id]).map(Expr::Column).chain(table);
         Ok(Rows { plan: LogicalPlanBuilder::from(rows).project(exprs)?.build()?, carried })
+    }
+
+    /// A column of the row that is there, under the table's name for it.
+    fn old(&self, at: usize, column: PlanColumn) -> Expr {
+        match (&self.view, self.table.columns.get(at)) {
+            (Some(_), Some(own)) => {
+                Expr::Column(column).alias_qualified(Some(self.alias.as_str()), own.name.as_str())
+            }
+            _ => Expr::Column(column),
+        }
     }
 
     /// Rows with the assignments made, and which columns are assigned.
@@ -496,6 +581,8 @@ impl Target {
         rows: LogicalPlan,
         assignments: &[Assignment],
     ) -> Result<(Rows, Vec<usize>), PgError> {
+        let renamed = self.view.as_ref().map(|view| view.assignments(assignments)).transpose()?;
+        let assignments = renamed.as_deref().unwrap_or(assignments);
         let values = assign::assignments(&self.relation, &self.table, assignments)?;
         let schema = Arc::clone(rows.schema());
         let (others, row_id, table) = self.split(rows.schema());
@@ -504,7 +591,7 @@ impl Target {
         for (at, old) in table.into_iter().enumerate() {
             let column = &self.table.columns[at];
             exprs.push(match values.iter().find(|(assigned, _)| *assigned == at) {
-                None => Expr::Column(old),
+                None => self.old(at, old),
                 Some((_, value)) => assign::bind_value(context, value, column, &schema)?
                     .alias_qualified(Some(self.alias.as_str()), &column.name),
             });
@@ -512,6 +599,27 @@ impl Target {
         let plan = LogicalPlanBuilder::from(rows).project(exprs)?.build()?;
         let plan = with_generated(context, plan, &self.table, carried + 1)?;
         Ok((Rows { plan, carried }, values.into_iter().map(|(at, _)| at).collect()))
+    }
+}
+
+/// A table in FROM.
+fn table_factor(name: ObjectName, alias: &str) -> TableFactor {
+    TableFactor::Table {
+        name,
+        alias: Some(TableAlias {
+            explicit: true,
+            name: Ident::with_quote('"', alias),
+            columns: Vec::new(),
+            at: None,
+        }),
+        args: None,
+        with_hints: Vec::new(),
+        version: None,
+        with_ordinality: false,
+        partitions: Vec::new(),
+        json_path: None,
+        sample: None,
+        index_hints: Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@ mod check;
 pub(crate) mod column_value;
 pub mod ddl;
 mod dml;
+mod forms;
 mod locking;
 mod names;
 mod provider;
@@ -20,6 +21,7 @@ mod relations;
 mod resolve;
 mod rewrite;
 pub mod stored;
+mod ties;
 mod types;
 
 pub use dml::{Dml, bind_default, bind_with, bind_write, has_writes, target as write_target};

@@ -42,6 +42,9 @@ pub fn plan_query(
     query: &Query,
     graph_tables: &Arc<[GraphTable]>,
 ) -> Result<LogicalPlan, PgError> {
+    if let Some(plan) = super::ties::plan(context, query, graph_tables)? {
+        return Ok(plan);
+    }
     let mut query = query.clone();
     let locking = super::locking::cut(&mut query)?;
     if !locking.is_empty() {

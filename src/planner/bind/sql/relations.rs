@@ -4,14 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::Result;
+use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder};
 use sqlparser::ast::{
-    Expr as SqlExpr, FunctionArg, FunctionArgExpr, ObjectName, TableAlias, TableFactor, Value,
+    Expr as SqlExpr, FunctionArg, FunctionArgExpr, Ident, ObjectName, TableAlias, TableFactor,
+    Value,
 };
 
+use super::forms::{EXCEPT_ALL, INTERSECT_ALL};
 use super::names::fold;
 use super::types::sql_type;
 use crate::error::{PgError, SqlState};
@@ -188,11 +191,70 @@ impl RelationPlanner for Relations {
                 self.graph_table(number, planner)?
             }
             Some(super::locking::PLACEHOLDER) => self.locking_query(arguments)?,
+            Some(name @ (EXCEPT_ALL | INTERSECT_ALL)) => set_all(name, arguments, planner)?,
             _ => return Ok(RelationPlanning::Original(Box::new(relation))),
         };
         let (plan, alias) = typed_alias(plan, alias, &self.context)?;
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
     }
+}
+
+/// `EXCEPT ALL` and `INTERSECT ALL`: equal rows of each side are numbered, and then there is one of each number.
+fn set_all(
+    name: &str,
+    arguments: &[FunctionArg],
+    planner: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
+    let mut side = |at: usize, name: &str| -> Result<LogicalPlan> {
+        let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlExpr::Exists { subquery, .. }))) =
+            arguments.get(at)
+        else {
+            return Err(PgError::internal("a set operation without its queries").into());
+        };
+        let alias = TableAlias {
+            explicit: true,
+            name: Ident::with_quote('"', name),
+            columns: Vec::new(),
+            at: None,
+        };
+        let plan = planner.plan(TableFactor::Derived {
+            lateral: false,
+            subquery: subquery.clone(),
+            alias: Some(alias),
+            sample: None,
+        })?;
+        numbered(plan)
+    };
+    let (left, right) = (side(0, "\u{2}left")?, side(1, "\u{2}right")?);
+    if left.schema().fields().len() != right.schema().fields().len() {
+        let word = if name == EXCEPT_ALL { "EXCEPT" } else { "INTERSECT" };
+        return Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            format!("each {word} query must have the same number of columns"),
+        )
+        .into());
+    }
+    let plan = match name {
+        EXCEPT_ALL => LogicalPlanBuilder::except(left, right, true)?,
+        _ => LogicalPlanBuilder::intersect(left, right, true)?,
+    };
+    let mut columns = plan.schema().columns();
+    columns.pop();
+    let columns = columns.into_iter().map(|column| {
+        let name = column.name.clone();
+        Expr::Column(column).alias(name)
+    });
+    LogicalPlanBuilder::from(plan).project(columns)?.build()
+}
+
+/// Rows with one column more, last: how many equal ones came before.
+fn numbered(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+    let number = row_number().partition_by(columns.clone()).build()?;
+    let plan = LogicalPlanBuilder::from(plan).window(vec![number])?.build()?;
+    let mut all = plan.schema().columns();
+    let number = all.pop().map(|number| Expr::Column(number).alias("\u{2}number"));
+    LogicalPlanBuilder::from(plan).project(columns.into_iter().chain(number))?.build()
 }
 
 /// `AS t(a text, b bigint)`: renames and casts; an alias without types is left to DataFusion.

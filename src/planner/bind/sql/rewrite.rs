@@ -27,6 +27,7 @@ pub(super) fn rewrite_query(
     _context: &BindContext,
     plain_names: bool,
 ) -> Result<(), PgError> {
+    super::forms::rewrite(query)?;
     super::check::check(query)?;
     finish(query.visit(&mut ArrayQueries { plain_names }))?;
     desugar(query)?;
@@ -38,6 +39,7 @@ pub(super) fn rewrite_query(
 /// # Errors
 /// As [`rewrite_query`].
 pub(super) fn rewrite_expression(expr: &mut Expr, _context: &BindContext) -> Result<(), PgError> {
+    super::forms::rewrite(expr)?;
     super::check::check(expr)?;
     finish(expr.visit(&mut ArrayQueries { plain_names: false }))?;
     desugar(expr)?;
@@ -154,7 +156,7 @@ fn check_query(query: &mut Query) -> Result<(), PgError> {
         if with_ties || percent {
             return Err(refuse(
                 "FETCH FIRST … WITH TIES or PERCENT",
-                "Use rank() in a sub-select.",
+                "WITH TIES can end a query that is no subquery; elsewhere use rank() in a sub-select.",
             ));
         }
         let count = quantity.unwrap_or_else(|| Expr::value(Value::Number("1".to_owned(), false)));
@@ -237,7 +239,7 @@ fn type_integer(expr: &mut Expr) {
     }
 }
 
-fn cast_to(expr: Expr, data_type: sqlparser::ast::DataType) -> Expr {
+pub(super) fn cast_to(expr: Expr, data_type: sqlparser::ast::DataType) -> Expr {
     Expr::Cast {
         kind: sqlparser::ast::CastKind::DoubleColon,
         expr: Box::new(expr),

@@ -36,6 +36,12 @@ pub fn sql_type(ty: &DataType) -> Result<PgType, PgError> {
         }
         DataType::Bytea => PgType::Bytea,
         DataType::Date => PgType::Date,
+        DataType::Time(Some(digits), _) | DataType::Timestamp(Some(digits), _) if *digits < 6 => {
+            return Err(PgError::unsupported(
+                format!("type {} is not supported here", ty.to_string().to_lowercase()),
+                "All six digits of seconds are kept; a cast in a query rounds.",
+            ));
+        }
         DataType::Time(_, zone) => match zone {
             TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => PgType::Time,
             TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => PgType::Timetz,
@@ -91,6 +97,12 @@ fn numeric(info: &ExactNumberInfo) -> Result<PgType, PgError> {
         return Err(PgError::new(
             SqlState::INVALID_PARAMETER_VALUE,
             format!("NUMERIC precision {precision} must be between 1 and 1000"),
+        ));
+    }
+    if !(-1000..=1000).contains(&scale) {
+        return Err(PgError::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("NUMERIC scale {scale} must be between -1000 and 1000"),
         ));
     }
     if precision > 38 {

@@ -9,6 +9,7 @@ use sqlparser::ast::{
     ReferentialAction, TableConstraint,
 };
 
+use super::like::{Likeness, likeness};
 use super::sequence::{self, NewSequence};
 use super::{DdlCommand, NewTable, generated, place, skipping, storage_options};
 use crate::catalog::{
@@ -16,8 +17,8 @@ use crate::catalog::{
     OnCommit, Persistence, Relation, RelationKind, Table,
 };
 use crate::error::{PgError, SqlState};
-use crate::parser::SET_COLUMNS;
 use crate::parser::pgq::GraphTable;
+use crate::parser::{SET_COLUMNS, TableLike};
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
 use crate::planner::bind::sql::query::{bind_expression, bind_query};
@@ -47,6 +48,8 @@ pub struct NewConstraint {
     pub kind: NewConstraintKind,
     /// When it is checked.
     pub timing: ConstraintTiming,
+    /// Columns that the key's index has beside the key (INCLUDE).
+    pub include: Vec<String>,
     /// NOT VALID: rows that are there already are not looked at.
     pub not_valid: bool,
 }
@@ -54,7 +57,7 @@ pub struct NewConstraint {
 impl NewConstraint {
     /// A constraint for all rows.
     pub fn new(name: Option<String>, kind: NewConstraintKind, timing: ConstraintTiming) -> Self {
-        Self { name, kind, timing, not_valid: false }
+        Self { name, kind, timing, include: Vec::new(), not_valid: false }
     }
 }
 
@@ -151,17 +154,26 @@ pub(super) fn bind(
     }
     let provisional = provisional(&table);
     for definition in &create.columns {
-        let NewColumn { column, constraints, sequence } =
-            column(context, definition, &provisional)?;
-        if table.columns.iter().any(|other| other.name == column.name) {
-            return Err(PgError::new(
-                SqlState::DUPLICATE_COLUMN,
-                format!("column \"{}\" specified more than once", column.name),
-            ));
+        let new = match TableLike::of(&definition.name.value) {
+            Some(like) => likeness(context, &like)?,
+            None => {
+                let NewColumn { column, constraints, sequence } =
+                    column(context, definition, &provisional)?;
+                let sequences = sequence.into_iter().collect();
+                Likeness { columns: vec![column], constraints, sequences }
+            }
+        };
+        for column in new.columns {
+            if table.columns.iter().any(|other| other.name == column.name) {
+                return Err(PgError::new(
+                    SqlState::DUPLICATE_COLUMN,
+                    format!("column \"{}\" specified more than once", column.name),
+                ));
+            }
+            table.columns.push(Column { attnum: table.columns.len() as i16 + 1, ..column });
         }
-        table.columns.push(Column { attnum: table.columns.len() as i16 + 1, ..column });
-        table.constraints.extend(constraints);
-        table.sequences.extend(sequence);
+        table.constraints.extend(new.constraints);
+        table.sequences.extend(new.sequences);
     }
     generated::check(context, &table.name, &table.columns)?;
     for definition in &create.constraints {
@@ -556,7 +568,24 @@ pub(super) fn constraint(
             ));
         }
     };
-    Ok(NewConstraint::new(name.map(fold), kind, timing))
+    let include = match definition {
+        TableConstraint::PrimaryKey(key) => listed_columns(key.index_name.as_ref())?,
+        TableConstraint::Unique(key) => listed_columns(key.index_name.as_ref())?,
+        _ => Vec::new(),
+    };
+    Ok(NewConstraint { include, ..NewConstraint::new(name.map(fold), kind, timing) })
+}
+
+/// The columns that the parser has put where MySQL names an index: those of `ON DELETE SET NULL (…)` and `INCLUDE (…)`.
+fn listed_columns(names: Option<&Ident>) -> Result<Vec<String>, PgError> {
+    let Some(names) = names else { return Ok(Vec::new()) };
+    match names.value.strip_prefix(SET_COLUMNS) {
+        Some(names) => Ok(names.split(SET_COLUMNS).map(str::to_owned).collect()),
+        None => Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            format!("syntax error at or near \"{}\"", names.value),
+        )),
+    }
 }
 
 fn action(action: Option<&ReferentialAction>) -> ForeignKeyAction {
@@ -584,10 +613,7 @@ fn foreign_key(
             ));
         }
     };
-    // Where the parser puts the columns of `ON DELETE SET NULL (…)`.
-    let delete_columns = key.index_name.as_ref().map_or_else(Vec::new, |names| {
-        names.value.split(SET_COLUMNS).skip(1).map(str::to_owned).collect()
-    });
+    let delete_columns = listed_columns(key.index_name.as_ref())?;
     let name = qualified_name(&key.foreign_table)?;
     let own = name.schema.is_none() && Some(name.name.as_str()) == table;
     let names = |idents: &[Ident]| idents.iter().map(fold).collect::<Vec<_>>();

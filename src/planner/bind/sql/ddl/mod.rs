@@ -9,6 +9,7 @@ mod create_table;
 mod drop;
 mod generated;
 mod index;
+mod like;
 mod sequence;
 mod view;
 

@@ -114,7 +114,14 @@ pub(super) fn merge_plan(
         return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in MERGE"));
     }
     check_reachable(&merge.clauses)?;
-    let target = Target::new(context, &merge.table)?;
+    let target = Target::new(context, &merge.table, "update")?;
+    if let Some(view) = &target.view {
+        return Err(PgError::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("cannot execute MERGE on relation \"{}\"", view.view.name),
+        )
+        .detail("This operation is not supported for views.".to_owned()));
+    }
     let rows = joined(context, &target, merge, graphs)?;
     let schema = Arc::clone(rows.schema());
     let (source, _, _) = target.split(rows.schema());
