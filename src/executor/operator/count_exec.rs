@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Arra
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{SchemaRef, UInt64Type};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{HashMap, Result};
+use datafusion::common::{DataFusionError, HashMap, Result};
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
@@ -410,7 +410,7 @@ impl ExecutionPlan for CountExec {
             let total = i64::try_from(total).unwrap_or(i64::MAX);
             let column: ArrayRef = Arc::new(Int64Array::from(vec![total]));
             let columns = vec![column; output.fields().len()];
-            Ok(RecordBatch::try_new(output, columns)?)
+            Ok::<_, DataFusionError>(RecordBatch::try_new(output, columns)?)
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, counted)))
     }

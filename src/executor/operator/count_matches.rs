@@ -145,7 +145,7 @@ fn reduce(plan: &Arc<dyn ExecutionPlan>, needed: &[usize], more: bool) -> Result
         });
     }
     let Some(exec) = plan.downcast_ref::<GraphExec>() else { return Ok(Reduced::same(plan)) };
-    let operator: &dyn Any = exec.operator().as_ref();
+    let operator: &dyn Any = &**exec.operator();
     if let Some(arrange) = operator.downcast_ref::<Arrange>() {
         // Only what is needed has to be there, and in no order.
         let below: Option<Vec<usize>> =
