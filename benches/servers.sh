@@ -12,6 +12,6 @@ work=$(mktemp -d)
 chmod 755 "$work"
 trap 'server_stop; postgres_stop; rm -rf "$work"' EXIT
 server_ready "$work" || exit 1
-postgres_start "$work" shared_buffers=2GB work_mem=64MB || exit 1
+postgres_start "$work" shared_buffers=2GB work_mem=64MB ${POSTGRES_OPTIONS:-} || exit 1
 export POSTGRES_PORT GRAPHWIRE_PID=$server_pid
 export PYTHONDONTWRITEBYTECODE=1 WORK=$work

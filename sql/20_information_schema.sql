@@ -414,47 +414,18 @@ WHERE c.contype = 'f'
 
 -- Privileges ----------------------------------------------------------------------------------------
 
-CREATE VIEW information_schema.table_privileges AS
-SELECT o.rolname AS grantor, o.rolname AS grantee, current_database() AS table_catalog,
-       n.nspname AS table_schema, c.relname AS table_name, CAST(p.privilege AS varchar) AS privilege_type,
-       CAST('YES' AS varchar(3)) AS is_grantable,
-       CAST(CASE WHEN p.privilege = 'SELECT' THEN 'YES' ELSE 'NO' END AS varchar(3)) AS with_hierarchy
-FROM pg_catalog.pg_class c
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_authid o ON o.oid = c.relowner
-CROSS JOIN (VALUES ('INSERT'), ('SELECT'), ('UPDATE'), ('DELETE'), ('TRUNCATE'), ('REFERENCES'), ('TRIGGER'))
-    AS p (privilege)
-WHERE c.relkind IN ('r', 'v', 'f', 'p') AND pg_catalog.pg_has_role(o.oid, 'USAGE')
-UNION ALL
-SELECT o.rolname AS grantor, CAST('PUBLIC' AS name) AS grantee, current_database() AS table_catalog,
-       n.nspname AS table_schema, c.relname AS table_name, CAST('SELECT' AS varchar) AS privilege_type,
-       CAST('NO' AS varchar(3)) AS is_grantable, CAST('YES' AS varchar(3)) AS with_hierarchy
-FROM pg_catalog.pg_class c
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_authid o ON o.oid = c.relowner
-WHERE c.relkind IN ('r', 'v') AND n.nspname IN ('pg_catalog', 'information_schema')
-  AND c.relname NOT IN ('pg_authid', 'pg_shadow');
-
 CREATE VIEW information_schema.role_table_grants AS
 SELECT grantor, grantee, table_catalog, table_schema, table_name, privilege_type, is_grantable,
        with_hierarchy
 FROM information_schema.table_privileges
-WHERE grantee <> 'PUBLIC';
-
-CREATE VIEW information_schema.column_privileges AS
-SELECT t.grantor, t.grantee, t.table_catalog, t.table_schema, t.table_name, a.attname AS column_name,
-       t.privilege_type, t.is_grantable
-FROM information_schema.table_privileges t
-JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema
-JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name
-JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
-WHERE t.privilege_type IN ('INSERT', 'SELECT', 'UPDATE', 'REFERENCES') AND a.attnum > 0
-  AND NOT a.attisdropped;
+WHERE grantor IN (SELECT role_name FROM information_schema.enabled_roles)
+   OR grantee IN (SELECT role_name FROM information_schema.enabled_roles);
 
 CREATE VIEW information_schema.role_column_grants AS
 SELECT grantor, grantee, table_catalog, table_schema, table_name, column_name, privilege_type, is_grantable
 FROM information_schema.column_privileges
-WHERE grantee <> 'PUBLIC';
+WHERE grantor IN (SELECT role_name FROM information_schema.enabled_roles)
+   OR grantee IN (SELECT role_name FROM information_schema.enabled_roles);
 
 CREATE VIEW information_schema.routine_privileges AS
 SELECT o.rolname AS grantor, CASE WHEN g.everyone THEN CAST('PUBLIC' AS name) ELSE o.rolname END AS grantee,
@@ -472,7 +443,8 @@ CREATE VIEW information_schema.role_routine_grants AS
 SELECT grantor, grantee, specific_catalog, specific_schema, specific_name, routine_catalog, routine_schema,
        routine_name, privilege_type, is_grantable
 FROM information_schema.routine_privileges
-WHERE grantee <> 'PUBLIC';
+WHERE grantor IN (SELECT role_name FROM information_schema.enabled_roles)
+   OR grantee IN (SELECT role_name FROM information_schema.enabled_roles);
 
 -- Routines ------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ use graphwire::storage::StoreOptions;
 use graphwire::telemetry;
 use graphwire::types::OutputSettings;
 
-use crate::config::{self, Cli, Command, DemoArgs, FileConfig, ServeArgs, SqlArgs};
+use crate::config::{self, Cli, Command, DemoArgs, FileConfig, MemoryPlan, ServeArgs, SqlArgs};
 use crate::maintenance;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:5432";
@@ -64,12 +64,18 @@ async fn serve(args: ServeArgs, file: FileConfig) -> Result<(), String> {
         login: if dev { LoginPolicy::TrustLoopback } else { LoginPolicy::Verify },
         ..EngineOptions::default()
     };
-    if let Some(megabytes) = args.memory_mb.or(file.memory_mb) {
-        engine.runtime =
-            RuntimeOptions { memory_bytes_max: megabytes << 20, ..RuntimeOptions::default() };
-    }
+    let memory_mb = args.memory_mb.or(file.memory_mb);
+    let memory = MemoryPlan::new(memory_mb, args.buffer_cache_mb.or(file.buffer_cache_mb));
+    engine.runtime =
+        RuntimeOptions { memory_bytes_max: memory.statements, ..RuntimeOptions::default() };
+    engine.adjacency_bytes_max = Some(memory.adjacency);
     let archive = args.archive_dir.or(file.archive_dir);
-    engine.store = data_dir.map(|dir| StoreOptions { archive, ..StoreOptions::local(dir) });
+    engine.store = data_dir.map(|dir| StoreOptions {
+        archive,
+        cache_bytes: memory.cache,
+        fresh_bytes: memory.fresh,
+        ..StoreOptions::local(dir)
+    });
     let engine = open_engine(engine, print_line).await?;
     let server =
         Server::bind(options, Arc::clone(&engine)).await.map_err(|error| error.to_string())?;

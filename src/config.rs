@@ -115,9 +115,12 @@ pub(crate) struct ServeArgs {
     /// How many clients may be logged in at a time. [default: 1000]
     #[arg(long, env = "GRAPHWIRE_MAX_CONNECTIONS", value_name = "N")]
     pub(crate) max_connections: Option<usize>,
-    /// Memory that all statements together may use, in megabytes. [default: 4096]
+    /// Memory that the server may use, in megabytes: statements, rows, adjacency and all else. [default: 4096]
     #[arg(long, env = "GRAPHWIRE_MEMORY_MB", value_name = "MB")]
     pub(crate) memory_mb: Option<usize>,
+    /// Memory for rows that were read from files, in megabytes. [default: a quarter of --memory-mb]
+    #[arg(long, env = "GRAPHWIRE_BUFFER_CACHE_MB", value_name = "MB")]
+    pub(crate) buffer_cache_mb: Option<usize>,
 }
 
 /// Options of `demo`.
@@ -164,6 +167,32 @@ pub(crate) struct FileConfig {
     pub(crate) dev: Option<bool>,
     pub(crate) max_connections: Option<usize>,
     pub(crate) memory_mb: Option<usize>,
+    pub(crate) buffer_cache_mb: Option<usize>,
+}
+
+/// How the memory that the server may use is divided, in bytes. What is left is for connections, the catalog, the log's
+/// buffers and the program itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MemoryPlan {
+    /// All statements together; what goes over is spilled, or refused with `53200`.
+    pub(crate) statements: usize,
+    /// Rows that were read from files.
+    pub(crate) cache: usize,
+    /// Rows that are in no file yet, before a checkpoint is due.
+    pub(crate) fresh: usize,
+    /// Adjacency lists of graphs.
+    pub(crate) adjacency: usize,
+}
+
+const MEMORY_MB_DEFAULT: usize = 4096;
+
+impl MemoryPlan {
+    /// Of `--memory-mb` and `--buffer-cache-mb`.
+    pub(crate) fn new(memory_mb: Option<usize>, cache_mb: Option<usize>) -> Self {
+        let all = memory_mb.unwrap_or(MEMORY_MB_DEFAULT) << 20;
+        let cache = cache_mb.map_or(all / 4, |cache| cache << 20);
+        Self { statements: all * 3 / 8, cache, fresh: all / 8, adjacency: all / 8 }
+    }
 }
 
 /// Reads the configuration file.

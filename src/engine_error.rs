@@ -36,12 +36,32 @@ impl PgError {
     }
 }
 
+/// A room's own error on its way through Arrow: as a client sees it, and as it was.
+#[derive(Debug)]
+pub struct Reported {
+    /// As a client sees it.
+    pub report: PgError,
+    /// As it was.
+    pub cause: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl std::fmt::Display for Reported {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl std::error::Error for Reported {}
+
 fn from_boxed(error: &(dyn std::error::Error + 'static)) -> Option<PgError> {
     if let Some(own) = error.downcast_ref::<PgError>() {
         return Some(own.clone());
     }
     if let Some(inner) = error.downcast_ref::<DataFusionError>() {
         return Some(from_datafusion(inner));
+    }
+    if let Some(own) = error.downcast_ref::<Reported>() {
+        return Some(own.report.clone());
     }
     error.downcast_ref::<ArrowError>().map(from_arrow)
 }

@@ -7,6 +7,8 @@ use std::fmt;
 #[cfg(not(graphwire_parts))]
 #[path = "engine_error.rs"]
 mod engines;
+#[cfg(not(graphwire_parts))]
+pub use engines::Reported;
 
 /// A five-character SQLSTATE. The constants are PostgreSQL's (`src/backend/utils/errcodes.txt`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -239,6 +241,13 @@ impl PgError {
     #[must_use]
     pub fn at(mut self, offset: usize) -> Self {
         self.0.offset = Some(offset);
+        self
+    }
+
+    /// Forgets the byte offset: it counts in a text that is not the client's.
+    #[must_use]
+    pub fn without_offset(mut self) -> Self {
+        self.0.offset = None;
         self
     }
 

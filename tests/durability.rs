@@ -73,6 +73,32 @@ async fn stores_of_version_1_can_be_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn stores_of_version_2_can_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store/v2");
+    copy_dir(&fixture, dir.path());
+    for _ in 0..2 {
+        let engine = open(dir.path()).await;
+        let people = rows(&engine, PEOPLE).await;
+        assert_eq!(people.len(), 3);
+        assert!(
+            people[0].starts_with("1|Ada|1815-12-10|9.50|{a,NULL}|1 mon 2 days|"),
+            "{people:?}"
+        );
+        let words = "SELECT count(*), sum(part), max(id) FROM word";
+        assert_eq!(rows(&engine, words).await, ["16983|88693|20000"]);
+        for (word, expected) in [("w7919", "1|1"), ("w3746", "3|78"), ("late", "20000|1")] {
+            let query = format!("SELECT id, part FROM word WHERE word = '{word}'");
+            assert_eq!(rows(&engine, &query).await, [expected], "{word}");
+        }
+        let changed = "SELECT part FROM word WHERE id IN (4, 105, 1007, 16905) ORDER BY id";
+        assert_eq!(rows(&engine, changed).await, ["77", "77"]);
+        assert_eq!(rows(&engine, "SELECT count(*) FROM later").await, ["2"]);
+        close(engine).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn restarts_keep_rows_names_numbers_and_counters() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path()).await;

@@ -3,11 +3,15 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod binary_text;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod isolation;
+#[cfg(test)]
+mod paging;
 #[cfg(test)]
 mod patterns;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use graphwire::server::{Server, ServerOptions};
 use graphwire::session::display::cells;
 use graphwire::session::{Engine, EngineOptions, Finished, LoginPolicy, ObjectNames, Session};
 use graphwire::types::PgType;
-use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Record, Runner};
+use sqllogictest::{AsyncDB, Connection, DBOutput, DefaultColumnType, Record, Runner};
 use tokio_util::sync::CancellationToken;
 
 use crate::binary_text::{Cell, Text};
@@ -291,18 +291,29 @@ async fn engine() -> Arc<Engine> {
     Engine::open(options).await.unwrap()
 }
 
-/// Runs every record of a file and gives the places of those that fail.
+/// Runs every record of a file and gives the places of those that fail. What stands behind `connection alice` is run
+/// in a session of the role alice.
 async fn run_file<D: AsyncDB<ColumnType = DefaultColumnType>>(
     way: &str,
     path: &Path,
-    connect: impl AsyncFn() -> Result<D, D::Error>,
+    connect: impl AsyncFn(&str) -> Result<D, D::Error>,
     failed: &mut BTreeSet<String>,
     count: &mut usize,
 ) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt");
     let name = path.strip_prefix(&root).unwrap().display().to_string();
-    let mut runner = Runner::new(async || connect().await);
+    let user = std::sync::Mutex::new("graphwire".to_owned());
+    let mut runner = Runner::new(async || {
+        let user = user.lock().unwrap().clone();
+        connect(&user).await
+    });
     for record in sqllogictest::parse_file::<DefaultColumnType>(path).unwrap() {
+        if let Record::Connection(connection) = &record {
+            *user.lock().unwrap() = match connection {
+                Connection::Named(name) => name.clone(),
+                Connection::Default => "graphwire".to_owned(),
+            };
+        }
         let line = match &record {
             Record::Statement { loc, .. } | Record::Query { loc, .. } => loc.line(),
             _ => 0,
@@ -356,8 +367,9 @@ async fn on_a_session() {
     let (mut failed, mut count) = (BTreeSet::new(), 0);
     for path in files() {
         let engine = engine().await;
-        let connect = async || {
-            Session::local(&engine, "graphwire").await.map(OnSession).map_err(Failure::from)
+        let connect = async |user: &str| {
+            let session = Session::local_as(&engine, "graphwire", user).await;
+            session.map(OnSession).map_err(Failure::from)
         };
         run_file("session", &path, connect, &mut failed, &mut count).await;
     }
@@ -377,7 +389,7 @@ async fn against_servers<D: AsyncDB<ColumnType = DefaultColumnType, Error = Fail
         let port = server.local_addr().port();
         let stop = CancellationToken::new();
         let serving = tokio::spawn(server.serve(stop.clone()));
-        let connect = async || connect(port).await.map(&of_client);
+        let connect = async |user: &str| connect(port, user.to_owned()).await.map(&of_client);
         run_file(way, &path, connect, &mut failed, &mut count).await;
         stop.cancel();
         let _ = serving.await;
@@ -385,8 +397,8 @@ async fn against_servers<D: AsyncDB<ColumnType = DefaultColumnType, Error = Fail
     judge(way, &failed, count);
 }
 
-async fn connect(port: u16) -> Result<tokio_postgres::Client, Failure> {
-    let config = format!("host=127.0.0.1 port={port} user=graphwire dbname=graphwire");
+async fn connect(port: u16, user: String) -> Result<tokio_postgres::Client, Failure> {
+    let config = format!("host=127.0.0.1 port={port} user={user} dbname=graphwire");
     let (client, connection) = tokio_postgres::connect(&config, tokio_postgres::NoTls)
         .await
         .map_err(|error| of_client(&error))?;

@@ -12,6 +12,7 @@ mod first_packet;
 mod fuzz;
 mod login;
 mod notify;
+mod quick;
 mod server;
 mod simple;
 mod text;

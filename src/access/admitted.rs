@@ -2,21 +2,16 @@
 
 use datafusion::logical_expr::LogicalPlan;
 
+use super::caller::Caller;
+use super::functions::check_functions;
+use super::graph_rights::restrict;
+use super::privilege::check;
+use super::references::check_references;
 use super::require::{Needs, require};
+use crate::catalog::Catalog;
 use crate::error::PgError;
 use crate::planner::bind::sql::ddl::DdlCommand;
-use crate::types::{Oid, TenantId};
-
-/// Who a statement runs as.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// The tenant the session belongs to.
-    pub tenant: TenantId,
-    /// The current role.
-    pub role: Oid,
-    /// Whether the role passes every check.
-    pub superuser: bool,
-}
+use crate::planner::source::expand_views;
 
 /// A plan (or command) whose rights were checked. Only this module makes one.
 #[derive(Debug, Clone)]
@@ -73,27 +68,33 @@ impl Touches for LogicalPlan {
     }
 }
 
-/// Checks a plan against the caller's rights.
+/// Checks a plan against the caller's rights, and puts the queries of views in place of the views.
 ///
 /// # Errors
 /// `42501` where a right is missing; `XX000` where what a node touches cannot be determined.
-pub fn admit(plan: LogicalPlan, caller: &Caller) -> Result<Admitted<LogicalPlan>, PgError> {
+pub fn admit(
+    plan: LogicalPlan,
+    caller: &Caller,
+    catalog: &Catalog,
+) -> Result<Admitted<LogicalPlan>, PgError> {
     let needs = require(&plan)?;
-    check(&needs, caller)?;
-    Ok(Admitted { inner: plan, needs })
+    check(&needs, caller, catalog, Some(&plan))?;
+    check_functions(&plan, caller, catalog)?;
+    let inner = restrict(expand_views(plan)?, caller, catalog)?;
+    Ok(Admitted { inner, needs })
 }
 
 /// Checks a change of the catalog against the caller's rights.
 ///
 /// # Errors
 /// `42501` where a right is missing.
-pub fn admit_ddl(command: DdlCommand, caller: &Caller) -> Result<Admitted<DdlCommand>, PgError> {
+pub fn admit_ddl(
+    command: DdlCommand,
+    caller: &Caller,
+    catalog: &Catalog,
+) -> Result<Admitted<DdlCommand>, PgError> {
     let needs = super::require::require_ddl(&command);
-    check(&needs, caller)?;
+    check(&needs, caller, catalog, None)?;
+    check_references(&command, caller, catalog)?;
     Ok(Admitted { inner: command, needs })
-}
-
-/// Every role holds every right until GRANT exists; the place is here.
-fn check(_needs: &Needs, _caller: &Caller) -> Result<(), PgError> {
-    Ok(())
 }

@@ -6,6 +6,8 @@ use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use crate::error::{PgError, SqlState};
+
 /// PBKDF2 rounds of a new verifier (`scram_iterations`), PostgreSQL's default.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("4096 is not zero");
 const SALT_BYTES: usize = 16;
@@ -26,6 +28,38 @@ pub fn scram_verifier(password: &str, salt: &[u8]) -> String {
         BASE64.encode(stored_key.as_ref()),
         BASE64.encode(server_key.as_ref())
     )
+}
+
+/// Whether a password is a verifier already, to be stored as it is.
+///
+/// # Errors
+/// `22023` for an MD5 hash: nothing could be checked against it.
+pub fn check_verifier(password: &str) -> Result<bool, PgError> {
+    let is_md5 = password.len() == 35
+        && password.starts_with("md5")
+        && password.bytes().skip(3).all(|byte| byte.is_ascii_hexdigit());
+    if is_md5 {
+        return Err(PgError::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            "MD5-hashed passwords are not supported",
+        )
+        .hint("Give the password itself, or a SCRAM-SHA-256 verifier."));
+    }
+    Ok(is_scram(password))
+}
+
+/// `SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>`
+fn is_scram(text: &str) -> bool {
+    let parse = || {
+        let (iterations, rest) = text.strip_prefix("SCRAM-SHA-256$")?.split_once(':')?;
+        iterations.parse::<u32>().ok().filter(|count| *count > 0)?;
+        let (salt, keys) = rest.split_once('$')?;
+        let (stored, server) = keys.split_once(':')?;
+        BASE64.decode(salt).ok()?;
+        let whole = |key: &str| BASE64.decode(key).is_ok_and(|key| key.len() == 32);
+        (whole(stored) && whole(server)).then_some(())
+    };
+    parse().is_some()
 }
 
 /// A verifier with a fresh salt.
@@ -66,6 +100,14 @@ mod tests {
         assert_eq!(BASE64.decode(parts[3]).unwrap().len(), 32);
         assert_eq!(verifier, scram_verifier("pencil", &[7; SALT_BYTES]));
         assert_ne!(verifier, scram_verifier("pencils", &[7; SALT_BYTES]));
+    }
+
+    #[test]
+    fn verifiers_are_told_from_passwords() {
+        assert!(check_verifier(&scram_verifier("pencil", &[7; SALT_BYTES])).unwrap());
+        assert!(!check_verifier("SCRAM-SHA-256$x").unwrap());
+        assert!(!check_verifier("md5").unwrap());
+        assert!(check_verifier("md5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa").is_err());
     }
 
     #[test]

@@ -4,8 +4,18 @@
 //! privileges exist (issue 4) it grants everything, but it computes what each plan needs already.
 
 mod admitted;
+mod caller;
+mod columns;
+mod functions;
+pub mod grants;
+pub mod graph_rights;
 pub mod login;
+pub mod owned;
+pub mod privilege;
+mod references;
 mod require;
+pub mod roles;
 
-pub use admitted::{Admitted, Caller, Touches, admit, admit_ddl};
-pub use require::{Need, Needs, Right, require, require_ddl};
+pub use admitted::{Admitted, Touches, admit, admit_ddl};
+pub use caller::{Caller, Identity};
+pub use require::{AsRole, Need, Needs, Right, require, require_ddl};

@@ -3,14 +3,14 @@
 //! Every variant of DataFusion's `LogicalPlan` is named, so that a new one stops the build until someone says what it
 //! touches. Extension nodes are ours; one that is not known here is refused, not treated as touching nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 
 use crate::catalog::PropertySource;
 use crate::error::PgError;
-use crate::planner::bind::sql::ddl::{DdlCommand, ObjectChange};
+use crate::planner::bind::sql::ddl::{DdlCommand, ObjectChange, ObjectRef};
 use crate::planner::node::{
     Apply, ConflictLookup, EachRow, GraphAlgorithm, GraphFunction, GraphFunctionKind, LockRows,
     MatchPattern, Series, TableWrite, WithWrites, WriteKind,
@@ -23,6 +23,8 @@ use crate::types::Oid;
 pub enum Right {
     /// Read rows.
     Select,
+    /// Read rows as elements of this graph.
+    Match(Oid),
     /// Add rows.
     Insert,
     /// Change rows.
@@ -37,7 +39,9 @@ pub enum Right {
     References,
     /// Make objects in a schema.
     Create,
-    /// Change or drop the object itself.
+    /// Drop it; the owner of its schema may too.
+    Drop,
+    /// Change the object itself.
     Own,
 }
 
@@ -50,14 +54,22 @@ pub enum Need {
     Whole,
 }
 
-/// Everything a statement needs: for each object and right, the columns.
+/// Whose right it must be: the owner of the view an object is reached through; `None` is the caller.
+pub type AsRole = Option<Oid>;
+
+/// Everything a statement needs: for each object and right, and whose it must be, the columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Needs(BTreeMap<(Oid, Right), Need>);
+pub struct Needs(BTreeMap<(AsRole, Oid, Right), Need>);
 
 impl Needs {
-    /// Adds a need, joined with what is there.
+    /// Adds a need of the caller, joined with what is there.
     pub fn add(&mut self, object: Oid, right: Right, need: Need) {
-        let slot = self.0.entry((object, right)).or_insert(Need::Columns(Vec::new()));
+        self.add_as(None, object, right, need);
+    }
+
+    /// Adds a need, joined with what is there.
+    pub fn add_as(&mut self, role: AsRole, object: Oid, right: Right, need: Need) {
+        let slot = self.0.entry((role, object, right)).or_insert(Need::Columns(Vec::new()));
         match (slot, need) {
             (Need::Columns(have), Need::Columns(more)) => {
                 have.extend(more);
@@ -71,19 +83,19 @@ impl Needs {
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (Oid, Right, &Need)> {
-        self.0.iter().map(|((object, right), need)| (*object, *right, need))
+        self.0.iter().map(|((_, object, right), need)| (*object, *right, need))
     }
 
-    /// Whether everything here is also in `other`.
+    /// All of them, with whose right it must be.
+    pub fn iter_as(&self) -> impl Iterator<Item = (AsRole, Oid, Right, &Need)> {
+        self.0.iter().map(|((role, object, right), need)| (*role, *object, *right, need))
+    }
+
+    /// Whether every object and right here is also in `other`.
     pub fn within(&self, other: &Self) -> bool {
-        self.0.iter().all(|(key, need)| match (need, other.0.get(key)) {
-            (_, None) => false,
-            (_, Some(Need::Whole)) => true,
-            (Need::Whole, Some(Need::Columns(_))) => false,
-            (Need::Columns(mine), Some(Need::Columns(theirs))) => {
-                mine.iter().all(|column| theirs.binary_search(column).is_ok())
-            }
-        })
+        let known: BTreeSet<(Oid, Right)> =
+            other.0.keys().map(|(_, object, right)| (*object, *right)).collect();
+        self.0.keys().all(|(_, object, right)| known.contains(&(*object, *right)))
     }
 }
 
@@ -93,19 +105,24 @@ impl Needs {
 /// `XX000` for a node whose targets cannot be determined.
 pub fn require(plan: &LogicalPlan) -> Result<Needs, PgError> {
     let mut needs = Needs::default();
+    require_as(plan, None, &mut needs)?;
+    Ok(needs)
+}
+
+fn require_as(plan: &LogicalPlan, as_role: AsRole, needs: &mut Needs) -> Result<(), PgError> {
     plan.apply_with_subqueries(|node| {
-        require_node(node, &mut needs)?;
+        require_node(node, as_role, needs)?;
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
-                require_expression(expr, &mut needs);
+                require_expression(expr, as_role, needs);
                 Ok(TreeNodeRecursion::Continue)
             })
         })
     })?;
-    Ok(needs)
+    Ok(())
 }
 
-fn require_node(node: &LogicalPlan, needs: &mut Needs) -> Result<(), PgError> {
+fn require_node(node: &LogicalPlan, as_role: AsRole, needs: &mut Needs) -> Result<(), PgError> {
     match node {
         LogicalPlan::TableScan(scan) => {
             let source = scan.source.as_ref();
@@ -118,14 +135,24 @@ fn require_node(node: &LogicalPlan, needs: &mut Needs) -> Result<(), PgError> {
                     None => (0..all).collect(),
                 };
                 columns.sort_unstable();
-                needs.add(source.relation.oid, Right::Select, Need::Columns(columns));
+                needs.add_as(
+                    source.as_role,
+                    source.relation.oid,
+                    Right::Select,
+                    Need::Columns(columns),
+                );
             } else if let Some(view) = source.downcast_ref::<ViewSource>() {
-                needs.add(view.relation.oid, Right::Select, Need::Whole);
+                if view.relation.view().is_some() {
+                    needs.add_as(view.as_role, view.relation.oid, Right::Select, Need::Whole);
+                }
+                require_as(&view.plan, view.inner_role(), needs)?;
             }
             // Anything else is a table function or a recursive query's work table: no stored object.
             Ok(())
         }
-        LogicalPlan::Extension(extension) => require_extension(extension.node.as_ref(), needs),
+        LogicalPlan::Extension(extension) => {
+            require_extension(extension.node.as_ref(), as_role, needs)
+        }
         LogicalPlan::Projection(_)
         | LogicalPlan::Filter(_)
         | LogicalPlan::Window(_)
@@ -154,7 +181,11 @@ fn require_node(node: &LogicalPlan, needs: &mut Needs) -> Result<(), PgError> {
     }
 }
 
-fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Result<(), PgError> {
+fn require_extension(
+    node: &dyn UserDefinedLogicalNode,
+    as_role: AsRole,
+    needs: &mut Needs,
+) -> Result<(), PgError> {
     if let Some(write) = node.as_any().downcast_ref::<TableWrite>() {
         require_write(write, needs);
         return Ok(());
@@ -178,7 +209,7 @@ fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Re
         return Ok(());
     }
     if let Some(node) = node.as_any().downcast_ref::<MatchPattern>() {
-        require_pattern(node, needs);
+        require_pattern(node, node.as_role.or(as_role), needs);
         return Ok(());
     }
     if node.as_any().is::<Apply>() {
@@ -196,30 +227,38 @@ fn require_extension(node: &dyn UserDefinedLogicalNode, needs: &mut Needs) -> Re
 }
 
 fn require_write(write: &TableWrite, needs: &mut Needs) {
-    let table = write.relation.oid;
-    match &write.kind {
-        WriteKind::Insert => needs.add(table, Right::Insert, Need::Whole),
-        WriteKind::Update { assigned } => {
-            needs.add(table, Right::Update, Need::Columns(assigned.clone()));
+    let mut add = |right, need: Need| {
+        needs.add_as(write.as_role, write.relation.oid, right, need);
+        if let Some((view, as_role)) = &write.view {
+            needs.add_as(*as_role, view.oid, right, Need::Whole);
+            if right != Right::Insert {
+                needs.add_as(*as_role, view.oid, Right::Select, Need::Whole);
+            }
         }
-        WriteKind::Delete => needs.add(table, Right::Delete, Need::Whole),
+    };
+    let inserted = || write.inserted.clone().map_or(Need::Whole, Need::Columns);
+    match &write.kind {
+        WriteKind::Insert => add(Right::Insert, inserted()),
+        WriteKind::Update { assigned } => add(Right::Update, Need::Columns(assigned.clone())),
+        WriteKind::Delete => add(Right::Delete, Need::Whole),
         WriteKind::Each(EachRow { on_conflict: _, inserts, assigned, deletes }) => {
             if *inserts {
-                needs.add(table, Right::Insert, Need::Whole);
+                add(Right::Insert, inserted());
             }
             if !assigned.is_empty() {
-                needs.add(table, Right::Update, Need::Columns(assigned.clone()));
+                add(Right::Update, Need::Columns(assigned.clone()));
             }
             if *deletes {
-                needs.add(table, Right::Delete, Need::Whole);
+                add(Right::Delete, Need::Whole);
             }
         }
     }
 }
 
-fn require_pattern(node: &MatchPattern, needs: &mut Needs) {
+/// A pattern reads the graph, and the keys of its elements' tables.
+pub(super) fn require_pattern(node: &MatchPattern, as_role: AsRole, needs: &mut Needs) {
     let pattern = &node.pattern;
-    needs.add(pattern.graph.oid, Right::Select, Need::Whole);
+    needs.add_as(as_role, pattern.graph.oid, Right::Match(pattern.graph.oid), Need::Whole);
     let vertices = pattern.vertices.iter().flat_map(|vertex| &vertex.tables).filter_map(|table| {
         let table = pattern.graph.vertices.get(usize::from(*table))?;
         Some((table.relation, table.key.clone()))
@@ -234,12 +273,13 @@ fn require_pattern(node: &MatchPattern, needs: &mut Needs) {
     for (relation, mut columns) in vertices.chain(edges) {
         columns.sort_unstable();
         columns.dedup();
-        needs.add(relation, Right::Select, Need::Columns(columns));
+        let right = Right::Match(pattern.graph.oid);
+        needs.add_as(as_role, relation, right, Need::Columns(columns));
     }
 }
 
 /// Graph functions read columns of element tables.
-fn require_expression(expr: &Expr, needs: &mut Needs) {
+pub(super) fn require_expression(expr: &Expr, as_role: AsRole, needs: &mut Needs) {
     let Expr::ScalarFunction(call) = expr else { return };
     let Some(function) = call.func.inner().downcast_ref::<GraphFunction>() else { return };
     for element in function.graph.elements() {
@@ -260,7 +300,7 @@ fn require_expression(expr: &Expr, needs: &mut Needs) {
             | GraphFunctionKind::ElementJson { .. }
             | GraphFunctionKind::PathJson => Need::Whole,
         };
-        needs.add(element.relation, Right::Select, need);
+        needs.add_as(as_role, element.relation, Right::Match(function.graph.oid), need);
     }
 }
 
@@ -268,7 +308,9 @@ fn require_expression(expr: &Expr, needs: &mut Needs) {
 pub fn require_ddl(command: &DdlCommand) -> Needs {
     let mut needs = Needs::default();
     match command {
-        DdlCommand::CreateSchema { name: _, if_not_exists: _ }
+        // Whoever changes roles and rights is asked while they are changed.
+        DdlCommand::Roles(_)
+        | DdlCommand::CreateSchema { name: _, if_not_exists: _, owner: _ }
         | DdlCommand::Skip { tag: _, notice: _ } => {}
         DdlCommand::DropSchema { schemas, cascade: _ } => {
             for schema in schemas {
@@ -284,30 +326,43 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
                 needs.add(owner.table, Right::Own, Need::Whole);
             }
         }
+        // What its foreign keys refer to is looked at with the catalog beside it.
         DdlCommand::CreateTable(table) => needs.add(table.schema, Right::Create, Need::Whole),
         DdlCommand::AlterObject { object, change, tag: _ } => {
             needs.add(object.owned(), Right::Own, Need::Whole);
-            if let ObjectChange::SetSchema(schema) = change {
-                needs.add(*schema, Right::Create, Need::Whole);
+            match (change, object) {
+                (ObjectChange::SetSchema(schema), _) => {
+                    needs.add(*schema, Right::Create, Need::Whole);
+                }
+                // A new name is a new object to its schema.
+                (
+                    ObjectChange::Rename(_),
+                    ObjectRef::Relation(relation) | ObjectRef::Index(relation, _),
+                ) => needs.add(relation.schema, Right::Create, Need::Whole),
+                _ => {}
             }
         }
         DdlCommand::CommentOn { owned, object: _, text: _ } => {
             needs.add(*owned, Right::Own, Need::Whole);
         }
-        DdlCommand::CreateIndex(index) => needs.add(index.relation.oid, Right::Own, Need::Whole),
+        DdlCommand::CreateIndex(index) => {
+            needs.add(index.relation.oid, Right::Own, Need::Whole);
+            needs.add(index.relation.schema, Right::Create, Need::Whole);
+        }
         DdlCommand::DropIndexes { indexes, missing: _, cascade: _ } => {
             for (table, _) in indexes {
                 needs.add(table.oid, Right::Own, Need::Whole);
             }
         }
         DdlCommand::AlterTable { relation, steps: _ }
+        | DdlCommand::RefreshView { relation, rows: _, concurrently: _ }
         | DdlCommand::AlterGraph { relation, graph: _ }
         | DdlCommand::Comment { relation, column: _, text: _ } => {
             needs.add(relation.oid, Right::Own, Need::Whole);
         }
         DdlCommand::DropRelations { relations, missing: _, cascade: _, kind: _ } => {
             for relation in relations {
-                needs.add(relation.oid, Right::Own, Need::Whole);
+                needs.add(relation.oid, Right::Drop, Need::Whole);
             }
         }
         DdlCommand::CreateView { schema, name: _, view: _, persistence: _, replaces } => {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::catalog::acl::AclClass;
 use crate::catalog::object::{ColumnDefault, ConstraintKind, Relation, RelationKind, Schema};
-use crate::catalog::snapshot::Catalog;
+use crate::catalog::snapshot::{Catalog, next_version};
 use crate::catalog::stored_text;
 use crate::types::Oid;
 
@@ -18,13 +19,14 @@ impl Catalog {
     /// Adds or replaces a schema.
     pub fn put_schema(&mut self, schema: Schema) {
         Arc::make_mut(&mut self.schemas).insert(schema.oid, schema);
-        self.version += 1;
+        self.version = next_version();
     }
 
     /// Removes a schema; what is in it must be gone already.
     pub fn remove_schema(&mut self, oid: Oid) {
         Arc::make_mut(&mut self.schemas).remove(&oid);
-        self.version += 1;
+        self.forget_grants(AclClass::Schema, oid);
+        self.version = next_version();
     }
 
     /// Adds a relation, or replaces the one with its OID.
@@ -35,7 +37,7 @@ impl Catalog {
         }
         names.insert((relation.schema, relation.name.clone()), relation.oid);
         Arc::make_mut(&mut self.relations).insert(relation.oid, Arc::new(relation));
-        self.version += 1;
+        self.version = next_version();
     }
 
     /// Removes a relation.
@@ -43,7 +45,8 @@ impl Catalog {
         if let Some(old) = Arc::make_mut(&mut self.relations).remove(&oid) {
             Arc::make_mut(&mut self.names).remove(&(old.schema, old.name.clone()));
         }
-        self.version += 1;
+        self.forget_grants(AclClass::Table, oid);
+        self.version = next_version();
     }
 
     /// Puts a comment on what is neither a relation nor a column, or (`None`) takes it away.
@@ -53,7 +56,7 @@ impl Catalog {
             Some(text) => comments.insert(object, text),
             None => comments.remove(&object),
         };
-        self.version += 1;
+        self.version = next_version();
     }
 
     /// Whether a table, view, sequence or index of this schema has the name.

@@ -2,22 +2,31 @@
 //!
 //! A [`Catalog`] is one database's immutable snapshot; DDL makes a new one. It never holds rows.
 
+pub mod acl;
+mod cluster;
 mod ddl;
+pub mod grants;
 pub mod graph;
 pub mod object;
 pub mod pg;
+mod predefined;
+pub mod role;
 pub mod sequence_options;
 pub mod snapshot;
 pub mod stored;
 pub mod stored_text;
 
+pub use acl::{Acl, AclClass, AclItem, PUBLIC, Rights};
+pub use grants::{DefaultRights, Grants, GraphRight, GraphRule, class_of};
 pub use graph::{
     EdgeTable, ElementLabel, ElementTable, EndPoint, PropertyDef, PropertyGraph, PropertySource,
 };
 pub use object::{
     Column, ColumnDefault, Constraint, ConstraintKind, ConstraintTiming, Database,
     ForeignKeyAction, Index, IndexKey, IndexMethod, IndexSource, MaterializedView, OnCommit,
-    Persistence, ReadColumn, Relation, RelationKind, Role, Schema, Sequence, SequenceCounter,
+    Persistence, ReadColumn, Relation, RelationKind, Schema, Sequence, SequenceCounter,
     SequenceOwner, Table, View, ViewRead, sequence_columns,
 };
-pub use snapshot::{Catalog, Cluster, QualifiedName};
+pub use predefined::predefined_role;
+pub use role::{Membership, Role, RoleSet};
+pub use snapshot::{Catalog, CatalogStamp, Cluster, Parameter, QualifiedName};

@@ -23,24 +23,6 @@ pub struct Database {
     pub owner: Oid,
 }
 
-/// A role. What it may do is decided in `access`; this is what `pg_authid` shows, less the verifier.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Role {
-    /// `pg_authid.oid`.
-    pub oid: Oid,
-    /// Its name.
-    pub name: String,
-    /// The tenant it belongs to.
-    pub tenant: TenantId,
-    /// Passes every privilege check.
-    pub superuser: bool,
-    /// May start a connection.
-    pub login: bool,
-    /// A `SCRAM-SHA-256$…` verifier; `None` never matches a password.
-    pub verifier: Option<String>,
-}
-
 /// A schema (namespace).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -254,6 +236,9 @@ pub struct View {
     pub search_path: Vec<String>,
     /// Relations its query names, and what of them it knows.
     pub reads: Vec<ViewRead>,
+    /// `WITH (…)`, as `name=value`.
+    #[serde(default)]
+    pub options: Vec<String>,
 }
 
 /// A relation that a view reads, as it was when the view was made. What is renamed or added later changes nothing for
@@ -471,6 +456,16 @@ impl Relation {
 }
 
 impl View {
+    /// Whether what it reads is read with the rights of who reads it, not of who owns it.
+    pub fn security_invoker(&self) -> bool {
+        self.options.iter().any(|option| option == "security_invoker=true")
+    }
+
+    /// Whether nothing that its reader says is computed before its own conditions.
+    pub fn security_barrier(&self) -> bool {
+        self.options.iter().any(|option| option == "security_barrier=true")
+    }
+
     /// Whether its query names the relation.
     pub fn reads(&self, relation: Oid) -> bool {
         self.reads.iter().any(|read| read.relation == relation)

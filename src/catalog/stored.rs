@@ -13,9 +13,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::catalog::acl::AclClass;
 use crate::catalog::object::{Persistence, Relation, RelationKind, Table};
 use crate::catalog::pg::PUBLIC_OID;
-use crate::catalog::snapshot::{Catalog, Cluster};
+use crate::catalog::snapshot::Catalog;
 use crate::error::{PgError, SqlState};
 use crate::storage::CounterRecord;
 use crate::storage::wal::ObjectKey;
@@ -23,8 +24,6 @@ use crate::types::Oid;
 
 const VERSION: u8 = 1;
 
-const ROLE: u8 = 1;
-const DATABASE: u8 = 2;
 const SCHEMA: u8 = 3;
 const RELATION: u8 = 4;
 const COMMENT: u8 = 5;
@@ -32,6 +31,14 @@ const COMMENT: u8 = 5;
 const NEXT_OID: u8 = 6;
 /// Where a sequence's counter stands, under the counter's number.
 const COUNTER: u8 = 7;
+/// An ACL: class in the upper, OID in the lower 32 bits.
+const ACL: u8 = 8;
+/// A column's ACL: table above the lower 16 bits, `attnum` in them.
+const COLUMN_ACL: u8 = 9;
+/// Default rights, by their OID.
+const DEFAULT_RIGHTS: u8 = 10;
+/// Rights on parts of a graph, by the graph's OID.
+const GRAPH_RULES: u8 = 11;
 
 /// An object's key, and what it is now; `None` if it is gone.
 pub type ObjectChange = (ObjectKey, Option<Vec<u8>>);
@@ -59,14 +66,14 @@ pub(super) mod shared {
     }
 }
 
-fn encode(object: &impl Serialize) -> Result<Vec<u8>, PgError> {
+pub(super) fn encode(object: &impl Serialize) -> Result<Vec<u8>, PgError> {
     let mut out = vec![VERSION];
     serde_json::to_writer(&mut out, object)
         .map_err(|error| PgError::internal(format!("could not store a catalog object: {error}")))?;
     Ok(out)
 }
 
-fn decode<T: DeserializeOwned>(key: ObjectKey, bytes: &[u8]) -> Result<T, PgError> {
+pub(super) fn decode<T: DeserializeOwned>(key: ObjectKey, bytes: &[u8]) -> Result<T, PgError> {
     let damaged = |reason: &dyn std::fmt::Display| {
         let what = format!("catalog object {} of kind {} cannot be read", key.id, key.kind);
         PgError::new(SqlState::DATA_CORRUPTED, what).detail(reason.to_string())
@@ -78,11 +85,11 @@ fn decode<T: DeserializeOwned>(key: ObjectKey, bytes: &[u8]) -> Result<T, PgErro
     }
 }
 
-fn key(kind: u8, oid: Oid) -> ObjectKey {
+pub(super) fn key(kind: u8, oid: Oid) -> ObjectKey {
     ObjectKey { kind, id: u64::from(oid.0) }
 }
 
-fn oid(key: ObjectKey) -> Result<Oid, PgError> {
+pub(super) fn oid(key: ObjectKey) -> Result<Oid, PgError> {
     u32::try_from(key.id)
         .map(Oid)
         .map_err(|_| PgError::new(SqlState::DATA_CORRUPTED, format!("{} is not an OID", key.id)))
@@ -172,6 +179,25 @@ impl Catalog {
         if self.next_oid != base.next_oid {
             add(NEXT_OID, Oid::INVALID, Some(encode(&self.next_oid)?));
         }
+        if !Arc::ptr_eq(&self.grants, &base.grants) {
+            let (new, old) = (&self.grants, &base.grants);
+            let temporary = |oid: Oid| !self.keeps_rows_of(oid);
+            differences(&new.objects, &old.objects, &mut changes, |(class, oid)| {
+                let id = (u64::from(acl_class_number(*class)) << 32) | u64::from(oid.0);
+                let is_kept = *class != AclClass::Table || !temporary(*oid);
+                is_kept.then_some(ObjectKey { kind: ACL, id })
+            })?;
+            differences(&new.columns, &old.columns, &mut changes, |(table, attnum)| {
+                let id = (u64::from(table.0) << 16) | u64::from(attnum.cast_unsigned());
+                (!temporary(*table)).then_some(ObjectKey { kind: COLUMN_ACL, id })
+            })?;
+            differences(&new.defaults, &old.defaults, &mut changes, |oid| {
+                Some(key(DEFAULT_RIGHTS, *oid))
+            })?;
+            differences(&new.graph_rules, &old.graph_rules, &mut changes, |oid| {
+                Some(key(GRAPH_RULES, *oid))
+            })?;
+        }
         Ok(changes)
     }
 
@@ -185,6 +211,7 @@ impl Catalog {
             relations: Arc::default(),
             names: Arc::default(),
             comments: Arc::default(),
+            grants: Arc::default(),
             next_oid: 0,
             ..self.clone()
         };
@@ -205,6 +232,25 @@ impl Catalog {
                     Arc::make_mut(&mut self.comments).insert(oid(*key)?, decode(*key, bytes)?);
                 }
                 NEXT_OID => self.next_oid = self.next_oid.max(decode(*key, bytes)?),
+                ACL => {
+                    let (class, oid) = acl_key(*key)?;
+                    let objects = &mut Arc::make_mut(&mut self.grants).objects;
+                    objects.insert((class, oid), decode(*key, bytes)?);
+                }
+                COLUMN_ACL => {
+                    let attnum = ((key.id & 0xffff) as u16).cast_signed();
+                    let table = oid(ObjectKey { kind: key.kind, id: key.id >> 16 })?;
+                    let columns = &mut Arc::make_mut(&mut self.grants).columns;
+                    columns.insert((table, attnum), decode(*key, bytes)?);
+                }
+                DEFAULT_RIGHTS => {
+                    let defaults = &mut Arc::make_mut(&mut self.grants).defaults;
+                    defaults.insert(oid(*key)?, decode(*key, bytes)?);
+                }
+                GRAPH_RULES => {
+                    let rules = &mut Arc::make_mut(&mut self.grants).graph_rules;
+                    rules.insert(oid(*key)?, decode(*key, bytes)?);
+                }
                 // Not part of the catalog: no transaction moves it back.
                 COUNTER => {}
                 _ => {
@@ -232,38 +278,54 @@ fn with_schemas(relation: Relation) -> Relation {
     }
 }
 
-impl Cluster {
-    /// All of its objects.
-    ///
-    /// # Errors
-    /// `XX000`: our own defect.
-    pub fn stored_objects(&self) -> Result<Objects, PgError> {
-        let roles = self.roles.iter().map(|(oid, role)| (ROLE, *oid, encode(role)));
-        let databases = self.databases.iter().map(|(oid, one)| (DATABASE, *oid, encode(one)));
-        roles.chain(databases).map(|(kind, oid, object)| Ok((key(kind, oid), object?))).collect()
-    }
-
-    /// The cluster of the objects that were stored.
-    ///
-    /// # Errors
-    /// `XX001` if one of them cannot be read.
-    pub fn of_objects(objects: &Objects) -> Result<Self, PgError> {
-        let mut cluster = Self::default();
-        for (key, bytes) in objects {
-            match key.kind {
-                ROLE => {
-                    cluster.roles.insert(oid(*key)?, decode(*key, bytes)?);
-                }
-                DATABASE => {
-                    cluster.databases.insert(oid(*key)?, decode(*key, bytes)?);
-                }
-                _ => {
-                    let what = format!("cluster object {} is of unknown kind", key.id);
-                    let detail = format!("Its kind is {}.", key.kind);
-                    return Err(PgError::new(SqlState::DATA_CORRUPTED, what).detail(detail));
-                }
-            }
+/// The objects of a map that are otherwise than in `old`; those without a key are not stored.
+pub(super) fn differences<K: Ord, V: PartialEq + Serialize>(
+    new: &BTreeMap<K, V>,
+    old: &BTreeMap<K, V>,
+    changes: &mut Vec<ObjectChange>,
+    key: impl Fn(&K) -> Option<ObjectKey>,
+) -> Result<(), PgError> {
+    for (id, value) in new {
+        if old.get(id) != Some(value)
+            && let Some(key) = key(id)
+        {
+            changes.push((key, Some(encode(value)?)));
         }
-        Ok(cluster)
     }
+    let gone = old.keys().filter(|id| !new.contains_key(id));
+    changes.extend(gone.filter_map(|id| Some((key(id)?, None))));
+    Ok(())
+}
+
+/// How classes are numbered in the store.
+const ACL_CLASSES: [(AclClass, u32); 14] = [
+    (AclClass::Table, 1),
+    (AclClass::Sequence, 2),
+    (AclClass::Graph, 3),
+    (AclClass::Column, 4),
+    (AclClass::Database, 5),
+    (AclClass::Schema, 6),
+    (AclClass::Function, 7),
+    (AclClass::Type, 8),
+    (AclClass::Language, 9),
+    (AclClass::Parameter, 10),
+    (AclClass::Tablespace, 11),
+    (AclClass::ForeignDataWrapper, 12),
+    (AclClass::ForeignServer, 13),
+    (AclClass::LargeObject, 14),
+];
+
+pub(super) fn acl_class_number(class: AclClass) -> u32 {
+    ACL_CLASSES.iter().find(|(known, _)| *known == class).map_or(0, |(_, number)| *number)
+}
+
+/// The class and OID of an ACL's key.
+pub(super) fn acl_key(key: ObjectKey) -> Result<(AclClass, Oid), PgError> {
+    let number = key.id >> 32;
+    let class = ACL_CLASSES.iter().find(|(_, known)| u64::from(*known) == number);
+    let (class, _) = class.ok_or_else(|| {
+        let what = format!("an ACL is of unknown class {number}");
+        PgError::new(SqlState::DATA_CORRUPTED, what)
+    })?;
+    Ok((*class, oid(ObjectKey { kind: key.kind, id: key.id & 0xffff_ffff })?))
 }

@@ -4,6 +4,7 @@
 //! snapshot), [`scan`], [`write`], [`apply`], then the operators.
 
 pub mod apply;
+mod chunk_pruning;
 pub mod graph;
 pub mod operator;
 pub mod physical;

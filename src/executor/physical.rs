@@ -71,6 +71,8 @@ pub struct Statement {
     graphs: Mutex<HashMap<Oid, Arc<GraphSnapshot>>>,
     /// Rows of queries of WITH that write, by their numbers.
     slots: Mutex<HashMap<usize, RowSlot>>,
+    /// Bytes of the tables that a plan reads, while it is made.
+    scanned: Mutex<Vec<u64>>,
 }
 
 impl Statement {
@@ -97,6 +99,7 @@ impl Statement {
             expressions,
             graphs: Mutex::default(),
             slots: Mutex::default(),
+            scanned: Mutex::default(),
         }
     }
 
@@ -168,7 +171,8 @@ pub async fn plan_physical(
     {
         return plan_with_writes(runtime, statement, &planner, with).await;
     }
-    Ok(planner.create_physical_plan(&plan, runtime.state()).await?)
+    let tables = std::mem::take(&mut *statement.scanned.lock());
+    Ok(planner.create_physical_plan(&plan, runtime.state_for(tables)).await?)
 }
 
 /// Plans the queries of a WITH that writes one by one: each is a root, whose order of rows and whose subqueries are its
@@ -231,6 +235,12 @@ fn provider(
             let table = KnownRows { name: relation.name.clone(), rows };
             Ok(Some(provider_as_source(Arc::new(table))))
         }
+        RelationKind::MaterializedView(view) if !view.populated => Err(PgError::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("materialized view \"{}\" has not been populated", relation.name),
+        )
+        .hint("Use the REFRESH MATERIALIZED VIEW command.")
+        .into()),
         RelationKind::Table(_) | RelationKind::MaterializedView(_) => {
             let version = statement.store.table(relation.oid).ok_or_else(|| {
                 PgError::new(
@@ -238,6 +248,7 @@ fn provider(
                     format!("relation \"{}\" does not exist", relation.name),
                 )
             })?;
+            statement.scanned.lock().push(version.bytes_in_memory());
             let table = StoredTable {
                 relation: Arc::clone(relation),
                 version: Arc::clone(version),

@@ -85,19 +85,13 @@ fn any_satisfies(
         .inserted
         .iter()
         .flat_map(|(first, count)| (first.0..first.0.saturating_add(*count)).map(RowId));
-    let positions: Vec<u64> = change
-        .touched
-        .iter()
-        .copied()
-        .chain(inserted)
-        .filter_map(|row| version.find_row(row))
-        .filter(|(chunk, offset)| version.chunks()[*chunk].is_live(*offset))
-        .map(|(chunk, offset)| version.chunk_starts()[chunk] + offset as u64)
-        .collect();
+    let touched = change.touched.iter().copied().chain(inserted);
+    let positions = touched.filter_map(|row| version.find_live(row).transpose());
+    // What cannot be told is taken for a yes: the transaction may be run again.
+    let Ok(positions) = positions.collect::<Result<Vec<u64>, _>>() else { return true };
     if positions.is_empty() {
         return false;
     }
-    // What cannot be told is taken for a yes: the transaction may be run again.
     let Ok(rows) = version.rows_at(&positions) else { return true };
     conditions.iter().any(|condition| satisfied(condition, &rows).unwrap_or(true))
 }

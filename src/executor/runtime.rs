@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::config::ConfigOptions;
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionState;
-use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::SessionConfig;
@@ -16,6 +16,10 @@ use crate::executor::operator::{CountMatches, DistinctEnds, GiveWay};
 
 /// How many consumers an out-of-memory error names.
 const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not zero");
+
+/// A hash join is planned if the second largest table of a statement takes no more than one in so many bytes of the
+/// memory of all statements.
+const HASH_JOIN_SHARE: u64 = 4;
 
 /// Sizes of the shared resources.
 #[derive(Debug, Clone)]
@@ -42,6 +46,9 @@ impl Default for RuntimeOptions {
 pub struct Runtime {
     state: SessionState,
     serial: Arc<SessionState>,
+    /// For joins of tables that would not fit in memory: both sides are sorted, which spills, and merged.
+    merging: SessionState,
+    memory_bytes_max: usize,
     planning: Arc<ConfigOptions>,
     environment: Arc<RuntimeEnv>,
 }
@@ -59,7 +66,7 @@ impl Runtime {
     /// `XX000` if it refuses our options.
     pub fn new(options: &RuntimeOptions) -> Result<Self, PgError> {
         let pool =
-            TrackConsumersPool::new(GreedyMemoryPool::new(options.memory_bytes_max), TOP_CONSUMERS);
+            TrackConsumersPool::new(FairSpillPool::new(options.memory_bytes_max), TOP_CONSUMERS);
         let environment = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc()?;
         let mut config = SessionConfig::new()
             .with_target_partitions(options.partitions)
@@ -86,7 +93,13 @@ impl Runtime {
         let one_stream = state.config().clone().with_target_partitions(1);
         let serial =
             SessionStateBuilder::new_from_existing(state.clone()).with_config(one_stream).build();
-        Ok(Self { state, serial: Arc::new(serial), planning, environment })
+        let mut merge_joins = state.config().clone();
+        merge_joins.options_mut().optimizer.prefer_hash_join = false;
+        let merging =
+            SessionStateBuilder::new_from_existing(state.clone()).with_config(merge_joins).build();
+        let memory_bytes_max = options.memory_bytes_max;
+        let serial = Arc::new(serial);
+        Ok(Self { state, serial, merging, memory_bytes_max, planning, environment })
     }
 
     /// Options of DataFusion's SQL planner.
@@ -97,6 +110,15 @@ impl Runtime {
     /// Optimizer rules and physical planning.
     pub fn state(&self) -> &SessionState {
         &self.state
+    }
+
+    /// As [`Self::state`], for a plan that reads tables of so many bytes: where a hash table of the smaller side of a join
+    /// might not fit, joins are by merging.
+    pub fn state_for(&self, mut tables: Vec<u64>) -> &SessionState {
+        tables.sort_unstable();
+        let second = tables.iter().rev().nth(1).copied().unwrap_or(0);
+        let room = self.memory_bytes_max as u64 / HASH_JOIN_SHARE;
+        if second > room { &self.merging } else { &self.state }
     }
 
     /// As [`Self::state`], for plans of one stream.

@@ -14,7 +14,8 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::operator::{RowsExec, ScanExec};
+use super::chunk_pruning::chunks_to_read;
+use super::operator::{RowsExec, ScanExec, ScanRange};
 use super::reads::ReadLog;
 use crate::catalog::{ConstraintKind, IndexKey, IndexSource, Relation, Table};
 use crate::storage::{EncodedKeys, TableVersion};
@@ -72,13 +73,14 @@ impl TableProvider for StoredTable {
         let partitions = state.config().target_partitions();
         // With filters above, a limit says nothing about how many rows must be read.
         let fetch = if filters.is_empty() { limit } else { None };
+        let condition = self.condition(state, filters);
+        let keep = condition.and_then(|all| chunks_to_read(&self.version, &self.schema, all));
         Ok(Arc::new(ScanExec::new(
             self.relation.name.clone(),
             Arc::clone(&self.version),
             schema,
             projection,
-            partitions,
-            fetch,
+            ScanRange { partitions, fetch, keep },
         )))
     }
 }
@@ -174,11 +176,9 @@ impl StoredTable {
                 if *column < width {
                     return Ok(self.version.gather(*column, positions)?);
                 }
-                let ids = positions.iter().map(|position| {
-                    let (chunk, offset) = self.version.locate(*position);
-                    self.version.chunks()[chunk].row_id(offset).0
-                });
-                Ok(Arc::new(arrow::array::UInt64Array::from_iter_values(ids)) as ArrayRef)
+                let ids = positions.iter().map(|position| Ok(self.version.row_id(*position)?.0));
+                let ids = ids.collect::<Result<Vec<u64>, DataFusionError>>()?;
+                Ok(Arc::new(arrow::array::UInt64Array::from(ids)) as ArrayRef)
             })
             .collect::<Result<Vec<_>, DataFusionError>>()?;
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(positions.len()));

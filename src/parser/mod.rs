@@ -8,6 +8,7 @@
 //!
 //! * `span`, `error`, `hint` and `statement` have places, errors, and what is handed over.
 //! * `script` reads a text of one or several statements; `route` says which language each is in.
+//! * `shape` takes the literals out of a text, so that the same statement is known again.
 //! * `pattern` is the one syntax tree of graph patterns, for both graph languages; `token`, `pattern_parser` and
 //!   `label_parser` read it.
 //! * `cypher` reads Cypher.
@@ -24,6 +25,7 @@ mod pattern_parser;
 pub mod pgq;
 mod route;
 mod script;
+pub mod shape;
 mod span;
 pub mod sql;
 mod statement;

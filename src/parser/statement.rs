@@ -4,6 +4,7 @@ use super::cypher::CypherStatement;
 use super::pgq::{GraphTable, PropertyGraphDdl};
 use super::span::Span;
 use super::sql::definition::Definition;
+use super::sql::roles::RoleStatement;
 
 /// One statement of a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +44,8 @@ pub enum Utility {
     WithCypher { outer: Box<sqlparser::ast::Statement>, query: Box<CypherStatement> },
     /// `CHECKPOINT`.
     Checkpoint,
+    /// Roles and rights.
+    Roles(Box<RoleStatement>),
 }
 
 /// The session variable `query_language`.

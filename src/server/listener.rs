@@ -18,6 +18,7 @@ use tracing::{debug, info, warn};
 use super::half_open::HalfOpen;
 use super::options::ServerOptions;
 use super::pg::{self, Backends, Shared};
+use super::threads::ConnectionThreads;
 use super::tls::{Tls, TlsError};
 use crate::session::Engine;
 
@@ -44,6 +45,9 @@ pub enum ServerError {
     /// TLS is configured and unusable.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The threads of connections could not be started.
+    #[error("could not start threads for connections: {0}")]
+    Threads(io::Error),
 }
 
 /// A bound server, not yet accepting.
@@ -52,6 +56,7 @@ pub struct Server {
     unix: Option<UnixSocket>,
     local_addr: SocketAddr,
     shared: Arc<Shared>,
+    threads: ConnectionThreads,
 }
 
 /// A listening Unix socket and its file, which goes when it does.
@@ -72,6 +77,18 @@ pub(super) enum Socket {
     Tcp(TcpStream, SocketAddr),
     /// Unix.
     Unix(UnixStream),
+}
+
+impl Socket {
+    /// The socket with its events going to the thread that calls this.
+    fn moved(self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(stream, address) => {
+                Self::Tcp(TcpStream::from_std(stream.into_std()?)?, address)
+            }
+            Self::Unix(stream) => Self::Unix(UnixStream::from_std(stream.into_std()?)?),
+        })
+    }
 }
 
 impl Server {
@@ -100,7 +117,8 @@ impl Server {
             draining: CancellationToken::new(),
             options,
         });
-        Ok(Self { tcp, unix, local_addr, shared })
+        let threads = ConnectionThreads::start().map_err(ServerError::Threads)?;
+        Ok(Self { tcp, unix, local_addr, shared, threads })
     }
 
     /// The first TCP address listened on; with port 0 this tells the port taken.
@@ -110,7 +128,7 @@ impl Server {
 
     /// Serves until `shutdown` is canceled and the connections have ended.
     pub async fn serve(self, shutdown: CancellationToken) {
-        let Self { tcp, unix, local_addr, shared } = self;
+        let Self { tcp, unix, local_addr, shared, threads } = self;
         info!(address = %local_addr, tls = shared.tls.is_some(), "accepting connections");
         let sockets = Arc::new(Semaphore::new(
             shared.options.max_connections.saturating_add(LOGIN_SOCKETS_MAX),
@@ -128,7 +146,11 @@ impl Server {
                 Ok(socket) => {
                     starved = false;
                     if let Some(permit) = admit(&shared, &sockets).await {
-                        connections.spawn(run(Arc::clone(&shared), socket, permit));
+                        let connection = run(Arc::clone(&shared), socket, permit);
+                        match threads.next() {
+                            Some(thread) => connections.spawn_on(connection, thread),
+                            None => connections.spawn(connection),
+                        };
                     }
                 }
                 // One client's affair.
@@ -147,6 +169,8 @@ impl Server {
         }
         drop((tcp, unix));
         drain(&shared, connections).await;
+        // Ending them waits for what they do; nothing is left on them.
+        drop(threads);
     }
 }
 
@@ -161,7 +185,10 @@ async fn admit(shared: &Shared, sockets: &Arc<Semaphore>) -> Option<OwnedSemapho
 }
 
 async fn run(shared: Arc<Shared>, socket: Socket, permit: OwnedSemaphorePermit) {
-    pg::serve(shared, socket).await;
+    match socket.moved() {
+        Ok(socket) => pg::serve(shared, socket).await,
+        Err(error) => debug!(%error, "a connection was lost before it began"),
+    }
     drop(permit);
 }
 

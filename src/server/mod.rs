@@ -8,6 +8,7 @@
 //!
 //! * `options`: what can be configured.
 //! * `listener`: binds, accepts, counts connections, survives a full descriptor table and panicking connections.
+//! * `threads`: the threads that connections live on.
 //! * `half_open`: who makes room when too many are logging in.
 //! * `shutdown`: signals, and how a server that stops treats its clients.
 //! * `tls`: certificate and key, checked before the process serves anything.
@@ -18,6 +19,7 @@ mod listener;
 mod options;
 mod pg;
 mod shutdown;
+mod threads;
 mod tls;
 
 pub use listener::{Server, ServerError};

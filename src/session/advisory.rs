@@ -40,6 +40,11 @@ impl SessionLocks {
         *self.transaction.lock() = Some(Arc::clone(locks));
     }
 
+    /// Whether a reader may have to wait for anyone: see [`LockOwner::readers_may_wait`].
+    pub(super) fn readers_may_wait(&self) -> bool {
+        self.own.readers_may_wait()
+    }
+
     /// Gives back what is kept across transactions; at the end of the session for good.
     pub(super) fn end(&self) {
         self.own.release_all();

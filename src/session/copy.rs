@@ -22,7 +22,7 @@ use super::pipeline::{self, Executed};
 use super::session_impl::Session;
 use crate::access::admit;
 use crate::catalog::pg::describe::quote_identifier;
-use crate::catalog::{Column, ColumnDefault, Relation, Table};
+use crate::catalog::{Column, ColumnDefault, Relation, Table, predefined_role};
 use crate::error::{PgError, SqlState};
 use crate::parser::{Body, Statement};
 use crate::planner::bind::bound::Bound;
@@ -32,11 +32,11 @@ use crate::planner::bind::sql::{
 };
 use crate::planner::node::{TableWrite, WriteKind};
 use crate::storage::fs::{FileSystem, LocalFileSystem};
-use crate::types::TypeError;
 use crate::types::copy::{
     CopyColumn, CopyColumns, CopyFormat, CopyHeader, CopyOptionTexts, CopyOptions, CopyReader,
     CopyWriter,
 };
+use crate::types::{Oid, TypeError};
 
 /// Rows of the batches a COPY makes.
 const BATCH_ROWS: usize = 65_536;
@@ -106,11 +106,16 @@ pub(super) async fn run(
         (false, CopyTarget::File { filename }) => {
             copy_file(session, source, said, filename).await.map(|tag| Some(Outcome::Command(tag)))
         }
-        (true, CopyTarget::File { .. }) => Err(PgError::unsupported(
-            "COPY to a file is not supported",
-            "Use COPY … TO STDOUT; psql's \\copy writes it to a file of yours.",
-        )),
+        (true, CopyTarget::File { .. }) => {
+            check_server_files(session, predefined_role::WRITE_SERVER_FILES, "to a file")?;
+            Err(PgError::unsupported(
+                "COPY to a file is not supported",
+                "Use COPY … TO STDOUT; psql's \\copy writes it to a file of yours.",
+            ))
+        }
         (_, CopyTarget::Program { .. }) => {
+            let what = "to or from an external program";
+            check_server_files(session, predefined_role::EXECUTE_SERVER_PROGRAM, what)?;
             Err(PgError::unsupported("COPY with PROGRAM is not supported", "Use psql's \\copy."))
         }
         (true, CopyTarget::Stdin) | (false, CopyTarget::Stdout) => Err(PgError::new(
@@ -319,7 +324,11 @@ fn copy_columns(relation: &Relation, positions: &[usize]) -> Vec<CopyColumn> {
 }
 
 /// The gate: copying into a table is inserting into it.
-fn admit_insert(session: &Session, relation: &Arc<Relation>) -> Result<(), PgError> {
+fn admit_insert(
+    session: &Session,
+    relation: &Arc<Relation>,
+    columns: &[usize],
+) -> Result<(), PgError> {
     if session.transaction.as_ref().is_some_and(|transaction| transaction.read_only) {
         return Err(PgError::new(
             SqlState::READ_ONLY_SQL_TRANSACTION,
@@ -332,9 +341,14 @@ fn admit_insert(session: &Session, relation: &Arc<Relation>) -> Result<(), PgErr
     });
     let name = TableReference::bare(relation.name.as_str());
     let node =
-        TableWrite::try_new(Arc::clone(relation), WriteKind::Insert, Arc::new(rows), 0, &name)?;
-    admit(LogicalPlan::Extension(Extension { node: Arc::new(node) }), &session.shared.caller)
-        .map(drop)
+        TableWrite::try_new(Arc::clone(relation), WriteKind::Insert, Arc::new(rows), 0, &name)?
+            .inserting(columns.to_vec());
+    admit(
+        LogicalPlan::Extension(Extension { node: Arc::new(node) }),
+        &session.shared.caller(),
+        &session.shared.catalog(),
+    )
+    .map(drop)
 }
 
 fn reader(
@@ -363,7 +377,7 @@ async fn copy_in(
     said: Said,
 ) -> Result<Outcome, PgError> {
     let (relation, columns) = locked_table(session, source, said.freeze).await?;
-    admit_insert(session, &relation)?;
+    admit_insert(session, &relation, &columns)?;
     let options = said.check(true)?;
     let binary = options.format == CopyFormat::Binary;
     let mut reader = reader(session, &relation, &columns, options);
@@ -579,6 +593,20 @@ fn pieces(out: Vec<u8>, ends: &[usize], binary: bool) -> Vec<bytes::Bytes> {
     ends.iter().map(|end| out.slice(std::mem::replace(&mut start, *end)..*end)).collect()
 }
 
+/// Whether the caller may reach the server's own files or programs.
+fn check_server_files(session: &Session, role: Oid, what: &str) -> Result<(), PgError> {
+    if session.shared.caller().has(role) {
+        return Ok(());
+    }
+    let catalog = session.shared.catalog();
+    let name = catalog.role(role).map_or("", |role| role.name.as_str());
+    Err(PgError::new(
+        SqlState::INSUFFICIENT_PRIVILEGE,
+        format!("must be superuser or have privileges of the {name} role to COPY {what}"),
+    )
+    .hint("Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone."))
+}
+
 /// `COPY t FROM '/path'`: for superusers, as only they may read the server's files.
 async fn copy_file(
     session: &mut Session,
@@ -586,16 +614,7 @@ async fn copy_file(
     said: Said,
     path: &str,
 ) -> Result<String, PgError> {
-    if !session.shared.caller.superuser {
-        return Err(PgError::new(
-            SqlState::INSUFFICIENT_PRIVILEGE,
-            "permission denied to COPY from a file",
-        )
-        .detail("Only superusers may read the server's files.")
-        .hint(
-            "Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone.",
-        ));
-    }
+    check_server_files(session, predefined_role::READ_SERVER_FILES, "from a file")?;
     if !Path::new(path).is_absolute() {
         return Err(PgError::new(
             SqlState::INVALID_NAME,
@@ -603,7 +622,7 @@ async fn copy_file(
         ));
     }
     let (relation, columns) = locked_table(session, source, said.freeze).await?;
-    admit_insert(session, &relation)?;
+    admit_insert(session, &relation, &columns)?;
     let batches = match said.format {
         FileFormat::Copy => {
             let reader = reader(session, &relation, &columns, said.check(true)?);

@@ -6,6 +6,7 @@ mod drop;
 mod index;
 mod names;
 mod object;
+mod roles;
 mod sequence;
 mod truncate;
 
@@ -18,11 +19,13 @@ use futures::StreamExt;
 use super::pipeline::{self, Executed};
 use super::session_impl::Session;
 use crate::access::Admitted;
-use crate::catalog::{Catalog, Column, Persistence, Relation, RelationKind, Schema, Table};
+use crate::catalog::{
+    AclClass, Catalog, Column, MaterializedView, Persistence, Relation, RelationKind, Schema, Table,
+};
 use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
 use crate::executor::write::Collision;
-use crate::planner::bind::sql::ddl::{DdlCommand, NewTable};
+use crate::planner::bind::sql::ddl::{DdlCommand, NewTable, ObjectChange, ObjectRef};
 use crate::planner::bind::{Bound, BoundPlan};
 use crate::storage::TableVersion;
 use crate::types::Oid;
@@ -39,17 +42,25 @@ pub(super) async fn run(
             "cannot execute this statement in a read-only transaction",
         ));
     }
-    let owner = session.shared.caller.role;
+    let owner = session.shared.caller().role;
     let mut catalog = current_catalog(session)?;
     let tag = match command.into_inner() {
         DdlCommand::Skip { tag, notice } => {
             session.shared.notify(notice);
             return Ok(tag.to_owned());
         }
-        DdlCommand::CreateSchema { name, if_not_exists: _ } => {
+        DdlCommand::CreateSchema { name, if_not_exists: _, owner: said } => {
+            let owner = said.unwrap_or(owner);
+            roles::check_create_schema(session, &catalog, owner)?;
             let oid = catalog.allocate();
             catalog.put_schema(Schema { oid, name, owner });
+            roles::born(&mut catalog, AclClass::Schema, oid, owner, Oid::INVALID);
             "CREATE SCHEMA"
+        }
+        DdlCommand::Roles(command) => {
+            let tag = command.tag();
+            roles::run(session, &mut catalog, *command)?;
+            tag
         }
         DdlCommand::DropSchema { schemas, cascade } => {
             drop::drop_schemas(session, &mut catalog, &schemas, cascade)?;
@@ -72,6 +83,14 @@ pub(super) async fn run(
             return alter::run(session, catalog, &relation, steps).await;
         }
         DdlCommand::AlterObject { object, change, tag } => {
+            if let (ObjectChange::OwnerTo(role), ObjectRef::Relation(relation)) = (&change, &object)
+            {
+                roles::check_owner_change(session, &catalog, relation.schema, *role)?;
+            } else if let (ObjectChange::Rename(_), ObjectRef::Schema(_)) = (&change, &object) {
+                roles::check_database_create(session, &catalog)?;
+            } else if let ObjectChange::OwnerTo(role) = &change {
+                crate::access::roles::check_new_owner(&catalog, &session.shared.caller(), *role)?;
+            }
             object::alter(&mut catalog, &object, change)?;
             tag
         }
@@ -113,6 +132,10 @@ pub(super) async fn run(
                 None => catalog.allocate(),
             };
             let kind = RelationKind::View(Arc::new(view));
+            let owner = match replaces.and_then(|oid| catalog.relation(oid)) {
+                Some(old) => old.owner,
+                None => owner,
+            };
             catalog.put_relation(Relation {
                 oid,
                 schema,
@@ -122,7 +145,13 @@ pub(super) async fn run(
                 persistence,
                 kind,
             });
+            if replaces.is_none() {
+                roles::born(&mut catalog, AclClass::Table, oid, owner, schema);
+            }
             "CREATE VIEW"
+        }
+        DdlCommand::RefreshView { relation, rows, concurrently: _ } => {
+            return refresh(session, catalog, &relation, rows.map(|rows| *rows)).await;
         }
         DdlCommand::Truncate { relations, restart, cascade } => {
             if truncate::run(session, &mut catalog, &relations, restart, cascade)? {
@@ -153,6 +182,7 @@ pub(super) async fn run(
                 },
                 kind,
             });
+            roles::born(&mut catalog, AclClass::Graph, oid, owner, schema);
             "CREATE PROPERTY GRAPH"
         }
         DdlCommand::AlterGraph { relation, graph } => {
@@ -213,7 +243,7 @@ async fn create_table(
     mut catalog: Catalog,
     new: NewTable,
 ) -> Result<String, PgError> {
-    let owner = session.shared.caller.role;
+    let owner = session.shared.caller().role;
     let oid = catalog.allocate();
     let NewTable {
         schema,
@@ -225,6 +255,7 @@ async fn create_table(
         on_commit,
         options,
         rows,
+        materialized,
     } = new;
     let schema = place(session, &mut catalog, schema);
     let mut table = Table::new(columns, Vec::new());
@@ -253,33 +284,66 @@ async fn create_table(
     }
     let table = table.reshaped(table.columns.clone(), table.constraints.clone());
     let version = TableVersion::empty(oid, Arc::clone(&table.schema));
-    relation.kind = RelationKind::Table(Arc::new(table));
-    let relation_name = relation.name.clone();
-    catalog.put_relation(relation);
-    let tag = match rows {
-        None => "CREATE TABLE".to_owned(),
-        Some(_) => String::new(),
+    let table = Arc::new(table);
+    let mut tag = "CREATE TABLE";
+    relation.kind = match materialized {
+        None => RelationKind::Table(table),
+        Some(view) => {
+            tag = "CREATE MATERIALIZED VIEW";
+            let view = MaterializedView { view: *view, table, populated: rows.is_some() };
+            RelationKind::MaterializedView(Arc::new(view))
+        }
     };
+    catalog.put_relation(relation);
+    roles::born(&mut catalog, AclClass::Table, oid, owner, schema);
     let rows = match rows {
         Some(plan) => Some(compute_rows(session, plan).await?),
         None => None,
     };
     with_writes(session, |writes| writes.put_table(version));
     set_catalog(session, catalog);
-    let Some(batches) = rows else { return Ok(tag) };
+    let Some(batches) = rows else { return Ok(tag.to_owned()) };
     let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    fill(session, oid, batches).await?;
+    Ok(format!("SELECT {count}"))
+}
+
+/// Puts rows into a table that has none.
+async fn fill(session: &Session, table: Oid, batches: Vec<RecordBatch>) -> Result<(), PgError> {
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
-    let relation = transaction
-        .catalog
-        .relation(oid)
-        .cloned()
-        .ok_or_else(|| PgError::internal(format!("table \"{relation_name}\" was not made")))?;
+    let relation = transaction.catalog.relation(table).cloned();
+    let relation = relation.ok_or_else(|| PgError::internal("the table was not made"))?;
     let target = session.write_target(transaction);
     target.insert(&relation, batches, Collision::Write).await?;
-    target.finish().await?;
-    Ok(format!("SELECT {count}"))
+    target.finish().await
+}
+
+/// `REFRESH MATERIALIZED VIEW`: the rows its query has now, in place of those it had.
+async fn refresh(
+    session: &mut Session,
+    mut catalog: Catalog,
+    relation: &Relation,
+    rows: Option<BoundPlan>,
+) -> Result<String, PgError> {
+    let RelationKind::MaterializedView(view) = &relation.kind else {
+        return Err(PgError::internal("no materialized view to refresh"));
+    };
+    let rows = match rows {
+        Some(plan) => Some(compute_rows(session, plan).await?),
+        None => None,
+    };
+    let view = MaterializedView { populated: rows.is_some(), ..view.as_ref().clone() };
+    let version = TableVersion::empty(relation.oid, Arc::clone(&view.table.schema));
+    let kind = RelationKind::MaterializedView(Arc::new(view));
+    catalog.put_relation(Relation { kind, ..relation.clone() });
+    with_writes(session, |writes| writes.put_table(version));
+    set_catalog(session, catalog);
+    if let Some(batches) = rows {
+        fill(session, relation.oid, batches).await?;
+    }
+    Ok("REFRESH MATERIALIZED VIEW".to_owned())
 }
 
 /// All rows of a query, for CREATE TABLE … AS. The gate admits the query by itself.

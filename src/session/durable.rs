@@ -35,13 +35,13 @@ impl PendingCommit {
         database: Arc<DatabaseState>,
         record: CommitRecord,
         sync: bool,
-    ) -> (impl FnOnce(Latest) -> Entry, Self) {
+    ) -> (impl FnOnce(Latest, Option<Arc<Cluster>>) -> Entry, Self) {
         let (sender, receiver) = oneshot::channel();
-        let entry = move |latest| Entry {
+        let entry = move |latest, cluster| Entry {
             // What leaves nothing on the disk need not be waited for.
             sync: sync && !record.is_empty(),
             record,
-            publish: Some(Box::new(move || database.publish(latest))),
+            publish: Some(Box::new(move || database.publish(latest, cluster))),
             done: Some(Box::new(move |result| {
                 // A connection that is gone does not wait; its commit counts all the same.
                 let _ = sender.send(result);
@@ -106,7 +106,7 @@ pub(super) async fn open_store(options: StoreOptions) -> Result<Opened, PgError>
 }
 
 /// How often it is asked whether a checkpoint is due.
-const CHECKPOINT_LOOK: Duration = Duration::from_millis(500);
+const CHECKPOINT_LOOK: Duration = Duration::from_millis(200);
 
 /// Starts the thread that writes checkpoints when they are due. It ends with the engine.
 ///
@@ -122,7 +122,10 @@ pub(super) fn start_checkpoints(engine: &Arc<Engine>) -> Result<(), PgError> {
             if store.is_closed() {
                 return;
             }
-            if store.is_checkpoint_due()
+            if let Err(error) = engine.merge_in_background() {
+                tracing::warn!(%error, "could not merge rows");
+            }
+            if engine.is_checkpoint_due()
                 && let Err(error) = engine.checkpoint()
             {
                 tracing::warn!(%error, "could not write a checkpoint; it is tried again");

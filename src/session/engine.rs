@@ -1,6 +1,6 @@
 //! What all sessions share: databases, roles, the runtime, and who is connected.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -8,16 +8,19 @@ use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
 use super::channels::Channels;
+use super::cluster::SharedCluster;
 use super::durable::{
     CLUSTER, CounterLog, PendingCommit, open_store, start_checkpoints, store_first,
 };
 use super::identity::{LoginMethod, LoginRequest};
 use super::serializable::Serializable;
 use super::shared::SessionShared;
+use super::stored_keys::stored_keys;
 use crate::access::login::mock_verifier;
 use crate::catalog::stored::{counter_object, counters};
 use crate::catalog::{
-    Catalog, Cluster, Database, Persistence, Relation, RelationKind, Role, Schema, Table,
+    Catalog, CatalogStamp, Cluster, Database, Persistence, Relation, RelationKind, Role, Schema,
+    Table,
 };
 use crate::error::{PgError, Severity, SqlState};
 use crate::executor::Runtime;
@@ -25,7 +28,7 @@ use crate::executor::runtime::RuntimeOptions;
 use crate::executor::write::{Committed, RowCheck, Writes, check_changed};
 use crate::storage::wal::{AppendError, CommitRecord};
 use crate::storage::{
-    AdjacencyCache, CheckpointDatabase, LockTable, Opened, RecentWrites, Recovered,
+    AdjacencyCache, CheckpointDatabase, LockTable, Merge, Opened, RecentWrites, Recovered,
     RecoveredDatabase, SequenceLog, Sequences, Store, StoreOptions, StoreSnapshot,
 };
 use crate::types::{BackendPid, CommitNo, Oid, TenantId};
@@ -73,6 +76,7 @@ pub struct Engine {
     /// Where long statements run, so that they leave the connections' threads alone.
     pub(super) compute: Compute,
     databases: BTreeMap<String, Arc<DatabaseState>>,
+    pub(super) cluster: Arc<SharedCluster>,
     store: Option<Arc<Store>>,
     /// Whether this engine made its store.
     is_new: bool,
@@ -128,6 +132,8 @@ impl Drop for Compute {
 #[derive(Debug)]
 pub(super) struct DatabaseState {
     oid: Oid,
+    /// The roles and databases it shares with all others.
+    cluster: Arc<SharedCluster>,
     /// What others see: committed, and durable.
     latest: RwLock<Latest>,
     /// What the next commit is worked out on: commits that are not durable yet are in it.
@@ -190,16 +196,30 @@ pub(super) struct Latest {
 
 impl DatabaseState {
     pub(super) fn latest(&self) -> Latest {
+        self.renew_cluster();
         self.latest.read().clone()
     }
 
-    /// Version of the newest catalog.
-    pub(super) fn catalog_version(&self) -> u64 {
-        self.latest.read().catalog.version
+    /// Which definitions the newest catalog holds.
+    pub(super) fn catalog_stamp(&self) -> CatalogStamp {
+        let objects = self.latest.read().catalog.version;
+        CatalogStamp { objects, cluster: self.cluster.version() }
+    }
+
+    /// Puts the newest cluster into the newest catalog.
+    fn renew_cluster(&self) {
+        let stale = self.latest.read().catalog.cluster.version != self.cluster.version();
+        if stale {
+            let mut latest = self.latest.write();
+            if let Some(renewed) = self.cluster.renewed(&latest.catalog) {
+                latest.catalog = renewed;
+            }
+        }
     }
 
     /// The newest state, for a transaction that will write over it.
     pub(super) fn hold(self: &Arc<Self>) -> HeldSnapshot {
+        self.renew_cluster();
         // Held under the lock that publishing takes: no commit can come between the two.
         let latest = self.latest.read();
         self.recent.hold(latest.store.commit);
@@ -218,9 +238,37 @@ impl DatabaseState {
         Ok(writes.rebase(latest, &self.recent)?.0)
     }
 
-    fn new(oid: Oid, latest: Latest) -> Self {
+    /// As [`Self::rebase`], for a statement that reads these tables only.
+    ///
+    /// # Errors
+    /// As [`Self::rebase`].
+    pub(super) fn rebase_for(
+        &self,
+        only: &[Oid],
+        writes: &Writes,
+        latest: &StoreSnapshot,
+    ) -> Result<Writes, PgError> {
+        Ok(writes.rebase_for(Some(only), latest, &self.recent)?.0)
+    }
+
+    /// Brings what a transaction wrote to these tables (`None`: to all) into its view, as far as it lags.
+    ///
+    /// # Errors
+    /// As [`Self::rebase`].
+    pub(super) fn settle(&self, writes: &mut Writes, only: Option<&[Oid]>) -> Result<(), PgError> {
+        Ok(writes.settle(only, &self.recent)?)
+    }
+
+    /// Whether nothing was committed since a state was the newest.
+    pub(super) fn is_newest(&self, state: &Latest) -> bool {
+        let latest = self.latest.read();
+        latest.store.commit == state.store.commit && Arc::ptr_eq(&latest.catalog, &state.catalog)
+    }
+
+    fn new(oid: Oid, latest: Latest, cluster: &Arc<SharedCluster>) -> Self {
         Self {
             oid,
+            cluster: Arc::clone(cluster),
             pending: Mutex::new(Pending { latest: latest.clone(), epoch: 0 }),
             latest: RwLock::new(latest),
             store: OnceLock::new(),
@@ -246,34 +294,52 @@ impl DatabaseState {
         self.replace(latest);
     }
 
-    /// Merges a table's chunks and leaves deleted rows out. Rows keep their numbers, so nothing that runs can tell.
+    /// Merges a table's chunks as far as anything is gained, and leaves deleted rows out: VACUUM. Rows keep their
+    /// numbers, so nothing that runs can tell.
     ///
     /// # Errors
-    /// `XX000` for our own defects.
-    pub(super) fn compact(&self, table: Oid) -> Result<(), PgError> {
-        // Without the lock first; where commits come too fast, under it.
-        for under_lock in [false, false, true] {
-            let turn = under_lock.then(|| self.pending.lock());
-            let newest = match &turn {
-                Some(pending) => pending.latest.store.table(table).cloned(),
-                None => self.latest().store.table(table).cloned(),
-            };
-            let Some(before) = newest else { return Ok(()) };
-            let Some(compacted) = before.compacted()? else { return Ok(()) };
-            let mut pending = turn.unwrap_or_else(|| self.pending.lock());
-            if pending.latest.store.table(table).is_none_or(|now| now.stamp != before.stamp) {
-                continue;
+    /// `XX001`, `58030` if rows could not be read.
+    pub(super) fn merge_all(&self, table: Oid) -> Result<(), PgError> {
+        let Some(version) = self.latest().store.table(table).cloned() else { return Ok(()) };
+        version.all_merges().try_for_each(|merge| self.install_merge(table, &[merge?]))
+    }
+
+    /// Merges the chunks of all tables where it is worth it. Commits go on meanwhile; whether there was anything to do.
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if rows could not be read.
+    pub(super) fn merge_in_background(&self) -> Result<bool, PgError> {
+        let latest = self.latest();
+        let mut merged = false;
+        for version in latest.store.tables().filter(|version| version.wants_merging()) {
+            for merge in version.merges() {
+                self.install_merge(version.table, &[merge?])?;
+                merged = true;
             }
-            let store = std::mem::take(&mut pending.latest.store);
-            pending.latest.store = store.with_table(Arc::new(compacted));
-            let mut latest = self.latest.write();
-            // Where commits are on their way to the disk, the last of them brings it.
-            if latest.store.commit == pending.latest.store.commit {
-                *latest = pending.latest.clone();
-            }
-            return Ok(());
+        }
+        Ok(merged)
+    }
+
+    fn install_merge(&self, table: Oid, merges: &[Merge]) -> Result<(), PgError> {
+        let mut pending = self.pending.lock();
+        let Some(now) = pending.latest.store.table(table) else { return Ok(()) };
+        let Some(merged) = now.with_merges(merges)? else { return Ok(()) };
+        let store = std::mem::take(&mut pending.latest.store);
+        pending.latest.store = store.with_table(Arc::new(merged));
+        let mut latest = self.latest.write();
+        // Where commits are on their way to the disk, the next one after them brings it.
+        if latest.store.commit == pending.latest.store.commit {
+            *latest = pending.latest.clone();
         }
         Ok(())
+    }
+
+    /// Bytes of rows that are in memory only, and would be in a file after a checkpoint.
+    fn fresh_bytes(&self) -> usize {
+        let latest = self.latest();
+        let tables = latest.store.tables();
+        let kept = tables.filter(|version| latest.catalog.keeps_rows_of(version.table));
+        kept.map(|version| version.fresh_bytes()).sum()
     }
 
     /// Takes over a state; for a database nobody uses yet.
@@ -325,7 +391,7 @@ impl DatabaseState {
     pub(super) fn commit(
         self: &Arc<Self>,
         writes: &Writes,
-        catalog: Option<(u64, Arc<Catalog>)>,
+        catalog: Option<CatalogWork>,
         check: &dyn RowCheck,
         sync: bool,
     ) -> Result<(CommitNo, PendingCommit), PgError> {
@@ -333,15 +399,30 @@ impl DatabaseState {
         // Rows are encoded before the lock is taken: others commit meanwhile.
         let mut record = store.map(|_| self.record(writes, catalog.as_ref())).transpose()?;
         let mut pending = self.pending.lock();
+        if let Some(renewed) = self.cluster.renewed(&pending.latest.catalog) {
+            pending.latest.catalog = renewed;
+        }
         loop {
             let base = pending.latest.clone();
-            let next = self.work_out(&base, writes, catalog.as_ref(), check)?;
+            let mut next = self.work_out(&base, writes, catalog.as_ref(), check)?;
+            let mut shared = None;
+            if let Some(work) = catalog.as_ref().filter(|work| work.changes_cluster()) {
+                let turn = self.cluster.pending.lock();
+                let cluster =
+                    Arc::new(work.catalog.cluster.merged(&work.base.cluster, &turn.cluster)?);
+                next.catalog = next.catalog.with_cluster(&cluster);
+                shared = Some((turn, cluster));
+            }
             let changes = writes.changes();
             let Some(store) = store else {
                 let commit = CommitNo(base.store.commit.0 + 1);
                 self.recent.note(commit, base.store.commit, changes);
                 pending.latest = next.at(commit);
-                *self.latest.write() = pending.latest.clone();
+                let cluster = shared.map(|(mut turn, cluster)| {
+                    turn.cluster = Arc::clone(&cluster);
+                    cluster
+                });
+                self.publish(pending.latest.clone(), cluster);
                 return Ok((commit, PendingCommit::Now));
             };
             let mut record = match record.take() {
@@ -354,17 +435,34 @@ impl DatabaseState {
                     None => record.remove(key),
                 }
             }
+            if let Some((turn, cluster)) = &shared {
+                record.in_database(CLUSTER);
+                for (key, object) in cluster.changes_since(&turn.cluster)? {
+                    match object {
+                        Some(object) => record.put(key, &object),
+                        None => record.remove(key),
+                    }
+                }
+            }
             let visible = self.latest.read().store.commit;
             let (entry, committed) = PendingCommit::later(Arc::clone(self), record, sync);
             let appended = store.log().append(pending.epoch, |commit| {
                 self.recent.note(commit, visible, changes);
                 pending.latest = next.at(commit);
-                entry(pending.latest.clone())
+                let cluster = shared.as_ref().map(|(_, cluster)| Arc::clone(cluster));
+                entry(pending.latest.clone(), cluster)
             });
+            if appended.is_ok()
+                && let Some((turn, cluster)) = &mut shared
+            {
+                turn.cluster = Arc::clone(cluster);
+            }
+            drop(shared);
             match appended {
                 Ok(_) => return Ok((pending.latest.store.commit, committed)),
                 Err(AppendError::Refused(error)) => return Err(error.into()),
                 Err(AppendError::Stale { epoch }) => {
+                    self.cluster.start_over(epoch);
                     *pending = Pending { latest: self.latest(), epoch };
                 }
             }
@@ -376,22 +474,22 @@ impl DatabaseState {
         &self,
         base: &Latest,
         writes: &Writes,
-        catalog: Option<&(u64, Arc<Catalog>)>,
+        catalog: Option<&CatalogWork>,
         check: &dyn RowCheck,
     ) -> Result<Latest, PgError> {
         let (rebased, moved) = writes.rebase(&base.store, &self.recent)?;
         let catalog = match catalog {
-            Some((before, catalog)) => {
-                if *before != base.catalog.version {
+            Some(work) if work.changes_objects() => {
+                if work.base.version != base.catalog.version {
                     return Err(PgError::new(
                         SqlState::T_R_SERIALIZATION_FAILURE,
                         "could not serialize access due to concurrent change of the catalog",
                     )
                     .hint("Run the transaction again."));
                 }
-                Arc::clone(catalog)
+                work.catalog.with_cluster(&base.catalog.cluster)
             }
-            None => Arc::clone(&base.catalog),
+            Some(_) | None => Arc::clone(&base.catalog),
         };
         if moved {
             check_changed(&catalog, &base.store, &rebased, check)?;
@@ -403,11 +501,11 @@ impl DatabaseState {
     fn record(
         &self,
         writes: &Writes,
-        catalog: Option<&(u64, Arc<Catalog>)>,
+        catalog: Option<&CatalogWork>,
     ) -> Result<CommitRecord, PgError> {
         let mut record = CommitRecord::new(self.oid, now_us());
         let catalog = match catalog {
-            Some((_, catalog)) => Arc::clone(catalog),
+            Some(work) => Arc::clone(&work.catalog),
             None => self.latest().catalog,
         };
         writes.record(&mut record, |table| catalog.keeps_rows_of(table))?;
@@ -434,12 +532,37 @@ impl DatabaseState {
             through: latest.store.commit,
             objects,
             tables: kept.collect(),
+            keys: stored_keys(&latest.catalog),
         })
     }
 
-    /// Makes a state visible that was committed.
-    pub(super) fn publish(&self, latest: Latest) {
-        *self.latest.write() = latest;
+    /// Makes a state visible that was committed, and the cluster if it was changed too.
+    pub(super) fn publish(&self, latest: Latest, cluster: Option<Arc<Cluster>>) {
+        if let Some(cluster) = cluster {
+            self.cluster.publish(cluster);
+        }
+        let before = std::mem::replace(&mut *self.latest.write(), latest);
+        // Taking it apart is nobody's business who waits for the lock.
+        drop(before);
+    }
+}
+
+/// What a transaction made of the definitions.
+#[derive(Debug)]
+pub(super) struct CatalogWork {
+    /// What it started from.
+    pub(super) base: Arc<Catalog>,
+    /// What it made of it.
+    pub(super) catalog: Arc<Catalog>,
+}
+
+impl CatalogWork {
+    fn changes_objects(&self) -> bool {
+        self.base.version != self.catalog.version
+    }
+
+    fn changes_cluster(&self) -> bool {
+        self.base.cluster.version != self.catalog.cluster.version
     }
 }
 
@@ -502,14 +625,15 @@ impl Engine {
         let stored = found.as_mut().and_then(|found| found.databases.remove(&CLUSTER));
         let is_new = stored.is_none();
         let cluster = Arc::new(match stored {
-            Some(stored) => Cluster::of_objects(&stored.objects)?,
-            None => first_cluster(options.verifier.clone()),
+            Some(stored) => Cluster::of_objects(&stored.objects)?.with_predefined_roles(),
+            None => first_cluster(options.verifier.clone()).with_predefined_roles(),
         });
+        let shared = SharedCluster::new(Arc::clone(&cluster));
         let mut databases = BTreeMap::new();
         for database in cluster.databases.values() {
             let catalog = first_catalog(database, &cluster);
             let latest = Latest { store: StoreSnapshot::default(), catalog: Arc::new(catalog) };
-            let state = DatabaseState::new(database.oid, latest);
+            let state = DatabaseState::new(database.oid, latest, &shared);
             databases.insert(database.name.clone(), Arc::new(state));
         }
         let adjacency_bytes = options.adjacency_bytes_max.unwrap_or(ADJACENCY_BYTES_DEFAULT);
@@ -518,6 +642,7 @@ impl Engine {
             runtime,
             compute,
             databases,
+            cluster: shared,
             store: found.as_ref().and_then(|found| found.store.clone()),
             is_new,
             adjacency: Arc::new(AdjacencyCache::new(adjacency_bytes)),
@@ -583,12 +708,13 @@ impl Engine {
         let Some(store) = &self.store else { return Ok(()) };
         let started = std::time::Instant::now();
         let summary = store.checkpoint(|| -> Result<_, PgError> {
-            let cluster = self.cluster().unwrap_or_default();
+            let cluster = self.cluster.latest();
             let cluster = CheckpointDatabase {
                 oid: CLUSTER,
                 through: CommitNo(0),
                 objects: cluster.stored_objects()?,
                 tables: Vec::new(),
+                keys: HashMap::new(),
             };
             let databases = self.databases.values();
             let databases = databases.map(|database| database.for_checkpoint(is_last));
@@ -598,6 +724,37 @@ impl Engine {
         let ms = started.elapsed().as_millis();
         tracing::info!(sequence = summary.sequence, through = %summary.through, files, kept, ms, "checkpoint written");
         Ok(())
+    }
+
+    /// Whether a checkpoint is due, for the log's sake or for memory's.
+    pub(super) fn is_checkpoint_due(&self) -> bool {
+        let Some(store) = &self.store else { return false };
+        if store.is_checkpoint_due() {
+            return true;
+        }
+        let fresh: usize = self.databases.values().map(|database| database.fresh_bytes()).sum();
+        store.has_news() && fresh >= store.fresh_bytes_max()
+    }
+
+    /// Merges chunks of all databases where it is worth it.
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if rows could not be read.
+    pub fn merge_in_background(&self) -> Result<(), PgError> {
+        self.databases.values().try_for_each(|database| database.merge_in_background().map(|_| ()))
+    }
+
+    /// How often something was read from a file of rows.
+    pub fn cache_reads(&self) -> u64 {
+        self.store.as_ref().map_or(0, |store| store.cache().reads())
+    }
+
+    /// How many chunks a table has, and how many deleted rows are in them, found by its name alone.
+    pub fn chunks_of(&self, database: &str, table: &str) -> Option<(usize, u64)> {
+        let latest = self.databases.get(database)?.latest();
+        let named = latest.catalog.relations.values().filter(|one| one.name == table);
+        let version = named.filter_map(|one| latest.store.table(one.oid)).next()?;
+        Some((version.chunks().len(), version.positions() - version.live_rows()))
     }
 
     /// The store behind it, if everything is kept.
@@ -620,26 +777,22 @@ impl Engine {
             )
             .severity(Severity::Fatal));
         }
-        let verifier =
-            self.role(&request.user).and_then(|role| role.verifier.filter(|_| role.login));
+        let now = now_us() - super::facts::POSTGRES_EPOCH_US;
+        let valid = |role: &Role| role.valid_until.is_none_or(|until| until > now);
+        let verifier = self.role(&request.user).filter(valid).and_then(|role| role.verifier);
         let verifier = verifier.unwrap_or_else(|| mock_verifier(&request.user, &self.mock_secret));
         Ok(LoginMethod::Scram { verifier })
     }
 
     /// The role of a name; under [`LoginPolicy::TrustLoopback`] every name is a superuser.
     pub(super) fn role(&self, name: &str) -> Option<Role> {
-        let cluster = self.cluster()?;
-        let known = cluster.roles.values().find(|role| role.name == name).cloned();
+        let cluster = self.cluster.latest();
+        let known = cluster.role_named(TenantId::SYSTEM, name).cloned();
         if known.is_none() && self.options.login == LoginPolicy::TrustLoopback {
             let system = cluster.roles.get(&SYSTEM_ROLE)?.clone();
             return Some(Role { name: name.to_owned(), ..system });
         }
         known
-    }
-
-    fn cluster(&self) -> Option<Arc<Cluster>> {
-        let database = self.databases.values().next()?;
-        Some(Arc::clone(&database.latest().catalog.cluster))
     }
 
     /// The state of a database.
@@ -700,15 +853,17 @@ pub(super) fn now_us() -> i64 {
 
 fn first_cluster(verifier: Option<String>) -> Cluster {
     let mut cluster = Cluster::default();
-    let role = |oid, name: &str, verifier| Role {
-        oid,
-        name: name.to_owned(),
-        tenant: TenantId::SYSTEM,
+    let system = Role {
         superuser: true,
         login: true,
+        create_role: true,
+        create_db: true,
+        replication: true,
+        bypass_rls: true,
         verifier,
+        ..Role::new(SYSTEM_ROLE, "graphwire", TenantId::SYSTEM)
     };
-    cluster.roles.insert(SYSTEM_ROLE, role(SYSTEM_ROLE, "graphwire", verifier));
+    cluster.roles.insert(SYSTEM_ROLE, system);
     for (oid, name) in [(GRAPHWIRE_DATABASE, "graphwire"), (POSTGRES_DATABASE, "postgres")] {
         let database =
             Database { oid, name: name.to_owned(), tenant: TenantId::SYSTEM, owner: SYSTEM_ROLE };
@@ -728,6 +883,7 @@ fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Catalog {
         relations: Arc::default(),
         names: Arc::default(),
         comments: Arc::default(),
+        grants: Arc::default(),
         next_oid: FIRST_SYSTEM_OID,
     };
     for (oid, name, owner) in [

@@ -1,6 +1,6 @@
 //! What functions and system relations ask of a session, answered.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
@@ -12,10 +12,12 @@ use parking_lot::Mutex;
 use super::engine::Engine;
 use super::index_keys::IndexKeys;
 use super::privilege_facts::{self, Asker};
-use super::session_impl::Session;
+use super::roles::{Scope, set_role, set_session_authorization};
+use super::session_impl::{ContextSource, Session};
 use super::settings::{Kind, definitions, memory_in_units, milliseconds};
 use super::shared::SessionShared;
 use crate::catalog::pg::{self, describe};
+use crate::catalog::predefined_role;
 use crate::catalog::{Catalog, Index, Relation, Sequence};
 use crate::error::{PgError, SqlState};
 use crate::executor::SystemRows;
@@ -25,14 +27,14 @@ use crate::functions::context::{
     CatalogFacts, ChannelFacts, LockFacts, ObjectKind, ObjectName, RegKind, SessionContext,
     SizeKind,
 };
-use crate::planner::bind::BindContext;
 use crate::planner::bind::sql::{bind_default, bind_expression};
+use crate::planner::bind::{BindContext, Parameters};
 use crate::storage::StoreSnapshot;
 use crate::storage::locks::{LockTarget, LockView};
 use crate::types::Oid;
 
 /// Microseconds between 1970-01-01 and 2000-01-01.
-const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
+pub(super) const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 
 /// A physical expression over a schema of columns.
 pub(super) fn physical_expression(
@@ -65,13 +67,21 @@ fn in_base_units(kind: Kind, value: &str) -> String {
 
 /// Decides CHECK conditions by binding their text in a transaction's catalog.
 pub(super) struct SessionChecks {
-    context: BindContext,
-    engine: Arc<Engine>,
+    source: ContextSource,
+    context: OnceLock<BindContext>,
 }
 
 impl SessionChecks {
-    pub(super) fn new(context: BindContext, engine: Arc<Engine>) -> Self {
-        Self { context, engine }
+    pub(super) fn new(source: ContextSource) -> Self {
+        Self { source, context: OnceLock::new() }
+    }
+
+    fn context(&self) -> &BindContext {
+        self.context.get_or_init(|| self.source.context(Parameters::default()))
+    }
+
+    fn engine(&self) -> &Arc<Engine> {
+        &self.source.engine
     }
 }
 
@@ -84,11 +94,11 @@ impl RowCheck for SessionChecks {
     ) -> Result<Option<usize>, PgError> {
         let schema = table_plan_schema(relation)?;
         let expr = bind_expression(
-            &self.context,
+            self.context(),
             &crate::parser::stored::parse_expression(condition)?,
             &schema,
         )?;
-        let physical = physical_expression(&self.engine, &expr, &schema)?;
+        let physical = physical_expression(self.engine(), &expr, &schema)?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
         let input = RecordBatch::try_new_with_options(
             Arc::new(schema.as_arrow().clone()),
@@ -114,8 +124,8 @@ impl RowCheck for SessionChecks {
             return Err(PgError::internal("a default of a column that is not there"));
         };
         let empty = DFSchema::empty();
-        let expr = bind_default(&self.context, column)?;
-        let physical = physical_expression(&self.engine, &expr, &empty)?;
+        let expr = bind_default(self.context(), column)?;
+        let physical = physical_expression(self.engine(), &expr, &empty)?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let input =
             RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
@@ -128,7 +138,7 @@ impl RowCheck for SessionChecks {
         index: &Index,
         rows: &RecordBatch,
     ) -> Result<ComputedKeys, PgError> {
-        let keys = IndexKeys::bind_in(&self.engine, &self.context, relation, index)?.of(rows)?;
+        let keys = IndexKeys::bind_in(self.engine(), self.context(), relation, index)?.of(rows)?;
         let fields: Vec<Field> = keys
             .columns
             .iter()
@@ -144,7 +154,7 @@ impl RowCheck for SessionChecks {
         relation: &Relation,
         rows: RecordBatch,
     ) -> Result<RecordBatch, PgError> {
-        super::generated::compute(&self.engine, &self.context, relation, rows)
+        super::generated::compute(self.engine(), self.context(), relation, rows)
     }
 }
 
@@ -225,6 +235,40 @@ impl SessionAnswers {
         *self.tables.lock() = store.clone();
     }
 
+    fn set_plain(&self, name: &str, value: &str, local: bool) -> Result<String, PgError> {
+        let mut settings = self.shared.settings.lock();
+        if local {
+            let before = settings.value(name).to_owned();
+            self.shared.undo.lock().local.push((name.to_owned(), before));
+        }
+        settings.set(name, value)?;
+        Ok(settings.value(name).to_owned())
+    }
+
+    /// Whether the caller may cancel or end what another session does.
+    fn check_signal(&self, other: &SessionShared, terminate: bool) -> Result<(), PgError> {
+        let (caller, catalog) = (self.shared.caller(), self.catalog_now());
+        let refuse =
+            |message: &str| Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message.to_owned()));
+        if catalog.role_set(other.login_role).superuser && !caller.superuser {
+            return refuse(match terminate {
+                true => "must be a superuser to terminate superuser process",
+                false => "must be a superuser to cancel superuser query",
+            });
+        }
+        if caller.has(other.login_role) || caller.has(predefined_role::SIGNAL_BACKEND) {
+            return Ok(());
+        }
+        refuse(match terminate {
+            true => {
+                "must be a member of the role whose process is being terminated or member of pg_signal_backend"
+            }
+            false => {
+                "must be a member of the role whose query is being canceled or member of pg_signal_backend"
+            }
+        })
+    }
+
     fn catalog_now(&self) -> Arc<Catalog> {
         self.shared.now().catalog
     }
@@ -242,7 +286,7 @@ impl SystemRows for SessionAnswers {
 
 impl pg::SessionFacts for SessionAnswers {
     fn current_user(&self) -> Oid {
-        self.shared.caller.role
+        self.shared.caller().role
     }
 
     fn settings(&self) -> Vec<pg::Setting> {
@@ -304,17 +348,21 @@ impl pg::SessionFacts for SessionAnswers {
 
     fn backends(&self) -> Vec<pg::Backend> {
         let Some(engine) = self.shared.engine.upgrade() else { return Vec::new() };
-        let own_tenant = self.shared.caller.tenant;
+        let own_tenant = self.shared.tenant;
+        let caller = self.shared.caller();
+        let sees = |session: &SessionShared| {
+            caller.has(session.login_role) || caller.has(predefined_role::READ_ALL_STATS)
+        };
         engine
             .all_sessions()
             .into_iter()
-            .filter(|session| session.caller.tenant == own_tenant)
+            .filter(|session| session.tenant == own_tenant)
             .map(|session| {
                 let now = session.now();
                 pg::Backend {
                     pid: session.pid.0,
                     database: now.catalog.database.oid,
-                    user: session.caller.role,
+                    user: session.login_role,
                     application_name: session.settings.lock().value("application_name").to_owned(),
                     client_addr: session.peer.address().map(|address| address.ip().to_string()),
                     client_port: session.peer.address().map(|address| i32::from(address.port())),
@@ -332,7 +380,10 @@ impl pg::SessionFacts for SessionAnswers {
                             LockTarget::Advisory(_) => "advisory",
                         }
                     }),
-                    query: now.query,
+                    query: match sees(&session) {
+                        true => now.query,
+                        false => "<insufficient privilege>".to_owned(),
+                    },
                 }
             })
             .collect()
@@ -370,7 +421,7 @@ impl pg::SessionFacts for SessionAnswers {
 
     fn byte_count(&self, relation: Oid) -> Option<u64> {
         let version = self.tables.lock().table(relation).cloned()?;
-        Some(version.chunks().iter().map(|chunk| chunk.batch.get_array_memory_size() as u64).sum())
+        Some(version.bytes())
     }
 
     fn sequence_last_value(&self, sequence: &Sequence) -> Option<i64> {
@@ -397,11 +448,12 @@ impl pg::SessionFacts for SessionAnswers {
 
 impl SessionContext for SessionAnswers {
     fn current_user(&self) -> String {
-        self.shared.user.clone()
+        self.shared.current_user()
     }
 
     fn session_user(&self) -> String {
-        self.shared.user.clone()
+        let session = self.shared.settings.lock().identity.session;
+        self.shared.role_name(session, &self.shared.catalog())
     }
 
     fn current_database(&self) -> String {
@@ -439,15 +491,16 @@ impl SessionContext for SessionAnswers {
     }
 
     fn set_setting(&self, name: &str, value: &str, local: bool) -> Result<String, PgError> {
-        let mut settings = self.shared.settings.lock();
-        if local {
-            let before = settings.value(name).to_owned();
-            self.shared.undo.lock().local.push((name.to_owned(), before));
+        let scope = if local { Scope::Transaction } else { Scope::Session };
+        match name.to_lowercase().as_str() {
+            "role" => set_role(&self.shared, Some(value), scope)?,
+            "session_authorization" => {
+                set_session_authorization(&self.shared, Some(value), scope)?;
+            }
+            _ => return self.set_plain(name, value, local),
         }
-        settings.set(name, value)?;
-        Ok(settings.value(name).to_owned())
+        Ok(self.shared.settings.lock().value(name).to_owned())
     }
-
     fn transaction_timestamp(&self) -> i64 {
         self.shared.now().transaction_us
     }
@@ -483,8 +536,7 @@ impl SessionContext for SessionAnswers {
 
     fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool, PgError> {
         let Some(engine) = self.shared.engine.upgrade() else { return Ok(false) };
-        let other =
-            engine.session(pid).filter(|other| other.caller.tenant == self.shared.caller.tenant);
+        let other = engine.session(pid).filter(|other| other.tenant == self.shared.tenant);
         let Some(other) = other else {
             self.shared.notify(
                 PgError::new(
@@ -495,6 +547,7 @@ impl SessionContext for SessionAnswers {
             );
             return Ok(false);
         };
+        self.check_signal(&other, terminate)?;
         if terminate {
             return Err(PgError::unsupported(
                 "pg_terminate_backend is not supported yet",
@@ -757,8 +810,7 @@ impl CatalogFacts for SessionAnswers {
             .relations
             .keys()
             .filter_map(|oid| store.table(*oid))
-            .flat_map(|version| version.chunks().to_vec())
-            .map(|chunk| chunk.batch.get_array_memory_size() as u64)
+            .map(|version| version.bytes())
             .sum();
         known.then(|| i64::try_from(bytes).ok())?
     }

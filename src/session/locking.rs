@@ -17,6 +17,7 @@ use sqlparser::ast::ObjectName;
 use super::facts::SessionAnswers;
 use super::session_impl::Session;
 use super::transaction::Transaction;
+use crate::access::privilege::{denied, has_whole};
 use crate::access::{Needs, Right, require, require_ddl};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
@@ -169,6 +170,7 @@ impl Session {
             let catalog = Arc::clone(&transaction.catalog);
             let found = catalog.resolve(&name, &self.shared.search_path()).map(|found| found.oid);
             let Some(found) = found else { return Err(undefined_table(&name)) };
+            self.check_lock(&catalog, found, lock)?;
             for table in locked_with(&catalog, found)? {
                 self.lock_table(&catalog, table, lock, when_held).await?;
             }
@@ -178,6 +180,25 @@ impl Session {
             if !moved {
                 return Ok(());
             }
+        }
+    }
+
+    /// Whether the caller may lock a relation by LOCK TABLE: who may change its rows, and for weak modes who may read or
+    /// add them.
+    fn check_lock(&self, catalog: &Catalog, relation: Oid, lock: TableLock) -> Result<(), PgError> {
+        let Some(relation) = catalog.relation(relation) else { return Ok(()) };
+        let any = match lock {
+            TableLock::AccessShare => vec![Right::Select],
+            TableLock::RowExclusive => {
+                vec![Right::Insert, Right::Update, Right::Delete, Right::Truncate]
+            }
+            _ => vec![Right::Update, Right::Delete, Right::Truncate],
+        };
+        let caller = self.shared.caller();
+        let has = |right: &Right| has_whole(catalog, relation, *right, caller.roles());
+        match any.iter().any(has) {
+            true => Ok(()),
+            false => Err(denied(relation, Right::Select)),
         }
     }
 
@@ -312,11 +333,11 @@ fn add(locks: &mut TableLocks, catalog: &Catalog, object: Oid, lock: TableLock) 
 fn add_needs(needs: &Needs, catalog: &Catalog, locks: &mut TableLocks) {
     for (object, right, _) in needs.iter() {
         let lock = match right {
-            Right::Select => TableLock::AccessShare,
+            Right::Select | Right::Match(_) => TableLock::AccessShare,
             Right::Insert | Right::Update | Right::Delete => TableLock::RowExclusive,
             Right::Lock => TableLock::RowShare,
             Right::References => TableLock::ShareRowExclusive,
-            Right::Truncate | Right::Own => TableLock::AccessExclusive,
+            Right::Truncate | Right::Drop | Right::Own => TableLock::AccessExclusive,
             Right::Create => continue,
         };
         add(locks, catalog, object, lock);
@@ -339,6 +360,9 @@ fn ddl_locks(
                 add(locks, catalog, owner.table, TableLock::AccessShare);
             }
         }
+        DdlCommand::RefreshView { relation, concurrently: true, .. } => {
+            add(locks, catalog, relation.oid, TableLock::Exclusive);
+        }
         _ => add_needs(&require_ddl(command), catalog, locks),
     }
     match command {
@@ -347,6 +371,9 @@ fn ddl_locks(
             if let Some(rows) = &table.rows {
                 add_needs(&require(&rows.plan)?, catalog, locks);
             }
+        }
+        DdlCommand::RefreshView { rows: Some(rows), .. } => {
+            add_needs(&require(&rows.plan)?, catalog, locks);
         }
         DdlCommand::AlterTable { relation: _, steps } => {
             for step in steps {

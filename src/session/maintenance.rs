@@ -32,14 +32,16 @@ pub(super) async fn run(
             let lock =
                 if *full { TableLock::AccessExclusive } else { TableLock::ShareUpdateExclusive };
             let found = stored_tables(session, tables, "vacuum", *analyze)?;
+            let found = permitted(session, found, "vacuum");
             for table in lock_each(session, found, lock, ("vacuum", *skip_locked)).await? {
-                session.database.compact(table.oid)?;
+                session.database.merge_all(table.oid)?;
             }
             Ok("VACUUM")
         }
         Maintenance::Analyze { skip_locked, tables } => {
             // Row counts are exact without it; the names are still held to be right.
             let found = stored_tables(session, tables, "analyze", true)?;
+            let found = permitted(session, found, "analyze");
             if !tables.is_empty() {
                 let lock = TableLock::ShareUpdateExclusive;
                 lock_each(session, found, lock, ("analyze", *skip_locked)).await?;
@@ -159,6 +161,27 @@ fn stored_tables(
     Ok(tables)
 }
 
+/// The tables that the caller owns, or all if it owns the database; others are left out with a warning.
+fn permitted(session: &Session, tables: Vec<Arc<Relation>>, verb: &str) -> Vec<Arc<Relation>> {
+    let (caller, catalog) = (session.shared.caller(), session.shared.catalog());
+    if caller.has(catalog.database_owner()) {
+        return tables;
+    }
+    let mut kept = tables;
+    kept.retain(|table| {
+        let is_owner = caller.has(table.owner);
+        if !is_owner {
+            let name = &table.name;
+            let message =
+                format!("skipping \"{name}\" --- only table or database owner can {verb} it");
+            let warning = PgError::new(SqlState::WARNING, message).severity(Severity::Warning);
+            session.shared.notify(warning);
+        }
+        is_owner
+    });
+    kept
+}
+
 /// Looks through every key anew: whether it is unique, and where each row is.
 async fn reindex(
     session: &mut Session,
@@ -200,6 +223,7 @@ async fn reindex(
             context.catalog.relations.values().cloned().collect()
         }
     };
+    check_reindex(session, target, &name.name, &tables)?;
     let lock = if concurrently { TableLock::ShareUpdateExclusive } else { TableLock::Share };
     for relation in tables {
         if relation.table().is_none() {
@@ -218,6 +242,33 @@ async fn reindex(
         }
     }
     Ok(())
+}
+
+/// REINDEX is for the owner of what it names.
+fn check_reindex(
+    session: &Session,
+    target: ReindexTarget,
+    name: &str,
+    tables: &[Arc<Relation>],
+) -> Result<(), PgError> {
+    let (caller, catalog) = (session.shared.caller(), session.shared.catalog());
+    let of_database = caller.has(catalog.database_owner());
+    let (is_owner, what) = match target {
+        ReindexTarget::Table | ReindexTarget::Index => {
+            let word = if target == ReindexTarget::Table { "table" } else { "index" };
+            (tables.iter().all(|table| caller.has(table.owner)), word)
+        }
+        ReindexTarget::Schema => {
+            let owner = catalog.schema(name).is_some_and(|schema| caller.has(schema.owner));
+            (owner, "schema")
+        }
+        ReindexTarget::Database => (of_database, "database"),
+    };
+    if is_owner || of_database {
+        return Ok(());
+    }
+    let message = format!("must be owner of {what} {name}");
+    Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message))
 }
 
 async fn wait_for_holders(session: &Session, table: Oid, lock: TableLock) -> Result<(), PgError> {

@@ -4,12 +4,13 @@
 //! place to start reading.
 //!
 //! Reading order: [`outcome`] (what a caller gets), [`engine`] (what all sessions share), [`settings`], `transaction`,
-//! `statements` (prepared statements and portals), [`pipeline`], `utility` (SET, BEGIN, PREPARE, …), `define` (data
+//! `statements` (prepared statements and portals), [`pipeline`], `quick` (look-ups that need none of it), `utility` (SET, BEGIN, PREPARE, …), `define` (data
 //! definition), `copy`, `facts` (what functions and system views ask), [`bootstrap`].
 
 mod advisory;
 pub mod bootstrap;
 mod channels;
+mod cluster;
 mod copy;
 mod cursors;
 mod define;
@@ -17,6 +18,8 @@ pub mod display;
 mod durable;
 pub mod engine;
 mod facts;
+#[cfg(test)]
+mod faults;
 mod generated;
 mod identity;
 mod index_keys;
@@ -27,6 +30,9 @@ pub mod outcome;
 pub mod pipeline;
 mod planner_settings;
 mod privilege_facts;
+mod quick;
+mod remembered;
+mod roles;
 mod safe_snapshot;
 mod scroll;
 mod sequences;
@@ -36,9 +42,11 @@ mod set_constraints;
 pub mod settings;
 mod shared;
 mod statements;
+mod stored_keys;
 mod temporary;
 mod transaction;
 mod utility;
+mod values;
 
 pub use channels::{Inbox, Notification};
 pub use engine::{Engine, EngineOptions, LoginPolicy};
@@ -48,6 +56,8 @@ pub use outcome::{
     Completion, CopyIn, CopyOut, Format, Outcome, OutputColumn, RowStream, StatementDescription,
     TransactionStatus,
 };
+pub use quick::LookedUp;
+pub use remembered::Recalled;
 pub use session_impl::{Finished, ScriptPosition, Session};
 
 pub use crate::parser::Statement;

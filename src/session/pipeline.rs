@@ -2,12 +2,12 @@
 //!
 //! [`run`] is the simple protocol's entry, [`prepare`] and [`execute`] the extended one's; all three meet in [`start`].
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
-use bytes::Bytes;
 use datafusion::common::metadata::{FieldMetadata, ScalarAndMetadata};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
@@ -23,7 +23,10 @@ use super::locking::BoundLocks;
 use super::outcome::{Format, Outcome, OutputColumn, RowStream};
 use super::session_impl::{ScriptPosition, Session};
 use super::shared::SessionShared;
-use super::statements::{CachedBound, PortalRows, Prepared, ReadyRows, Short, ShortCache, read};
+use super::statements::{
+    CachedBound, PortalRows, Prepared, ReadyRows, Short, ShortCache, admitted_short, read,
+};
+use super::values::read_plain;
 use super::{copy, define, safe_snapshot, utility};
 use crate::access::{Admitted, admit, admit_ddl};
 use crate::error::{PgError, SqlState};
@@ -53,6 +56,7 @@ pub(super) async fn run(
     statement: &Statement,
     position: ScriptPosition,
 ) -> Result<Outcome, PgError> {
+    session.settle_for(statement)?;
     if let Some(outcome) = utility::run(session, statement, position).await? {
         return Ok(outcome);
     }
@@ -72,7 +76,50 @@ pub(super) async fn run(
             break bound;
         }
     };
-    match start_cached(session, &bound, Vec::new(), &ShortCache::default()).await? {
+    outcome(start_cached(session, &bound, Vec::new(), &ShortCache::default()).await?)
+}
+
+/// Runs a prepared statement of the simple protocol; `None` if it is not what it was prepared as any more, or cannot be
+/// bound again. Nothing has happened then.
+pub(super) async fn run_prepared(
+    session: &mut Session,
+    prepared: &Prepared,
+    values: Vec<ScalarAndMetadata>,
+) -> Result<Option<Outcome>, PgError> {
+    let Some(statement) = prepared.statement.clone() else { return Ok(None) };
+    safe_snapshot::wait(session).await?;
+    let CachedBound { bound, short, .. } = loop {
+        let Ok(known) = current_bound(session, prepared, &statement) else { return Ok(None) };
+        if session.lock_all(&known.locks).await? {
+            break known;
+        }
+    };
+    outcome(start_cached(session, &bound, values, &short).await?).map(Some)
+}
+
+/// Whether a statement that was prepared has a short way for the current role.
+pub(super) fn has_short_way(session: &Session, prepared: &Prepared) -> bool {
+    let known = prepared.bound.lock().clone();
+    known.is_some_and(|known| match known.bound.as_ref() {
+        Bound::Plan(plan) => matches!(short_plan(session, plan, &known.short), Ok(Some(_))),
+        Bound::Ddl(_) => false,
+    })
+}
+
+/// Whether what names stood for when a statement was bound is what they stand for now.
+pub(super) fn still_stands(session: &Session, prepared: &Prepared) -> bool {
+    let version = match &session.transaction {
+        Some(transaction) => transaction.catalog.stamp(),
+        None => session.database.catalog_stamp(),
+    };
+    let bound = prepared.bound.lock();
+    bound.as_ref().is_some_and(|known| {
+        known.catalog_version == version && known.search_path == session.shared.search_path()
+    })
+}
+
+fn outcome(executed: Executed) -> Result<Outcome, PgError> {
+    match executed {
         Executed::Rows(rows) => {
             let columns = Arc::clone(&rows.columns);
             let rows = Arc::new(parking_lot::Mutex::new(rows));
@@ -168,13 +215,14 @@ fn cached(session: &Session, bound: Bound) -> Result<CachedBound, PgError> {
         locks: Arc::new(BoundLocks::of(&bound, &transaction.catalog, &session.answers)?),
         bound: Arc::new(bound),
         short: Arc::default(),
-        catalog_version: transaction.catalog.version,
+        catalog_version: transaction.catalog.stamp(),
         search_path: session.shared.search_path(),
+        role: session.shared.caller().role,
     })
 }
 
 /// Whether binding is more than reading names: data definition and COPY are bound when they run.
-fn is_plan(statement: &Statement) -> bool {
+pub(super) fn is_plan(statement: &Statement) -> bool {
     use sqlparser::ast::Statement as Sql;
     match &statement.body {
         Body::Cypher(_) => true,
@@ -222,6 +270,7 @@ pub(super) async fn execute(
     statement: &Statement,
     values: Vec<ScalarAndMetadata>,
 ) -> Result<Executed, PgError> {
+    session.settle_for(statement)?;
     if let Some(outcome) = utility::run(session, statement, ScriptPosition::Only).await? {
         return Ok(Executed::Other(outcome));
     }
@@ -239,18 +288,31 @@ pub(super) async fn execute(
     start_cached(session, &bound, values, &short).await
 }
 
+/// The short way that a prepared statement will take if nothing has changed, if it is known which tables it reads.
+fn short_of(session: &Session, prepared: &Prepared) -> Option<Short> {
+    let bound = prepared.bound.lock();
+    let short = bound.as_ref()?.admitted_short(&session.shared.caller())??;
+    short.plan.tables().is_some().then_some(short)
+}
+
 /// The cached bound statement, bound again if names may stand for something else by now.
 fn current_bound(
     session: &mut Session,
     prepared: &Prepared,
     statement: &Statement,
 ) -> Result<CachedBound, PgError> {
-    let version = session.statement_snapshot()?.catalog.version;
+    let version = match short_of(session, prepared) {
+        Some(short) => {
+            session.snapshot_of(short.plan.tables().unwrap_or_default())?.catalog.stamp()
+        }
+        None => session.statement_snapshot()?.catalog.stamp(),
+    };
     let search_path = session.shared.search_path();
     let cached_bound = prepared.bound.lock().clone();
     if let Some(known) = cached_bound
         && known.catalog_version == version
         && known.search_path == search_path
+        && known.role == session.shared.caller().role
     {
         return Ok(known);
     }
@@ -303,7 +365,8 @@ async fn start_cached(
 ) -> Result<Executed, PgError> {
     match bound {
         Bound::Ddl(command) => {
-            let command = admit_ddl(command.clone(), &session.shared.caller)?;
+            let command =
+                admit_ddl(command.clone(), &session.shared.caller(), &session.shared.catalog())?;
             let tag = define::run(session, command).await?;
             Ok(Executed::Other(Outcome::Command(tag)))
         }
@@ -328,21 +391,22 @@ fn short_plan(
     if matches!(bound.kind, PlanKind::Explain { .. }) || notes_reads {
         return Ok(None);
     }
-    let caller = &session.shared.caller;
-    if let Some((admitted_for, short)) = &*cache.lock()
-        && admitted_for == caller
-    {
-        return Ok(short.clone());
+    let caller = &session.shared.caller();
+    if let Some(known) = admitted_short(cache, caller) {
+        return Ok(known);
     }
     let short = match ShortPlan::may_exist(&bound.plan) {
         true => {
-            let admitted = admit(bound.plan.clone(), caller)?;
-            ShortPlan::compile(session.engine.runtime.state(), admitted)?
+            let admitted = admit(bound.plan.clone(), caller, &session.shared.catalog())?;
+            let Some(transaction) = &session.transaction else {
+                return Err(PgError::internal("no transaction"));
+            };
+            ShortPlan::compile(session.engine.runtime.state(), &transaction.catalog, admitted)?
                 .map(|plan| Short { plan: Arc::new(plan), columns: output_columns(&bound.columns) })
         }
         false => None,
     };
-    *cache.lock() = Some((caller.clone(), short.clone()));
+    *cache.lock() = Some((Arc::clone(caller), short.clone()));
     Ok(short)
 }
 
@@ -352,12 +416,13 @@ async fn run_short(
     Short { plan: short, columns }: &Short,
     values: Vec<ScalarAndMetadata>,
 ) -> Result<Executed, PgError> {
-    let (store, target) =
-        snapshot_and_target(session, Effects { writes: short.writes(), locks: false }, bound.kind)?;
+    let effects = Effects { writes: short.writes(), locks: false };
+    // Nothing in the statement looks at what it writes, if no foreign key does.
+    let lazily = short.tables().is_some();
+    let (store, target) = snapshot_and_target(session, effects, bound.kind, lazily)?;
     session.answers.set_store(&store);
     let values: Vec<ScalarValue> = values.into_iter().map(|value| value.value).collect();
-    let context = session.engine.runtime.task_context();
-    let batches = short.run(&store, &values, target, context).await?;
+    let batches = short.run(&store, &values, target).await?;
     if !bound.kind.gives_rows() {
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         return Ok(Executed::Other(Outcome::Command(bound.kind.tag(rows as u64))));
@@ -378,6 +443,7 @@ fn snapshot_and_target(
     session: &Session,
     Effects { writes, locks }: Effects,
     kind: PlanKind,
+    lazily: bool,
 ) -> Result<(StoreSnapshot, Option<Arc<dyn WriteTarget>>), PgError> {
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
@@ -390,7 +456,11 @@ fn snapshot_and_target(
             format!("cannot execute {what} in a read-only transaction"),
         ));
     }
-    let target = writes.then(|| session.write_target(transaction) as Arc<dyn WriteTarget>);
+    let target = writes.then(|| {
+        let target = session.new_target(transaction);
+        let lazily = lazily && transaction.is_read_committed();
+        Arc::new(if lazily { target.lazily() } else { target }) as Arc<dyn WriteTarget>
+    });
     Ok((transaction.writes.lock().view().clone(), target))
 }
 
@@ -429,7 +499,10 @@ async fn start_plan(
                 if let (Some(transaction), Some(before)) = (&session.transaction, before) {
                     transaction.writes.lock().back_to(before);
                 }
-                session.statement_snapshot()?;
+                match short.as_ref().and_then(|short| short.plan.tables()) {
+                    Some(tables) => session.snapshot_of(tables)?,
+                    None => session.statement_snapshot()?,
+                };
             }
             Err(error) if error.code() == SqlState::UNIQUE_VIOLATION => {
                 // Who read that the key was free is told so instead.
@@ -497,7 +570,8 @@ async fn physical_plan(
     } else {
         bound.plan.clone().with_param_values(ParamValues::List(values))?
     };
-    let admitted: Admitted<LogicalPlan> = admit(plan, &session.shared.caller)?;
+    let admitted: Admitted<LogicalPlan> =
+        admit(plan, &session.shared.caller(), &session.shared.catalog())?;
     let options = session.shared.settings.lock().optimizer();
     let optimized = optimize(session.engine.runtime.state(), admitted, options)?;
     let effects = Effects {
@@ -546,7 +620,7 @@ fn execution(
     effects: Effects,
     kind: PlanKind,
 ) -> Result<Arc<Execution>, PgError> {
-    let (store, target) = snapshot_and_target(session, effects, kind)?;
+    let (store, target) = snapshot_and_target(session, effects, kind, false)?;
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
@@ -738,8 +812,7 @@ pub(super) fn read_values(
     session: &Session,
     prepared: &Prepared,
     name: &str,
-    values: &[Option<Bytes>],
-    formats: &[Format],
+    values: &[(Format, Option<&[u8]>)],
 ) -> Result<Vec<ScalarAndMetadata>, PgError> {
     if values.len() != prepared.parameters.len() {
         return Err(PgError::new(
@@ -751,23 +824,26 @@ pub(super) fn read_values(
             ),
         ));
     }
-    let settings = session.shared.settings.lock().input(session.shared.transaction_us());
+    let settings = OnceCell::new();
     let mut read = Vec::with_capacity(values.len());
-    for (at, ((value, format), ty)) in
-        values.iter().zip(formats).zip(&prepared.parameters).enumerate()
-    {
+    for (at, ((format, value), ty)) in values.iter().zip(&prepared.parameters).enumerate() {
+        if let Some(value) = read_plain(ty, *format, *value) {
+            read.push(ScalarAndMetadata::new(value, metadata_of(ty)));
+            continue;
+        }
+        let settings = settings
+            .get_or_init(|| session.shared.settings.lock().input(session.shared.transaction_us()));
         let context = || format!("unnamed portal parameter ${}", at + 1);
-        let mut column = InputColumn::new(ty, &settings);
-        let value = value.as_deref();
+        let mut column = InputColumn::new(ty, settings);
         let pushed = match (format, reg_kind(ty)) {
             (Format::Text, Some(kind)) => {
-                let number = object_number(session, kind, value)
+                let number = object_number(session, kind, *value)
                     .map_err(|error| error.context(context()))?
                     .map(|number| number.to_string());
                 column.push_text(number.as_ref().map(String::as_bytes))
             }
-            (Format::Text, None) => column.push_text(value),
-            (Format::Binary, _) => column.push_binary(value),
+            (Format::Text, None) => column.push_text(*value),
+            (Format::Binary, _) => column.push_binary(*value),
         };
         pushed.map_err(|error| PgError::from(error).context(context()))?;
         let array = column.finish().map_err(PgError::from)?;
@@ -794,7 +870,13 @@ fn object_number(
 
 /// A value with its PostgreSQL type beside it, where the Arrow type alone does not tell.
 pub(super) fn typed_value(value: ScalarValue, ty: &PgType) -> ScalarAndMetadata {
+    ScalarAndMetadata::new(value, metadata_of(ty))
+}
+
+fn metadata_of(ty: &PgType) -> Option<FieldMetadata> {
+    if matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Text) {
+        return None;
+    }
     let field = ty.field("", true);
-    let metadata = (!field.metadata().is_empty()).then(|| FieldMetadata::from(field.metadata()));
-    ScalarAndMetadata::new(value, metadata)
+    (!field.metadata().is_empty()).then(|| FieldMetadata::from(field.metadata()))
 }

@@ -1,11 +1,11 @@
 //! `has_table_privilege` and its relatives: whether the words and objects exist, and whether `access`
 //! would let the role do it.
 //!
-//! `access` grants everything until GRANT exists, and so does the answer here; what can be wrong are
-//! the words.
+//! Any of the privileges in the list is enough.
 
-use crate::catalog::Catalog;
+use crate::access::privilege::predefined_rights;
 use crate::catalog::pg::describe::{self, NameError};
+use crate::catalog::{Acl, AclClass, Catalog, PUBLIC, Rights, RoleSet};
 use crate::error::{PgError, Report, SqlState};
 use crate::functions::context::{ObjectKind, ObjectName};
 use crate::types::Oid;
@@ -43,27 +43,91 @@ pub(super) fn has_privilege(
         return Ok(None);
     }
     check_words(kind, privileges)?;
-    Ok(Some(match kind {
-        ObjectKind::Role => is_member(facts, role, object),
-        ObjectKind::Table
-        | ObjectKind::AnyColumn
-        | ObjectKind::Sequence
-        | ObjectKind::Schema
-        | ObjectKind::Database
-        | ObjectKind::Function
-        | ObjectKind::Type
-        | ObjectKind::Language
-        | ObjectKind::Tablespace
-        | ObjectKind::ForeignDataWrapper
-        | ObjectKind::Server
-        | ObjectKind::Parameter => true,
-    }))
+    let set = facts.catalog.role_set(role);
+    let asked = Asked { kind, object, column: column_number(facts, object, column) };
+    let words = privileges.split(',').map(|word| word.trim().to_ascii_uppercase());
+    Ok(Some(words.into_iter().any(|word| holds(facts.catalog, &set, &asked, &word))))
 }
 
-/// Whether a role is the other or passes every check. There are no memberships yet.
-fn is_member(facts: &Asker<'_>, role: Oid, of: Oid) -> bool {
-    let is_superuser = facts.catalog.cluster.roles.get(&role).is_some_and(|role| role.superuser);
-    is_superuser || role == of
+/// What is asked about.
+struct Asked {
+    kind: ObjectKind,
+    object: Oid,
+    column: Option<i16>,
+}
+
+fn column_number(facts: &Asker<'_>, relation: Oid, column: Option<&ObjectName>) -> Option<i16> {
+    match column? {
+        ObjectName::Oid(attnum) => i16::try_from(*attnum).ok(),
+        ObjectName::Name(name) => {
+            let relation = facts.catalog.relation(relation)?;
+            let found = relation.columns().iter().find(|column| column.name == *name);
+            found.map(|column| column.attnum)
+        }
+    }
+}
+
+/// Whether a role has one privilege, perhaps with the option to grant it.
+fn holds(catalog: &Catalog, role: &RoleSet, asked: &Asked, word: &str) -> bool {
+    let (word, option) = match word.strip_suffix(" WITH GRANT OPTION") {
+        Some(word) => (word, true),
+        None => match word.strip_suffix(" WITH ADMIN OPTION") {
+            Some(word) => (word, true),
+            None => (word, false),
+        },
+    };
+    if asked.kind == ObjectKind::Role {
+        return match (option, word) {
+            (true, _) => role.is_admin_of(asked.object),
+            (false, "USAGE") => role.has(asked.object),
+            (false, _) => role.is_member(asked.object),
+        };
+    }
+    if role.superuser {
+        return true;
+    }
+    let Some(wanted) = Rights::named(word) else { return false };
+    let holds = |acl: &Acl, owner: Oid| match option {
+        true => role.inherits(owner) || acl.options_of(|one| role.inherits(one)).contains(wanted),
+        false => acl.rights_of(|one| role.inherits(one)).contains(wanted),
+    };
+    let built_in = |class| {
+        let owner = super::engine::SYSTEM_ROLE;
+        holds(&catalog.acl(class, asked.object, owner), owner)
+    };
+    match asked.kind {
+        ObjectKind::Table | ObjectKind::AnyColumn | ObjectKind::Sequence => {
+            let Some(relation) = catalog.relation(asked.object) else { return false };
+            let whole = holds(&catalog.relation_acl(relation), relation.owner);
+            let by_role = !option && predefined_rights(relation, role).contains(wanted);
+            let by_column = || {
+                let mut columns = catalog.column_acls(relation.oid);
+                let any = asked.kind == ObjectKind::AnyColumn;
+                columns.any(|(attnum, acl)| {
+                    (any || asked.column == Some(attnum)) && holds(acl, relation.owner)
+                })
+            };
+            whole || by_role || by_column()
+        }
+        ObjectKind::Schema => match catalog.schemas.get(&asked.object) {
+            Some(schema) => {
+                holds(&catalog.acl(AclClass::Schema, schema.oid, schema.owner), schema.owner)
+            }
+            None => false,
+        },
+        ObjectKind::Database => match catalog.cluster.databases.get(&asked.object) {
+            Some(found) => {
+                holds(&catalog.acl(AclClass::Database, found.oid, found.owner), found.owner)
+            }
+            None => false,
+        },
+        ObjectKind::Function => built_in(AclClass::Function),
+        ObjectKind::Type => built_in(AclClass::Type),
+        ObjectKind::Language => built_in(AclClass::Language),
+        ObjectKind::Tablespace => built_in(AclClass::Tablespace),
+        ObjectKind::Parameter => built_in(AclClass::Parameter),
+        ObjectKind::ForeignDataWrapper | ObjectKind::Server | ObjectKind::Role => false,
+    }
 }
 
 fn missing(code: SqlState, what: &str, name: &str) -> PgError {
@@ -74,6 +138,7 @@ fn missing(code: SqlState, what: &str, name: &str) -> PgError {
 fn role_oid(facts: &Asker<'_>, role: &ObjectName) -> Result<Oid, PgError> {
     match role {
         ObjectName::Oid(oid) => Ok(Oid(*oid)),
+        ObjectName::Name(name) if name == "public" => Ok(PUBLIC),
         ObjectName::Name(name) => describe::resolve_role(facts.catalog, &quoted(name))
             .ok()
             .flatten()
@@ -107,7 +172,11 @@ fn object_oid(
     match kind {
         ObjectKind::Table | ObjectKind::AnyColumn => relation(facts, name).map(Some),
         ObjectKind::Sequence => {
-            relation(facts, name)?;
+            let oid = relation(facts, name)?;
+            let found = catalog.relation(oid);
+            if found.is_some_and(|relation| relation.sequence().is_some()) {
+                return Ok(Some(oid));
+            }
             let message = format!("\"{name}\" is not a sequence");
             Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message))
         }
@@ -144,8 +213,14 @@ fn object_oid(
         },
         ObjectKind::ForeignDataWrapper => Err(undefined("foreign-data wrapper")),
         ObjectKind::Server => Err(undefined("server")),
-        // Settings have no OIDs; any name may be asked about.
-        ObjectKind::Parameter => Ok(Some(Oid::INVALID)),
+        // Any name may be asked about; one that nothing was granted of has no OID.
+        ObjectKind::Parameter => {
+            let own = catalog.database.tenant;
+            let name = name.to_lowercase();
+            let mut known = catalog.cluster.parameters.values();
+            let found = known.find(|one| one.name == name && one.tenant == own);
+            Ok(Some(found.map_or(Oid::INVALID, |one| one.oid)))
+        }
     }
 }
 
@@ -179,7 +254,10 @@ fn existing(facts: &Asker<'_>, kind: ObjectKind, oid: u32) -> Option<Oid> {
         ObjectKind::Tablespace => matches!(oid.0, 1663 | 1664),
         // PostgreSQL does not look whether the role exists.
         ObjectKind::Role | ObjectKind::Parameter => true,
-        ObjectKind::Sequence | ObjectKind::ForeignDataWrapper | ObjectKind::Server => false,
+        ObjectKind::Sequence => {
+            catalog.relation(oid).is_some_and(|relation| relation.sequence().is_some())
+        }
+        ObjectKind::ForeignDataWrapper | ObjectKind::Server => false,
     };
     exists.then_some(oid)
 }

@@ -7,6 +7,9 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use arrow::datatypes::Schema;
 
 use super::shared::SessionShared;
+use crate::access::Right;
+use crate::access::privilege::{denied, has_columns, has_whole, predefined_rights};
+use crate::catalog::Rights;
 use crate::catalog::{Relation, Sequence, sequence_columns};
 use crate::error::{PgError, SqlState};
 use crate::storage::{CounterRecord, CounterState, Steps};
@@ -61,6 +64,29 @@ impl SessionShared {
         }
     }
 
+    /// Whether the caller has any of some rights on a sequence. The one of an identity column serves who may insert.
+    fn check_right(&self, relation: &Relation, any: Rights) -> Result<(), PgError> {
+        let (caller, catalog) = (self.caller(), self.catalog());
+        let roles = caller.roles();
+        if caller.superuser
+            || catalog.relation(relation.oid).is_none()
+            || catalog.relation_rights(relation, roles).intersects(any)
+            || predefined_rights(relation, roles).intersects(any)
+        {
+            return Ok(());
+        }
+        let identity = relation.sequence().and_then(|one| one.owner).filter(|one| one.identity);
+        let table = identity.and_then(|owner| catalog.relation(owner.table));
+        let inserts = |table: &Arc<Relation>| {
+            has_whole(&catalog, table, Right::Insert, roles)
+                || has_columns(&catalog, table, Rights::INSERT, roles, [].into_iter())
+        };
+        if any.contains(Rights::USAGE.or(Rights::UPDATE)) && table.is_some_and(inserts) {
+            return Ok(());
+        }
+        Err(denied(relation, Right::Select))
+    }
+
     fn refuse_if_read_only(&self, function: &str) -> Result<(), PgError> {
         if self.settings.lock().value("transaction_read_only") == "on" {
             return Err(PgError::new(
@@ -77,6 +103,7 @@ impl SessionShared {
     /// `2200H` at the end of the sequence, `42809` for what is none, `25006` in a read-only transaction.
     pub(super) fn sequence_next(&self, oid: Oid, count: usize) -> Result<Vec<i64>, PgError> {
         let (relation, sequence) = self.sequence(oid)?;
+        self.check_right(&relation, Rights::USAGE.or(Rights::UPDATE))?;
         if relation.persistence != crate::catalog::Persistence::Temporary {
             self.refuse_if_read_only("nextval")?;
         }
@@ -140,6 +167,7 @@ impl SessionShared {
     /// `55000` where `nextval` was not called in this session.
     pub(super) fn sequence_current(&self, oid: Oid) -> Result<i64, PgError> {
         let (relation, _) = self.sequence(oid)?;
+        self.check_right(&relation, Rights::USAGE.or(Rights::SELECT))?;
         let known = self.sequence_state.lock().used.get(&oid).and_then(|used| used.current);
         known.ok_or_else(|| {
             PgError::new(
@@ -160,6 +188,9 @@ impl SessionShared {
         let state = self.sequence_state.lock();
         let last = state.last.filter(|oid| self.catalog().relation(*oid).is_some());
         let value = last.and_then(|oid| state.used.get(&oid)).and_then(|used| used.current);
+        if let Some(relation) = last.and_then(|oid| self.catalog().relation(oid).cloned()) {
+            self.check_right(&relation, Rights::USAGE.or(Rights::SELECT))?;
+        }
         value.ok_or_else(|| {
             PgError::new(
                 SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -174,6 +205,7 @@ impl SessionShared {
     /// `22003` for a value outside the sequence's bounds.
     pub(super) fn sequence_set(&self, oid: Oid, value: i64, called: bool) -> Result<(), PgError> {
         let (relation, sequence) = self.sequence(oid)?;
+        self.check_right(&relation, Rights::UPDATE)?;
         if relation.persistence != crate::catalog::Persistence::Temporary {
             self.refuse_if_read_only("setval")?;
         }
@@ -204,7 +236,8 @@ impl SessionShared {
     /// # Errors
     /// `42809` for what is no sequence.
     pub(super) fn sequence_last_value(&self, oid: Oid) -> Result<Option<i64>, PgError> {
-        let (_, sequence) = self.sequence(oid)?;
+        let (relation, sequence) = self.sequence(oid)?;
+        self.check_right(&relation, Rights::USAGE.or(Rights::SELECT))?;
         let state = self.counter_state(&sequence);
         Ok(state.called.then_some(state.value))
     }

@@ -15,20 +15,22 @@ use super::object_names::ObjectNames;
 use super::outcome::{
     Completion, Format, Outcome, OutputColumn, RowStream, StatementDescription, TransactionStatus,
 };
+use super::remembered::Remembered;
 use super::scroll::Direction;
 use super::settings::Settings;
 use super::shared::SessionShared;
 use super::statements::{Portal, Prepared, Progress, Statements};
 use super::transaction::{Isolation, Transaction};
 use super::{pipeline, statements, utility};
-use crate::access::Caller;
+use crate::access::Identity;
+use crate::catalog::Catalog;
 use crate::error::{PgError, Severity, SqlState};
 use crate::executor::write::StatementWrites;
 use crate::functions::registry::{SessionFunctions, session_functions};
-use crate::parser::{self, QueryLanguage, Statement};
+use crate::parser::{self, Body, QueryLanguage, Statement};
 use crate::planner::bind::{BindContext, Parameters};
 use crate::storage::LockOwner;
-use crate::types::{BackendPid, OutputSettings};
+use crate::types::{BackendPid, Oid, OutputSettings, TenantId};
 
 /// Where a statement stands in its query string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,7 @@ pub struct Session {
     pub(super) answers: Arc<SessionAnswers>,
     pub(super) functions: Arc<SessionFunctions>,
     pub(super) statements: Statements,
+    pub(super) remembered: Remembered,
     pub(super) transaction: Option<Transaction>,
     pub(super) copy: Option<CopyTask>,
     /// Whether this is the server itself, at its first start.
@@ -100,24 +103,37 @@ impl Session {
                 format!("database \"{}\" does not exist", request.database),
             ))
         })?;
+        super::roles::check_login(engine, &database, &role, &request.user).map_err(fatal)?;
         let mut settings = Settings::default();
         settings.initialize("session_authorization", &request.user);
+        let problems = super::roles::start_settings(&database, &role, &mut settings);
         settings.initialize("is_superuser", if role.superuser { "on" } else { "off" });
+        let mut set_role = None;
         for (name, value) in &request.parameters {
             if matches!(name.as_str(), "user" | "database" | "options" | "replication") {
                 continue;
             }
+            if name.eq_ignore_ascii_case("role") {
+                set_role = Some(value.clone());
+                continue;
+            }
             settings.start_with(name, value).map_err(fatal)?;
         }
-        let caller = Caller { tenant: role.tenant, role: role.oid, superuser: role.superuser };
-        Ok(Self::open(engine, database, request, caller, settings))
+        settings.identity = Identity::of(role.oid);
+        let session = Self::open(engine, database, request, role.tenant, settings);
+        problems.into_iter().for_each(|problem| session.shared.notify(problem));
+        if let Some(role) = set_role {
+            let scope = super::roles::Scope::Session;
+            super::roles::set_role(&session.shared, Some(&role), scope).map_err(fatal)?;
+        }
+        Ok(session)
     }
 
     fn open(
         engine: &Arc<Engine>,
         database: Arc<DatabaseState>,
         request: LoginRequest,
-        caller: Caller,
+        tenant: TenantId,
         settings: Settings,
     ) -> Self {
         let pid = engine.next_pid();
@@ -125,7 +141,7 @@ impl Session {
             engine,
             pid,
             request.user,
-            caller,
+            tenant,
             request.peer,
             settings,
             &database,
@@ -141,6 +157,7 @@ impl Session {
             answers,
             functions,
             statements: Statements::default(),
+            remembered: Remembered::default(),
             transaction: None,
             copy: None,
             system: false,
@@ -161,12 +178,8 @@ impl Session {
             parameters: Vec::new(),
             peer: super::identity::Peer::Local,
         };
-        let caller = Caller {
-            tenant: crate::types::TenantId::SYSTEM,
-            role: super::engine::SYSTEM_ROLE,
-            superuser: true,
-        };
-        let mut session = Self::open(engine, state, request, caller, Settings::default());
+        let tenant = TenantId::SYSTEM;
+        let mut session = Self::open(engine, state, request, tenant, Settings::default());
         session.system = true;
         Ok(session)
     }
@@ -176,8 +189,20 @@ impl Session {
     /// # Errors
     /// `3D000` for an unknown database.
     pub async fn local(engine: &Arc<Engine>, database: &str) -> Result<Self, PgError> {
+        Self::local_as(engine, database, "graphwire").await
+    }
+
+    /// The same for another user.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub async fn local_as(
+        engine: &Arc<Engine>,
+        database: &str,
+        user: &str,
+    ) -> Result<Self, PgError> {
         let request = LoginRequest {
-            user: "graphwire".to_owned(),
+            user: user.to_owned(),
             database: database.to_owned(),
             parameters: vec![("database".to_owned(), database.to_owned())],
             peer: super::identity::Peer::Local,
@@ -263,6 +288,26 @@ impl Session {
         Ok(parser::parse_script(text, language, &parser::is_graph_procedure)?)
     }
 
+    /// As [`Self::parse`]; a text that only says something about the session, as BEGIN does, is known again.
+    ///
+    /// # Errors
+    /// `42601` anywhere in it.
+    pub fn parse_again(&mut self, text: &str) -> Result<Arc<[Statement]>, PgError> {
+        if let Some(known) = self.remembered.text(text)
+            && !self.shared.settings.lock().is_cypher()
+        {
+            return Ok(Arc::clone(known));
+        }
+        let statements: Arc<[Statement]> = self.parse(text)?.into();
+        if let [only] = &*statements
+            && let Body::Sql { statement, .. } = &only.body
+            && utility::is_session_statement(statement)
+        {
+            self.remembered.keep_text(text, &statements);
+        }
+        Ok(statements)
+    }
+
     /// Runs one statement of a query string.
     ///
     /// # Errors
@@ -294,14 +339,24 @@ impl Session {
         let (token, shared) = (self.begin(text), Arc::clone(&self.shared));
         if name.is_empty() {
             self.statements.close_prepared("");
+            if let Some(known) = self.remembered.unnamed(text, parameter_oids)
+                && self.refuse_if_failed().is_ok()
+                && pipeline::still_stands(self, known)
+            {
+                let known = Arc::clone(known);
+                return self.statements.prepare("", known);
+            }
         }
         tokio::select! {
             biased;
             () = token.cancelled() => return Err(shared.canceled()),
             waited = super::safe_snapshot::wait(self) => waited?,
         }
-        let prepared = pipeline::prepare(self, text, parameter_oids, false)?;
-        self.statements.prepare(name, Arc::new(prepared))
+        let prepared = Arc::new(pipeline::prepare(self, text, parameter_oids, false)?);
+        if name.is_empty() && pipeline::has_short_way(self, &prepared) {
+            self.remembered.keep_unnamed(parameter_oids, &prepared);
+        }
+        self.statements.prepare(name, prepared)
     }
 
     /// What a prepared statement takes and gives.
@@ -335,7 +390,12 @@ impl Session {
         {
             self.refuse_if_failed()?;
         }
-        let values = pipeline::read_values(self, &prepared, statement, &values, &formats)?;
+        let given: Vec<(Format, Option<&[u8]>)> = formats
+            .into_iter()
+            .zip(&values)
+            .map(|(format, value)| (format, value.as_deref()))
+            .collect();
+        let values = pipeline::read_values(self, &prepared, statement, &given)?;
         if portal.is_empty() {
             self.statements.close_portal("");
         }
@@ -504,7 +564,7 @@ impl Session {
     pub(super) async fn commit(&self, transaction: &Transaction) -> Result<(), PgError> {
         self.check_announcements(&transaction.announced)?;
         if transaction.changed_anything() || transaction.reads().is_some() {
-            let sync = self.shared.settings.lock().value("synchronous_commit") != "off";
+            let sync = self.shared.settings.lock().waits_for_disk();
             transaction.commit(&self.database, &self.checks(transaction), sync)?.wait().await?;
         }
         self.send_announcements(&transaction.announced);
@@ -531,7 +591,7 @@ impl Session {
     }
 
     /// Notes that a statement begins and starts its timer.
-    fn begin(&mut self, text: &str) -> CancellationToken {
+    pub(super) fn begin(&mut self, text: &str) -> CancellationToken {
         self.stop_timer();
         let token = self.shared.begin_statement(text);
         let timeout = self.shared.settings.lock().statement_timeout_ms();
@@ -577,6 +637,33 @@ impl Session {
                 Ok(transaction)
             }
             None => Err(PgError::internal("no transaction")),
+        }
+    }
+
+    /// As [`Self::statement_snapshot`], for a statement that reads these tables only.
+    pub(super) fn snapshot_of(&mut self, only: &[Oid]) -> Result<&mut Transaction, PgError> {
+        if self.transaction.is_none() {
+            return self.statement_snapshot();
+        }
+        match &mut self.transaction {
+            Some(transaction) => {
+                transaction.snapshot_of(only, &self.database)?;
+                self.shared.set_catalog(&transaction.catalog);
+                Ok(transaction)
+            }
+            None => Err(PgError::internal("no transaction")),
+        }
+    }
+
+    /// Brings what the transaction wrote into its view, for a statement that takes no snapshot and may look at it.
+    pub(super) fn settle_for(&self, statement: &Statement) -> Result<(), PgError> {
+        match &self.transaction {
+            Some(transaction)
+                if !pipeline::is_plan(statement) && !utility::ends_transaction(statement) =>
+            {
+                transaction.settle()
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -631,6 +718,11 @@ impl Session {
                 let _ = settings.set(&name, &value);
             }
         }
+        if committed && let Some(identity) = undo.local_identity {
+            drop(settings);
+            self.shared.take_identity(identity);
+            settings = self.shared.settings.lock();
+        }
         settings.transaction_is("read committed", false);
         drop(settings);
         self.shared.set_catalog(&self.database.latest().catalog);
@@ -638,18 +730,30 @@ impl Session {
 
     /// Where a transaction's statement writes.
     pub(super) fn write_target(&self, transaction: &Transaction) -> Arc<StatementWrites> {
+        Arc::new(self.new_target(transaction))
+    }
+
+    /// As [`Self::write_target`].
+    pub(super) fn new_target(&self, transaction: &Transaction) -> StatementWrites {
         let checks = Arc::new(self.checks(transaction));
         let catalog = Arc::clone(&transaction.catalog);
         let locks = self.statement_locks(transaction);
-        Arc::new(StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks, locks))
+        StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks, locks)
     }
 
     /// What decides CHECK conditions in a transaction.
     pub(super) fn checks(&self, transaction: &Transaction) -> SessionChecks {
-        SessionChecks::new(
-            self.bind_context(transaction, Parameters::default()),
-            Arc::clone(&self.engine),
-        )
+        SessionChecks::new(self.context_source(transaction))
+    }
+
+    fn context_source(&self, transaction: &Transaction) -> ContextSource {
+        ContextSource {
+            engine: Arc::clone(&self.engine),
+            shared: Arc::clone(&self.shared),
+            functions: Arc::clone(&self.functions),
+            catalog: Arc::clone(&transaction.catalog),
+            system: self.system,
+        }
     }
 
     /// What binding may look at.
@@ -658,20 +762,41 @@ impl Session {
         transaction: &Transaction,
         parameters: Parameters,
     ) -> BindContext {
+        self.context_source(transaction).context(parameters)
+    }
+}
+
+/// What a [`BindContext`] is made of: most that could need one, such as the check of a row, never do.
+pub(super) struct ContextSource {
+    pub(super) engine: Arc<Engine>,
+    shared: Arc<SessionShared>,
+    functions: Arc<SessionFunctions>,
+    catalog: Arc<Catalog>,
+    system: bool,
+}
+
+impl ContextSource {
+    /// What binding may look at.
+    pub(super) fn context(&self, parameters: Parameters) -> BindContext {
+        let caller = self.shared.caller();
+        let user = self.shared.role_name(caller.role, &self.catalog);
         let settings = self.shared.settings.lock();
         let graph_path = settings.value("graph_path");
         BindContext {
-            catalog: Arc::clone(&transaction.catalog),
-            search_path: self.shared.with_temporary(settings.search_path(&self.shared.user)),
+            catalog: Arc::clone(&self.catalog),
+            search_path: self.shared.usable_path(&settings, &user, &caller, &self.catalog),
             functions: Arc::clone(&self.functions),
             options: Arc::clone(self.engine.runtime.planning_options()),
             parameters,
             graph_path: (!graph_path.is_empty()).then(|| graph_path.to_owned()),
             cypher_iso_temporals: settings.value("cypher_temporal_output") == "iso",
             ctes: Vec::new(),
+            as_role: None,
             view_depth: 0,
-            user: self.shared.user.clone(),
-            role: self.shared.caller.role,
+            user,
+            role: caller.role,
+            session_role: caller.session,
+            roles: Arc::clone(caller.roles()),
             system: self.system,
             temporary_schema: self.shared.temporary_schema(),
             view: None,

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::engine::SYSTEM_ROLE;
 use super::planner_settings::PLANNER_DEFINITIONS;
+use crate::access::Identity;
 use crate::error::{PgError, SqlState};
 use crate::optimizer::OptimizerOptions;
 use crate::types::{
@@ -242,6 +244,7 @@ pub const DEFINITIONS: &[Definition] = &[
         Kind::Enum(&["auto", "sql", "cypher"]),
         "Which language statements are read in.",
     ),
+    user("role", "none", Kind::Text, "Sets the current role."),
     user("row_security", "on", Kind::Enum(&["on"]), "There are no row policies yet to turn off."),
     user(
         "search_path",
@@ -332,6 +335,8 @@ pub struct Settings {
     /// Whether `transaction_deferrable` is shown as on.
     deferrable: bool,
     derived: OnceLock<Arc<Derived>>,
+    /// The session's roles; `role` and `session_authorization` show their names.
+    pub(super) identity: Identity,
 }
 
 type Values = Arc<BTreeMap<&'static str, String>>;
@@ -350,6 +355,8 @@ struct Derived {
     transaction_read_only: String,
     default_transaction_isolation: String,
     default_transaction_read_only: bool,
+    waits_for_disk: bool,
+    is_cypher: bool,
 }
 
 impl Default for Settings {
@@ -360,7 +367,14 @@ impl Default for Settings {
                 .collect(),
         );
         let resets = Arc::clone(&values);
-        Self { values, resets, custom: Arc::default(), deferrable: false, derived: OnceLock::new() }
+        Self {
+            values,
+            resets,
+            custom: Arc::default(),
+            deferrable: false,
+            derived: OnceLock::new(),
+            identity: Identity::of(SYSTEM_ROLE),
+        }
     }
 }
 
@@ -400,6 +414,8 @@ impl Settings {
                 default_transaction_isolation: self
                     .value("default_transaction_isolation")
                     .to_owned(),
+                waits_for_disk: self.value("synchronous_commit") != "off",
+                is_cypher: self.value("query_language") == "cypher",
                 default_transaction_read_only: self.value("default_transaction_read_only") == "on",
                 lock_timeout: self.duration("lock_timeout"),
                 deadlock_timeout: self.duration("deadlock_timeout"),
@@ -424,6 +440,16 @@ impl Settings {
     pub fn transaction_defaults(&self) -> (&str, bool) {
         let derived = self.derived();
         (&derived.default_transaction_isolation, derived.default_transaction_read_only)
+    }
+
+    /// Whether COMMIT waits until the log is on the disk.
+    pub fn waits_for_disk(&self) -> bool {
+        self.derived().waits_for_disk
+    }
+
+    /// Whether all statements are read as Cypher.
+    pub fn is_cypher(&self) -> bool {
+        self.derived().is_cypher
     }
 
     /// Shows that the current transaction is deferrable, until it ends.
@@ -500,6 +526,13 @@ impl Settings {
         Arc::make_mut(&mut self.resets).insert(name, value.to_owned());
     }
 
+    /// Shows what SET ROLE said; RESET goes back to none.
+    pub(super) fn show_role(&mut self, name: &str) {
+        if self.value("role") != name {
+            self.put("role", name.to_owned());
+        }
+    }
+
     /// A startup parameter: like SET, and RESET goes back to it.
     ///
     /// # Errors
@@ -511,6 +544,29 @@ impl Settings {
             Arc::make_mut(&mut self.resets).insert(definition.name, value);
         }
         Ok(())
+    }
+
+    /// A setting's value as SHOW would give it, for one that is kept for later; `None` asks for the name alone.
+    ///
+    /// # Errors
+    /// As [`Self::set`].
+    pub fn check(&self, name: &str, value: Option<&str>) -> Result<String, PgError> {
+        if ["role", "session_authorization"].iter().any(|one| name.eq_ignore_ascii_case(one)) {
+            return Err(PgError::unsupported(
+                format!("parameter \"{name}\" cannot be kept for later sessions"),
+                "SET ROLE in the session, or give the option role when connecting.",
+            ));
+        }
+        let mut probe = self.clone();
+        match (value, definition(name)) {
+            (Some(value), _) => probe.set(name, value)?,
+            (None, Some(definition)) if !definition.settable => {
+                probe.set(name, "")?;
+            }
+            (None, None) if !name.contains('.') => return Err(unknown(name)),
+            (None, _) => {}
+        }
+        Ok(probe.value(name).to_owned())
     }
 
     /// RESET.
@@ -567,6 +623,12 @@ impl Settings {
             .iter()
             .map(|schema| if schema == "$user" { user } else { schema }.to_owned())
             .collect()
+    }
+
+    /// Whether [`Self::search_path`] is this one.
+    pub fn search_path_is(&self, path: &[String], user: &str) -> bool {
+        let now = self.derived().search_path.iter();
+        now.map(|schema| if schema == "$user" { user } else { schema }).eq(path)
     }
 
     fn date_style(&self) -> (DateStyle, DateOrder) {

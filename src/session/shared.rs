@@ -12,12 +12,12 @@ use super::engine::{DatabaseState, Engine, now_us};
 use super::identity::Peer;
 use super::sequences::SequenceState;
 use super::settings::Settings;
-use crate::access::Caller;
-use crate::catalog::Catalog;
+use crate::access::{Caller, Identity};
+use crate::catalog::{Catalog, Rights};
 use crate::error::{PgError, SqlState};
 use crate::storage::Sequences;
 use crate::storage::locks::WaitLimits;
-use crate::types::BackendPid;
+use crate::types::{BackendPid, Oid, TenantId};
 
 /// What a session shows of itself.
 #[derive(Debug)]
@@ -27,7 +27,12 @@ pub(super) struct SessionShared {
     pub(super) secret: [u8; 4],
     pub(super) engine: Weak<Engine>,
     pub(super) user: String,
-    pub(super) caller: Caller,
+    /// The role it logged in as.
+    pub(super) login_role: Oid,
+    /// The tenant the session belongs to.
+    pub(super) tenant: TenantId,
+    /// Who the last statement ran as.
+    caller: Mutex<Arc<Caller>>,
     pub(super) peer: Peer,
     pub(super) started_us: i64,
     pub(super) settings: Mutex<Settings>,
@@ -56,6 +61,8 @@ pub(super) struct Undo {
     pub(super) before: Option<Settings>,
     /// In any case: what SET LOCAL covered, by name.
     pub(super) local: Vec<(String, String)>,
+    /// In any case: the roles that SET LOCAL ROLE covered.
+    pub(super) local_identity: Option<Identity>,
 }
 
 /// What the session does now.
@@ -77,18 +84,22 @@ impl SessionShared {
         engine: &Arc<Engine>,
         pid: BackendPid,
         user: String,
-        caller: Caller,
+        tenant: TenantId,
         peer: Peer,
         settings: Settings,
         database: &DatabaseState,
     ) -> Self {
         let started_us = now_us();
+        let catalog = database.latest().catalog;
+        let caller = Caller::new(settings.identity, tenant, &catalog);
         Self {
             pid,
             secret: rand::random(),
             engine: Arc::downgrade(engine),
             user,
-            caller,
+            login_role: settings.identity.authenticated,
+            tenant,
+            caller: Mutex::new(Arc::new(caller)),
             peer,
             started_us,
             settings: Mutex::new(settings),
@@ -102,7 +113,7 @@ impl SessionShared {
             sequence_state: Mutex::default(),
             has_temporary: AtomicBool::new(false),
             now: Mutex::new(Now {
-                catalog: database.latest().catalog,
+                catalog,
                 token: CancellationToken::new(),
                 timed_out: false,
                 transaction_us: started_us,
@@ -118,6 +129,25 @@ impl SessionShared {
     /// The catalog the session sees now.
     pub(super) fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.now.lock().catalog)
+    }
+
+    /// Who the session's statements run as now.
+    pub(super) fn caller(&self) -> Arc<Caller> {
+        let identity = self.settings.lock().identity;
+        let catalog = self.catalog();
+        let mut known = self.caller.lock();
+        if !known.is_for(identity, &catalog) {
+            *known = Arc::new(Caller::new(identity, self.tenant, &catalog));
+        }
+        Arc::clone(&known)
+    }
+
+    /// The name of a role of this session. Under trust a user may have logged in by a name that is no role's.
+    pub(super) fn role_name(&self, role: Oid, catalog: &Catalog) -> String {
+        if role == self.login_role {
+            return self.user.clone();
+        }
+        catalog.cluster.roles.get(&role).map_or_else(String::new, |role| role.name.clone())
     }
 
     pub(super) fn now(&self) -> Now {
@@ -144,6 +174,23 @@ impl SessionShared {
         now.state = "active";
         query.clone_into(&mut now.query);
         now.token.clone()
+    }
+
+    /// Notes a statement that began and is over; it waits for nothing, so nobody can cancel it.
+    pub(super) fn note_finished(&self, query: &str) {
+        let mut now = self.now.lock();
+        now.statement_us = now_us();
+        now.transaction_us = now.statement_us;
+        now.state_change_us = now.statement_us;
+        now.state = "idle";
+        if now.query != query {
+            query.clone_into(&mut now.query);
+        }
+    }
+
+    /// Whether the session has a schema for temporary objects.
+    pub(super) fn has_temporary(&self) -> bool {
+        self.has_temporary.load(Ordering::Relaxed)
     }
 
     /// What the transaction announces.
@@ -207,7 +254,36 @@ impl SessionShared {
     }
 
     pub(super) fn search_path(&self) -> Vec<String> {
-        self.with_temporary(self.settings.lock().search_path(&self.user))
+        let user = self.current_user();
+        let (caller, catalog) = (self.caller(), self.catalog());
+        let settings = self.settings.lock();
+        self.usable_path(&settings, &user, &caller, &catalog)
+    }
+
+    /// The search path, less the schemas that the caller may not look into.
+    pub(super) fn usable_path(
+        &self,
+        settings: &Settings,
+        user: &str,
+        caller: &Caller,
+        catalog: &Catalog,
+    ) -> Vec<String> {
+        let mut path = settings.search_path(user);
+        if !caller.superuser {
+            let roles = caller.roles();
+            path.retain(|name| {
+                catalog.schema(name).is_none_or(|schema| {
+                    catalog.schema_rights(schema.oid, roles).contains(Rights::USAGE)
+                })
+            });
+        }
+        self.with_temporary(path)
+    }
+
+    /// The name of the current role.
+    pub(super) fn current_user(&self) -> String {
+        let role = self.settings.lock().identity.current();
+        self.role_name(role, &self.catalog())
     }
 
     /// The name of the session's schema for temporary objects.

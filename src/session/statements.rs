@@ -14,10 +14,12 @@ use super::locking::BoundLocks;
 use super::outcome::{Completion, OutputColumn, RowStream};
 use super::scroll::Scrolled;
 use crate::access::Caller;
+use crate::catalog::CatalogStamp;
 use crate::error::{PgError, SqlState};
 use crate::executor::short::ShortPlan;
 use crate::parser::Statement;
 use crate::planner::bind::{Bound, PlanKind};
+use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
 /// Prepared statements a session may have.
@@ -47,7 +49,7 @@ pub(super) struct Prepared {
 }
 
 /// The short way of a plan, once it was asked for, and the role it was admitted for.
-pub(super) type ShortCache = parking_lot::Mutex<Option<(Caller, Option<Short>)>>;
+pub(super) type ShortCache = parking_lot::Mutex<Option<(Arc<Caller>, Option<Short>)>>;
 
 /// A compiled statement, and what its rows look like.
 #[derive(Debug, Clone)]
@@ -64,6 +66,20 @@ pub(super) struct ReadyRows {
     pub(super) batch: RecordBatch,
 }
 
+impl CachedBound {
+    /// The short way as it was admitted for a caller: `None` if it was not asked for yet, `Some(None)` if there is none.
+    pub(super) fn admitted_short(&self, caller: &Caller) -> Option<Option<Short>> {
+        admitted_short(&self.short, caller)
+    }
+}
+
+/// As [`CachedBound::admitted_short`].
+pub(super) fn admitted_short(cache: &ShortCache, caller: &Caller) -> Option<Option<Short>> {
+    let cache = cache.lock();
+    let (admitted_for, short) = cache.as_ref()?;
+    (**admitted_for == *caller).then(|| short.clone())
+}
+
 impl ReadyRows {
     /// As rows that can be read in several executions.
     pub(super) fn into_rows(self) -> PortalRows {
@@ -78,7 +94,9 @@ pub(super) struct CachedBound {
     pub(super) bound: Arc<Bound>,
     pub(super) short: Arc<ShortCache>,
     pub(super) locks: Arc<BoundLocks>,
-    pub(super) catalog_version: u64,
+    pub(super) catalog_version: CatalogStamp,
+    /// The current role, by whose rights schemas were looked into.
+    pub(super) role: Oid,
     pub(super) search_path: Vec<String>,
 }
 
@@ -273,6 +291,11 @@ impl Statements {
             };
             PgError::new(SqlState::INVALID_SQL_STATEMENT_NAME, message)
         })
+    }
+
+    /// A prepared statement, if there is one of this name.
+    pub(super) fn known(&self, name: &str) -> Option<&Arc<Prepared>> {
+        self.prepared.get(name)
     }
 
     /// Opens a portal.

@@ -21,7 +21,7 @@ pub(super) fn schema(session: &Session, catalog: &mut Catalog) -> Oid {
         return schema.oid;
     }
     let oid = catalog.allocate();
-    catalog.put_schema(Schema { oid, name, owner: session.shared.caller.role });
+    catalog.put_schema(Schema { oid, name, owner: session.shared.caller().role });
     oid
 }
 
@@ -44,6 +44,8 @@ pub(super) fn at_commit(shared: &SessionShared, transaction: &mut Transaction) {
         match table.on_commit {
             OnCommit::PreserveRows => {}
             OnCommit::DeleteRows => {
+                // If it cannot be, the commit says so.
+                let _ = transaction.settle();
                 let mut writes = transaction.writes.lock();
                 let rows = writes.view().table(relation.oid).map_or(0, |rows| rows.live_rows());
                 if rows > 0 {

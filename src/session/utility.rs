@@ -8,20 +8,22 @@ use datafusion::common::DFSchema;
 use datafusion::common::metadata::ScalarAndMetadata;
 use futures::StreamExt;
 use sqlparser::ast::{
-    ContextModifier, DiscardObject, Expr, Ident, Lock, ObjectName, Reset, Set, SetSessionParamKind,
-    Statement as Sql, TransactionAccessMode, TransactionIsolationLevel, TransactionMode,
-    UnaryOperator, Value,
+    ContextModifier, DiscardObject, Expr, Ident, Lock, ObjectName, Reset, Set,
+    SetSessionAuthorizationParamKind, SetSessionParamKind, Statement as Sql, TransactionAccessMode,
+    TransactionIsolationLevel, TransactionMode, UnaryOperator, Value,
 };
 
 use super::outcome::{Completion, Outcome, OutputColumn, RowStream};
 use super::session_impl::{ScriptPosition, Session};
 use super::statements::{PortalRows, read};
 use super::transaction::Isolation;
-use super::{cursors, pipeline, set_constraints, settings};
+use super::{cursors, pipeline, roles, set_constraints, settings};
+use crate::catalog::predefined_role;
 use crate::error::{PgError, Severity, SqlState};
 use crate::functions::context::{ChannelFacts as _, LockFacts as _};
 use crate::parser::sql::deferrable;
 use crate::parser::sql::definition::Definition;
+use crate::parser::sql::roles::RoleStatement;
 use crate::parser::{Body, Statement, Utility};
 use crate::planner::bind::sql::{bind_expression, fold, sql_type};
 use crate::storage::TableLock;
@@ -43,6 +45,9 @@ pub(super) fn describe(
     session: &Session,
     statement: &Statement,
 ) -> Result<Option<Option<Arc<[OutputColumn]>>>, PgError> {
+    if is_reset_session(statement) {
+        return Ok(Some(None));
+    }
     if matches!(statement.body, Body::Utility(Utility::Checkpoint | Utility::WithCypher { .. })) {
         return Ok(Some(None));
     }
@@ -61,7 +66,12 @@ pub(super) fn describe(
     })
 }
 
-fn is_session_statement(statement: &Sql) -> bool {
+fn is_reset_session(statement: &Statement) -> bool {
+    matches!(&statement.body, Body::Utility(Utility::Roles(statement))
+        if matches!(statement.as_ref(), RoleStatement::ResetSessionAuthorization))
+}
+
+pub(super) fn is_session_statement(statement: &Sql) -> bool {
     matches!(
         statement,
         Sql::StartTransaction { .. }
@@ -89,6 +99,11 @@ pub(super) async fn run(
     statement: &Statement,
     position: ScriptPosition,
 ) -> Result<Option<Outcome>, PgError> {
+    if is_reset_session(statement) {
+        session.refuse_if_failed()?;
+        roles::set_session_authorization(&session.shared, None, roles::Scope::Session)?;
+        return Ok(Some(Outcome::Command("RESET".to_owned())));
+    }
     if let Body::Utility(Utility::SetConstraints { names, deferred }) = &statement.body {
         set_constraints::run(session, names, *deferred)?;
         return Ok(Some(Outcome::Command("SET CONSTRAINTS".to_owned())));
@@ -352,7 +367,7 @@ fn begin(session: &mut Session, wanted: &[TransactionMode], text: &str) -> Resul
 
 /// Writes a checkpoint, on a thread that may block. Without a data directory there is nothing to write.
 async fn checkpoint(session: &Session) -> Result<(), PgError> {
-    if session.shared.settings.lock().value("is_superuser") != "on" {
+    if !session.shared.caller().has(predefined_role::CHECKPOINT) {
         return Err(PgError::new(
             SqlState::INSUFFICIENT_PRIVILEGE,
             "must be superuser or have privileges of pg_checkpoint to do CHECKPOINT",
@@ -481,6 +496,17 @@ pub(super) fn assign(
     {
         isolation(&value.to_lowercase())?;
     }
+    match lower.as_str() {
+        "role" => return roles::set_role(&session.shared, value, roles::Scope::of(session, local)),
+        "session_authorization" => {
+            return roles::set_session_authorization(
+                &session.shared,
+                value,
+                roles::Scope::of(session, local),
+            );
+        }
+        _ => {}
+    }
     let in_block = session.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
     let mut settings = session.shared.settings.lock();
     if local {
@@ -544,20 +570,20 @@ fn run_set(session: &mut Session, set: &Set, text: &str) -> Result<(), PgError> 
         Set::SetSessionParam(SetSessionParamKind::Generic(param)) => {
             assign(session, &param.names.join("."), Some(&param.value), false)
         }
-        Set::SetRole { role_name, .. } => {
-            let wanted = role_name.as_ref().map(fold);
-            match wanted {
-                None => Ok(()),
-                Some(role) if role == session.shared.user || role == "none" => Ok(()),
-                Some(role) if session.engine.role(&role).is_none() => Err(PgError::new(
-                    SqlState::INVALID_PARAMETER_VALUE,
-                    format!("role \"{role}\" does not exist"),
-                )),
-                Some(_) => Err(PgError::unsupported(
-                    "SET ROLE to another role is not supported yet",
-                    "Connect as that role.",
-                )),
-            }
+        Set::SetRole { context_modifier, role_name } => {
+            let local = matches!(context_modifier, Some(ContextModifier::Local));
+            let name = role_name.as_ref().map(fold);
+            let scope = roles::Scope::of(session, local);
+            roles::set_role(&session.shared, name.as_deref(), scope)
+        }
+        Set::SetSessionAuthorization(param) => {
+            let local = param.scope == ContextModifier::Local;
+            let name = match &param.kind {
+                SetSessionAuthorizationParamKind::Default => None,
+                SetSessionAuthorizationParamKind::User(name) => Some(fold(name)),
+            };
+            let scope = roles::Scope::of(session, local);
+            roles::set_session_authorization(&session.shared, name.as_deref(), scope)
         }
         other => Err(PgError::unsupported(
             format!("{other} is not supported yet"),
@@ -664,6 +690,8 @@ fn run_reset(session: &mut Session, reset: &Reset) -> Result<(), PgError> {
     match reset {
         Reset::ALL => {
             session.shared.settings.lock().reset_all();
+            let identity = session.shared.settings.lock().identity;
+            session.shared.take_identity(identity);
             Ok(())
         }
         Reset::ConfigurationParameter(name) => {
@@ -838,6 +866,7 @@ async fn discard(session: &mut Session, what: &DiscardObject) -> Result<String, 
             session.statements.close_all_portals();
             session.statements.close_all_prepared();
             session.shared.settings.lock().reset_all();
+            roles::set_session_authorization(&session.shared, None, roles::Scope::Session)?;
             session.shared.sequence_state.lock().clear();
             session.shared.unlock_all();
             in_transaction(session)?.unlisten(None);

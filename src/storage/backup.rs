@@ -3,10 +3,12 @@
 //! A backup is a data directory: the newest checkpoint, and the log from there up to what was durable when it was
 //! read. It can be taken while the server runs, as the files of a checkpoint never change and a log only grows.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::checkpoint::{CheckpointDatabase, Checkpointer, chunk_file::chunk_path};
+use super::cache::BufferCache;
+use super::checkpoint::{CheckpointDatabase, Checkpointer, ChunkStore, chunk_path};
 use super::error::StorageError;
 use super::fs::FileSystem;
 use super::manifest::{Manifest, manifest_name};
@@ -20,6 +22,8 @@ use crate::types::CommitNo;
 /// A running server may write a checkpoint while its files are copied; then it is tried again.
 const ATTEMPTS_MAX: usize = 10;
 const COPY_BYTES: u64 = 4 << 20;
+/// What a restore keeps of the rows it reads.
+const CACHE_BYTES: usize = 256 << 20;
 /// As much room as a log gets at first in a store that was restored.
 const SEGMENT_BYTES: u64 = 16 << 20;
 
@@ -180,9 +184,11 @@ pub fn restore(
     }
     let name = manifest_name(sequence);
     disk.write_atomic(&target.join(&name), &disk.read(&backup.join(&name))?)?;
-    let found = Recovery::read(disk, target, until, Tail::Archived)?;
+    let cache = Arc::new(BufferCache::new(CACHE_BYTES));
+    let files = ChunkStore::new(Arc::clone(fs), target.to_owned(), cache);
+    let found = Recovery::read(disk, target, &files, until, Tail::Archived)?;
     let recovery = found.ok_or_else(|| unexplained(target, "it changed meanwhile"))?;
-    begin_anew(fs, target, recovery)
+    begin_anew(fs, files, target, recovery)
 }
 
 /// Takes a segment over unless the one that is there already holds more commits.
@@ -211,6 +217,7 @@ fn take_longer(
 /// Writes a checkpoint of what was recovered, under a new store number, and removes the old log.
 fn begin_anew(
     fs: &Arc<dyn FileSystem>,
+    files: Arc<ChunkStore>,
     target: &Path,
     recovery: Recovery,
 ) -> Result<BackupSummary, StorageError> {
@@ -221,7 +228,7 @@ fn begin_anew(
     let last = recovery.last;
     Segment::create(disk, &wal, place, last, SEGMENT_BYTES)?;
     let manifest = Manifest { store: place.store, ..recovery.manifest };
-    let checkpointer = Checkpointer::new(Arc::clone(fs), target.to_owned(), None, &manifest);
+    let checkpointer = Checkpointer::new(Arc::clone(fs), files, target.to_owned(), None, &manifest);
     let databases = recovery
         .databases
         .into_iter()
@@ -230,6 +237,8 @@ fn begin_anew(
             through: last,
             tables: database.store.tables().cloned().collect(),
             objects: database.objects,
+            // The server writes indexes when it writes the rows anew.
+            keys: HashMap::new(),
         })
         .collect();
     let summary =

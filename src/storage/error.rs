@@ -1,6 +1,6 @@
 //! Why storage could not do what was asked.
 
-use crate::error::{Report, SqlState};
+use crate::error::{Report, Reported, SqlState};
 
 /// Errors of the storage room.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum StorageError {
     Canceled,
     /// Arrow refused; nothing a client can do.
     #[error("{0}")]
-    Arrow(#[from] arrow::error::ArrowError),
+    Arrow(arrow::error::ArrowError),
     /// Stored bytes are not what was written; the caller says where.
     #[error("{0}")]
     Malformed(super::codec::Malformed),
@@ -115,6 +115,40 @@ impl StorageError {
             Self::Refused { reason } => Self::Refused { reason: reason.clone() },
             other => Self::Refused { reason: other.to_string() },
         }
+    }
+}
+
+impl From<arrow::error::ArrowError> for StorageError {
+    /// Kernels that read stored rows give our own errors inside of Arrow's.
+    fn from(error: arrow::error::ArrowError) -> Self {
+        match error {
+            arrow::error::ArrowError::ExternalError(inner) => match inner.downcast::<Reported>() {
+                Ok(own) => match own.cause.downcast::<Self>() {
+                    Ok(cause) => *cause,
+                    Err(_) => Self::Arrow(own.report.into()),
+                },
+                Err(other) => Self::Arrow(arrow::error::ArrowError::ExternalError(other)),
+            },
+            other => Self::Arrow(other),
+        }
+    }
+}
+
+impl From<StorageError> for arrow::error::ArrowError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Arrow(inner) => inner,
+            other => {
+                let report = other.report();
+                Self::ExternalError(Box::new(Reported { report, cause: Box::new(other) }))
+            }
+        }
+    }
+}
+
+impl From<super::codec::Malformed> for StorageError {
+    fn from(error: super::codec::Malformed) -> Self {
+        Self::Malformed(error)
     }
 }
 

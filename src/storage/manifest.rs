@@ -1,7 +1,7 @@
 //! The manifest: what a checkpoint consists of. It is written last, and names all files that count.
 //!
 //! ```text
-//! magic "GWMANIF\n"  version:u32=1  reserved:u32  store:u64
+//! magic "GWMANIF\n"  version:u32=2  reserved:u32  store:u64
 //! sequence:varint  time:u64 (µs since 1970)  segment:varint  through:varint
 //!     the log is replayed from this segment on, commits after `through`
 //! count:varint  database*
@@ -11,14 +11,23 @@
 //!            its commits up to its own `through` are in here
 //! object     kind:u8  id:varint  object:bytes
 //! table      oid:varint  next row id:varint  schema  count:varint chunk*
-//! chunk      rows:varint  ids  deleted  file
+//! chunk      rows:varint  ids  deleted  file  zones  count:varint key*
 //! ids        0  first:varint                  first, first + 1, …
-//!            1                                in the file, as its first column
+//!            1  known:u8  [least:varint  greatest:varint]      in the file, as its first column
 //! deleted    0  |  1  ⌈rows/8⌉ bytes, lowest bit first; a set bit is a deleted row
-//! file       number:varint  length:varint  rest:u32 (CRC-32 of what is in no column)  count:varint column*
-//! column     offset:varint  length:varint  crc:u32  nulls:varint  bounds:bytes
-//!            bounds: empty, or a batch of two rows, the smallest and the largest value
+//! file       number:varint  length:varint  checks
+//! checks     0  rest:u32 (CRC-32 of what is in no column)  count:varint column*        one group of rows: format 1
+//!            1  footer:varint (where it begins)  crc:u32 (CRC-32 of the footer)  rows of a group:varint
+//! column     offset:varint  length:varint  crc:u32
+//! zones      count:varint  nulls:varint*  bounds:bytes
+//!            bounds: empty, or a batch of two rows, the smallest and the largest value of each column
+//! key        count:varint column:varint*  range  hashes
+//! range      0  |  1  least:bytes  greatest:bytes              encoded keys
+//! hashes     0  |  1  offset:varint  pages:varint  seed:varint        in the file: see `key_pages`
 //! ```
+//!
+//! Version 1 has `1` alone for ids in the file, `rest  count  column*` as checks, `nulls:varint bounds:bytes` after each
+//! column's checksum, and neither zones nor keys. It is read and not written.
 
 use std::path::Path;
 
@@ -28,11 +37,14 @@ use super::codec::{Malformed, Reader, put_bytes, put_varint};
 use super::error::StorageError;
 use super::fs::FileSystem;
 use super::schema::{put_schema, read_schema};
+use super::table::{KeyRange, StoredIds};
 use super::wal::ObjectKey;
 use crate::types::{CommitNo, Oid};
 
 const MAGIC: &[u8; 8] = b"GWMANIF\n";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The oldest version that is read.
+const VERSION_MIN: u32 = 1;
 const PREFIX: &str = "manifest-";
 
 /// The file name of a manifest.
@@ -85,11 +97,12 @@ pub(crate) struct StoredTable {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StoredChunk {
     pub(crate) rows: usize,
-    /// The first row's id if they are consecutive, else they are the file's first column.
-    pub(crate) first: Option<u64>,
+    pub(crate) ids: StoredIds,
     /// Packed bits.
     pub(crate) deleted: Option<Vec<u8>>,
     pub(crate) file: StoredFile,
+    pub(crate) zones: StoredZones,
+    pub(crate) keys: Vec<StoredKey>,
 }
 
 /// A chunk's Parquet file.
@@ -97,20 +110,51 @@ pub(crate) struct StoredChunk {
 pub(crate) struct StoredFile {
     pub(crate) number: u64,
     pub(crate) length: u64,
-    /// CRC-32 of all bytes that belong to no column.
-    pub(crate) rest_crc: u32,
-    pub(crate) columns: Vec<StoredColumn>,
+    pub(crate) checks: FileChecks,
 }
 
-/// A column's bytes in a Parquet file, and what is known of its values.
+/// How the bytes of a file are checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FileChecks {
+    /// Each column by its checksum, all else by one: format 1, one group of rows.
+    Columns { rest_crc: u32, columns: Vec<StoredColumn> },
+    /// The footer by its checksum; it has those of the columns.
+    Footer { offset: u64, crc: u32, block_rows: usize },
+}
+
+/// A column's bytes in a Parquet file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredColumn {
     pub(crate) offset: u64,
     pub(crate) length: u64,
     pub(crate) crc: u32,
-    pub(crate) nulls: u64,
-    /// An encoded batch of the smallest and the largest value; empty where nothing is known.
+}
+
+/// What is known of a chunk's values without reading them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct StoredZones {
+    /// By column.
+    pub(crate) nulls: Vec<u64>,
+    /// An encoded batch of the smallest and the largest values; empty where nothing is known.
     pub(crate) bounds: Vec<u8>,
+}
+
+/// What is known of a chunk's rows by some of their columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredKey {
+    pub(crate) columns: Vec<usize>,
+    /// The least and the greatest encoded key.
+    pub(crate) range: Option<KeyRange>,
+    /// None where keys ascend with the rows.
+    pub(crate) hashes: Option<StoredHashes>,
+}
+
+/// A stored index: pages in the chunk's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoredHashes {
+    pub(crate) offset: u64,
+    pub(crate) pages: usize,
+    pub(crate) seed: u64,
 }
 
 impl Manifest {
@@ -159,11 +203,11 @@ impl Manifest {
                 return Err(reader.malformed());
             }
             let version = reader.u32()?;
-            if version != VERSION {
+            if !(VERSION_MIN..=VERSION).contains(&version) {
                 return Ok(Err(version));
             }
             reader.u32()?;
-            let manifest = read_manifest(reader)?;
+            let manifest = read_manifest(reader, version)?;
             reader.finish()?;
             Ok(Ok(manifest))
         };
@@ -212,43 +256,89 @@ fn put_database(out: &mut Vec<u8>, database: &StoredDatabase) -> Result<(), Stor
 }
 
 fn put_chunk(out: &mut Vec<u8>, chunk: &StoredChunk) {
-    put_varint(out, chunk.rows as u64);
-    match chunk.first {
-        Some(first) => {
+    let StoredChunk { rows, ids, deleted, file, zones, keys } = chunk;
+    put_varint(out, *rows as u64);
+    match ids {
+        StoredIds::Range(first) => {
             out.push(0);
-            put_varint(out, first);
+            put_varint(out, *first);
         }
-        None => out.push(1),
+        StoredIds::Listed(None) => out.extend_from_slice(&[1, 0]),
+        StoredIds::Listed(Some((least, greatest))) => {
+            out.extend_from_slice(&[1, 1]);
+            put_varint(out, *least);
+            put_varint(out, *greatest);
+        }
     }
-    match &chunk.deleted {
+    match deleted {
         None => out.push(0),
         Some(bits) => {
             out.push(1);
             out.extend_from_slice(bits);
         }
     }
-    let StoredFile { number, length, rest_crc, columns } = &chunk.file;
+    put_file(out, file);
+    let StoredZones { nulls, bounds } = zones;
+    put_varint(out, nulls.len() as u64);
+    nulls.iter().for_each(|nulls| put_varint(out, *nulls));
+    put_bytes(out, bounds);
+    put_varint(out, keys.len() as u64);
+    keys.iter().for_each(|key| put_key(out, key));
+}
+
+fn put_file(out: &mut Vec<u8>, StoredFile { number, length, checks }: &StoredFile) {
     put_varint(out, *number);
     put_varint(out, *length);
-    out.extend_from_slice(&rest_crc.to_le_bytes());
-    put_varint(out, columns.len() as u64);
-    for StoredColumn { offset, length, crc, nulls, bounds } in columns {
-        put_varint(out, *offset);
-        put_varint(out, *length);
-        out.extend_from_slice(&crc.to_le_bytes());
-        put_varint(out, *nulls);
-        put_bytes(out, bounds);
+    match checks {
+        FileChecks::Columns { rest_crc, columns } => {
+            out.push(0);
+            out.extend_from_slice(&rest_crc.to_le_bytes());
+            put_varint(out, columns.len() as u64);
+            for StoredColumn { offset, length, crc } in columns {
+                put_varint(out, *offset);
+                put_varint(out, *length);
+                out.extend_from_slice(&crc.to_le_bytes());
+            }
+        }
+        FileChecks::Footer { offset, crc, block_rows } => {
+            out.push(1);
+            put_varint(out, *offset);
+            out.extend_from_slice(&crc.to_le_bytes());
+            put_varint(out, *block_rows as u64);
+        }
     }
 }
 
-fn read_manifest(reader: &mut Reader<'_>) -> Result<Manifest, Malformed> {
+fn put_key(out: &mut Vec<u8>, StoredKey { columns, range, hashes }: &StoredKey) {
+    put_varint(out, columns.len() as u64);
+    columns.iter().for_each(|column| put_varint(out, *column as u64));
+    match range {
+        None => out.push(0),
+        Some((least, greatest)) => {
+            out.push(1);
+            put_bytes(out, least);
+            put_bytes(out, greatest);
+        }
+    }
+    match hashes {
+        None => out.push(0),
+        Some(StoredHashes { offset, pages, seed }) => {
+            out.push(1);
+            put_varint(out, *offset);
+            put_varint(out, *pages as u64);
+            put_varint(out, *seed);
+        }
+    }
+}
+
+fn read_manifest(reader: &mut Reader<'_>, version: u32) -> Result<Manifest, Malformed> {
     Ok(Manifest {
         store: reader.u64()?,
         sequence: reader.varint()?,
         time_us: i64::from_le_bytes(reader.array()?),
         segment: reader.varint()?,
         through: CommitNo(reader.varint()?),
-        databases: read_many(reader, 4, read_database)?,
+        databases: read_many(reader, 4, |reader| read_database(reader, version))?,
     })
 }
 
@@ -261,7 +351,7 @@ fn read_many<T>(
     (0..count).map(|_| read(reader)).collect()
 }
 
-fn read_database(reader: &mut Reader<'_>) -> Result<StoredDatabase, Malformed> {
+fn read_database(reader: &mut Reader<'_>, version: u32) -> Result<StoredDatabase, Malformed> {
     Ok(StoredDatabase {
         oid: Oid(reader.varint32()?),
         through: CommitNo(reader.varint()?),
@@ -274,37 +364,88 @@ fn read_database(reader: &mut Reader<'_>) -> Result<StoredDatabase, Malformed> {
                 oid: Oid(reader.varint32()?),
                 next_row: reader.varint()?,
                 schema: read_schema(reader)?,
-                chunks: read_many(reader, 8, read_chunk)?,
+                chunks: read_many(reader, 8, |reader| read_chunk(reader, version))?,
             })
         })?,
     })
 }
 
-fn read_chunk(reader: &mut Reader<'_>) -> Result<StoredChunk, Malformed> {
-    let rows = usize::try_from(reader.varint32()?).map_err(|_| reader.malformed())?;
-    let first = match reader.u8()? {
-        0 => Some(reader.varint()?),
-        1 => None,
+/// A value that may be missing.
+fn read_option<T>(
+    reader: &mut Reader<'_>,
+    read: impl FnOnce(&mut Reader<'_>) -> Result<T, Malformed>,
+) -> Result<Option<T>, Malformed> {
+    match reader.u8()? {
+        0 => Ok(None),
+        1 => Ok(Some(read(reader)?)),
+        _ => Err(reader.malformed()),
+    }
+}
+
+fn read_size(reader: &mut Reader<'_>) -> Result<usize, Malformed> {
+    usize::try_from(reader.varint32()?).map_err(|_| reader.malformed())
+}
+
+fn read_chunk(reader: &mut Reader<'_>, version: u32) -> Result<StoredChunk, Malformed> {
+    let rows = read_size(reader)?;
+    let ids = match reader.u8()? {
+        0 => StoredIds::Range(reader.varint()?),
+        1 if version == 1 => StoredIds::Listed(None),
+        1 => StoredIds::Listed(read_option(reader, |reader| {
+            Ok((reader.varint()?, reader.varint()?))
+        })?),
         _ => return Err(reader.malformed()),
     };
-    let deleted = match reader.u8()? {
-        0 => None,
-        1 => Some(reader.take(rows.div_ceil(8))?.to_vec()),
-        _ => return Err(reader.malformed()),
-    };
-    let file = StoredFile {
-        number: reader.varint()?,
-        length: reader.varint()?,
-        rest_crc: reader.u32()?,
-        columns: read_many(reader, 8, |reader| {
-            Ok(StoredColumn {
+    let deleted = read_option(reader, |reader| Ok(reader.take(rows.div_ceil(8))?.to_vec()))?;
+    let (number, length) = (reader.varint()?, reader.varint()?);
+    let checks = match version {
+        1 => read_columns(reader, version)?,
+        _ => match reader.u8()? {
+            0 => read_columns(reader, version)?,
+            1 => FileChecks::Footer {
                 offset: reader.varint()?,
-                length: reader.varint()?,
                 crc: reader.u32()?,
-                nulls: reader.varint()?,
-                bounds: reader.bytes()?.to_vec(),
+                block_rows: read_size(reader)?,
+            },
+            _ => return Err(reader.malformed()),
+        },
+    };
+    let file = StoredFile { number, length, checks };
+    if version == 1 {
+        let zones = StoredZones::default();
+        return Ok(StoredChunk { rows, ids, deleted, file, zones, keys: Vec::new() });
+    }
+    let nulls = read_many(reader, 1, |reader| reader.varint())?;
+    let zones = StoredZones { nulls, bounds: reader.bytes()?.to_vec() };
+    let keys = read_many(reader, 3, read_key)?;
+    Ok(StoredChunk { rows, ids, deleted, file, zones, keys })
+}
+
+fn read_columns(reader: &mut Reader<'_>, version: u32) -> Result<FileChecks, Malformed> {
+    let rest_crc = reader.u32()?;
+    let columns = read_many(reader, 6, |reader| {
+        let column =
+            StoredColumn { offset: reader.varint()?, length: reader.varint()?, crc: reader.u32()? };
+        if version == 1 {
+            // Nulls and bounds, which version 1 never filled.
+            reader.varint()?;
+            reader.bytes()?;
+        }
+        Ok(column)
+    })?;
+    Ok(FileChecks::Columns { rest_crc, columns })
+}
+
+fn read_key(reader: &mut Reader<'_>) -> Result<StoredKey, Malformed> {
+    Ok(StoredKey {
+        columns: read_many(reader, 1, read_size)?,
+        range: read_option(reader, |reader| Ok((reader.bytes()?.into(), reader.bytes()?.into())))?,
+        hashes: read_option(reader, |reader| {
+            Ok(StoredHashes {
+                offset: reader.varint()?,
+                pages: read_size(reader)?,
+                seed: reader.varint()?,
             })
         })?,
-    };
-    Ok(StoredChunk { rows, first, deleted, file })
+    })
 }

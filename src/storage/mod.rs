@@ -6,6 +6,7 @@
 pub mod adjacency;
 pub mod backup;
 mod batch;
+mod cache;
 mod checkpoint;
 mod codec;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod verify;
 pub mod wal;
 
 pub use adjacency::{Adjacency, AdjacencyCache, Orientation};
+pub use cache::BufferCache;
 pub use checkpoint::{CheckpointDatabase, CheckpointSummary};
 pub use error::StorageError;
 pub use locks::{LockOwner, LockTable, RowLock, TableLock};
@@ -31,4 +33,4 @@ pub use recovery::{Recovered, RecoveredDatabase, Until};
 pub use sequences::{CounterRecord, CounterState, SequenceLog, Sequences, Steps, Taken};
 pub use snapshot::{RowWrite, StoreSnapshot, TableWrites};
 pub use store::{Opened, Store, StoreOptions};
-pub use table::{Chunk, ComputedIndex, EncodedKeys, KeyIndex, RowIds, TableVersion};
+pub use table::{Chunk, ComputedIndex, EncodedKeys, KeyIndex, Merge, RowIds, TableVersion};

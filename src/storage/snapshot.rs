@@ -131,10 +131,10 @@ impl RowWrite {
         match self {
             Self::Insert { rows, first } => Ok(version.append_with_ids(rows.clone(), *first)?),
             Self::Update { rows, ids } => {
-                let without = version.delete(ids).ok_or(StorageError::WriteConflict)?;
+                let without = version.delete(ids)?.ok_or(StorageError::WriteConflict)?;
                 Ok(without.append_rows(rows.clone(), RowIds::of(ids))?)
             }
-            Self::Delete { ids } => version.delete(ids).ok_or(StorageError::WriteConflict),
+            Self::Delete { ids } => version.delete(ids)?.ok_or(StorageError::WriteConflict),
         }
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod cast;
 pub(crate) mod column;
 pub(crate) mod copy;
 pub mod error;
+pub(crate) mod field;
 mod format;
 pub mod ids;
 pub(crate) mod input_column;

@@ -11,6 +11,7 @@ code.  Records under `skipif postgres` are left out; in their place a result of 
 means "as the record above" and --bless fills it in.
 """
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -20,7 +21,7 @@ import psycopg
 from psycopg import pq
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FOLDERS = ["pg_compat", "sql", "catalog", "pgq", "cypher", "regression"]
+FOLDERS = ["pg_compat", "sql", "catalog", "pgq", "cypher", "regression", "access"]
 INTEGER_OIDS = {20, 21, 23, 26}
 FLOAT_OIDS = {700, 701, 1700}
 
@@ -162,12 +163,24 @@ def run_file(path, blessing, verbose):
         admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
         passed, failures = 0, []
-        with psycopg.connect(dbname=name, autocommit=True, options="-c TimeZone=UTC") as connection:
+        roles = {row[0] for row in admin.execute("SELECT rolname FROM pg_roles")}
+        with contextlib.ExitStack() as open_connections:
+            def connect(**who):
+                made = psycopg.connect(dbname=name, autocommit=True, options="-c TimeZone=UTC", **who)
+                return open_connections.enter_context(made)
+            connections = {"default": connect()}
+            connection = connections["default"]
             last = None
             for record in records:
                 if record.kind == "text":
-                    if record.sql[0].strip() == "halt":
+                    words = record.sql[0].split()
+                    if words[:1] == ["halt"]:
                         break
+                    if words[:1] == ["connection"]:
+                        # A session of the role of this name.
+                        if words[1] not in connections:
+                            connections[words[1]] = connect(user=words[1])
+                        connection = connections[words[1]]
                     continue
                 if not record.runs_on_postgres():
                     if blessing and record.expected == ["="] and last is not None:
@@ -185,6 +198,13 @@ def run_file(path, blessing, verbose):
                 else:
                     failures.append(f"{os.path.relpath(path)}:{record.line}: {difference}\n  " + "\n  ".join(record.sql))
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        # Roles are the server's, not the database's: the next file begins without those of this one.
+        for row in admin.execute("SELECT rolname FROM pg_roles").fetchall():
+            if row[0] not in roles:
+                admin.execute(f'DROP OWNED BY "{row[0]}" CASCADE')
+        for row in admin.execute("SELECT rolname FROM pg_roles").fetchall():
+            if row[0] not in roles:
+                admin.execute(f'DROP ROLE "{row[0]}"')
     if blessing:
         with open(path, "w") as file:
             file.write("\n".join(line for record in records for line in record.lines()))

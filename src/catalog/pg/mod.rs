@@ -19,6 +19,7 @@ mod derived_oid;
 pub mod describe;
 pub mod facts;
 mod fixed;
+mod fixed_acl;
 mod index_of;
 mod rows;
 mod type_facts;
@@ -26,16 +27,21 @@ mod type_facts;
 mod parameters;
 mod pg_attrdef;
 mod pg_attribute;
+mod pg_auth_members;
 mod pg_authid;
 mod pg_class;
 mod pg_constraint;
 mod pg_cursors;
 mod pg_database;
+mod pg_db_role_setting;
+mod pg_default_acl;
 mod pg_depend;
 mod pg_description;
 mod pg_index;
 mod pg_locks;
+mod pg_matviews;
 mod pg_namespace;
+mod pg_parameter_acl;
 mod pg_prepared_statements;
 mod pg_propgraph;
 mod pg_rewrite;
@@ -45,6 +51,7 @@ mod pg_stat_activity;
 mod pg_stat_progress_graph;
 mod pg_timezone_names;
 mod pg_type;
+mod privileges;
 
 pub use definition::{
     DATABASE_OWNER_ROLE, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_OID, SystemRelation,

@@ -1,9 +1,11 @@
 //! `pg_attribute`: columns of tables, views, system relations and indexes.
 
 use super::batch::{Rows, Value, row};
+use super::describe::acl_texts;
 use super::index_of::indexes;
 use super::rows::{Source, SystemRowsError};
 use super::type_facts;
+use crate::catalog::acl::Acl;
 use crate::catalog::object::{Column, ColumnDefault};
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
@@ -11,7 +13,8 @@ use crate::types::pg_type::PgType;
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     for relation in source.catalog.relations.values() {
         for column in relation.columns() {
-            push(out, relation.oid, column.attnum, column)?;
+            let acl = source.catalog.grants.columns.get(&(relation.oid, column.attnum));
+            push(source, out, (relation.oid, column.attnum), column, acl)?;
         }
     }
     for index in indexes(source.catalog) {
@@ -23,17 +26,18 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             ..column.clone()
         });
         for (column, attnum) in keys.chain(carried).zip(1i16..) {
-            push(out, index.oid, attnum, &column)?;
+            push(source, out, (index.oid, attnum), &column, None)?;
         }
     }
     Ok(())
 }
 
 fn push(
+    source: &Source<'_>,
     out: &mut Rows,
-    relation: Oid,
-    attnum: i16,
+    (relation, attnum): (Oid, i16),
     column: &Column,
+    acl: Option<&Acl>,
 ) -> Result<(), SystemRowsError> {
     let facts = type_facts::facts(&column.ty);
     let (has_default, identity, generated) = match &column.default {
@@ -66,7 +70,7 @@ fn push(
         attislocal: true,
         attinhcount: 0,
         attcollation: facts.collation,
-        attacl: Value::Null,
+        attacl: acl.map(|acl| acl_texts(source.catalog, acl)),
         attoptions: Value::Null,
         attfdwoptions: Value::Null,
         attmissingval: Value::Null,

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use super::batch::{Rows, Value, row};
 use super::definition::system_relation;
 use super::derived_oid;
+use super::describe::acl_texts;
 use super::index_of::{indexes, indexes_of, stored};
 use super::rows::{Source, SystemRowsError};
+use crate::catalog::acl::AclClass;
 use crate::catalog::object::{ConstraintKind, IndexMethod, Persistence, Relation, RelationKind};
 use crate::types::Oid;
 
@@ -105,7 +107,10 @@ impl<'a> Entry<'a> {
             replica_identity: 'n',
             persistence: relation.persistence,
             populated: true,
-            options: relation.table().map_or(&[], |table| &table.options),
+            options: match &relation.kind {
+                RelationKind::View(view) => &view.options,
+                _ => relation.table().map_or(&[], |table| &table.options),
+            },
         };
         match &relation.kind {
             RelationKind::View(_) => view,
@@ -176,6 +181,11 @@ fn push(source: &Source<'_>, out: &mut Rows, entry: &Entry<'_>) -> Result<(), Sy
         Persistence::Unlogged => 'u',
         Persistence::Temporary => 't',
     };
+    let acl = match entry.relkind {
+        'i' => None,
+        _ => source.catalog.stored_acl(AclClass::Table, entry.oid),
+    };
+    let relacl = acl.map(|acl| acl_texts(source.catalog, &acl));
     row!(out,
         oid: entry.oid,
         relname: entry.name,
@@ -207,7 +217,7 @@ fn push(source: &Source<'_>, out: &mut Rows, entry: &Entry<'_>) -> Result<(), Sy
         relrewrite: Oid::INVALID,
         relfrozenxid: Oid::INVALID,
         relminmxid: Oid::INVALID,
-        relacl: Value::Null,
+        relacl: relacl,
         reloptions: (!entry.options.is_empty()).then(|| entry.options.to_vec()),
         relpartbound: Value::Null,
     );

@@ -1,7 +1,9 @@
 //! `pg_database`: the databases of the reader's tenant.
 
 use super::batch::{Rows, Value, row};
+use super::describe::acl_texts;
 use super::rows::{Source, SystemRowsError};
+use crate::catalog::acl::AclClass;
 use crate::types::Oid;
 
 const UTF8: i32 = 6;
@@ -30,7 +32,8 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             datctype: "C.UTF-8",
             daticulocale: Value::Null,
             datcollversion: Value::Null,
-            datacl: Value::Null,
+            datacl: source.catalog.stored_acl(AclClass::Database, database.oid)
+                .map(|acl| acl_texts(source.catalog, &acl)),
         );
     }
     Ok(())

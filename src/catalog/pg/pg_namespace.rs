@@ -1,7 +1,9 @@
 //! `pg_namespace`: schemas.
 
-use super::batch::{Rows, Value, row};
+use super::batch::{Rows, row};
+use super::describe::acl_texts;
 use super::rows::{Source, SystemRowsError};
+use crate::catalog::acl::AclClass;
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     for schema in source.catalog.schemas.values() {
@@ -9,7 +11,8 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             oid: schema.oid,
             nspname: schema.name.as_str(),
             nspowner: schema.owner,
-            nspacl: Value::Null,
+            nspacl: source.catalog.stored_acl(AclClass::Schema, schema.oid)
+                .map(|acl| acl_texts(source.catalog, &acl)),
         );
     }
     Ok(())

@@ -10,7 +10,7 @@ use arrow::record_batch::RecordBatch;
 use super::batch::Rows;
 use super::definition::{SystemRelation, system_relation, system_relations};
 use super::facts::SessionFacts;
-use super::fixed;
+use super::{fixed, fixed_acl};
 use crate::catalog::Catalog;
 use crate::error::{Report, SqlState};
 use crate::types::Oid;
@@ -70,6 +70,8 @@ pub fn rows(
     let relation = system_relation(relation).ok_or(SystemRowsError::Unknown(relation))?;
     let schema = schema_of(relation);
     let fixed = fixed::batch(relation.name);
+    let with_acls = fixed.and_then(|fixed| fixed_acl::with_acls(catalog, relation.name, fixed));
+    let fixed = with_acls.as_ref().or(fixed);
     let Some(compute) = compute(relation.name) else {
         return Ok(fixed.cloned().unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(schema))));
     };
@@ -87,19 +89,25 @@ pub fn rows(
 /// thing.
 fn compute(relation: &str) -> Option<Compute> {
     Some(match relation {
+        "column_privileges" => super::privileges::column_rows,
         "parameters" => super::parameters::rows,
         "pg_attrdef" => super::pg_attrdef::rows,
         "pg_attribute" => super::pg_attribute::rows,
+        "pg_auth_members" => super::pg_auth_members::rows,
         "pg_authid" => super::pg_authid::rows,
         "pg_class" => super::pg_class::rows,
         "pg_constraint" => super::pg_constraint::rows,
         "pg_cursors" => super::pg_cursors::rows,
         "pg_database" => super::pg_database::rows,
+        "pg_db_role_setting" => super::pg_db_role_setting::rows,
+        "pg_default_acl" => super::pg_default_acl::rows,
         "pg_depend" => super::pg_depend::rows,
         "pg_description" => super::pg_description::rows,
         "pg_index" => super::pg_index::rows,
         "pg_locks" => super::pg_locks::rows,
+        "pg_matviews" => super::pg_matviews::rows,
         "pg_namespace" => super::pg_namespace::rows,
+        "pg_parameter_acl" => super::pg_parameter_acl::rows,
         "pg_prepared_statements" => super::pg_prepared_statements::rows,
         "pg_propgraph_element" => super::pg_propgraph::element_rows,
         "pg_propgraph_element_label" => super::pg_propgraph::element_label_rows,
@@ -113,6 +121,7 @@ fn compute(relation: &str) -> Option<Compute> {
         "pg_settings" => super::pg_settings::rows,
         "pg_stat_activity" => super::pg_stat_activity::rows,
         "pg_stat_progress_graph" => super::pg_stat_progress_graph::rows,
+        "table_privileges" => super::privileges::table_rows,
         "pg_timezone_names" => super::pg_timezone_names::rows,
         "pg_type" => super::pg_type::rows,
         _ => return None,

@@ -13,9 +13,9 @@ use crate::catalog::graph::{
 };
 use crate::catalog::object::{
     Column, ColumnDefault, Constraint, ConstraintKind, Database, ForeignKeyAction, Relation,
-    RelationKind, Role, Schema, Table, View, ViewRead,
+    RelationKind, Schema, Table, View, ViewRead,
 };
-use crate::catalog::{Catalog, Cluster};
+use crate::catalog::{Catalog, Cluster, Role};
 use crate::types::pg_type::PgType;
 use crate::types::{Oid, TenantId};
 
@@ -188,6 +188,7 @@ fn catalog() -> Catalog {
                 columns: Vec::new(),
             })
             .collect(),
+        options: Vec::new(),
     };
     let mut relations = vec![
         relation(DEPT, PUBLIC_OID, "dept", RelationKind::Table(Arc::new(dept()))),
@@ -213,12 +214,10 @@ fn catalog() -> Catalog {
         (Oid(16384), "hidden"),
     ];
     let role = Role {
-        oid: OWNER,
-        name: "graphwire".into(),
-        tenant: TenantId::SYSTEM,
         superuser: true,
         login: true,
         verifier: Some("SCRAM-SHA-256$secret".into()),
+        ..Role::new(OWNER, "graphwire", TenantId::SYSTEM)
     };
     let stranger =
         Role { oid: Oid(16500), name: "stranger".into(), tenant: TenantId(9), ..role.clone() };
@@ -228,7 +227,9 @@ fn catalog() -> Catalog {
     let cluster = Cluster {
         roles: [(role.oid, role), (stranger.oid, stranger)].into(),
         databases: [(database.oid, database.clone())].into(),
-    };
+        ..Cluster::default()
+    }
+    .with_predefined_roles();
     Catalog {
         version: 1,
         database: Arc::new(database),
@@ -244,6 +245,7 @@ fn catalog() -> Catalog {
         ),
         names: Arc::new(names),
         comments: Arc::default(),
+        grants: Arc::default(),
         next_oid: 17000,
     }
 }

@@ -119,10 +119,9 @@ impl GraphSnapshot {
         };
         let version = self.version(edge, first.table())?;
         let (chunk, offset) = version.locate(first.position());
-        let values = version.chunks().get(chunk).map(|chunk| chunk.batch.column(*column));
-        Ok(values
-            .filter(|values| offset + refs.len() <= values.len())
-            .map(|values| values.slice(offset, refs.len())))
+        let chunk = version.chunks().get(chunk);
+        let chunk = chunk.filter(|chunk| offset + refs.len() <= chunk.len());
+        Ok(chunk.map(|chunk| chunk.slice(*column, offset, refs.len())).transpose()?)
     }
 
     /// One property of a table at given positions.

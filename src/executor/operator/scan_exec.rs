@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::Result;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
@@ -27,14 +28,27 @@ use crate::storage::{Chunk, TableVersion};
 /// out  projected columns; a column index one past the table's last is the row id (UInt64)
 /// ```
 ///
-/// Slices share the chunks' memory; rows are copied only where some are deleted.
+/// Slices share the chunks' memory; rows are copied only where some are deleted. Rows that are in a file and not in
+/// memory are read on a thread that may block.
 pub struct ScanExec {
     name: String,
     version: Arc<TableVersion>,
     projection: Vec<usize>,
     pieces: Vec<Vec<Piece>>,
     fetch: Option<usize>,
+    /// Whether all chunks are read.
+    all: bool,
     properties: Arc<PlanProperties>,
+}
+
+/// How much of a table is read, and in how many streams.
+pub struct ScanRange {
+    /// At most so many streams.
+    pub partitions: usize,
+    /// No more rows than these.
+    pub fetch: Option<usize>,
+    /// For each chunk, whether it is read; all are if this is not given.
+    pub keep: Option<Vec<bool>>,
 }
 
 /// A run of rows of one chunk.
@@ -46,34 +60,36 @@ struct Piece {
 }
 
 impl ScanExec {
-    /// A scan of `version` giving `projection` under `schema`, in up to `partitions` streams.
+    /// A scan of `version` giving `projection` under `schema`.
     pub fn new(
         name: String,
         version: Arc<TableVersion>,
         schema: SchemaRef,
         projection: Vec<usize>,
-        partitions: usize,
-        fetch: Option<usize>,
+        ScanRange { partitions, fetch, keep }: ScanRange,
     ) -> Self {
-        let pieces = divide(&version, partitions.max(1));
+        let pieces = divide(&version, partitions.max(1), keep.as_deref());
+        let all = keep.is_none();
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(pieces.len()),
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self { name, version, projection, pieces, fetch, properties }
+        Self { name, version, projection, pieces, fetch, all, properties }
     }
 }
 
 /// Divides the chunks into runs of nearly equal length, in order.
-fn divide(version: &TableVersion, partitions: usize) -> Vec<Vec<Piece>> {
+fn divide(version: &TableVersion, partitions: usize, keep: Option<&[bool]>) -> Vec<Vec<Piece>> {
     const ROWS_MIN: usize = 16_384;
-    let total = version.positions() as usize;
+    let is_kept = |chunk: usize| keep.is_none_or(|keep| keep.get(chunk).copied().unwrap_or(true));
+    let chunks = || version.chunks().iter().enumerate().filter(|(at, _)| is_kept(*at));
+    let total: usize = chunks().map(|(_, chunk)| chunk.len()).sum();
     let wanted = total.div_ceil(partitions).max(ROWS_MIN);
     let mut result = vec![Vec::new()];
     let mut room = wanted;
-    for (chunk, content) in version.chunks().iter().enumerate() {
+    for (chunk, content) in chunks() {
         let mut offset = 0;
         while offset < content.len() {
             if room == 0 {
@@ -102,13 +118,13 @@ pub(crate) fn read_piece(
     let columns = projection
         .iter()
         .map(|column| {
-            if *column < chunk.batch.num_columns() {
-                chunk.batch.column(*column).slice(offset, rows)
+            if *column < chunk.num_columns() {
+                Ok(chunk.slice(*column, offset, rows)?)
             } else {
-                Arc::new(chunk.row_id_array().slice(offset, rows)) as ArrayRef
+                Ok(Arc::new(chunk.row_id_array(offset, rows)?) as ArrayRef)
             }
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     let batch = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?;
     match &chunk.deleted {
@@ -205,7 +221,16 @@ impl ExecutionPlan for ScanExec {
                     });
                 }
                 let Some(chunk) = version.chunks().get(piece.chunk) else { return Ok(None) };
-                let batch = read_piece(chunk, &schema, &projection, piece.offset, rows)?;
+                let batch = if chunk.is_in_memory(&projection, piece.offset) {
+                    read_piece(chunk, &schema, &projection, piece.offset, rows)?
+                } else {
+                    let (chunk, schema) = (Arc::clone(chunk), Arc::clone(&schema));
+                    let (projection, from) = (projection.clone(), piece.offset);
+                    let read = move || read_piece(&chunk, &schema, &projection, from, rows);
+                    SpawnedTask::spawn_blocking(read).join().await.map_err(|error| {
+                        DataFusionError::Internal(format!("could not read rows: {error}"))
+                    })??
+                };
                 let fetch = fetch.map(|fetch| fetch.saturating_sub(batch.num_rows()));
                 Ok(Some((batch, (pieces, version, projection, schema, fetch))))
             },
@@ -216,7 +241,11 @@ impl ExecutionPlan for ScanExec {
     fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema());
         if partition.is_none() && self.fetch.is_none() {
-            statistics.num_rows = Precision::Exact(self.version.live_rows() as usize);
+            let rows = self.pieces.iter().flatten().map(|piece| piece.rows).sum();
+            statistics.num_rows = match self.all {
+                true => Precision::Exact(self.version.live_rows() as usize),
+                false => Precision::Inexact(rows),
+            };
         }
         Ok(Arc::new(statistics))
     }

@@ -79,6 +79,7 @@ impl DisplayAs for TableWriteExec {
 }
 
 /// Where things are in the columns of an input batch.
+#[derive(Debug)]
 struct Layout {
     kind: WriteKind,
     carried: usize,
@@ -89,7 +90,87 @@ struct Layout {
     output_schema: SchemaRef,
 }
 
+/// Writes a few rows that are here, as [`TableWriteExec`] writes those of its input. Made once for a statement.
+#[derive(Debug)]
+pub struct RowWriter {
+    relation: Arc<Relation>,
+    collision: Collision,
+    layout: Layout,
+    ends_statement: bool,
+    /// Of what RETURNING sees.
+    schema: SchemaRef,
+}
+
+impl RowWriter {
+    /// Writes rows of so many columns as `node` says.
+    ///
+    /// # Errors
+    /// `XX000` if it writes to something that is not a table.
+    pub fn new(node: &TableWrite, width: usize) -> Result<Self> {
+        let schema: SchemaRef = Arc::clone(node.schema().inner());
+        let relation = Arc::clone(&node.relation);
+        let layout = Layout::of(&relation, node.kind.clone(), node.carried, width, &schema)?;
+        let collision = collision_of(&node.kind);
+        Ok(Self { relation, collision, layout, ends_statement: node.ends_statement, schema })
+    }
+
+    /// Writes the rows and gives what RETURNING sees.
+    ///
+    /// # Errors
+    /// Those of the target.
+    pub async fn write(
+        &self,
+        rows: &RecordBatch,
+        target: &dyn WriteTarget,
+    ) -> Result<Vec<RecordBatch>> {
+        let mut collected = Collected::default();
+        collected.take(rows, &self.layout, &self.relation, target)?;
+        self.finish(collected, target).await
+    }
+
+    async fn finish(
+        &self,
+        collected: Collected,
+        target: &dyn WriteTarget,
+    ) -> Result<Vec<RecordBatch>> {
+        let output = collected.write(&self.relation, target, self.collision).await?;
+        if self.ends_statement {
+            target.finish().await?;
+        }
+        let declared = |batch: RecordBatch| -> Result<RecordBatch> {
+            let count = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let columns = batch.columns().to_vec();
+            Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &count)?)
+        };
+        output.into_iter().map(declared).collect()
+    }
+}
+
+fn collision_of(kind: &WriteKind) -> Collision {
+    match kind {
+        WriteKind::Each(EachRow { on_conflict: false, .. }) => Collision::Merge,
+        WriteKind::Each(_) | WriteKind::Insert | WriteKind::Update { .. } | WriteKind::Delete => {
+            Collision::Write
+        }
+    }
+}
+
 impl Layout {
+    fn of(
+        relation: &Relation,
+        kind: WriteKind,
+        carried: usize,
+        width: usize,
+        output: &SchemaRef,
+    ) -> Result<Self> {
+        let declared = relation.table().map(|table| arriving(&table.schema));
+        let Some(table_schema) = declared else {
+            let error = PgError::internal("a write to something that is not a table");
+            return Err(DataFusionError::from(error));
+        };
+        Ok(Self { kind, carried, width, table_schema, output_schema: arriving(output) })
+    }
+
     fn row_ids<'a>(&self, batch: &'a RecordBatch) -> Option<&'a UInt64Array> {
         let at = match self.kind {
             WriteKind::Insert => return None,
@@ -309,55 +390,32 @@ impl ExecutionPlan for TableWriteExec {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let mut input = self.input.execute(0, Arc::clone(&context))?;
-        let (relation, target) = (Arc::clone(&self.relation), Arc::clone(&self.target));
+        let target = Arc::clone(&self.target);
         let schema = self.schema();
-        let declared = relation.table().map(|table| arriving(&table.schema));
-        let Some(table_schema) = declared else {
-            let error = PgError::internal("a write to something that is not a table");
-            return Err(DataFusionError::from(error));
-        };
-        let layout = Layout {
-            kind: self.kind.clone(),
-            carried: self.carried,
-            width: self.input.schema().fields().len(),
-            table_schema,
-            output_schema: arriving(&schema),
-        };
-        let ends_statement = self.ends_statement;
-        let collision = match &self.kind {
-            WriteKind::Each(EachRow { on_conflict: false, .. }) => Collision::Merge,
-            WriteKind::Each(_)
-            | WriteKind::Insert
-            | WriteKind::Update { .. }
-            | WriteKind::Delete => Collision::Write,
+        let writer = RowWriter {
+            relation: Arc::clone(&self.relation),
+            collision: collision_of(&self.kind),
+            layout: Layout::of(
+                &self.relation,
+                self.kind.clone(),
+                self.carried,
+                self.input.schema().fields().len(),
+                &schema,
+            )?,
+            ends_statement: self.ends_statement,
+            schema: Arc::clone(&schema),
         };
         let reservation = MemoryConsumer::new("TableWriteExec").register(context.memory_pool());
-        let result_schema = Arc::clone(&schema);
         let work = async move {
             let mut collected = Collected::default();
             while let Some(batch) = input.next().await {
                 let batch = batch?;
                 reservation.try_grow(batch.get_array_memory_size())?;
-                collected.take(&batch, &layout, &relation, target.as_ref())?;
+                collected.take(&batch, &writer.layout, &writer.relation, target.as_ref())?;
             }
-            let output = collected.write(&relation, target.as_ref(), collision).await?;
-            if ends_statement {
-                target.finish().await?;
-            }
-            let output: Vec<Result<RecordBatch>> = output
-                .into_iter()
-                .map(|batch| {
-                    let count = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-                    let columns = batch.columns().to_vec();
-                    Ok(RecordBatch::try_new_with_options(
-                        Arc::clone(&result_schema),
-                        columns,
-                        &count,
-                    )?)
-                })
-                .collect();
+            let output = writer.finish(collected, target.as_ref()).await?;
             drop(reservation);
-            Ok::<_, DataFusionError>(stream::iter(output))
+            Ok::<_, DataFusionError>(stream::iter(output.into_iter().map(Ok::<_, DataFusionError>)))
         };
         let rows = stream::once(work).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))

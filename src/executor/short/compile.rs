@@ -1,5 +1,6 @@
 //! Finds out whether a plan has a short way, and compiles it.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
@@ -10,7 +11,8 @@ use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::async_udf::AsyncScalarUDF;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
-    BinaryExpr, Cast, Expr, LogicalPlan, Operator, TableScan, Volatility,
+    BinaryExpr, Cast, Expr, LogicalPlan, Operator, TableScan, UserDefinedLogicalNodeCore as _,
+    Volatility,
 };
 use datafusion::optimizer::Optimizer;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
@@ -18,12 +20,14 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use parking_lot::Mutex;
 
-use super::{LookUp, Over, Projection, ShortPlan, Step, Write};
+use super::{Conflicts, LookUp, Over, PointRead, Projection, ShortPlan, Step, Write};
 use crate::access::Admitted;
-use crate::catalog::{ConstraintKind, Relation};
+use crate::catalog::{Catalog, ConstraintKind, Relation};
 use crate::error::PgError;
-use crate::planner::node::TableWrite;
+use crate::executor::operator::RowWriter;
+use crate::planner::node::{ConflictLookup, TableWrite};
 use crate::planner::source::RelationSource;
+use crate::types::Oid;
 
 /// Rows of VALUES that are worth evaluating one by one.
 const VALUES_ROWS_MAX: usize = 32;
@@ -45,21 +49,73 @@ impl ShortPlan {
     /// `XX000` if leaving out columns that are not needed widened what the plan touches.
     pub fn compile(
         state: &SessionState,
+        catalog: &Catalog,
         plan: Admitted<LogicalPlan>,
     ) -> Result<Option<Self>, PgError> {
         let needed = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
         let plan = plan.rewritten(|plan| Ok(needed.optimize(plan, state, |_, _| {})?))?;
-        Ok(Self::of(state, plan.get()))
+        Ok(Self::of(state, catalog, plan.get()))
     }
 
-    fn of(state: &SessionState, plan: &LogicalPlan) -> Option<Self> {
+    fn of(state: &SessionState, catalog: &Catalog, plan: &LogicalPlan) -> Option<Self> {
         let parameters = parameters_of(plan)?;
-        let compiler = Compiler { state, parameters: parameter_schema(&parameters)? };
+        let compiler = Compiler {
+            state,
+            parameters: parameter_schema(&parameters)?,
+            conflicts: RefCell::new(None),
+        };
         let (rows, write) = compiler.statement(plan)?;
         let parameter_schema = Arc::clone(compiler.parameters.inner());
-        let parameters = parameters.into_iter().map(|(place, _)| place).collect();
-        Some(Self { rows, write, parameters, parameter_schema })
+        let parameters: Vec<usize> = parameters.into_iter().map(|(place, _)| place).collect();
+        let point = if write.is_none() { PointRead::of(&rows, &parameters) } else { None };
+        let tables = tables_of(plan, catalog);
+        let conflicts = compiler.conflicts.into_inner();
+        Some(Self { conflicts, rows, write, parameters, parameter_schema, point, tables })
     }
+}
+
+/// The tables that a plan reads and writes; `None` where a write may lead to others, by a foreign key.
+fn tables_of(plan: &LogicalPlan, catalog: &Catalog) -> Option<Box<[Oid]>> {
+    let mut tables = Vec::new();
+    let mut alone = true;
+    plan.apply(|node| {
+        match node {
+            LogicalPlan::TableScan(scan) => match scan.source.downcast_ref::<RelationSource>() {
+                Some(source) => tables.push(source.relation.oid),
+                None => alone = false,
+            },
+            LogicalPlan::Extension(extension) => {
+                match extension.node.as_any().downcast_ref::<TableWrite>() {
+                    Some(write) => {
+                        alone &= is_alone(&write.relation, catalog);
+                        tables.push(write.relation.oid);
+                    }
+                    // It looks at the table that is written.
+                    None => alone &= extension.node.as_any().is::<ConflictLookup>(),
+                }
+            }
+            _ => {}
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .ok()?;
+    alone.then(|| tables.into())
+}
+
+/// Whether no foreign key leads from or to a table.
+fn is_alone(relation: &Relation, catalog: &Catalog) -> bool {
+    let refers = |other: &Relation, to: Option<Oid>| {
+        other.table().is_some_and(|table| {
+            table.constraints.iter().any(|constraint| match &constraint.kind {
+                ConstraintKind::ForeignKey { referenced, .. } => {
+                    to.is_none_or(|to| *referenced == to)
+                }
+                _ => false,
+            })
+        })
+    };
+    !refers(relation, None)
+        && !catalog.relations.values().any(|other| refers(other, Some(relation.oid)))
 }
 
 /// Nodes that can be part of a short way, and no query inside an expression.
@@ -78,7 +134,10 @@ fn shape_fits(plan: &LogicalPlan) -> bool {
                 scans += 1;
                 scans == 1
             }
-            LogicalPlan::Extension(extension) => extension.node.as_any().is::<TableWrite>(),
+            LogicalPlan::Extension(extension) => {
+                let node = extension.node.as_any();
+                node.is::<TableWrite>() || node.is::<ConflictLookup>()
+            }
             _ => false,
         };
         if !fits || node.expressions().iter().any(needs_operators) {
@@ -159,6 +218,8 @@ fn parameter_schema(parameters: &[(usize, FieldRef)]) -> Option<DFSchemaRef> {
 struct Compiler<'a> {
     state: &'a SessionState,
     parameters: DFSchemaRef,
+    /// The look-up that was met on the way.
+    conflicts: RefCell<Option<Box<Conflicts>>>,
 }
 
 impl Compiler<'_> {
@@ -183,8 +244,8 @@ impl Compiler<'_> {
             LogicalPlan::Extension(extension) => {
                 let node = extension.node.as_any().downcast_ref::<TableWrite>()?.clone();
                 let rows = self.step(&node.input)?;
-                let input = Arc::clone(node.input.schema().inner());
-                Some((rows, Some(Write { node, input, returning: Vec::new() })))
+                let writer = RowWriter::new(&node, node.input.schema().fields().len()).ok()?;
+                Some((rows, Some(Write { writer, returning: Vec::new() })))
             }
             _ => None,
         }
@@ -237,6 +298,20 @@ impl Compiler<'_> {
                 };
                 (!skips).then_some(Step::First { input: Box::new(input), fetch })
             }
+            LogicalPlan::Extension(extension) => {
+                let node = extension.node.as_any().downcast_ref::<ConflictLookup>()?;
+                let rows = self.step(&node.input)?;
+                let conflicts = Conflicts {
+                    rows,
+                    relation: Arc::clone(&node.relation),
+                    arbiters: node.arbiters.clone(),
+                    skips: node.skips,
+                    schema: Arc::clone(node.schema().inner()),
+                };
+                // There is one at most, as there is one write.
+                let taken = self.conflicts.replace(Some(Box::new(conflicts)));
+                taken.is_none().then_some(Step::Found)
+            }
             // One row is in order.
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => {
                 self.step(&sort.input).filter(|input| !input.many())
@@ -277,6 +352,7 @@ impl Compiler<'_> {
             values,
             types,
             converter,
+            width,
             projection,
             schema: schema_out,
         });

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
-use arrow::datatypes::{DataType, SchemaRef};
-use arrow::row::RowConverter;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow::datatypes::{DataType, Int16Type, Int32Type, Int64Type, SchemaRef};
+use arrow::row::{RowConverter, SortField};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use parking_lot::Mutex;
 
 use crate::storage::TableVersion;
+use crate::storage::table::encoded_number;
 use crate::types::Oid;
 
 /// Finds the row of a table whose key columns have given values.
@@ -21,6 +23,8 @@ pub(super) struct LookUp {
     /// The key columns' types.
     pub(super) types: Vec<DataType>,
     pub(super) converter: Mutex<RowConverter>,
+    /// Columns of the table.
+    pub(super) width: usize,
     /// Columns of the result; one past the table's last is the row id.
     pub(super) projection: Vec<usize>,
     pub(super) schema: SchemaRef,
@@ -33,6 +37,11 @@ impl std::fmt::Debug for LookUp {
 }
 
 impl LookUp {
+    /// Another converter of the same key.
+    pub(super) fn fresh_converter(&self) -> Option<RowConverter> {
+        RowConverter::new(self.types.iter().cloned().map(SortField::new).collect()).ok()
+    }
+
     /// The row, or none.
     pub(super) fn run(
         &self,
@@ -49,16 +58,56 @@ impl LookUp {
         let columns = self
             .projection
             .iter()
-            .map(|column| match chunk.batch.columns().get(*column) {
-                Some(values) => values.slice(offset, 1),
-                None => Arc::new(UInt64Array::from(vec![chunk.row_id(offset).0])) as ArrayRef,
+            .map(|column| {
+                if *column < chunk.num_columns() {
+                    return Ok(chunk.slice(*column, offset, 1)?);
+                }
+                Ok(Arc::new(UInt64Array::from(vec![chunk.row_id(offset)?.0])) as ArrayRef)
             })
-            .collect();
+            .collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(1));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
 
+    /// The number that the key's only column is compared with, if it is a whole number and no expression.
+    fn number(&self, parameters: &RecordBatch) -> Option<i64> {
+        let ([value], [ty]) = (self.values.as_slice(), self.types.as_slice()) else { return None };
+        if !ty.is_signed_integer() {
+            return None;
+        }
+        let value: &(dyn PhysicalExpr + 'static) = value.as_ref();
+        let value = (value as &dyn std::any::Any).downcast_ref::<Column>()?;
+        let value = parameters.columns().get(value.index()).filter(|value| value.is_valid(0))?;
+        Some(match value.data_type() {
+            DataType::Int16 => i64::from(value.as_primitive::<Int16Type>().value(0)),
+            DataType::Int32 => i64::from(value.as_primitive::<Int32Type>().value(0)),
+            DataType::Int64 => value.as_primitive::<Int64Type>().value(0),
+            _ => return None,
+        })
+    }
+
+    fn find_number(&self, version: &TableVersion, number: i64) -> Result<Option<u64>> {
+        let ty = self.types.first().unwrap_or(&DataType::Null);
+        let Some((encoded, length)) = encoded_number(ty, number) else { return Ok(None) };
+        let encoded = encoded.get(..length).unwrap_or_default();
+        let mut found = None;
+        for (chunk, start) in version.chunks().iter().zip(version.chunk_starts()) {
+            let Some(index) = chunk.key_index(&self.key)? else {
+                return Ok(version.find_key(&self.key, encoded)?.first().copied());
+            };
+            index.find_number(number, encoded, |offset| {
+                if found.is_none() && chunk.is_live(offset) {
+                    found = Some(start + offset as u64);
+                }
+            });
+        }
+        Ok(found)
+    }
+
     fn find(&self, version: &TableVersion, parameters: &RecordBatch) -> Result<Option<u64>> {
+        if let Some(number) = self.number(parameters) {
+            return self.find_number(version, number);
+        }
         let mut values = Vec::with_capacity(self.values.len());
         for (value, ty) in self.values.iter().zip(&self.types) {
             let value = value.evaluate(parameters)?.into_array(1)?;

@@ -8,12 +8,13 @@
 //! ```
 //!
 //! A plan has a short way when it is made of projections, filters, limits and sorts over one row of a table that a whole
-//! key names, or over rows of expressions, perhaps with a write on top. Expressions are compiled once, with parameters as
+//! key names, or over rows of expressions, perhaps with a write on top, and ON CONFLICT in between. Expressions are compiled once, with parameters as
 //! columns beside those of the row. The plan was admitted, and what is compiled lives no longer than the catalog version
 //! it was admitted in.
 
 mod compile;
 mod look_up;
+mod point;
 mod run;
 
 use std::sync::Arc;
@@ -21,24 +22,31 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
 
-use crate::planner::node::TableWrite;
+use crate::catalog::Relation;
+use crate::executor::operator::RowWriter;
+use crate::types::Oid;
 use look_up::LookUp;
+pub use point::{FoundRow, PointRead};
 
 /// A compiled statement. Made for one session, as its functions may be.
 #[derive(Debug)]
 pub struct ShortPlan {
+    /// What is looked up before the rows are worked out: ON CONFLICT.
+    conflicts: Option<Box<Conflicts>>,
     rows: Step,
     write: Option<Write>,
     /// `$1`, `$2`, … as far as the plan uses them; their place among the parameters, from 0.
     parameters: Vec<usize>,
     parameter_schema: SchemaRef,
+    /// The whole statement, where it is no more than this.
+    point: Option<PointRead>,
+    /// The tables it reads and writes, where no foreign key leads to others.
+    tables: Option<Box<[Oid]>>,
 }
 
 #[derive(Debug)]
 struct Write {
-    node: TableWrite,
-    /// The schema that the node's input has.
-    input: SchemaRef,
+    writer: RowWriter,
     /// What is done with the written rows.
     returning: Vec<Projection>,
 }
@@ -75,6 +83,18 @@ enum Step {
     Project { input: Box<Step>, projection: Projection },
     /// No more than so many rows.
     First { input: Box<Step>, fetch: usize },
+    /// What [`Conflicts`] gave.
+    Found,
+}
+
+/// The rows of an INSERT beside those they conflict with, which are looked for under locks.
+#[derive(Debug)]
+struct Conflicts {
+    rows: Step,
+    relation: Arc<Relation>,
+    arbiters: Vec<Oid>,
+    skips: bool,
+    schema: SchemaRef,
 }
 
 impl Step {
@@ -83,6 +103,7 @@ impl Step {
         match self {
             Self::Row | Self::LookUp(_) => false,
             Self::Values { rows, .. } => rows.len() > 1,
+            Self::Found => true,
             Self::Filter { input, .. }
             | Self::Project { input, .. }
             | Self::First { input, .. } => input.many(),

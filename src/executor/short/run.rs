@@ -6,22 +6,28 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use arrow::datatypes::{Schema, SchemaRef};
-use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::common::ScalarValue;
-use datafusion::execution::TaskContext;
-use datafusion::physical_plan::execute_stream;
-use futures::TryStreamExt;
 
-use super::{Over, Projection, ShortPlan, Step, Write};
+use super::{Conflicts, Over, PointRead, Projection, ShortPlan, Step, Write};
 use crate::error::{PgError, SqlState};
-use crate::executor::operator::TableWriteExec;
-use crate::executor::write::WriteTarget;
+use crate::executor::write::{ConflictSearch, WriteTarget};
 use crate::storage::StoreSnapshot;
+use crate::types::Oid;
 
 impl ShortPlan {
     /// Whether it changes rows.
     pub fn writes(&self) -> bool {
         self.write.is_some()
+    }
+
+    /// The statement as a look-up of columns as they are, if it is one.
+    pub fn point(&self) -> Option<&PointRead> {
+        self.point.as_ref()
+    }
+
+    /// The tables it reads and writes; `None` where a foreign key may lead to others.
+    pub fn tables(&self) -> Option<&[Oid]> {
+        self.tables.as_deref()
     }
 
     /// Runs the statement on a snapshot with `$1`, `$2`, …; writes go to `target`.
@@ -33,13 +39,18 @@ impl ShortPlan {
         store: &StoreSnapshot,
         parameters: &[ScalarValue],
         target: Option<Arc<dyn WriteTarget>>,
-        context: Arc<TaskContext>,
     ) -> Result<Vec<RecordBatch>, PgError> {
         let parameters = self.parameter_row(parameters)?;
-        let rows = self.rows.run(store, &parameters)?;
+        let found = match (&self.conflicts, &target) {
+            (Some(conflicts), Some(target)) => {
+                Some(conflicts.run(store, &parameters, target.as_ref()).await?)
+            }
+            _ => None,
+        };
+        let rows = self.rows.run(store, &parameters, found.as_ref())?;
         match (&self.write, target) {
             (None, _) => Ok(vec![rows]),
-            (Some(write), Some(target)) => write.run(rows, &parameters, target, context).await,
+            (Some(write), Some(target)) => write.run(rows, &parameters, target.as_ref()).await,
             (Some(_), None) => Err(PgError::internal("a write in a read-only statement")),
         }
     }
@@ -109,8 +120,18 @@ impl Projection {
 }
 
 impl Step {
-    fn run(&self, store: &StoreSnapshot, parameters: &RecordBatch) -> Result<RecordBatch, PgError> {
+    /// `found` is what [`Conflicts`] gave.
+    fn run(
+        &self,
+        store: &StoreSnapshot,
+        parameters: &RecordBatch,
+        found: Option<&RecordBatch>,
+    ) -> Result<RecordBatch, PgError> {
         match self {
+            Self::Found => match found {
+                Some(found) => Ok(found.clone()),
+                None => Err(PgError::internal("conflicts that nobody looked for")),
+            },
             Self::Row => row_of(Arc::new(Schema::empty()), Vec::new()),
             Self::Values { rows, schema } => {
                 let mut batches = Vec::with_capacity(rows.len());
@@ -128,7 +149,7 @@ impl Step {
                 None => Err(PgError::internal("a table that is not there")),
             },
             Self::Filter { input, condition, over } => {
-                let rows = input.run(store, parameters)?;
+                let rows = input.run(store, parameters, found)?;
                 if rows.num_rows() == 0 {
                     return Ok(rows);
                 }
@@ -137,13 +158,34 @@ impl Step {
                 Ok(filter_record_batch(&rows, kept.as_boolean())?)
             }
             Self::Project { input, projection } => {
-                projection.run(&input.run(store, parameters)?, parameters)
+                projection.run(&input.run(store, parameters, found)?, parameters)
             }
             Self::First { input, fetch } => {
-                let rows = input.run(store, parameters)?;
+                let rows = input.run(store, parameters, found)?;
                 Ok(rows.slice(0, rows.num_rows().min(*fetch)))
             }
         }
+    }
+}
+
+impl Conflicts {
+    async fn run(
+        &self,
+        store: &StoreSnapshot,
+        parameters: &RecordBatch,
+        target: &dyn WriteTarget,
+    ) -> Result<RecordBatch, PgError> {
+        let rows = self.rows.run(store, parameters, None)?;
+        let mut search = ConflictSearch::new(self.arbiters.clone(), self.skips);
+        let found = target.conflicts(&self.relation, &mut search, &rows).await?;
+        let kept = take_record_batch(&rows, &found.kept)?;
+        let mut columns = kept.columns().to_vec();
+        if !self.skips {
+            columns.extend(found.existing.columns().iter().cloned());
+            columns.push(Arc::new(found.row_ids));
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(kept.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
 }
 
@@ -152,15 +194,12 @@ impl Write {
         &self,
         rows: RecordBatch,
         parameters: &RecordBatch,
-        target: Arc<dyn WriteTarget>,
-        context: Arc<TaskContext>,
+        target: &dyn WriteTarget,
     ) -> Result<Vec<RecordBatch>, PgError> {
         if rows.num_rows() == 0 {
             return Ok(Vec::new());
         }
-        let input = MemorySourceConfig::try_new_exec(&[vec![rows]], Arc::clone(&self.input), None)?;
-        let write = TableWriteExec::new(&self.node, input, target);
-        let written = execute_stream(Arc::new(write), context)?.try_collect::<Vec<_>>().await?;
+        let written = self.writer.write(&rows, target).await?;
         written
             .into_iter()
             .map(|batch| {

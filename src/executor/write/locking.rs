@@ -91,11 +91,13 @@ impl StatementLocks {
         else {
             return Ok(false);
         };
-        let is_there = |row: &RowId| {
-            now.find_row(*row).is_some_and(|(chunk, offset)| now.chunks()[chunk].is_live(offset))
-        };
-        if before.schema != now.schema || !rows.iter().all(is_there) {
+        if before.schema != now.schema {
             return Ok(false);
+        }
+        for row in rows {
+            if now.find_live(*row)?.is_none() {
+                return Ok(false);
+            }
         }
         let old = constraints::rows_by_id(before, rows)?;
         let new = constraints::rows_by_id(now, rows)?;
@@ -124,11 +126,9 @@ impl StatementLocks {
             self.stale.store(true, Ordering::Relaxed);
         }
         let is_gone = row.is_some_and(|row| {
-            self.committed.latest().table(table).is_none_or(|version| {
-                version
-                    .find_row(row)
-                    .is_none_or(|(chunk, offset)| !version.chunks()[chunk].is_live(offset))
-            })
+            let latest = self.committed.latest();
+            let version = latest.table(table);
+            version.is_none_or(|version| matches!(version.find_live(row), Ok(None)))
         });
         let what = if is_gone { "delete" } else { "update" };
         PgError::new(
@@ -318,9 +318,9 @@ impl Waiting<'_> {
             let newer_of = views.newer.as_ref().map(|newer| newer.probe(columns, keys));
             let newer_of = newer_of.transpose()?;
             for (row, key) in (0..keys.len()).filter_map(|row| Some((row, keys.get(row)?))) {
-                let mut mine = rows_with(&mine_of, key);
+                let mut mine = rows_with(&mine_of, key)?;
                 let mut newer = match &newer_of {
-                    Some(newer) => rows_with(newer, key),
+                    Some(newer) => rows_with(newer, key)?,
                     None => mine.clone(),
                 };
                 if mine.is_empty() && newer.is_empty() {
@@ -406,11 +406,11 @@ impl Waiting<'_> {
         let newer = views.newer.as_ref().map(|newer| newer.probe_between(columns, range));
         let newer = newer.transpose()?;
         for key in keys {
-            let found = rows_with(&mine, key);
+            let found = rows_with(&mine, key)?;
             if found.is_empty()
                 && !self.locks.keeps_snapshot
                 && let Some(newer) = &newer
-                && !rows_with(newer, key).is_empty()
+                && !rows_with(newer, key)?.is_empty()
             {
                 // It came after the snapshot; it counts for a statement that may look again.
                 return Err(self.locks.moved(target.oid, None));
@@ -425,8 +425,8 @@ impl Waiting<'_> {
         let mine = mine.probe_between(columns, range)?;
         let newer = newer.probe_between(columns, range)?;
         for key in keys {
-            let gone = rows_with(&newer, key).is_empty();
-            let Some(row) = rows_with(&mine, key).first().copied().filter(|_| gone) else {
+            let gone = rows_with(&newer, key)?.is_empty();
+            let Some(row) = rows_with(&mine, key)?.first().copied().filter(|_| gone) else {
                 continue;
             };
             if !self.own_rows(target.oid).contains(&row) {
@@ -521,11 +521,11 @@ fn changed_rows(
 }
 
 /// Ids of the live rows with a key, ascending.
-fn rows_with(probe: &KeyProbe<'_>, key: &[u8]) -> Vec<RowId> {
+fn rows_with(probe: &KeyProbe<'_>, key: &[u8]) -> Result<Vec<RowId>, PgError> {
     let mut rows = Vec::new();
-    probe.find(key, |_, row| rows.push(row));
+    probe.find(key, |_, row| rows.push(row))?;
     rows.sort_unstable();
-    rows
+    Ok(rows)
 }
 
 /// Keys that come.

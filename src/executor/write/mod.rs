@@ -30,12 +30,14 @@ use crate::storage::wal::CommitRecord;
 use crate::storage::{
     RecentWrites, RowLock, RowWrite, StorageError, StoreSnapshot, TableVersion, TableWrites,
 };
-use crate::types::{Oid, RowId};
+use crate::types::{CommitNo, Oid, RowId};
 use locking::Waiting;
 
 pub use locking::{Collision, Committed, StatementLocks, lock_error};
 
-use constraints::{Change, Deferral, admit_rows, computed_indexes, rows_by_id, unique_keys};
+use constraints::{
+    Change, Deferral, admit_rows, computed_indexes, is_plain, keeps_keys, rows_by_id, unique_keys,
+};
 pub use constraints::{
     ComputedKeys, ConflictSearch, Conflicts, RowCheck, check_all, check_changed,
     check_key_is_unique, check_key_type, second_update,
@@ -108,8 +110,8 @@ pub struct Writes {
 #[derive(Debug)]
 pub struct WritesMark {
     working: StoreSnapshot,
-    /// For each table whose rows were written: its base, and how many steps there were.
-    rows: BTreeMap<Oid, (u64, usize)>,
+    /// For each table whose rows were written: what its work was, and how many steps there were.
+    rows: BTreeMap<Oid, (u64, CommitNo, usize, bool, bool)>,
     tables: BTreeSet<Oid>,
     deferral: Deferral,
 }
@@ -118,7 +120,16 @@ pub struct WritesMark {
 #[derive(Debug, Clone)]
 enum TableWork {
     /// Rows came and went; can be done again on a newer version than `base`.
-    Rows { base: u64, writes: TableWrites },
+    Rows {
+        base: u64,
+        /// The commit at which the rows that were written were as they are in `base`.
+        since: CommitNo,
+        writes: TableWrites,
+        /// Whether what was written could break a constraint together with what others commit.
+        checked: bool,
+        /// The view has the table without these writes: they are done when it is read, or at the commit.
+        lags: bool,
+    },
     /// Made, emptied or rewritten as a whole; holds only while the table is still `base` (0: did not exist).
     Whole { base: u64 },
     /// Dropped.
@@ -131,9 +142,41 @@ impl Writes {
         Self { working: snapshot, tables: BTreeMap::new(), deferral: Deferral::default() }
     }
 
-    /// All tables as the transaction sees them now.
+    /// All tables as the transaction sees them now. A table that lags must be settled first.
     pub fn view(&self) -> &StoreSnapshot {
         &self.working
+    }
+
+    /// Whether there are tables that the view has without what was written to them.
+    pub fn lags(&self) -> bool {
+        self.tables.values().any(|work| matches!(work, TableWork::Rows { lags: true, .. }))
+    }
+
+    /// Brings what was written to these tables (`None`: to all) into the view.
+    ///
+    /// # Errors
+    /// `40001` if a row this transaction changed was changed by another.
+    pub fn settle(
+        &mut self,
+        only: Option<&[Oid]>,
+        recent: &RecentWrites,
+    ) -> Result<(), StorageError> {
+        for (table, work) in &mut self.tables {
+            let TableWork::Rows { base, since, writes, lags, .. } = work else { continue };
+            if !*lags || only.is_some_and(|only| !only.contains(table)) {
+                continue;
+            }
+            let Some(version) = self.working.table(*table) else {
+                return Err(StorageError::TableChanged);
+            };
+            if writes.touched().any(|row| recent.changed_after((*table, row), *since)) {
+                return Err(StorageError::WriteConflict);
+            }
+            let applied = writes.apply(version)?;
+            (*base, *since, *lags) = (version.stamp, self.working.commit, false);
+            self.working = std::mem::take(&mut self.working).with_table(Arc::new(applied));
+        }
+        Ok(())
     }
 
     /// Whether the transaction made the table, or emptied it.
@@ -158,7 +201,9 @@ impl Writes {
     /// Where a statement starts that only writes rows, to go back to.
     pub fn mark(&self) -> WritesMark {
         let rows = self.tables.iter().filter_map(|(table, work)| match work {
-            TableWork::Rows { base, writes } => Some((*table, (*base, writes.steps.len()))),
+            TableWork::Rows { base, since, writes, checked, lags } => {
+                Some((*table, (*base, *since, writes.steps.len(), *checked, *lags)))
+            }
             TableWork::Whole { .. } | TableWork::Gone { .. } => None,
         });
         WritesMark {
@@ -174,10 +219,12 @@ impl Writes {
         let WritesMark { working, rows, tables, deferral } = mark;
         self.tables.retain(|table, _| tables.contains(table));
         for (table, work) in &mut self.tables {
-            if let (TableWork::Rows { base, writes }, Some((then, steps))) = (work, rows.get(table))
+            if let (TableWork::Rows { base, since, writes, checked, lags }, Some(then)) =
+                (work, rows.get(table))
             {
-                *base = *then;
-                Arc::make_mut(&mut writes.steps).truncate(*steps);
+                let steps;
+                (*base, *since, steps, *checked, *lags) = *then;
+                Arc::make_mut(&mut writes.steps).truncate(steps);
             }
         }
         self.working = working;
@@ -198,21 +245,61 @@ impl Writes {
         self.working = self.working.clone().without_table(table);
     }
 
-    fn write(&mut self, table: Oid, steps: Vec<RowWrite>) -> Result<(), StorageError> {
+    /// Writes rows that nothing looks at before the view is settled, or the transaction commits.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn write_later(&mut self, table: Oid, steps: Vec<RowWrite>) -> Result<(), StorageError> {
+        if self.tables.contains_key(&table) {
+            return self.write(table, steps, false);
+        }
+        let Some(version) = self.working.table(table) else {
+            return Err(StorageError::TableChanged);
+        };
+        let work = TableWork::Rows {
+            base: version.stamp,
+            since: self.working.commit,
+            writes: TableWrites { steps: Arc::new(steps) },
+            checked: false,
+            lags: true,
+        };
+        self.tables.insert(table, work);
+        Ok(())
+    }
+
+    /// Writes rows; `must_check` says whether they could break a constraint together with what others commit.
+    fn write(
+        &mut self,
+        table: Oid,
+        steps: Vec<RowWrite>,
+        must_check: bool,
+    ) -> Result<(), StorageError> {
         let Some(version) = self.working.table(table) else {
             return Err(StorageError::TableChanged);
         };
         let base = self.base(table);
+        let since = self.working.commit;
         let mut version = version.as_ref().clone();
+        if let Some(TableWork::Rows { writes, lags, .. }) = self.tables.get_mut(&table)
+            && std::mem::take(lags)
+        {
+            version = writes.apply(&version)?;
+        }
         for step in &steps {
             version = step.apply(&version)?;
         }
-        let work = self
-            .tables
-            .entry(table)
-            .or_insert_with(|| TableWork::Rows { base, writes: TableWrites::default() });
+        let work = self.tables.entry(table).or_insert_with(|| TableWork::Rows {
+            base,
+            since,
+            writes: TableWrites::default(),
+            checked: false,
+            lags: false,
+        });
         match work {
-            TableWork::Rows { writes, .. } => Arc::make_mut(&mut writes.steps).extend(steps),
+            TableWork::Rows { writes, checked, .. } => {
+                Arc::make_mut(&mut writes.steps).extend(steps);
+                *checked |= must_check;
+            }
             // The table is this transaction's own; its rows go with the whole.
             TableWork::Whole { .. } => {}
             TableWork::Gone { .. } => return Err(StorageError::TableChanged),
@@ -233,18 +320,36 @@ impl Writes {
         latest: &StoreSnapshot,
         recent: &RecentWrites,
     ) -> Result<(Self, bool), StorageError> {
+        self.rebase_for(None, latest, recent)
+    }
+
+    /// As [`Self::rebase`], but only these tables are to be read (`None`: all); the others lag.
+    ///
+    /// # Errors
+    /// As [`Self::rebase`].
+    pub fn rebase_for(
+        &self,
+        only: Option<&[Oid]>,
+        latest: &StoreSnapshot,
+        recent: &RecentWrites,
+    ) -> Result<(Self, bool), StorageError> {
         let mut working = latest.clone();
         let mut tables = self.tables.clone();
         let mut moved = latest.commit != self.working.commit;
         for (table, work) in &mut tables {
             let now = latest.table(*table).map_or(0, |version| version.stamp);
             match work {
-                TableWork::Rows { base, .. } if now == *base => {
+                TableWork::Rows { base, lags: false, .. } if now == *base => {
                     if let Some(version) = self.working.table(*table) {
                         working = working.with_table(Arc::clone(version));
                     }
                 }
-                TableWork::Rows { base, writes } => {
+                TableWork::Rows { base, lags, .. }
+                    if only.is_some_and(|only| !only.contains(table)) && now != 0 =>
+                {
+                    (*base, *lags) = (now, true);
+                }
+                TableWork::Rows { base, since, writes, lags, checked: _ } => {
                     let Some(version) = latest.table(*table) else {
                         return Err(StorageError::TableChanged);
                     };
@@ -255,12 +360,11 @@ impl Writes {
                     if schema_changed {
                         return Err(StorageError::TableChanged);
                     }
-                    let since = self.working.commit;
-                    if writes.touched().any(|row| recent.changed_after((*table, row), since)) {
+                    if writes.touched().any(|row| recent.changed_after((*table, row), *since)) {
                         return Err(StorageError::WriteConflict);
                     }
                     working = working.with_table(Arc::new(writes.apply(version)?));
-                    *base = now;
+                    (*base, *since, *lags) = (now, latest.commit, false);
                     moved = true;
                 }
                 TableWork::Whole { base } | TableWork::Gone { base } if now != *base => {
@@ -320,10 +424,10 @@ impl Writes {
         self.tables.iter().map(|(table, work)| (*table, change(work))).collect()
     }
 
-    /// The tables whose rows changed, with the rows that came.
+    /// The tables whose rows changed so that constraints between rows could be broken, with the rows that came.
     pub fn changed(&self) -> impl Iterator<Item = (Oid, &TableWrites)> {
         self.tables.iter().filter_map(|(table, work)| match work {
-            TableWork::Rows { writes, .. } => Some((*table, writes)),
+            TableWork::Rows { writes, checked, .. } => checked.then_some((*table, writes)),
             TableWork::Whole { .. } | TableWork::Gone { .. } => None,
         })
     }
@@ -338,6 +442,8 @@ pub struct StatementWrites {
     catalog: Arc<Catalog>,
     check: Arc<dyn RowCheck>,
     locks: StatementLocks,
+    /// Whether nothing reads what it writes before the transaction's next statement.
+    lazily: bool,
     done: Mutex<Done>,
 }
 
@@ -359,7 +465,13 @@ impl StatementWrites {
         check: Arc<dyn RowCheck>,
         locks: StatementLocks,
     ) -> Self {
-        Self { writes, catalog, check, locks, done: Mutex::default() }
+        Self { writes, catalog, check, locks, lazily: false, done: Mutex::default() }
+    }
+
+    /// The same for a statement of one write, whose transaction settles its view before the next one reads it.
+    #[must_use]
+    pub fn lazily(self) -> Self {
+        Self { lazily: true, ..self }
     }
 
     /// Whether the statement has to run again on a new snapshot, as rows moved under it.
@@ -404,11 +516,13 @@ impl StatementWrites {
             let version = self.version(relation)?;
             let first = |rows: &RecordBatch| version.take_ids(rows.num_rows() as u64);
             let insert = |rows: RecordBatch| RowWrite::Insert { first: first(&rows), rows };
-            self.writes.lock().write(relation.oid, rows.into_iter().map(insert).collect())?;
+            let steps = rows.into_iter().map(insert).collect();
+            self.writes.lock().write(relation.oid, steps, true)?;
             return Err(error);
         }
         waiting.referenced_rows(relation, &rows, None).await?;
         let version = self.version(relation)?;
+        let is_plain = relation.table().is_some_and(|table| is_plain(table));
         let mut changes = Vec::with_capacity(rows.len());
         let mut steps = Vec::with_capacity(rows.len());
         for rows in rows {
@@ -416,7 +530,11 @@ impl StatementWrites {
             steps.push(RowWrite::Insert { rows: rows.clone(), first });
             changes.push(Change::inserted(relation, rows, first));
         }
-        self.write(relation, steps, &changes)?;
+        if is_plain {
+            self.write_plain(relation, steps)?;
+        } else {
+            self.write(relation, steps, &changes)?;
+        }
         Ok(changes)
     }
 
@@ -432,6 +550,16 @@ impl StatementWrites {
         };
         let waiting = self.waiting();
         let old = rows_by_id(&*self.version(relation)?, ids)?;
+        if let [new] = rows.as_slice()
+            && keeps_keys(table, &old, new)
+        {
+            // Nothing that a constraint between rows speaks of has changed.
+            waiting.rows(relation, ids, RowLock::NoKeyUpdate).await?;
+            let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
+            let steps = vec![update_step(ids, old.num_rows(), rows.into_iter().next())?];
+            self.write_plain(relation, steps)?;
+            return Ok(Vec::new());
+        }
         let lock = locking::update_lock(table, &old, &rows)?;
         waiting.rows(relation, ids, lock).await?;
         let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
@@ -439,19 +567,9 @@ impl StatementWrites {
         waiting.referenced_rows(relation, &rows, Some(&old)).await?;
         waiting.new_referring(relation, table, &old)?;
         let new = arrow::compute::concat_batches(&table.schema, &rows)?;
-        if old.num_rows() != ids.len() || new.num_rows() != ids.len() {
-            return Err(StorageError::WriteConflict.into());
-        }
-        let mut order: Vec<u32> = (0..ids.len() as u32).collect();
-        order.sort_unstable_by_key(|at| ids[*at as usize]);
-        let sorted: Arc<[RowId]> = order.iter().map(|at| ids[*at as usize]).collect();
-        let rows = if order.is_sorted() {
-            new.clone()
-        } else {
-            arrow::compute::take_record_batch(&new, &arrow::array::UInt32Array::from(order))?
-        };
+        let step = update_step(ids, old.num_rows(), Some(new.clone()))?;
         let changes = vec![Change::updated(relation, ids, old, new)];
-        self.write(relation, vec![RowWrite::Update { rows, ids: sorted }], &changes)?;
+        self.write(relation, vec![step], &changes)?;
         Ok(changes)
     }
 
@@ -473,6 +591,17 @@ impl StatementWrites {
         Ok(changes)
     }
 
+    /// Writes what no constraint between rows speaks of.
+    fn write_plain(&self, relation: &Relation, steps: Vec<RowWrite>) -> Result<(), PgError> {
+        let mut writes = self.writes.lock();
+        if self.lazily {
+            writes.write_later(relation.oid, steps)?;
+        } else {
+            writes.write(relation.oid, steps, false)?;
+        }
+        Ok(())
+    }
+
     /// Writes to the transaction, and checks the keys of what came.
     fn write(
         &self,
@@ -480,13 +609,28 @@ impl StatementWrites {
         steps: Vec<RowWrite>,
         changes: &[Change],
     ) -> Result<(), PgError> {
-        self.writes.lock().write(relation.oid, steps)?;
+        self.writes.lock().write(relation.oid, steps, true)?;
         let version = self.version(relation)?;
         for change in changes {
             change.check_unique(&self.catalog, &version, self.check.as_ref())?;
         }
         Ok(())
     }
+}
+
+/// The step that replaces rows, of which `found` were there, by `new`, one for one.
+fn update_step(ids: &[RowId], found: usize, new: Option<RecordBatch>) -> Result<RowWrite, PgError> {
+    let Some(new) = new.filter(|new| found == ids.len() && new.num_rows() == ids.len()) else {
+        return Err(StorageError::WriteConflict.into());
+    };
+    if ids.is_sorted() {
+        return Ok(RowWrite::Update { rows: new, ids: ids.into() });
+    }
+    let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+    order.sort_unstable_by_key(|at| ids[*at as usize]);
+    let sorted: Arc<[RowId]> = order.iter().map(|at| ids[*at as usize]).collect();
+    let rows = arrow::compute::take_record_batch(&new, &arrow::array::UInt32Array::from(order))?;
+    Ok(RowWrite::Update { rows, ids: sorted })
 }
 
 #[async_trait]

@@ -1,5 +1,6 @@
 //! The tables: every function and operator by its signature, with its kernel.
 
+mod acl;
 pub(crate) mod advisory;
 pub(crate) mod aggregate;
 mod arithmetic;

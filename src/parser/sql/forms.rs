@@ -84,7 +84,8 @@ pub(super) fn settle(statement: Statement, marks: Marks) -> Statement {
     if marks.no_data {
         match &mut statement {
             Statement::CreateTable(CreateTable { query: Some(query), .. }) => without_rows(query),
-            Statement::CreateView(view) => without_rows(&mut view.query),
+            // No other statement of PostgreSQL's sets it.
+            Statement::CreateView(view) => view.with_no_schema_binding = view.materialized,
             _ => {}
         }
     }

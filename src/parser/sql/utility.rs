@@ -4,10 +4,10 @@ use sqlparser::ast::Ident;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::definition;
 use super::lexer::SqlLexer;
 use super::parse::{statement, unexpected};
 use super::place::byte_span;
+use super::{definition, roles};
 use crate::parser::error::ParseError;
 use crate::parser::span::Span;
 use crate::parser::statement::Utility;
@@ -29,11 +29,8 @@ const UNSUPPORTED: &[&[&str]] = &[
     &["CREATE", "SUBSCRIPTION"],
     &["CREATE", "TABLESPACE"],
     &["DO"],
-    &["DROP", "OWNED"],
     &["IMPORT", "FOREIGN", "SCHEMA"],
     &["PREPARE", "TRANSACTION"],
-    &["REASSIGN", "OWNED"],
-    &["REFRESH", "MATERIALIZED", "VIEW"],
     &["ROLLBACK", "PREPARED"],
     &["SECURITY", "LABEL"],
 ];
@@ -49,6 +46,9 @@ pub(in crate::parser) fn utility(
 ) -> Result<Option<Utility>, ParseError> {
     if let Some(definition) = definition::definition(text, tokens, end)? {
         return Ok(Some(Utility::Definition(Box::new(definition))));
+    }
+    if let Some(statement) = roles::role_statement(text, tokens, end)? {
+        return Ok(Some(Utility::Roles(Box::new(statement))));
     }
     let mut reader = Reader { text, tokens, position: 0, end };
     if reader.eat("MOVE") {

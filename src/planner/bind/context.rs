@@ -7,7 +7,9 @@ use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 use parking_lot::Mutex;
 
-use crate::catalog::{Catalog, Column, QualifiedName, ReadColumn, Relation, View, ViewRead};
+use crate::catalog::{
+    Catalog, Column, QualifiedName, ReadColumn, Relation, Rights, RoleSet, View, ViewRead,
+};
 use crate::error::{PgError, SqlState};
 use crate::functions::registry::SessionFunctions;
 use crate::planner::bind::sql::LockingQuery;
@@ -49,6 +51,12 @@ pub struct BindContext {
     pub user: String,
     /// The current role's number.
     pub role: Oid,
+    /// The session's role, `session_user`.
+    pub session_role: Oid,
+    /// The current role with its memberships, for what a name is looked up by.
+    pub roles: Arc<RoleSet>,
+    /// Whose rights count for what is named: the owner of the view whose query is bound now; `None` is the caller.
+    pub as_role: Option<Oid>,
     /// The name of the session's schema for temporary objects, `pg_temp` to the session.
     pub temporary_schema: String,
     /// What the names in a view's query stand for, while one is bound.
@@ -82,6 +90,9 @@ impl BindContext {
             }
             _ => name,
         };
+        if let Some(schema) = &name.schema {
+            self.check_schema(schema)?;
+        }
         match self.catalog.resolve(name, &self.search_path) {
             Some(relation) => {
                 if let Some(resolved) = &self.resolved {
@@ -91,6 +102,30 @@ impl BindContext {
             }
             None => Err(undefined_table(name)),
         }
+    }
+
+    /// Whether the current role may look into a schema that a statement names.
+    ///
+    /// # Errors
+    /// `42501`. Nothing is said of a schema that is not there.
+    pub fn check_schema(&self, name: &str) -> Result<(), PgError> {
+        self.check_schema_right(name, Rights::USAGE)
+    }
+
+    /// Whether the current role has a right on a schema.
+    ///
+    /// # Errors
+    /// `42501`. Nothing is said of a schema that is not there.
+    pub fn check_schema_right(&self, name: &str, right: Rights) -> Result<(), PgError> {
+        if self.roles.superuser || self.system || name == self.temporary_schema {
+            return Ok(());
+        }
+        let Some(schema) = self.catalog.schema(name) else { return Ok(()) };
+        if self.catalog.schema_rights(schema.oid, &self.roles).contains(right) {
+            return Ok(());
+        }
+        let message = format!("permission denied for schema {name}");
+        Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message))
     }
 
     /// What a name stands for in the view that is bound now.
@@ -130,7 +165,7 @@ impl BindContext {
     ///
     /// # Errors
     /// `54001` if views stand too deep in each other.
-    pub fn for_view(&self, view: &View) -> Result<Self, PgError> {
+    pub fn for_view(&self, relation: &Relation, view: &View) -> Result<Self, PgError> {
         let depth = self.view_depth + 1;
         if depth > VIEW_DEPTH_MAX {
             return Err(PgError::new(
@@ -141,6 +176,7 @@ impl BindContext {
         Ok(Self {
             search_path: view.search_path.clone(),
             view: Some(view.reads.clone().into()),
+            as_role: if view.security_invoker() { self.as_role } else { Some(relation.owner) },
             parameters: Parameters::default(),
             view_depth: depth,
             resolved: None,

@@ -36,6 +36,9 @@ pub fn bind(context: &BindContext, statement: &Statement) -> Result<Bound, PgErr
         Body::Utility(Utility::Definition(definition)) => {
             sql::ddl::bind_definition(context, definition, &statement.text).map(Bound::Ddl)
         }
+        Body::Utility(Utility::Roles(statement)) => {
+            sql::roles::bind_roles(context, statement).map(Bound::Ddl)
+        }
         Body::Utility(utility) => Err(unsupported_utility(utility)),
     }
 }
@@ -115,7 +118,7 @@ fn unsupported_utility(utility: &Utility) -> PgError {
         Utility::Move(_) => ("this form of MOVE", "FETCH the rows and leave them."),
         Utility::SetConstraints { .. } => ("SET CONSTRAINTS here", "Run it by itself."),
         Utility::WithCypher { .. } => ("this statement here", "Run it by itself."),
-        Utility::Definition(_) => ("this statement", "See docs/compat.md."),
+        Utility::Definition(_) | Utility::Roles(_) => ("this statement", "See docs/compat.md."),
         Utility::Checkpoint => {
             ("CHECKPOINT", "Tables are in memory; there is nothing to write yet.")
         }

@@ -38,6 +38,8 @@ pub struct MatchPattern {
     pub filter: Option<Expr>,
     /// Keep input rows without a match.
     pub optional: bool,
+    /// Whose rights count: the owner of the view it stands in; `None` is the caller.
+    pub as_role: Option<crate::types::Oid>,
     schema: DFSchemaRef,
 }
 
@@ -91,7 +93,7 @@ impl MatchPattern {
             fields.push(own(variable, path_type()));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-        Ok(Self { input, pattern, filter, optional, schema })
+        Ok(Self { input, pattern, filter, optional, as_role: None, schema })
     }
 
     /// Predicates as others may see them: see [`super::pattern_column`].

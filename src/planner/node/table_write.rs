@@ -9,6 +9,7 @@ use datafusion::common::{DFSchema, DFSchemaRef, Result, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
 use crate::catalog::Relation;
+use crate::types::Oid;
 
 /// What is done to the table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -118,6 +119,12 @@ pub struct TableWrite {
     pub carried: usize,
     /// Whether the statement is done with it, so that foreign keys must hold; not so inside WITH.
     pub ends_statement: bool,
+    /// Columns that the statement gives values for in new rows, for privileges; `None` is all of them.
+    pub inserted: Option<Vec<usize>>,
+    /// Whose rights on the table count: the owner of the view it goes through; `None` is the caller.
+    pub as_role: Option<Oid>,
+    /// The view it goes through, and whose rights on that count.
+    pub view: Option<(Arc<Relation>, Option<Oid>)>,
     schema: DFSchemaRef,
 }
 
@@ -141,7 +148,26 @@ impl TableWrite {
             fields.push((Some(name.clone()), field));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-        Ok(Self { relation, kind, input, carried, ends_statement: true, schema })
+        let ends_statement = true;
+        Ok(Self {
+            relation,
+            kind,
+            input,
+            carried,
+            ends_statement,
+            inserted: None,
+            as_role: None,
+            view: None,
+            schema,
+        })
+    }
+
+    /// The same write, which gives values for these columns of new rows.
+    #[must_use]
+    pub fn inserting(mut self, mut columns: Vec<usize>) -> Self {
+        columns.sort_unstable();
+        self.inserted = Some(columns);
+        self
     }
 }
 

@@ -20,7 +20,7 @@ use super::message::{Message, decode};
 use super::startup::{OpenError, Opened, Request, Startup, open};
 use super::transport::Transport;
 use super::wire::{FLUSH_BYTES, ReadError, Wire};
-use super::{reply, simple};
+use super::{quick, reply, simple};
 use crate::error::{PgError, Severity, SqlState};
 use crate::server::half_open::{HalfOpen, Place};
 use crate::server::listener::Socket;
@@ -92,6 +92,8 @@ pub(super) struct Connection<'a> {
     draining: &'a CancellationToken,
     /// An error happened in the extended protocol: everything up to the next Sync is skipped.
     skipping: bool,
+    /// Where a row is put together; kept, as it is needed all the time.
+    pub(super) scratch: Vec<u8>,
 }
 
 /// Serves one client. A panic ends this connection, not the server; the client gets FATAL `XX000` if it can.
@@ -195,8 +197,10 @@ async fn converse(
         session,
         portals: Portals::default(),
         max_message_bytes,
-        draining: &shared.draining,
+        // One of its own: whoever waits on a shared one waits for its lock, too.
+        draining: &shared.draining.child_token(),
         skipping: false,
+        scratch: Vec::new(),
     };
     connection.run().await;
 }
@@ -226,27 +230,29 @@ impl Connection<'_> {
 
     /// The next frame. What is owed to the client is written before it is waited for.
     async fn next(&mut self) -> Flow<Frame> {
-        if let Some(frame) = self.wire.buffered_frame()? {
-            if self.wire.unsent() >= FLUSH_BYTES {
+        loop {
+            let answered = !self.skipping && quick::answer(self);
+            let frame = if answered { None } else { self.wire.buffered_frame()? };
+            let is_waiting = !answered && frame.is_none();
+            if self.wire.unsent() >= FLUSH_BYTES || (is_waiting && self.wire.owes_reply) {
                 self.wire.flush().await?;
             }
-            return Ok(frame);
-        }
-        if self.wire.owes_reply || self.wire.unsent() >= FLUSH_BYTES {
-            self.wire.flush().await?;
-        }
-        self.wire.shrink();
-        let inbox = self.session.inbox();
-        loop {
-            // Inside a transaction the client is told nothing.
-            let tells = self.session.is_between_transactions();
-            tokio::select! {
-                biased;
-                () = self.draining.cancelled() => return Err(admin_shutdown().into()),
-                frame = self.wire.frame() => return Ok(frame?),
-                () = inbox.arrived(), if tells => {
-                    self.notifications();
-                    self.wire.flush().await?;
+            if let Some(frame) = frame {
+                return Ok(frame);
+            }
+            if is_waiting {
+                self.wire.shrink();
+                let inbox = self.session.inbox();
+                // Inside a transaction the client is told nothing.
+                let tells = self.session.is_between_transactions();
+                tokio::select! {
+                    biased;
+                    () = self.draining.cancelled() => return Err(admin_shutdown().into()),
+                    filled = self.wire.fill() => filled?,
+                    () = inbox.arrived(), if tells => {
+                        self.notifications();
+                        self.wire.flush().await?;
+                    }
                 }
             }
         }

@@ -9,7 +9,7 @@
 //! * [`connection`]: a connection from its first byte to its last, and what becomes of errors and panics.
 //! * [`startup`], [`options`], [`login`], [`scram`], [`cancel`]: until a session exists.
 //! * [`frame`], [`message`], [`wire`], [`transport`]: bytes to messages.
-//! * [`simple`], [`extended`]: the two query protocols; [`answer`], [`rows`], [`copy`]: what a statement gave.
+//! * [`simple`], [`extended`]: the two query protocols; [`quick`]: look-ups answered at once; [`answer`], [`rows`], [`copy`]: what a statement gave.
 //! * [`reply`], [`encode`], [`error`]: messages to bytes.
 
 mod answer;
@@ -23,6 +23,7 @@ mod frame;
 mod login;
 mod message;
 mod options;
+mod quick;
 mod reply;
 mod rows;
 mod scram;

@@ -3,8 +3,8 @@
 use super::answer::{Protocol, answer};
 use super::connection::{Connection, Flow, Halt};
 use super::message::Formats;
-use super::reply;
-use crate::session::ScriptPosition;
+use super::{quick, reply};
+use crate::session::{Recalled, ScriptPosition};
 
 /// Runs the statements of `text` one after the other; the first error ends it, and undoes what was not yet committed.
 pub(super) async fn query(connection: &mut Connection<'_>, text: &str) -> Flow<()> {
@@ -13,7 +13,16 @@ pub(super) async fn query(connection: &mut Connection<'_>, text: &str) -> Flow<(
     connection.session.close_portal("");
     connection.session.close_statement("");
     connection.portals.close("");
-    let statements = connection.session.parse(text).map_err(in_text)?;
+    let recalling = connection.session.recall(text);
+    match connection.wire.watch(recalling).await.ok_or(Halt::Gone)?.map_err(in_text)? {
+        Some(Recalled::LookedUp(found)) if quick::write(connection, &found) => return Ok(()),
+        Some(Recalled::Ran(outcome)) => {
+            let protocol = Protocol::Simple { last: true };
+            return answer(connection, outcome, &Formats::AllText, protocol).await;
+        }
+        Some(Recalled::LookedUp(_)) | None => {}
+    }
+    let statements = connection.session.parse_again(text).map_err(in_text)?;
     let Some(last) = statements.len().checked_sub(1) else {
         reply::empty_query(&mut connection.wire.out);
         return Ok(());

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
@@ -69,6 +69,26 @@ impl Wire {
     /// Whether the bytes are encrypted.
     pub(super) fn is_tls(&self) -> bool {
         matches!(self.transport, Transport::Tls(_))
+    }
+
+    /// The bytes that came and were not looked at.
+    pub(super) fn buffered(&self) -> &[u8] {
+        if self.skip_bytes > 0 { &[] } else { &self.input }
+    }
+
+    /// Takes bytes off the front of [`Self::buffered`] that were answered.
+    pub(super) fn consume(&mut self, bytes: usize) {
+        if bytes >= self.input.len() {
+            // The buffer is read into again from its start.
+            self.input.clear();
+        } else {
+            self.input.advance(bytes);
+        }
+    }
+
+    /// Reads more, once. Dropping the future loses nothing.
+    pub(super) async fn fill(&mut self) -> Result<(), ReadError> {
+        self.read().await.map_err(|_| ReadError::Gone)
     }
 
     /// The next frame, if all of it is here.

@@ -11,6 +11,7 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
 use super::{index, set_catalog, version_of, with_writes};
+use crate::access::owned;
 use crate::catalog::{
     Catalog, Column, ColumnDefault, Constraint, ConstraintKind, Persistence, Relation, Table,
 };
@@ -233,9 +234,11 @@ fn apply(
             Ok(())
         }
         AlterStep::OwnerTo { role } => {
+            super::roles::check_owner_change(session, catalog, state.relation.schema, role)?;
+            owned::give_relation(catalog, &state.relation, role);
             state.relation.owner = role;
-            for owned in catalog.sequences_of(state.relation.oid, None) {
-                catalog.put_relation(Relation { owner: role, ..owned.as_ref().clone() });
+            for sequence in catalog.sequences_of(state.relation.oid, None) {
+                owned::give_relation(catalog, &sequence, role);
             }
             Ok(())
         }

@@ -92,7 +92,8 @@ pub(super) fn check_unique(
     let types: Vec<&PgType> = index.keys.iter().map(|key| key_type(table, &key.source)).collect();
     let converter = RowConverter::new(types.iter().map(|ty| SortField::new(ty.arrow())).collect())?;
     let mut seen: HashSet<Box<[u8]>> = HashSet::new();
-    for batch in version.live_batches()? {
+    for batch in version.live_batches() {
+        let batch = batch?;
         let arrays = keys.of(&batch)?;
         let rows = converter.convert_columns(&arrays.columns)?;
         for row in 0..batch.num_rows() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::access::owned;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::PgError;
 use crate::planner::bind::sql::ddl::{ObjectChange, ObjectRef};
@@ -27,7 +28,10 @@ fn schema(catalog: &mut Catalog, oid: Oid, change: ObjectChange) -> Result<(), P
     let mut schema = catalog.schemas.get(&oid).cloned().ok_or_else(gone)?;
     match change {
         ObjectChange::Rename(to) => schema.name = to,
-        ObjectChange::OwnerTo(role) => schema.owner = role,
+        ObjectChange::OwnerTo(role) => {
+            owned::give_schema(catalog, schema, role);
+            return Ok(());
+        }
         ObjectChange::RenameColumn(..) | ObjectChange::SetSchema(_) => return Err(gone()),
     }
     catalog.put_schema(schema);
@@ -62,7 +66,10 @@ fn relation(catalog: &mut Catalog, oid: Oid, change: ObjectChange) -> Result<(),
             }
             relation.name = to;
         }
-        ObjectChange::OwnerTo(role) => relation.owner = role,
+        ObjectChange::OwnerTo(role) => {
+            owned::give_relation(catalog, &relation, role);
+            return Ok(());
+        }
         ObjectChange::SetSchema(schema) => {
             for owned in catalog.sequences_of(oid, None) {
                 let moved = Relation { schema, ..owned.as_ref().clone() };

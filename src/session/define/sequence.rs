@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::names::object_name;
 use crate::catalog::sequence_options::{Position, SequenceOptions};
 use crate::catalog::{
-    Catalog, ColumnDefault, Persistence, Relation, RelationKind, Sequence, SequenceOwner,
+    AclClass, Catalog, ColumnDefault, Persistence, Relation, RelationKind, Sequence, SequenceOwner,
 };
 use crate::error::PgError;
 use crate::planner::bind::sql::ddl::NewSequence;
@@ -30,11 +30,13 @@ pub(super) fn create(session: &Session, catalog: &mut Catalog, new: Create) -> R
         oid,
         schema: new.schema,
         name: new.name,
-        owner: session.shared.caller.role,
+        owner: session.shared.caller().role,
         comment: None,
         persistence: new.persistence,
         kind: RelationKind::Sequence(Arc::new(sequence)),
     });
+    let owner = session.shared.caller().role;
+    super::roles::born(catalog, AclClass::Sequence, oid, owner, new.schema);
     Ok(())
 }
 
@@ -66,6 +68,7 @@ pub(super) fn create_for_column(
         persistence: table.persistence,
         kind: RelationKind::Sequence(Arc::new(sequence)),
     });
+    super::roles::born(catalog, AclClass::Sequence, oid, table.owner, table.schema);
     let default = match new.identity {
         Some(always) => ColumnDefault::Identity { always, sequence: oid },
         None => ColumnDefault::Expression(next_value(oid)),

@@ -293,12 +293,12 @@ impl Entry {
     ) -> Result<Neighborhood, StorageError> {
         let resolved = self.resolved(cancel)?;
         if self.adjacency(orientation).get().is_none() {
-            let count = |places: &Places| places.numbers().count(places.version()) as usize;
+            let count = |places: &Places| places.numbers().count(places.version());
             let (from, to) = match orientation {
                 Orientation::Out => (&resolved.sources, &resolved.destinations),
                 Orientation::In => (&resolved.destinations, &resolved.sources),
             };
-            let (from, to) = (count(from), count(to));
+            let (from, to) = (count(from)? as usize, count(to)? as usize);
             let lists = Adjacency::build(&resolved.ends, orientation, from, to, cancel)?;
             self.adjacency(orientation).get_or_init(|| Arc::new(lists));
         }

@@ -94,7 +94,7 @@ impl Resolved {
             }
             places.follow(version).map(Arc::new)
         };
-        let Some(diff) = diff(self.edges.version(), edges) else { return Ok(None) };
+        let Some(diff) = diff(self.edges.version(), edges)? else { return Ok(None) };
         let mut lost = [HashSet::new(), HashSet::new()];
         let mut added = false;
         for ((places, version), (columns, lost)) in
@@ -230,13 +230,13 @@ fn is_live(places: &Places, number: u32) -> bool {
 }
 
 /// Rows in which two versions of a table differ; `None` if they are too many, or columns are others.
-fn diff(old: &TableVersion, new: &TableVersion) -> Option<RowDiff> {
+fn diff(old: &TableVersion, new: &TableVersion) -> Result<Option<RowDiff>, StorageError> {
     let mut diff = RowDiff::default();
     if old.stamp == new.stamp {
-        return Some(diff);
+        return Ok(Some(diff));
     }
     if old.schema != new.schema {
-        return None;
+        return Ok(None);
     }
     let mut known: HashMap<usize, (&Arc<Chunk>, u64)> = HashMap::with_capacity(old.chunks().len());
     for (chunk, start) in old.chunks().iter().zip(old.chunk_starts()) {
@@ -246,14 +246,18 @@ fn diff(old: &TableVersion, new: &TableVersion) -> Option<RowDiff> {
     for (chunk, start) in new.chunks().iter().zip(new.chunk_starts()) {
         match known.remove(&chunk.rows_key()) {
             Some((before, _)) if Arc::ptr_eq(before, chunk) => {}
-            Some((before, before_start)) => before.differing(chunk, |offset, live| {
-                let row = chunk.row_id(offset);
-                if live {
-                    diff.came.push((row, start + offset as u64));
-                } else {
-                    diff.gone.push((row, before_start + offset as u64));
+            Some((before, before_start)) => {
+                let mut changed = Vec::new();
+                before.differing(chunk, |offset, live| changed.push((offset, live)));
+                for (offset, live) in changed {
+                    let row = chunk.row_id(offset)?;
+                    if live {
+                        diff.came.push((row, start + offset as u64));
+                    } else {
+                        diff.gone.push((row, before_start + offset as u64));
+                    }
                 }
-            }),
+            }
             None => fresh.push((chunk, *start)),
         }
     }
@@ -261,14 +265,19 @@ fn diff(old: &TableVersion, new: &TableVersion) -> Option<RowDiff> {
     let rows = known.values().map(|(chunk, _)| count(chunk)).sum::<usize>()
         + fresh.iter().map(|(chunk, _)| count(chunk)).sum::<usize>();
     if rows > ROWS_MAX.min(4_096.max(old.live_rows() as usize / 4)) {
-        return None;
+        return Ok(None);
     }
-    let rows = |(chunk, start): (&Arc<Chunk>, u64), rows: &mut Vec<Row>| {
-        rows.extend(live_offsets(chunk).map(|at| (chunk.row_id(at), start + at as u64)));
-    };
-    known.into_values().for_each(|chunk| rows(chunk, &mut diff.gone));
-    fresh.into_iter().for_each(|chunk| rows(chunk, &mut diff.came));
-    Some(diff)
+    for (chunk, start) in known.into_values() {
+        for at in live_offsets(chunk) {
+            diff.gone.push((chunk.row_id(at)?, start + at as u64));
+        }
+    }
+    for (chunk, start) in fresh {
+        for at in live_offsets(chunk) {
+            diff.came.push((chunk.row_id(at)?, start + at as u64));
+        }
+    }
+    Ok(Some(diff))
 }
 
 /// How a vertex table changed.
@@ -287,7 +296,7 @@ fn vertex_change(
 ) -> Result<Option<VertexChange>, StorageError> {
     let old = places.version();
     let mut change = VertexChange::default();
-    let Some(diff) = diff(old, new) else { return Ok(None) };
+    let Some(diff) = diff(old, new)? else { return Ok(None) };
     let came: HashMap<RowId, u64> = diff.came.iter().copied().collect();
     let mut stayed = Vec::new();
     for (row, position) in &diff.gone {
@@ -353,8 +362,7 @@ fn find_ends(
         arrays.push(values);
     }
     let batch = RecordBatch::try_new(Schema::new(fields).into(), arrays)?;
-    let own: Vec<usize> = (0..batch.num_columns()).collect();
-    let keys = encode_keys(&batch, &own, &key_types(vertices.version(), columns))?;
+    let keys = encode_keys(&batch, &key_types(vertices.version(), columns))?;
     cancel.check()?;
     let probe = vertices.version().probe(&columns.vertex, &keys)?;
     let mut found = Vec::with_capacity(positions.len());
@@ -365,7 +373,7 @@ fn find_ends(
                 if first.is_none_or(|(least, _)| position < least) {
                     first = Some((position, row));
                 }
-            });
+            })?;
         }
         found.push(match first {
             None => DANGLING,

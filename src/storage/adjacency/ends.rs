@@ -78,7 +78,7 @@ impl EdgeEnds {
     ) -> Result<Self, StorageError> {
         let from = resolve_end(edges, (sources, source_numbers), source, cancel)?;
         let to = resolve_end(edges, (destinations, destination_numbers), destination, cancel)?;
-        let mut ends = vec![[DANGLING; 2]; edge_numbers.count(edges) as usize];
+        let mut ends = vec![[DANGLING; 2]; edge_numbers.count(edges)? as usize];
         let mut unresolved = 0;
         for (chunk, start) in edges.chunks().iter().zip(edges.chunk_starts()) {
             for offset in live_offsets(chunk) {
@@ -88,7 +88,7 @@ impl EdgeEnds {
                     unresolved += 1;
                     continue;
                 }
-                let number = edge_numbers.number(chunk.row_id(offset));
+                let number = edge_numbers.number(chunk.row_id(offset)?);
                 if let Some(slot) = number.and_then(|number| ends.get_mut(number as usize)) {
                     *slot = [from, to];
                 }
@@ -175,12 +175,13 @@ impl IntegerIndex {
         let mut keys = Vec::with_capacity(vertices.live_rows() as usize);
         for chunk in vertices.chunks() {
             cancel.check()?;
-            let values = cast(chunk.batch.column(column), &DataType::Int64)?;
+            let values = cast(&chunk.column(column)?, &DataType::Int64)?;
             let values = values.as_primitive::<Int64Type>();
-            let live = live_offsets(chunk).filter(|at| values.is_valid(*at));
-            keys.extend(live.filter_map(|at| {
-                numbers.number(chunk.row_id(at)).map(|number| (values.value(at), number))
-            }));
+            for at in live_offsets(chunk).filter(|at| values.is_valid(*at)) {
+                if let Some(number) = numbers.number(chunk.row_id(at)?) {
+                    keys.push((values.value(at), number));
+                }
+            }
         }
         let first = keys.iter().map(|(key, _)| *key).min().unwrap_or(0);
         let last = keys.iter().map(|(key, _)| *key).max().unwrap_or(0);
@@ -222,7 +223,7 @@ fn resolve_integers(
     for chunk in edges.chunks() {
         cancel.check()?;
         // A value that does not fit becomes null, and so finds nothing.
-        let values = cast(chunk.batch.column(column), &DataType::Int64)?;
+        let values = cast(&chunk.column(column)?, &DataType::Int64)?;
         let values = values.as_primitive::<Int64Type>();
         found.extend((0..chunk.len()).map(|at| {
             if chunk.is_live(at) && values.is_valid(at) {
@@ -246,22 +247,22 @@ fn resolve_encoded(
     let encoded = vertices
         .chunks()
         .iter()
-        .map(|chunk| encode_keys(&chunk.batch, &columns.vertex, &types))
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|chunk| Ok(encode_keys(&chunk.project(&columns.vertex)?, &types)?))
+        .collect::<Result<Vec<_>, StorageError>>()?;
     let mut index: HashMap<&[u8], u32> = HashMap::with_capacity(vertices.live_rows() as usize);
     for (chunk, keys) in vertices.chunks().iter().zip(&encoded) {
         for at in live_offsets(chunk) {
             if at % CANCEL_CHECK_ROWS == 0 {
                 cancel.check()?;
             }
-            if let (Some(key), Some(number)) = (keys.get(at), numbers.number(chunk.row_id(at))) {
+            if let (Some(key), Some(number)) = (keys.get(at), numbers.number(chunk.row_id(at)?)) {
                 index.entry(key).or_insert(number);
             }
         }
     }
     let mut found = Vec::with_capacity(edges.positions() as usize);
     for chunk in edges.chunks() {
-        let keys = encode_keys(&chunk.batch, &columns.edge, &types)?;
+        let keys = encode_keys(&chunk.project(&columns.edge)?, &types)?;
         for at in 0..chunk.len() {
             if at % CANCEL_CHECK_ROWS == 0 {
                 cancel.check()?;
@@ -282,16 +283,15 @@ pub(super) fn key_types(vertices: &TableVersion, columns: &EndColumns) -> Vec<Da
 /// Encodes key columns as `types`; a value that does not fit becomes null, which is no key.
 pub(super) fn encode_keys(
     rows: &RecordBatch,
-    columns: &[usize],
     types: &[DataType],
 ) -> Result<EncodedKeys, ArrowError> {
-    let mut fields = Vec::with_capacity(columns.len());
-    let mut arrays = Vec::with_capacity(columns.len());
-    for (column, ty) in columns.iter().zip(types) {
+    let mut fields = Vec::with_capacity(types.len());
+    let mut arrays = Vec::with_capacity(types.len());
+    for (column, ty) in rows.columns().iter().zip(types) {
         fields.push(Field::new(format!("k{}", fields.len()), ty.clone(), true));
-        arrays.push(cast(rows.column(*column), ty)?);
+        arrays.push(cast(column, ty)?);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
     let batch = RecordBatch::try_new_with_options(Schema::new(fields).into(), arrays, &options)?;
-    EncodedKeys::encode(&batch, &(0..columns.len()).collect::<Vec<_>>())
+    EncodedKeys::encode(&batch, &(0..types.len()).collect::<Vec<_>>())
 }

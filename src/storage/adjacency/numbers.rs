@@ -40,8 +40,8 @@ impl Numbers {
     pub(super) fn of(version: &TableVersion) -> Result<Self, StorageError> {
         let (mut least, mut greatest, mut rows) = (u64::MAX, 0, 0);
         for chunk in version.chunks().iter().filter(|chunk| !chunk.is_empty()) {
-            least = least.min(chunk.row_id(0).0);
-            greatest = greatest.max(chunk.row_id(chunk.len() - 1).0);
+            least = least.min(chunk.row_id(0)?.0);
+            greatest = greatest.max(chunk.row_id(chunk.len() - 1)?.0);
             rows += chunk.live_rows() as u64;
         }
         let first = if least == u64::MAX { version.next_row() } else { least };
@@ -51,30 +51,35 @@ impl Numbers {
         } else {
             let mut ids = Vec::with_capacity(rows as usize);
             for chunk in version.chunks() {
-                ids.extend(live_offsets(chunk).map(|offset| chunk.row_id(offset).0));
+                ids.extend(chunk.live_ids()?);
             }
             ids.sort_unstable();
             Some(ids.into())
         };
         let numbers = Self { first, ranked };
-        match numbers.count(version) {
+        match numbers.count(version)? {
             count if count >= u64::from(DANGLING) => Err(StorageError::TooManyRows),
             _ => Ok(numbers),
         }
     }
 
     /// One more than the largest number a row of `version` has.
-    pub(super) fn count(&self, version: &TableVersion) -> u64 {
-        let chunks = version.chunks().iter().filter(|chunk| !chunk.is_empty());
-        let last = chunks.map(|chunk| chunk.row_id(chunk.len() - 1).0).max();
-        match (&self.ranked, last) {
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if ids could not be read.
+    pub(super) fn count(&self, version: &TableVersion) -> Result<u64, StorageError> {
+        let mut last = None;
+        for chunk in version.chunks().iter().filter(|chunk| !chunk.is_empty()) {
+            last = last.max(Some(chunk.row_id(chunk.len() - 1)?.0));
+        }
+        Ok(match (&self.ranked, last) {
             (_, None) => 0,
             (None, Some(last)) => (last + 1).saturating_sub(self.first),
             (Some(ids), Some(last)) => {
                 let known = ids.len() as u64;
                 known + ids.last().map_or(0, |greatest| last.saturating_sub(*greatest))
             }
-        }
+        })
     }
 
     /// The number of a row; `None` for one that these numbers do not reach, which asks for others.
@@ -104,7 +109,21 @@ pub(super) fn live_offsets(chunk: &Chunk) -> impl Iterator<Item = usize> + '_ {
 pub struct Places {
     version: Arc<TableVersion>,
     numbers: Arc<Numbers>,
+    /// The ids of each chunk's rows, where positions are looked up.
+    ids: Vec<RowIds>,
     positions: Positions,
+}
+
+/// The id at an offset of a chunk.
+fn id_at(ids: &RowIds, offset: usize) -> Option<RowId> {
+    match ids {
+        RowIds::Range(start) => Some(RowId(start + offset as u64)),
+        RowIds::Sorted(ids) => ids.get(offset).copied().map(RowId),
+    }
+}
+
+fn ids_of(version: &TableVersion) -> Result<Vec<RowIds>, StorageError> {
+    Ok(version.chunks().iter().map(|chunk| chunk.row_ids()).collect::<Result<_, _>>()?)
 }
 
 #[derive(Debug)]
@@ -131,7 +150,7 @@ impl Places {
         let schema = Arc::new(arrow::datatypes::Schema::empty());
         let version = Arc::new(TableVersion::empty(Oid(0), schema));
         let numbers = Arc::new(Numbers { first: 0, ranked: None });
-        Self { version, numbers, positions }
+        Self { version, numbers, ids: Vec::new(), positions }
     }
 
     /// Finds all rows of a version. Time and memory are linear in its rows, unless positions are numbers already.
@@ -142,18 +161,21 @@ impl Places {
         if version.positions() >= u64::from(DANGLING) {
             return Err(StorageError::TooManyRows);
         }
-        let positions = if is_in_place(version, numbers) {
-            Positions::Same
-        } else {
-            let mut by_number = vec![DANGLING; numbers.count(version) as usize];
-            for_live_rows(version, 0, numbers, |number, position| {
+        if is_in_place(version, numbers)? {
+            let (version, numbers) = (Arc::clone(version), Arc::clone(numbers));
+            return Ok(Self { version, numbers, ids: Vec::new(), positions: Positions::Same });
+        }
+        let ids = ids_of(version)?;
+        let positions = {
+            let mut by_number = vec![DANGLING; numbers.count(version)? as usize];
+            for_live_rows((version, &ids), 0, numbers, |number, position| {
                 if let Some(slot) = by_number.get_mut(number as usize) {
                     *slot = position;
                 }
             });
             Positions::Mapped { by_number: Arc::new(by_number), moved: HashMap::new() }
         };
-        Ok(Self { version: Arc::clone(version), numbers: Arc::clone(numbers), positions })
+        Ok(Self { version: Arc::clone(version), numbers: Arc::clone(numbers), ids, positions })
     }
 
     /// Finds the rows of a later (or earlier) version: only those are looked at that are not where they were.
@@ -165,6 +187,7 @@ impl Places {
         if version.positions() >= u64::from(DANGLING) {
             return Err(StorageError::TooManyRows);
         }
+        let ids = ids_of(version)?;
         let (old, new) = (&self.version, version);
         let same = old
             .chunks()
@@ -174,20 +197,22 @@ impl Places {
             .count();
         let mut moved = moved.clone();
         // A row that is deleted in the other version may be at its old place in this one.
-        let shared = old.chunks().iter().zip(new.chunks()).zip(new.chunk_starts()).take(same);
-        for ((before, after), start) in shared.filter(|((old, new), _)| !Arc::ptr_eq(old, new)) {
+        let shared = old.chunks().iter().zip(new.chunks()).zip(new.chunk_starts()).zip(&ids);
+        let changed = shared.take(same).filter(|(((old, new), _), _)| !Arc::ptr_eq(old, new));
+        for (((before, after), start), ids) in changed {
             before.differing(after, |offset, live| {
-                if let Some(number) = numbers.number(after.row_id(offset)).filter(|_| live) {
+                let id = id_at(ids, offset).filter(|_| live);
+                if let Some(number) = id.and_then(|id| numbers.number(id)) {
                     moved.insert(number, (start + offset as u64) as u32);
                 }
             });
         }
-        for_live_rows(new, same, &numbers, |number, position| {
+        for_live_rows((new, &ids), same, &numbers, |number, position| {
             moved.insert(number, position);
         });
         let positions = if moved.len() > MOVED_MAX.max(by_number.len() / 8) {
             let mut flat = by_number.as_ref().clone();
-            flat.resize((numbers.count(new) as usize).max(flat.len()), DANGLING);
+            flat.resize((numbers.count(new)? as usize).max(flat.len()), DANGLING);
             for (number, position) in moved {
                 if let Some(slot) = flat.get_mut(number as usize) {
                     *slot = position;
@@ -197,7 +222,7 @@ impl Places {
         } else {
             Positions::Mapped { by_number: Arc::clone(by_number), moved }
         };
-        Ok(Self { version: Arc::clone(version), numbers, positions })
+        Ok(Self { version: Arc::clone(version), numbers, ids, positions })
     }
 
     /// Where a live row is. For a number that no row has, some position without one.
@@ -221,9 +246,10 @@ impl Places {
             Positions::Same => position,
             Positions::Mapped { .. } => {
                 let (chunk, offset) = self.version.locate(u64::from(position));
-                let chunk = self.version.chunks().get(chunk).filter(|chunk| offset < chunk.len());
-                chunk
-                    .and_then(|chunk| self.numbers.number(chunk.row_id(offset)))
+                let inside = self.version.chunks().get(chunk).is_some_and(|it| offset < it.len());
+                let ids = self.ids.get(chunk).filter(|_| inside);
+                ids.and_then(|ids| id_at(ids, offset))
+                    .and_then(|id| self.numbers.number(id))
                     .unwrap_or(DANGLING)
             }
         }
@@ -251,25 +277,31 @@ impl Places {
 }
 
 /// Whether the position of every row is its number.
-fn is_in_place(version: &TableVersion, numbers: &Numbers) -> bool {
-    numbers.ranked.is_none()
-        && version.chunks().iter().zip(version.chunk_starts()).all(|(chunk, start)| {
-            chunk.is_empty()
-                || matches!(chunk.rows, RowIds::Range(id) if id.checked_sub(numbers.first) == Some(*start))
-        })
+fn is_in_place(version: &TableVersion, numbers: &Numbers) -> Result<bool, StorageError> {
+    if numbers.ranked.is_some() {
+        return Ok(false);
+    }
+    for (chunk, start) in version.chunks().iter().zip(version.chunk_starts()) {
+        let in_place = chunk.is_empty()
+            || matches!(chunk.row_ids()?, RowIds::Range(id) if id.checked_sub(numbers.first) == Some(*start));
+        if !in_place {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Gives number and position of each live row from a chunk on.
 fn for_live_rows(
-    version: &TableVersion,
+    (version, ids): (&TableVersion, &[RowIds]),
     from_chunk: usize,
     numbers: &Numbers,
     mut give: impl FnMut(u32, u32),
 ) {
-    let chunks = version.chunks().iter().zip(version.chunk_starts()).skip(from_chunk);
-    for (chunk, start) in chunks {
+    let chunks = version.chunks().iter().zip(version.chunk_starts()).zip(ids).skip(from_chunk);
+    for ((chunk, start), ids) in chunks {
         for offset in live_offsets(chunk) {
-            if let Some(number) = numbers.number(chunk.row_id(offset)) {
+            if let Some(number) = id_at(ids, offset).and_then(|id| numbers.number(id)) {
                 give(number, (start + offset as u64) as u32);
             }
         }

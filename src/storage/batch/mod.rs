@@ -26,6 +26,10 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
+mod builder;
+
+pub(crate) use builder::RowsBuilder;
+
 use super::codec::{Malformed, Reader, put_varint};
 
 /// More rows than any batch that is written has.

@@ -1,25 +1,23 @@
-//! A checkpoint read back.
+//! A checkpoint read back. Files of rows are not touched: what is in them is read when it is asked for.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::buffer::{BooleanBuffer, Buffer};
 
-use super::chunk_file::read_chunk;
+use super::chunk_store::ChunkStore;
+use super::chunk_write::has_ids;
 use crate::storage::error::StorageError;
-use crate::storage::fs::FileSystem;
 use crate::storage::manifest::{StoredChunk, StoredDatabase, StoredTable};
 use crate::storage::recovery::RecoveredDatabase;
 use crate::storage::snapshot::StoreSnapshot;
-use crate::storage::table::{Chunk, TableVersion};
+use crate::storage::table::{Chunk, StoredIds, TableVersion, Zones};
 
 /// A database as a checkpoint holds it.
 ///
 /// # Errors
-/// `XX001` if one of its files is damaged.
+/// `XX001` if what is known of its rows is damaged.
 pub(crate) fn load_database(
-    fs: &dyn FileSystem,
-    dir: &Path,
+    files: &Arc<ChunkStore>,
     stored: &StoredDatabase,
 ) -> Result<RecoveredDatabase, StorageError> {
     let mut store = StoreSnapshot::default();
@@ -28,7 +26,7 @@ pub(crate) fn load_database(
         let chunks = table
             .chunks
             .iter()
-            .map(|chunk| load_chunk(fs, dir, table, chunk).map(Arc::new))
+            .map(|chunk| load_chunk(files, table, chunk).map(Arc::new))
             .collect::<Result<_, _>>()?;
         let schema = Arc::clone(&table.schema);
         let version = TableVersion::restore(table.oid, schema, chunks, table.next_row);
@@ -38,18 +36,18 @@ pub(crate) fn load_database(
 }
 
 fn load_chunk(
-    fs: &dyn FileSystem,
-    dir: &Path,
+    files: &Arc<ChunkStore>,
     table: &StoredTable,
     stored: &StoredChunk,
 ) -> Result<Chunk, StorageError> {
-    let (batch, rows) =
-        read_chunk(fs, dir, &stored.file, stored.first, &table.schema, stored.rows)?;
-    let deleted = stored
-        .deleted
-        .as_ref()
-        .map(|bits| BooleanBuffer::new(Buffer::from_slice_ref(bits), 0, stored.rows));
-    let chunk = Chunk::with_rows(batch, rows, deleted);
-    chunk.set_file(Arc::new(stored.file.clone()));
+    let StoredChunk { rows, ids, deleted, file, zones, keys } = stored;
+    let schema = &table.schema;
+    let has_ids = has_ids(schema, matches!(ids, StoredIds::Range(_)));
+    let file = files.open(file.clone(), Arc::clone(schema), *rows, has_ids);
+    let deleted =
+        deleted.as_ref().map(|bits| BooleanBuffer::new(Buffer::from_slice_ref(bits), 0, *rows));
+    let zones = Zones::read(zones, schema).map_err(StorageError::Malformed)?;
+    let chunk = Chunk::stored(file, (Arc::clone(schema), *rows), *ids, keys, deleted);
+    chunk.set_zones(zones);
     Ok(chunk)
 }

@@ -11,11 +11,20 @@
 //! A crash before 4 is done leaves the old manifest and the whole log; after it, the new one. What 3 or 5 left behind is
 //! removed at the next start.
 
-pub(crate) mod chunk_file;
+mod chunk_store;
+mod chunk_write;
 mod load;
+mod paged_file;
+mod stored_type;
+#[cfg(test)]
+mod tests;
 mod write;
 
-pub(crate) use chunk_file::CHUNK_SUFFIX;
+pub(crate) use chunk_store::{CHUNK_SUFFIX, ChunkStore, chunk_path};
+pub(crate) use chunk_write::nullable;
 pub(crate) use load::load_database;
-pub(crate) use write::Checkpointer;
+pub(crate) use paged_file::PagedFile;
 pub use write::{CheckpointDatabase, CheckpointSummary};
+pub(crate) use write::{Checkpointer, archive_segment};
+
+pub(crate) use super::manifest::{StoredHashes, StoredKey};

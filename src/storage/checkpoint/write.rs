@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::chunk_file::{chunk_path, write_chunk};
+use super::chunk_store::ChunkStore;
+use super::chunk_write::{Written, encode_chunk, has_ids};
+use super::paged_file::PagedFile;
 use crate::storage::error::StorageError;
 use crate::storage::fs::FileSystem;
-use crate::storage::manifest::{
-    Manifest, StoredChunk, StoredDatabase, StoredFile, StoredTable, manifest_name,
-};
-use crate::storage::recovery::{CHUNKS_DIR, Listing, WAL_DIR};
-use crate::storage::table::{Chunk, RowIds, TableVersion};
+use crate::storage::manifest::{Manifest, StoredChunk, StoredDatabase, StoredTable, manifest_name};
+use crate::storage::recovery::{Listing, WAL_DIR};
+use crate::storage::table::{Chunk, TableVersion, Zones};
 use crate::storage::wal::log::Rotated;
 use crate::storage::wal::segment::segment_name;
 use crate::storage::wal::{Log, ObjectKey};
@@ -30,6 +30,8 @@ pub struct CheckpointDatabase {
     pub objects: BTreeMap<ObjectKey, Vec<u8>>,
     /// All of its tables that are kept.
     pub tables: Vec<Arc<TableVersion>>,
+    /// Columns that rows of a table are looked for by; each gets an index in the table's files.
+    pub keys: HashMap<Oid, Vec<Vec<usize>>>,
 }
 
 /// What a checkpoint did.
@@ -49,6 +51,7 @@ pub struct CheckpointSummary {
 #[derive(Debug)]
 pub(crate) struct Checkpointer {
     fs: Arc<dyn FileSystem>,
+    files: Arc<ChunkStore>,
     dir: PathBuf,
     archive: Option<PathBuf>,
     store: u64,
@@ -60,21 +63,20 @@ struct State {
     /// The last manifest's number.
     sequence: u64,
     next_file: u64,
-    /// Files that chunks may still be read from, whether a manifest names them or not.
-    files: HashMap<u64, Weak<StoredFile>>,
 }
 
 impl Checkpointer {
     /// Goes on after `manifest`.
     pub(crate) fn new(
         fs: Arc<dyn FileSystem>,
+        files: Arc<ChunkStore>,
         dir: PathBuf,
         archive: Option<PathBuf>,
         manifest: &Manifest,
     ) -> Self {
         let next_file = manifest.files().max().unwrap_or(0) + 1;
-        let state = State { sequence: manifest.sequence, next_file, files: HashMap::new() };
-        Self { fs, dir, archive, store: manifest.store, state: Mutex::new(state) }
+        let state = State { sequence: manifest.sequence, next_file };
+        Self { fs, files, dir, archive, store: manifest.store, state: Mutex::new(state) }
     }
 
     /// Writes a checkpoint and cuts the log before it. Blocks.
@@ -113,21 +115,22 @@ impl Checkpointer {
         let mut stored = Vec::with_capacity(databases.len());
         for database in databases {
             let mut tables = Vec::with_capacity(database.tables.len());
+            let none = Vec::new();
             for version in &database.tables {
+                let keys = database.keys.get(&version.table).unwrap_or(&none);
                 let mut chunks = Vec::with_capacity(version.chunks().len());
                 for chunk in version.chunks().iter().filter(|chunk| chunk.live_rows() > 0) {
                     let file = match chunk.file() {
                         Some(file) => {
                             kept += 1;
-                            file
+                            Arc::clone(file)
                         }
                         None => {
                             written += 1;
-                            self.write_file(state, chunk, version)?
+                            self.write_file(state, chunk, version, keys)?
                         }
                     };
-                    state.files.insert(file.number, Arc::downgrade(&file));
-                    chunks.push(stored_chunk(chunk, file.as_ref().clone()));
+                    chunks.push(stored_chunk(chunk, &file)?);
                 }
                 tables.push(StoredTable {
                     oid: version.table,
@@ -141,9 +144,6 @@ impl Checkpointer {
             let objects = database.objects.into_iter().collect();
             stored.push(StoredDatabase { oid: database.oid, through, objects, tables });
         }
-        if written > 0 {
-            self.fs.sync_dir(&self.dir.join(CHUNKS_DIR))?;
-        }
         let manifest = Manifest {
             store: self.store,
             sequence: state.sequence + 1,
@@ -155,7 +155,7 @@ impl Checkpointer {
         let path = self.dir.join(manifest_name(manifest.sequence));
         self.fs.write_atomic(&path, &manifest.encode()?)?;
         state.sequence = manifest.sequence;
-        self.remove_unnamed(state, &manifest);
+        self.remove_unnamed(&manifest);
         Ok(CheckpointSummary {
             sequence: manifest.sequence,
             through: rotated.after,
@@ -169,29 +169,28 @@ impl Checkpointer {
         state: &mut State,
         chunk: &Chunk,
         version: &TableVersion,
-    ) -> Result<Arc<StoredFile>, StorageError> {
+        keys: &[Vec<usize>],
+    ) -> Result<Arc<PagedFile>, StorageError> {
         let number = state.next_file;
         state.next_file += 1;
-        let file = write_chunk(self.fs.as_ref(), &self.dir, number, chunk, &version.schema)
-            .inspect_err(|_| {
-                // Best effort: it is named nowhere, and removed at the next start.
-                let _ = self.fs.remove(&chunk_path(&self.dir, number));
-            })?;
-        Ok(chunk.set_file(Arc::new(file)))
+        let schema = &version.schema;
+        let Written { bytes, file, keys, zones } = encode_chunk(number, chunk, schema, keys)?;
+        let zones = Zones::read(&zones, schema).map_err(StorageError::Malformed)?;
+        let has_ids = has_ids(schema, chunk.first_id().is_some());
+        // Known as in use before it is there: nothing may take it for a left-over.
+        let file = self.files.open(file, Arc::clone(schema), chunk.len(), has_ids);
+        self.files.put(number, bytes)?;
+        Ok(chunk.set_file(file, &keys, zones))
     }
 
     /// Removes what the checkpoint does not name. It counts already, so what cannot be removed now only takes room.
-    fn remove_unnamed(&self, state: &mut State, manifest: &Manifest) {
-        if let Err(error) = self.try_remove_unnamed(state, manifest) {
+    fn remove_unnamed(&self, manifest: &Manifest) {
+        if let Err(error) = self.try_remove_unnamed(manifest) {
             tracing::warn!(%error, "could not remove files of an old checkpoint");
         }
     }
 
-    fn try_remove_unnamed(
-        &self,
-        state: &mut State,
-        manifest: &Manifest,
-    ) -> Result<(), StorageError> {
+    fn try_remove_unnamed(&self, manifest: &Manifest) -> Result<(), StorageError> {
         let fs = self.fs.as_ref();
         let listing = Listing::read(fs, &self.dir)?;
         for old in listing.manifests.iter().filter(|number| **number < manifest.sequence) {
@@ -204,11 +203,10 @@ impl Checkpointer {
             }
             fs.remove(&path)?;
         }
-        state.files.retain(|_, file| file.strong_count() > 0);
         let named: HashSet<u64> = manifest.files().collect();
         for number in listing.chunks {
-            if !named.contains(&number) && !state.files.contains_key(&number) {
-                fs.remove(&chunk_path(&self.dir, number))?;
+            if !named.contains(&number) && !self.files.in_use(number) {
+                self.files.remove(number)?;
             }
         }
         Ok(())
@@ -236,7 +234,7 @@ pub(crate) fn archive_segment(
     fs.sync_dir(archive)
 }
 
-fn stored_chunk(chunk: &Chunk, file: StoredFile) -> StoredChunk {
+fn stored_chunk(chunk: &Chunk, file: &PagedFile) -> Result<StoredChunk, StorageError> {
     let deleted = chunk.deleted.as_ref().map(|bits| {
         let mut packed = bits.sliced().as_slice()[..bits.len().div_ceil(8)].to_vec();
         if !bits.len().is_multiple_of(8)
@@ -246,9 +244,12 @@ fn stored_chunk(chunk: &Chunk, file: StoredFile) -> StoredChunk {
         }
         packed
     });
-    let first = match &chunk.rows {
-        RowIds::Range(first) => Some(*first),
-        RowIds::Sorted(_) => None,
-    };
-    StoredChunk { rows: chunk.len(), first, deleted, file }
+    Ok(StoredChunk {
+        rows: chunk.len(),
+        ids: chunk.stored_ids()?,
+        deleted,
+        file: file.stored.clone(),
+        zones: chunk.zones().map(|zones| zones.stored().clone()).unwrap_or_default(),
+        keys: chunk.stored_keys(),
+    })
 }

@@ -5,6 +5,7 @@
 //! after [`FileSystem::sync_dir`] of its directory. Anything else may be there or not, in any part.
 
 mod local;
+pub(crate) mod objects;
 #[cfg(test)]
 pub(crate) mod simulated;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use super::error::StorageError;
 
 pub use local::LocalFileSystem;
+pub use objects::FsObjects;
 
 /// Operations on files. All of them block.
 pub trait FileSystem: Debug + Send + Sync {

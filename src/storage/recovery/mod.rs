@@ -7,8 +7,9 @@ mod replay;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::checkpoint::{CHUNK_SUFFIX, load_database};
+use super::checkpoint::{CHUNK_SUFFIX, ChunkStore, archive_segment, load_database};
 use super::error::StorageError;
 use super::fs::FileSystem;
 use super::manifest::{Manifest, manifest_name, manifest_of};
@@ -138,6 +139,7 @@ impl Recovery {
     pub(crate) fn read(
         fs: &dyn FileSystem,
         dir: &Path,
+        files: &Arc<ChunkStore>,
         until: Until,
         tail: Tail,
     ) -> Result<Option<Self>, StorageError> {
@@ -153,14 +155,14 @@ impl Recovery {
         }
         let mut databases = Recovered::new();
         for database in &manifest.databases {
-            databases.insert(database.oid, load_database(fs, dir, database)?);
+            databases.insert(database.oid, load_database(files, database)?);
         }
         let mut replay = Replay::new(databases, &manifest, until);
         let segments = replay_segments(fs, dir, &manifest, &listing, &mut replay)?;
         if tail == Tail::Live {
             require_open_end(dir, &segments)?;
         }
-        let (databases, last, log_bytes) = replay.finish();
+        let (databases, last, log_bytes) = replay.finish()?;
         Ok(Some(Self { manifest, databases, last, log_bytes, segments, listing }))
     }
 
@@ -170,8 +172,9 @@ impl Recovery {
         fs: &dyn FileSystem,
         dir: &Path,
         segment_bytes: u64,
+        archive: Option<&Path>,
     ) -> Result<Segment, StorageError> {
-        self.remove_leftovers(fs, dir)?;
+        self.remove_leftovers(fs, dir, archive)?;
         let wal = dir.join(WAL_DIR);
         let place = |segment| Place { store: self.manifest.store, segment };
         let mut open = Vec::new();
@@ -192,7 +195,12 @@ impl Recovery {
         Ok(segment)
     }
 
-    fn remove_leftovers(&self, fs: &dyn FileSystem, dir: &Path) -> Result<(), StorageError> {
+    fn remove_leftovers(
+        &self,
+        fs: &dyn FileSystem,
+        dir: &Path,
+        archive: Option<&Path>,
+    ) -> Result<(), StorageError> {
         for path in &self.listing.temporary {
             fs.remove(path)?;
         }
@@ -203,7 +211,12 @@ impl Recovery {
         }
         for segment in &self.listing.segments {
             if *segment < self.manifest.segment {
-                fs.remove(&dir.join(WAL_DIR).join(segment_name(*segment)))?;
+                let path = dir.join(WAL_DIR).join(segment_name(*segment));
+                // A crash came before the checkpoint had archived it.
+                if let Some(archive) = archive {
+                    archive_segment(fs, &path, archive, *segment)?;
+                }
+                fs.remove(&path)?;
             }
         }
         let named: std::collections::HashSet<u64> = self.manifest.files().collect();

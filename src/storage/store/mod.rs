@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::checkpoint::{CheckpointDatabase, CheckpointSummary, Checkpointer};
+use super::cache::BufferCache;
+use super::checkpoint::{CheckpointDatabase, CheckpointSummary, Checkpointer, ChunkStore};
 use super::error::StorageError;
 use super::fs::{FileLock, FileSystem};
 use super::manifest::{Manifest, manifest_name};
@@ -29,6 +30,10 @@ pub struct StoreOptions {
     pub checkpoint_bytes: u64,
     /// A checkpoint is due after so long, if anything was committed.
     pub checkpoint_interval: Duration,
+    /// Rows that were read of files stay in memory up to so many bytes.
+    pub cache_bytes: usize,
+    /// A checkpoint is due when so many bytes of rows are in no file and so cannot leave memory.
+    pub fresh_bytes: usize,
     /// Where log segments are kept when a checkpoint has cut them off, for a restore to a point in time.
     pub archive: Option<PathBuf>,
 }
@@ -43,8 +48,18 @@ impl StoreOptions {
             log: LogOptions::default(),
             checkpoint_bytes: 256 << 20,
             checkpoint_interval: Duration::from_secs(300),
+            cache_bytes: 1 << 30,
+            fresh_bytes: 512 << 20,
             archive: None,
         }
+    }
+}
+
+impl StoreOptions {
+    /// Its files of rows, with a cache of their own.
+    pub(crate) fn chunk_store(&self) -> Arc<ChunkStore> {
+        let cache = Arc::new(BufferCache::new(self.cache_bytes));
+        ChunkStore::new(Arc::clone(&self.fs), self.dir.clone(), cache)
     }
 }
 
@@ -54,6 +69,7 @@ pub struct Store {
     options: StoreOptions,
     log: Log,
     checkpointer: Checkpointer,
+    files: Arc<ChunkStore>,
     /// Of the log, counted as [`Log::bytes_written`], less what was replayed at the start.
     checkpointed: Mutex<(i64, Instant)>,
     _lock: FileLock,
@@ -80,23 +96,27 @@ impl Store {
         let (fs, dir) = (options.fs.as_ref(), options.dir.as_path());
         fs.create_dir_all(dir)?;
         let lock = lock(fs, dir)?;
-        let recovery = match Recovery::read(fs, dir, Until::End, Tail::Live)? {
+        let files = options.chunk_store();
+        let recovery = match Recovery::read(fs, dir, &files, Until::End, Tail::Live)? {
             Some(recovery) => recovery,
             None => {
                 make(fs, dir, &options.log)?;
-                let made = Recovery::read(fs, dir, Until::End, Tail::Live)?;
+                let made = Recovery::read(fs, dir, &files, Until::End, Tail::Live)?;
                 made.ok_or_else(|| super::recovery::unexplained(dir, "it changed meanwhile"))?
             }
         };
-        let segment = recovery.settle(fs, dir, options.log.segment_bytes)?;
+        let segment =
+            recovery.settle(fs, dir, options.log.segment_bytes, options.archive.as_deref())?;
         let wal = dir.join(WAL_DIR);
         let last = recovery.last;
         let log = Log::start(Arc::clone(&options.fs), wal, segment, last, options.log.clone())?;
         let (fs, dir) = (Arc::clone(&options.fs), options.dir.clone());
-        let checkpointer = Checkpointer::new(fs, dir, options.archive.clone(), &recovery.manifest);
+        let archive = options.archive.clone();
+        let checkpointer =
+            Checkpointer::new(fs, Arc::clone(&files), dir, archive, &recovery.manifest);
         let replayed = i64::try_from(recovery.log_bytes).unwrap_or(i64::MAX);
         let checkpointed = Mutex::new((-replayed, Instant::now()));
-        let store = Arc::new(Self { options, log, checkpointer, checkpointed, _lock: lock });
+        let store = Arc::new(Self { options, log, checkpointer, files, checkpointed, _lock: lock });
         Ok(Opened { store, databases: recovery.databases, last })
     }
 
@@ -131,6 +151,16 @@ impl Store {
         let news = self.written().saturating_sub(bytes).cast_unsigned();
         news >= self.options.checkpoint_bytes
             || (news > 0 && time.elapsed() >= self.options.checkpoint_interval)
+    }
+
+    /// How many bytes of rows may be in no file before a checkpoint is due.
+    pub fn fresh_bytes_max(&self) -> usize {
+        self.options.fresh_bytes
+    }
+
+    /// What is kept in memory of the rows in files.
+    pub fn cache(&self) -> &Arc<BufferCache> {
+        &self.files.cache
     }
 
     /// Where commits go.

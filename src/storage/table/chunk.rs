@@ -2,13 +2,17 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, BooleanArray, RecordBatch, UInt64Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt64Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use parking_lot::Mutex;
 
+use super::content::{Content, StoredIds};
+use super::key_entry::{KeyEntry, KeyLookup};
 use super::key_index::KeyIndex;
-use crate::storage::manifest::StoredFile;
+use super::zones::Zones;
+use crate::storage::cache::{Cached, array_bytes};
+use crate::storage::checkpoint::{PagedFile, StoredKey};
 use crate::types::{Oid, RowId};
 
 /// The row ids of a chunk, ascending.
@@ -31,6 +35,16 @@ impl RowIds {
         }
     }
 
+    /// Those of some rows.
+    pub(super) fn slice(&self, from: usize, count: usize) -> Self {
+        match self {
+            Self::Range(start) => Self::Range(start + from as u64),
+            Self::Sorted(ids) => {
+                Self::of_numbers(ids.get(from..from + count).unwrap_or_default().to_vec())
+            }
+        }
+    }
+
     /// Of ascending numbers.
     pub(in crate::storage) fn of_numbers(ids: Vec<u64>) -> Self {
         match (ids.first(), ids.last()) {
@@ -42,27 +56,16 @@ impl RowIds {
     }
 }
 
-/// Key columns, whether keys with nulls are in it, and the index over them.
-type KeyedIndex = (Vec<usize>, bool, Arc<KeyIndex>);
-
-/// An index and its values.
-type ComputedOf = (Oid, Arc<ComputedIndex>);
-
-/// Rows of a table: a batch, their ids, and which of them are deleted.
+/// Rows of a table: columns, their ids, and which of them are deleted.
+///
+/// The rows may be in a file and not in memory: what reads them may read the file, and give its errors as
+/// [`ArrowError::ExternalError`]. Number of rows, deleted ones and consecutive ids are always known.
 #[derive(Debug)]
 pub struct Chunk {
-    /// The columns, in the table's order.
-    pub batch: RecordBatch,
-    /// Ascending.
-    pub rows: RowIds,
     /// A set bit is a deleted row; `None` where nothing is.
     pub deleted: Option<BooleanBuffer>,
-    /// Shared by all versions of this batch, as deletion does not change keys.
-    indexes: Arc<Mutex<Vec<KeyedIndex>>>,
-    /// Where the batch is stored, once it is; shared as the indexes are.
-    file: Arc<OnceLock<Arc<StoredFile>>>,
-    /// By index; shared as well.
-    computed: Arc<Mutex<Vec<ComputedOf>>>,
+    /// Shared by all versions of these rows, as deletion does not change them.
+    content: Arc<Content>,
     live: OnceLock<usize>,
 }
 
@@ -74,30 +77,73 @@ impl Chunk {
 
     /// A chunk with given ids and deletions.
     pub fn with_rows(batch: RecordBatch, rows: RowIds, deleted: Option<BooleanBuffer>) -> Self {
-        Self {
-            batch,
-            rows,
-            deleted,
-            indexes: Arc::default(),
-            computed: Arc::default(),
-            file: Arc::default(),
-            live: OnceLock::new(),
+        Self::of(Content::fresh(batch, rows), deleted)
+    }
+
+    /// A chunk whose rows are in a file.
+    pub(in crate::storage) fn stored(
+        file: Arc<PagedFile>,
+        (schema, rows): (SchemaRef, usize),
+        ids: StoredIds,
+        keys: &[StoredKey],
+        deleted: Option<BooleanBuffer>,
+    ) -> Self {
+        let keys = keys.iter().map(KeyEntry::of_stored).collect();
+        Self::of(Content::stored(file, schema, rows, ids, keys), deleted)
+    }
+
+    fn of(content: Content, deleted: Option<BooleanBuffer>) -> Self {
+        Self { deleted, content: Arc::new(content), live: OnceLock::new() }
+    }
+
+    /// The file its rows are stored in.
+    pub(in crate::storage) fn file(&self) -> Option<&Arc<PagedFile>> {
+        self.content.file()
+    }
+
+    /// Says where the rows are stored; the first word counts, and is given back. They need not stay in memory from then
+    /// on.
+    pub(in crate::storage) fn set_file(
+        &self,
+        file: Arc<PagedFile>,
+        keys: &[StoredKey],
+        zones: Zones,
+    ) -> Arc<PagedFile> {
+        self.set_zones(zones);
+        self.content.store(file, keys)
+    }
+
+    pub(in crate::storage) fn set_zones(&self, zones: Zones) {
+        // They are the same if they are there.
+        let _ = self.content.zones.set(zones);
+    }
+
+    /// What is known of its values without reading them, once they are in a file.
+    pub fn zones(&self) -> Option<&Zones> {
+        self.content.zones.get()
+    }
+
+    /// Whether the rows are in a file.
+    pub fn is_stored(&self) -> bool {
+        self.content.file().is_some()
+    }
+
+    /// Bytes that its rows take: of the file if they are in one, else of memory.
+    pub fn bytes(&self) -> u64 {
+        match self.content.file() {
+            Some(file) => file.stored.length,
+            None => self.content.fresh_bytes() as u64,
         }
     }
 
-    /// The file its batch is stored in.
-    pub(in crate::storage) fn file(&self) -> Option<Arc<StoredFile>> {
-        self.file.get().cloned()
-    }
-
-    /// Says where the batch is stored; the first word counts, and is given back.
-    pub(in crate::storage) fn set_file(&self, file: Arc<StoredFile>) -> Arc<StoredFile> {
-        Arc::clone(self.file.get_or_init(|| file))
+    /// Bytes of memory that a checkpoint would make free for others.
+    pub fn fresh_bytes(&self) -> usize {
+        self.content.fresh_bytes()
     }
 
     /// The same for all versions of the same rows, whichever of them are deleted, and for no other chunk in use.
     pub fn rows_key(&self) -> usize {
-        Arc::as_ptr(&self.indexes) as usize
+        Arc::as_ptr(&self.content) as usize
     }
 
     /// Whether both have the same rows, whichever of them are deleted.
@@ -133,12 +179,17 @@ impl Chunk {
 
     /// Rows, deleted ones included.
     pub fn len(&self) -> usize {
-        self.batch.num_rows()
+        self.content.rows()
     }
 
     /// Whether it holds no rows at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Number of columns.
+    pub fn num_columns(&self) -> usize {
+        self.content.schema.fields().len()
     }
 
     /// Rows that are not deleted.
@@ -153,104 +204,151 @@ impl Chunk {
         self.deleted.as_ref().is_none_or(|deleted| !deleted.value(offset))
     }
 
+    /// Whether the two hold the same rows, whatever is deleted in them.
+    pub fn has_rows_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.content, &other.content)
+    }
+
     /// The id of the row at `offset`.
-    pub fn row_id(&self, offset: usize) -> RowId {
-        match &self.rows {
+    pub fn row_id(&self, offset: usize) -> Result<RowId, ArrowError> {
+        Ok(match self.content.ids()? {
             RowIds::Range(start) => RowId(start + offset as u64),
-            RowIds::Sorted(ids) => RowId(ids[offset]),
-        }
+            RowIds::Sorted(ids) => RowId(ids.get(offset).copied().ok_or_else(outside)?),
+        })
+    }
+
+    /// The ids of all rows, ascending.
+    pub fn row_ids(&self) -> Result<RowIds, ArrowError> {
+        self.content.ids()
+    }
+
+    /// The ids of rows that are not deleted, ascending.
+    pub fn live_ids(&self) -> Result<Vec<u64>, ArrowError> {
+        let live = (0..self.len()).filter(|offset| self.is_live(*offset));
+        Ok(match self.content.ids()? {
+            RowIds::Range(start) => live.map(|offset| start + offset as u64).collect(),
+            RowIds::Sorted(ids) => live.filter_map(|offset| ids.get(offset).copied()).collect(),
+        })
+    }
+
+    /// The first id if they are consecutive.
+    pub(in crate::storage) fn first_id(&self) -> Option<u64> {
+        self.content.first_id()
+    }
+
+    pub(in crate::storage) fn stored_ids(&self) -> Result<StoredIds, ArrowError> {
+        self.content.stored_ids()
+    }
+
+    /// Indexes that are stored with the rows.
+    pub(in crate::storage) fn stored_keys(&self) -> Vec<StoredKey> {
+        self.content.keys.read().iter().filter_map(|entry| entry.to_stored()).collect()
     }
 
     /// Where the row of this id is, if it is in this chunk (deleted or not).
-    pub fn offset_of(&self, row: RowId) -> Option<usize> {
-        match &self.rows {
-            RowIds::Range(start) => {
-                let offset = usize::try_from(row.0.checked_sub(*start)?).ok()?;
-                (offset < self.len()).then_some(offset)
-            }
-            RowIds::Sorted(ids) => ids.binary_search(&row.0).ok(),
-        }
+    pub fn offset_of(&self, row: RowId) -> Result<Option<usize>, ArrowError> {
+        self.content.offset_of(row)
     }
 
     /// The same rows with one more set of deletions.
     #[must_use]
     pub fn with_deleted(&self, deleted: BooleanBuffer) -> Self {
-        Self {
-            batch: self.batch.clone(),
-            rows: self.rows.clone(),
-            deleted: Some(deleted),
-            indexes: Arc::clone(&self.indexes),
-            file: Arc::clone(&self.file),
-            computed: Arc::clone(&self.computed),
-            live: OnceLock::new(),
-        }
+        let content = Arc::clone(&self.content);
+        Self { deleted: Some(deleted), content, live: OnceLock::new() }
     }
 
-    /// Keeps the rows of `batch` (columns of this chunk, in any projection) that are not deleted.
-    pub fn live_batch(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    /// A column of all rows.
+    pub fn column(&self, column: usize) -> Result<ArrayRef, ArrowError> {
+        self.content.slice(column, 0, self.len())
+    }
+
+    /// Some rows of a column.
+    pub fn slice(&self, column: usize, offset: usize, rows: usize) -> Result<ArrayRef, ArrowError> {
+        self.content.slice(column, offset, rows)
+    }
+
+    /// Whether some columns of a row can be had without reading a file.
+    pub fn is_in_memory(&self, columns: &[usize], offset: usize) -> bool {
+        self.content.is_in_memory(columns, offset)
+    }
+
+    /// Values of a column that are read together with the one at `offset`, and the offset of the first of them.
+    pub fn part(&self, column: usize, offset: usize) -> Result<(usize, ArrayRef), ArrowError> {
+        self.content.part(column, offset)
+    }
+
+    /// Which of the groups of rows that are read together a row is in.
+    pub fn part_number(&self, offset: usize) -> usize {
+        self.content.block_of(offset)
+    }
+
+    /// All rows, deleted ones included.
+    pub fn batch(&self) -> Result<RecordBatch, ArrowError> {
+        self.content.slice_batch(0, self.len())
+    }
+
+    /// Some columns of all rows, deleted ones included.
+    pub fn project(&self, columns: &[usize]) -> Result<RecordBatch, ArrowError> {
+        self.content.project(columns)
+    }
+
+    /// The rows that are not deleted.
+    pub fn live_batch(&self) -> Result<RecordBatch, ArrowError> {
+        let batch = self.batch()?;
         match &self.deleted {
-            None => Ok(batch.clone()),
+            None => Ok(batch),
             Some(deleted) => {
-                arrow::compute::filter_record_batch(batch, &BooleanArray::new(!deleted, None))
+                arrow::compute::filter_record_batch(&batch, &BooleanArray::new(!deleted, None))
             }
         }
     }
 
-    /// The ids of all rows, as an array.
-    pub fn row_id_array(&self) -> UInt64Array {
-        match &self.rows {
-            RowIds::Range(start) => {
-                UInt64Array::from_iter_values(*start..start + self.len() as u64)
-            }
-            RowIds::Sorted(ids) => UInt64Array::from_iter_values(ids.iter().copied()),
-        }
+    /// The ids of some rows, as an array.
+    pub fn row_id_array(&self, offset: usize, rows: usize) -> Result<UInt64Array, ArrowError> {
+        self.content.row_id_array(offset, rows)
     }
 
-    /// The hash index of these key columns, built at first use and kept with the batch.
-    pub fn key_index(&self, columns: &[usize]) -> Result<Arc<KeyIndex>, ArrowError> {
-        self.index(columns, false)
+    /// The index of key columns, keys with nulls left out; `None` where pages of a file are to be looked into
+    /// ([`super::TableVersion::find_key`] does).
+    pub fn key_index(&self, columns: &[usize]) -> Result<Option<Arc<KeyIndex>>, ArrowError> {
+        self.content.key_index(columns)
     }
 
-    /// As [`Self::key_index`], with the keys that have nulls.
-    pub fn key_index_with_nulls(&self, columns: &[usize]) -> Result<Arc<KeyIndex>, ArrowError> {
-        self.index(columns, true)
+    /// How to find rows by key columns whose encoded key is between two; `None` if there are none.
+    pub(super) fn key_lookup(
+        &self,
+        columns: &[usize],
+        with_nulls: bool,
+        range: (&[u8], &[u8]),
+    ) -> Result<Option<KeyLookup>, ArrowError> {
+        self.content.key_lookup(columns, with_nulls, range)
     }
 
     /// The rows of this chunk in an index whose keys are expressions; `build` makes it of the batch at first use.
     ///
     /// # Errors
     /// Those of `build`.
-    pub fn computed_index<E>(
+    pub fn computed_index<E: From<ArrowError>>(
         &self,
         index: Oid,
         build: impl FnOnce(&RecordBatch) -> Result<ComputedIndex, E>,
     ) -> Result<Arc<ComputedIndex>, E> {
-        let known = |computed: &[(Oid, Arc<ComputedIndex>)]| {
-            computed.iter().find(|(known, _)| *known == index).map(|(_, keys)| Arc::clone(keys))
-        };
-        if let Some(keys) = known(&self.computed.lock()) {
-            return Ok(keys);
-        }
-        let keys = Arc::new(build(&self.batch)?);
-        let mut computed = self.computed.lock();
-        if let Some(keys) = known(&computed) {
-            return Ok(keys);
-        }
-        computed.push((index, Arc::clone(&keys)));
-        Ok(keys)
+        self.content.computed_index(index, build)
+    }
+}
+
+fn outside() -> ArrowError {
+    ArrowError::InvalidArgumentError("a row outside of its chunk".to_owned())
+}
+
+impl Cached for Arc<ComputedIndex> {
+    fn bytes(&self) -> usize {
+        let within = self.within.as_ref().map_or(0, |within| array_bytes(within));
+        self.keys.bytes() + within
     }
 
-    fn index(&self, columns: &[usize], with_nulls: bool) -> Result<Arc<KeyIndex>, ArrowError> {
-        let is_it = |(key, nulls, _): &&KeyedIndex| key == columns && *nulls == with_nulls;
-        if let Some((_, _, index)) = self.indexes.lock().iter().find(is_it) {
-            return Ok(Arc::clone(index));
-        }
-        let index = Arc::new(KeyIndex::build(&self.batch, columns, with_nulls)?);
-        let mut indexes = self.indexes.lock();
-        if !indexes.iter().any(|known| is_it(&known)) {
-            indexes.push((columns.to_vec(), with_nulls, Arc::clone(&index)));
-        }
-        Ok(index)
+    fn references(&self) -> usize {
+        Arc::strong_count(self)
     }
 }
 

@@ -19,6 +19,7 @@ use arrow::row::{RowConverter, Rows, SortField};
 use datafusion::common::hash_utils::RandomState;
 
 use super::chunk::key_nulls;
+use crate::storage::cache::Cached;
 
 /// Finds rows of a batch by the value of some columns.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub struct KeyIndex {
 }
 
 /// The least and the greatest of some keys.
-type KeyRange = (Box<[u8]>, Box<[u8]>);
+pub(crate) type KeyRange = (Box<[u8]>, Box<[u8]>);
 
 /// The keys of all rows.
 #[derive(Debug)]
@@ -125,6 +126,16 @@ impl Numbers {
         }
     }
 
+    fn data_type(&self) -> &DataType {
+        match self {
+            Self::Int16(array)
+            | Self::Int32(array)
+            | Self::Int64(array)
+            | Self::Date32(array)
+            | Self::Timestamp(array) => array.data_type(),
+        }
+    }
+
     fn get(&self, row: usize) -> i64 {
         match self {
             Self::Int16(array) => i64::from(array.as_primitive::<Int16Type>().value(row)),
@@ -144,6 +155,31 @@ impl Numbers {
             | Self::Timestamp(array) => array.len(),
         }
     }
+}
+
+/// The encoded form of a key of one column that holds the number; `None` for a type that has another form, or whose
+/// values it is not among.
+pub fn encoded_number(ty: &DataType, number: i64) -> Option<([u8; 9], usize)> {
+    let mut key = [0; 9];
+    key[0] = 1;
+    let length = match ty {
+        DataType::Int16 => {
+            let number = i16::try_from(number).ok()? ^ i16::MIN;
+            key[1..3].copy_from_slice(&number.to_be_bytes());
+            3
+        }
+        DataType::Int32 | DataType::Date32 => {
+            let number = i32::try_from(number).ok()? ^ i32::MIN;
+            key[1..5].copy_from_slice(&number.to_be_bytes());
+            5
+        }
+        DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            key[1..].copy_from_slice(&(number ^ i64::MIN).to_be_bytes());
+            9
+        }
+        _ => return None,
+    };
+    Some((key, length))
 }
 
 /// The number that an encoded key of one column without nulls stands for: a byte that says "not null", then the number,
@@ -221,6 +257,16 @@ impl Sought<'_> {
     }
 }
 
+impl Cached for std::sync::Arc<KeyIndex> {
+    fn bytes(&self) -> usize {
+        KeyIndex::bytes(self)
+    }
+
+    fn references(&self) -> usize {
+        std::sync::Arc::strong_count(self)
+    }
+}
+
 const EMPTY: u64 = u64::MAX;
 const END: u32 = u32::MAX;
 
@@ -278,19 +324,53 @@ impl KeyIndex {
         columns: &[usize],
         with_nulls: bool,
     ) -> Result<Self, ArrowError> {
+        if let [column] = columns
+            && let Some(numbers) = Numbers::of(batch.column(*column))
+        {
+            return Ok(Self::of_numbers(numbers));
+        }
         let encoded = EncodedKeys::encode(batch, columns)?;
         let range = encoded.range().map(|(least, greatest)| (least.into(), greatest.into()));
-        let numbers = match columns {
-            [column] => Numbers::of(batch.column(*column)),
-            _ => None,
-        };
         let EncodedKeys { rows, nulls } = encoded;
         let nulls = nulls.filter(|_| !with_nulls);
-        let keys = numbers.map_or(Keys::Encoded(rows), Keys::Numbers);
+        let keys = Keys::Encoded(rows);
         let table = (nulls.is_some() || !keys.ascend()).then(|| {
             HashSlots::build(&keys, |row| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)))
         });
         Ok(Self { keys, table, range })
+    }
+
+    /// The least and the greatest key; `None` without any.
+    pub(in crate::storage) fn range(&self) -> Option<&KeyRange> {
+        self.range.as_ref()
+    }
+
+    /// Bytes of memory that it takes.
+    pub(in crate::storage) fn bytes(&self) -> usize {
+        let keys = match &self.keys {
+            Keys::Numbers(numbers) => numbers.len() * size_of::<i64>(),
+            Keys::Encoded(rows) => rows.size(),
+        };
+        let table = self.table.as_ref().map_or(0, |table| {
+            table.slots.len() * size_of::<u64>() + table.next.len() * size_of::<u32>()
+        });
+        keys + table
+    }
+
+    /// Nothing has to be encoded but the ends of the range.
+    fn of_numbers(numbers: Numbers) -> Self {
+        let ends = (0..numbers.len()).map(|row| numbers.get(row)).fold(None, |ends, number| {
+            let (least, greatest) = ends.unwrap_or((number, number));
+            Some((number.min(least), number.max(greatest)))
+        });
+        let encoded = |number: i64| -> Option<Box<[u8]>> {
+            let (key, length) = encoded_number(numbers.data_type(), number)?;
+            Some(Box::from(key.get(..length)?))
+        };
+        let range = ends.and_then(|(least, greatest)| Some((encoded(least)?, encoded(greatest)?)));
+        let keys = Keys::Numbers(numbers);
+        let table = (!keys.ascend()).then(|| HashSlots::build(&keys, |_| false));
+        Self { keys, table, range }
     }
 
     /// Whether a key between these two may be in it.
@@ -323,6 +403,37 @@ impl KeyIndex {
             found(row as usize);
             row = table.next.get(row as usize).copied().unwrap_or(END);
         }
+    }
+
+    /// As [`Self::find`] for a key of one whole number, which is given in both forms: cheaper where the index holds
+    /// numbers.
+    pub fn find_number(&self, number: i64, encoded: &[u8], mut found: impl FnMut(usize)) {
+        let (Keys::Numbers(numbers), None) = (&self.keys, &self.table) else {
+            return self.find(encoded, found);
+        };
+        let Some(last) = numbers.len().checked_sub(1) else { return };
+        if number < numbers.get(0) || numbers.get(last) < number {
+            return;
+        }
+        let (mut from, mut to) = (0, last);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            if numbers.get(middle) < number {
+                from = middle + 1;
+            } else {
+                to = middle;
+            }
+        }
+        while from < numbers.len() && numbers.get(from) == number {
+            found(from);
+            from += 1;
+        }
+    }
+
+    /// The least and the greatest key, if they are whole numbers.
+    pub fn number_range(&self) -> Option<(i64, i64)> {
+        let (least, greatest) = self.range.as_ref()?;
+        Some((number(least)?, number(greatest)?))
     }
 
     /// In ascending keys, the first row whose key is not less.
@@ -408,7 +519,15 @@ mod tests {
             let batch = RecordBatch::try_from_iter([("n", array)]).unwrap();
             let keys = EncodedKeys::encode(&batch, &[0]).unwrap();
             assert_eq!(number(keys.encoded(0)), Some(value));
+            let (key, length) = encoded_number(&DataType::Int64, value).unwrap();
+            assert_eq!(&key[..length], keys.encoded(0));
         }
+        let array: ArrayRef = Arc::new(Int32Array::from(vec![-5]));
+        let batch = RecordBatch::try_from_iter([("n", array)]).unwrap();
+        let keys = EncodedKeys::encode(&batch, &[0]).unwrap();
+        let (key, length) = encoded_number(&DataType::Int32, -5).unwrap();
+        assert_eq!(&key[..length], keys.encoded(0));
+        assert!(encoded_number(&DataType::Int32, 1 << 40).is_none());
     }
 
     #[test]

@@ -1,39 +1,47 @@
 //! One immutable version of a table.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{ArrayRef, BooleanBufferBuilder, RecordBatch, UInt64Array};
-use arrow::compute::{concat_batches, interleave, take};
+use arrow::array::{Array, ArrayRef, BooleanBufferBuilder, RecordBatch, UInt64Array};
+use arrow::compute::{interleave, take};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
 use super::chunk::{Chunk, RowIds};
-use super::key_index::{EncodedKeys, KeyIndex};
+use super::key_entry::KeyLookup;
+use super::key_index::EncodedKeys;
+use super::merge::{chunk_rows, merge_tail};
 use crate::types::{Oid, RowId};
 
-/// Chunks below this are merged with their neighbors when the tail grows.
-const SMALL_CHUNK_ROWS: usize = 65_536;
-/// How many small chunks may stand at the tail before they are merged.
-const SMALL_CHUNKS_MAX: usize = 8;
+/// Rows in memory take about so many times their bytes in a compressed file.
+const EXPANSION: u64 = 4;
+/// From so many keys on, indexes are read as a whole.
+const MANY_KEYS: usize = 256;
 
 static NEXT_STAMP: AtomicU64 = AtomicU64::new(1);
 
 /// Chunks of a version with their indexes of some columns: see [`TableVersion::probe`].
 pub struct KeyProbe<'a> {
-    chunks: Vec<(&'a Chunk, u64, Arc<KeyIndex>)>,
+    chunks: Vec<(&'a Chunk, u64, KeyLookup)>,
 }
 
 impl KeyProbe<'_> {
     /// Gives position and id of each live row with this encoded key.
-    pub fn find(&self, key: &[u8], mut found: impl FnMut(u64, RowId)) {
-        for (chunk, start, index) in &self.chunks {
-            index.find(key, |offset| {
-                if chunk.is_live(offset) {
-                    found(start + offset as u64, chunk.row_id(offset));
-                }
-            });
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if rows could not be read.
+    pub fn find(&self, key: &[u8], mut found: impl FnMut(u64, RowId)) -> Result<(), ArrowError> {
+        let mut offsets = Vec::new();
+        for (chunk, start, lookup) in &self.chunks {
+            offsets.clear();
+            lookup.find(key, |offset| offsets.push(offset))?;
+            for offset in offsets.iter().copied().filter(|offset| chunk.is_live(*offset)) {
+                found(start + offset as u64, chunk.row_id(offset)?);
+            }
         }
+        Ok(())
     }
 }
 
@@ -134,14 +142,42 @@ impl TableVersion {
     ///
     /// Positions must be below [`Self::positions`] (`ArrowError` otherwise).
     pub fn gather(&self, column: usize, positions: &[u64]) -> Result<ArrayRef, ArrowError> {
-        match self.chunks.as_slice() {
+        let outside = || ArrowError::InvalidArgumentError("a row outside of its table".to_owned());
+        if let [only] = positions {
+            let (chunk, offset) = self.locate(*only);
+            return self.chunks.get(chunk).ok_or_else(outside)?.slice(column, offset, 1);
+        }
+        let mut parts: Vec<ArrayRef> = Vec::new();
+        let mut known: HashMap<(usize, usize), (usize, usize)> = HashMap::new();
+        let mut last = ((usize::MAX, 0), (0, 0));
+        let mut places = Vec::with_capacity(positions.len());
+        for position in positions {
+            let (at, offset) = self.locate(*position);
+            let chunk = self.chunks.get(at).ok_or_else(outside)?;
+            let group = (at, chunk.part_number(offset));
+            if group != last.0 {
+                let part = match known.get(&group) {
+                    Some(part) => *part,
+                    None => {
+                        let (start, values) = chunk.part(column, offset)?;
+                        parts.push(values);
+                        known.insert(group, (parts.len() - 1, start));
+                        (parts.len() - 1, start)
+                    }
+                };
+                last = (group, part);
+            }
+            let (part, start) = last.1;
+            places.push((part, offset.checked_sub(start).ok_or_else(outside)?));
+        }
+        match parts.as_slice() {
             [] => Ok(arrow::array::new_empty_array(self.schema.field(column).data_type())),
-            [only] => take(only.batch.column(column), &UInt64Array::from(positions.to_vec()), None),
+            [only] => {
+                let offsets = places.iter().map(|(_, offset)| *offset as u64);
+                take(only, &UInt64Array::from_iter_values(offsets), None)
+            }
             many => {
-                let arrays: Vec<&dyn arrow::array::Array> =
-                    many.iter().map(|chunk| chunk.batch.column(column).as_ref()).collect();
-                let places: Vec<(usize, usize)> =
-                    positions.iter().map(|position| self.locate(*position)).collect();
+                let arrays: Vec<&dyn Array> = many.iter().map(AsRef::as_ref).collect();
                 interleave(&arrays, &places)
             }
         }
@@ -165,21 +201,39 @@ impl TableVersion {
 
     /// This version with `batch` appended under the given ids. A row with the same id must be deleted already.
     pub fn append_rows(&self, batch: RecordBatch, ids: RowIds) -> Result<Self, ArrowError> {
-        if batch.num_rows() == 0 {
+        let rows = batch.num_rows();
+        if rows == 0 {
             return Ok(self.clone());
         }
         let mut chunks = self.chunks.clone();
-        chunks.push(Arc::new(Chunk::with_rows(batch, ids, None)));
+        let most = chunk_rows(&batch);
+        if rows <= most {
+            chunks.push(Arc::new(Chunk::with_rows(batch, ids, None)));
+        } else {
+            for from in (0..rows).step_by(most) {
+                let count = most.min(rows - from);
+                let ids = ids.slice(from, count);
+                chunks.push(Arc::new(Chunk::with_rows(batch.slice(from, count), ids, None)));
+            }
+        }
         merge_tail(&mut chunks, &self.schema)?;
-        Ok(Self::of(self.table, Arc::clone(&self.schema), chunks, Arc::clone(&self.next_row)))
+        Ok(self.with_chunks(chunks))
+    }
+
+    /// Other chunks of the same table.
+    pub(super) fn with_chunks(&self, chunks: Vec<Arc<Chunk>>) -> Self {
+        Self::of(self.table, Arc::clone(&self.schema), chunks, Arc::clone(&self.next_row))
     }
 
     /// This version without the given rows. `None` if one of them is not there or already deleted.
-    pub fn delete(&self, rows: &[RowId]) -> Option<Self> {
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if row ids could not be read.
+    pub fn delete(&self, rows: &[RowId]) -> Result<Option<Self>, ArrowError> {
         let mut builders: Vec<Option<BooleanBufferBuilder>> =
             (0..self.chunks.len()).map(|_| None).collect();
         for row in rows {
-            let (at, offset) = self.find_row(*row)?;
+            let Some((at, offset)) = self.find_row(*row)? else { return Ok(None) };
             let chunk = &self.chunks[at];
             let builder = builders[at].get_or_insert_with(|| {
                 let mut builder = BooleanBufferBuilder::new(chunk.len());
@@ -190,7 +244,7 @@ impl TableVersion {
                 builder
             });
             if builder.get_bit(offset) {
-                return None;
+                return Ok(None);
             }
             builder.set_bit(offset, true);
         }
@@ -203,21 +257,45 @@ impl TableVersion {
                 None => Arc::clone(chunk),
             })
             .collect();
-        Some(Self::of(self.table, Arc::clone(&self.schema), chunks, Arc::clone(&self.next_row)))
+        Ok(Some(self.with_chunks(chunks)))
     }
 
-    /// Chunk and offset of a row by its id, deleted or not.
-    pub fn find_row(&self, row: RowId) -> Option<(usize, usize)> {
-        self.chunks
-            .iter()
-            .enumerate()
-            .rev()
-            .find_map(|(at, chunk)| chunk.offset_of(row).map(|offset| (at, offset)))
+    /// Chunk and offset of a row by its id, deleted or not: where it is now, or was last.
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if row ids could not be read.
+    pub fn find_row(&self, row: RowId) -> Result<Option<(usize, usize)>, ArrowError> {
+        for (at, chunk) in self.chunks.iter().enumerate().rev() {
+            if let Some(offset) = chunk.offset_of(row)? {
+                return Ok(Some((at, offset)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Position of a row by its id; `None` if it is not there, or deleted.
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if row ids could not be read.
+    pub fn find_live(&self, row: RowId) -> Result<Option<u64>, ArrowError> {
+        let place = self.find_row(row)?;
+        let live = place.filter(|(chunk, offset)| self.chunks[*chunk].is_live(*offset));
+        Ok(live.map(|(chunk, offset)| self.starts[chunk] + offset as u64))
+    }
+
+    /// The id of the row at a position.
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if row ids could not be read; an Arrow error past the last position.
+    pub fn row_id(&self, position: u64) -> Result<RowId, ArrowError> {
+        let (chunk, offset) = self.locate(position);
+        let outside = || ArrowError::InvalidArgumentError("a row outside of its table".to_owned());
+        self.chunks.get(chunk).ok_or_else(outside)?.row_id(offset)
     }
 
     /// Live rows whose key columns equal the given encoded key (see [`EncodedKeys`]), as positions.
     pub fn find_key(&self, columns: &[usize], key: &[u8]) -> Result<Vec<u64>, ArrowError> {
-        self.find_in(key, |chunk| chunk.key_index(columns))
+        self.find_in(columns, false, key)
     }
 
     /// As [`Self::find_key`] for a key with nulls, each equal to another null (see [`EncodedKeys::encoded`]).
@@ -226,28 +304,37 @@ impl TableVersion {
         columns: &[usize],
         key: &[u8],
     ) -> Result<Vec<u64>, ArrowError> {
-        self.find_in(key, |chunk| chunk.key_index_with_nulls(columns))
+        self.find_in(columns, true, key)
     }
 
     fn find_in(
         &self,
+        columns: &[usize],
+        with_nulls: bool,
         key: &[u8],
-        index: impl Fn(&Chunk) -> Result<Arc<KeyIndex>, ArrowError>,
     ) -> Result<Vec<u64>, ArrowError> {
         let mut found = Vec::new();
         for (chunk, start) in self.chunks.iter().zip(&self.starts) {
-            index(chunk)?.find(key, |offset| {
+            let Some(lookup) = chunk.key_lookup(columns, with_nulls, (key, key))? else { continue };
+            lookup.find(key, |offset| {
                 if chunk.is_live(offset) {
                     found.push(start + offset as u64);
                 }
-            });
+            })?;
         }
         Ok(found)
     }
 
     /// Finds many keys: the indexes of the chunks where any of `keys` can be.
     pub fn probe(&self, columns: &[usize], keys: &EncodedKeys) -> Result<KeyProbe<'_>, ArrowError> {
-        self.probe_between(columns, keys.range())
+        let probe = self.probe_between(columns, keys.range())?;
+        if keys.len() < MANY_KEYS {
+            return Ok(probe);
+        }
+        let many =
+            |(chunk, start, lookup): (_, _, KeyLookup)| Ok((chunk, start, lookup.for_many()?));
+        let chunks = probe.chunks.into_iter().map(many).collect::<Result<_, ArrowError>>()?;
+        Ok(KeyProbe { chunks })
     }
 
     /// As [`Self::probe`], for encoded keys between two.
@@ -257,42 +344,14 @@ impl TableVersion {
         range: Option<(&[u8], &[u8])>,
     ) -> Result<KeyProbe<'_>, ArrowError> {
         let mut chunks = Vec::new();
-        if let Some((least, greatest)) = range {
+        if let Some(range) = range {
             for (chunk, start) in self.chunks.iter().zip(&self.starts) {
-                let index = chunk.key_index(columns)?;
-                if index.meets(least, greatest) {
-                    chunks.push((chunk.as_ref(), *start, index));
+                if let Some(lookup) = chunk.key_lookup(columns, false, range)? {
+                    chunks.push((chunk.as_ref(), *start, lookup));
                 }
             }
         }
         Ok(KeyProbe { chunks })
-    }
-
-    /// The same rows in as few chunks as hold them, without those that are deleted; `None` if there is nothing to gain.
-    ///
-    /// Rows keep their ids.
-    pub fn compacted(&self) -> Result<Option<Self>, ArrowError> {
-        const CHUNK_ROWS: usize = 1 << 20;
-        let dead = self.positions() - self.live_rows();
-        let small = self.chunks.iter().filter(|chunk| chunk.len() < SMALL_CHUNK_ROWS).count();
-        if dead == 0 && small < 2 {
-            return Ok(None);
-        }
-        let mut chunks = Vec::new();
-        let mut run: Vec<Arc<Chunk>> = Vec::new();
-        let mut rows = 0;
-        for chunk in &self.chunks {
-            if rows > 0 && rows + chunk.live_rows() > CHUNK_ROWS {
-                chunks.push(Arc::new(merge(&std::mem::take(&mut run), &self.schema)?));
-                rows = 0;
-            }
-            rows += chunk.live_rows();
-            run.push(Arc::clone(chunk));
-        }
-        if rows > 0 {
-            chunks.push(Arc::new(merge(&run, &self.schema)?));
-        }
-        Ok(Some(Self::of(self.table, Arc::clone(&self.schema), chunks, Arc::clone(&self.next_row))))
     }
 
     /// The same rows under another schema: columns are taken from `map` in its order, `None` being a new all-null or
@@ -308,76 +367,35 @@ impl TableVersion {
             .chunks
             .iter()
             .map(|chunk| {
-                if chunk.deleted.is_none() {
-                    let batch = reshape(&chunk.batch)?;
-                    return Ok(Arc::new(Chunk::with_rows(batch, chunk.rows.clone(), None)));
-                }
-                let ids: Vec<RowId> = (0..chunk.len())
-                    .filter(|offset| chunk.is_live(*offset))
-                    .map(|offset| chunk.row_id(offset))
-                    .collect();
-                let batch = reshape(&chunk.live_batch(&chunk.batch)?)?;
-                Ok(Arc::new(Chunk::with_rows(batch, RowIds::of(&ids), None)))
+                let ids = match chunk.deleted {
+                    None => chunk.row_ids()?,
+                    Some(_) => RowIds::of_numbers(chunk.live_ids()?),
+                };
+                Ok(Arc::new(Chunk::with_rows(reshape(&chunk.live_batch()?)?, ids, None)))
             })
             .collect::<Result<_, ArrowError>>()?;
         Ok(Self::of(self.table, schema, chunks, Arc::clone(&self.next_row)))
     }
-}
 
-/// Merges the small chunks at the tail into one when there are too many, dropping deleted rows.
-///
-/// Sizes grow by doubling, so a row is copied a logarithmic number of times.
-fn merge_tail(chunks: &mut Vec<Arc<Chunk>>, schema: &SchemaRef) -> Result<(), ArrowError> {
-    let small = chunks.iter().rev().take_while(|chunk| chunk.len() < SMALL_CHUNK_ROWS).count();
-    if small <= SMALL_CHUNKS_MAX {
-        return Ok(());
-    }
-    // Merge the shortest run at the end in which the new chunk is not dwarfed by what it is merged with.
-    let mut from = chunks.len() - 1;
-    let mut rows = chunks[from].len();
-    while from > chunks.len() - small && chunks[from - 1].len() <= 2 * rows {
-        from -= 1;
-        rows += chunks[from].len();
-    }
-    if from == chunks.len() - 1 {
-        from = chunks.len() - 2;
-    }
-    let tail: Vec<Arc<Chunk>> = chunks.drain(from..).collect();
-    chunks.push(Arc::new(merge(&tail, schema)?));
-    Ok(())
-}
-
-fn merge(tail: &[Arc<Chunk>], schema: &SchemaRef) -> Result<Chunk, ArrowError> {
-    let mut ids = Vec::new();
-    let mut batches = Vec::with_capacity(tail.len());
-    for chunk in tail {
-        batches.push(chunk.live_batch(&chunk.batch)?);
-        ids.extend(
-            (0..chunk.len())
-                .filter(|offset| chunk.is_live(*offset))
-                .map(|offset| chunk.row_id(offset).0),
-        );
-    }
-    let batch = concat_batches(schema, &batches)?;
-    if ids.is_sorted() {
-        return Ok(Chunk::with_rows(batch, RowIds::of_numbers(ids), None));
-    }
-    let mut order: Vec<u32> = (0..ids.len() as u32).collect();
-    order.sort_unstable_by_key(|at| ids[*at as usize]);
-    let sorted: Vec<u64> = order.iter().map(|at| ids[*at as usize]).collect();
-    let batch = arrow::compute::take_record_batch(&batch, &arrow::array::UInt32Array::from(order))?;
-    Ok(Chunk::with_rows(batch, RowIds::of_numbers(sorted), None))
-}
-
-impl TableVersion {
-    /// The live rows of a chunk under a filter on row ids, used by tests and checks.
-    pub fn live_batches(&self) -> Result<Vec<RecordBatch>, ArrowError> {
-        self.chunks.iter().map(|chunk| chunk.live_batch(&chunk.batch)).collect()
+    /// The live rows, chunk by chunk: each is read when it is asked for.
+    pub fn live_batches(&self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
+        self.chunks.iter().map(|chunk| chunk.live_batch())
     }
 
-    /// The keys of all live rows, for checking a new constraint.
-    pub fn live_keys(&self, columns: &[usize]) -> Result<Vec<EncodedKeys>, ArrowError> {
-        self.live_batches()?.iter().map(|batch| EncodedKeys::encode(batch, columns)).collect()
+    /// Bytes of memory that a checkpoint would make free for others.
+    pub fn fresh_bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.fresh_bytes()).sum()
+    }
+
+    /// About how many bytes its rows would take if all of them were in memory.
+    pub fn bytes_in_memory(&self) -> u64 {
+        let chunks = self.chunks.iter();
+        chunks.map(|chunk| chunk.bytes() * if chunk.is_stored() { EXPANSION } else { 1 }).sum()
+    }
+
+    /// Bytes of its rows, in files and in memory.
+    pub fn bytes(&self) -> u64 {
+        self.chunks.iter().map(|chunk| chunk.bytes()).sum()
     }
 
     /// Rows at the given positions with all columns.

@@ -266,6 +266,10 @@ impl Log {
         if let Some(thread) = self.thread.lock().take() {
             // A panic of the thread was reported by it.
             let _ = thread.join();
+            let LogStats { commits, syncs, bytes } = &self.shared.stats;
+            let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+            let (commits, syncs, bytes) = (read(commits), read(syncs), read(bytes));
+            tracing::info!(commits, syncs, bytes, "log closed");
         }
     }
 }

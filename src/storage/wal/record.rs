@@ -24,11 +24,11 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
-use crate::storage::batch::{put_batch, read_batch};
+use crate::storage::batch::{RowsBuilder, put_batch};
 use crate::storage::codec::{Malformed, Reader, put_bytes, put_varint};
 use crate::storage::schema::{put_schema, read_schema};
 use crate::storage::snapshot::{RowWrite, TableWrites};
-use crate::storage::table::{RowIds, TableVersion};
+use crate::storage::table::TableVersion;
 use crate::types::{Oid, RowId};
 
 const VERSION: u8 = 1;
@@ -46,15 +46,19 @@ pub struct ObjectKey {
     pub id: u64,
 }
 
-/// A step of a commit, as replay does it.
+/// The head of a step, as replay reads it; rows follow where it says so, and are to be read next.
 #[derive(Debug)]
-pub(crate) enum Step {
-    /// Rows of a table came, changed or went.
-    Rows(Oid, RowWrite),
+pub(crate) enum Head {
+    /// Rows came; they follow.
+    Insert { table: Oid, first: RowId },
+    /// Rows changed; they follow, in the order of the ids.
+    Update { table: Oid, ids: Vec<u64> },
+    /// Rows went.
+    Delete { table: Oid, ids: Vec<u64> },
     /// A table has no rows now, and these columns.
     Begin { table: Oid, next_row: u64, schema: SchemaRef },
-    /// Rows of a table that was begun in this commit.
-    Chunk { table: Oid, ids: RowIds, rows: RecordBatch },
+    /// Rows of a table that was begun in this commit; they follow.
+    Chunk { table: Oid, ids: Vec<u64> },
     /// A table is gone.
     Gone(Oid),
     /// A catalog object is this now.
@@ -151,10 +155,8 @@ impl CommitRecord {
         put_varint(out, version.next_row());
         put_schema(out, &version.schema)?;
         for chunk in version.chunks() {
-            let live = chunk.live_batch(&chunk.batch)?;
-            let mut ids = (0..chunk.len())
-                .filter(|offset| chunk.is_live(*offset))
-                .map(|offset| chunk.row_id(offset).0);
+            let live = chunk.live_batch()?;
+            let mut ids = chunk.live_ids()?.into_iter();
             for (_, rows) in pieces(&live) {
                 let out = self.table_step(5, version.table);
                 let ids: Vec<u64> = ids.by_ref().take(rows.num_rows()).collect();
@@ -278,11 +280,17 @@ impl<'a> Payload<'a> {
         Ok(Self { reader, database, time_us })
     }
 
-    /// The next step. `schema_of` gives the schema of a table as it is before this step.
-    pub(crate) fn next(
-        &mut self,
-        schema_of: impl Fn(Oid) -> Option<SchemaRef>,
-    ) -> Result<Option<Step>, Malformed> {
+    pub(crate) fn malformed(&self) -> Malformed {
+        self.reader.malformed()
+    }
+
+    /// Reads the rows that follow the last head; how many.
+    pub(crate) fn rows(&mut self, rows: &mut RowsBuilder) -> Result<usize, Malformed> {
+        rows.read(&mut self.reader)
+    }
+
+    /// The head of the next step.
+    pub(crate) fn head(&mut self) -> Result<Option<Head>, Malformed> {
         let reader = &mut self.reader;
         if reader.is_empty() {
             return Ok(None);
@@ -292,45 +300,22 @@ impl<'a> Payload<'a> {
             let key = ObjectKey { kind: reader.u8()?, id: reader.varint()? };
             let put = kind == 7;
             return Ok(Some(if put {
-                Step::Put(key, reader.bytes()?.to_vec())
+                Head::Put(key, reader.bytes()?.to_vec())
             } else {
-                Step::Remove(key)
+                Head::Remove(key)
             }));
         }
         let table = Oid(reader.varint32()?);
-        let schema =
-            || schema_of(table).ok_or(Malformed("log record (of a table that is not there)"));
         Ok(Some(match kind {
-            1 => {
-                let first = RowId(reader.varint()?);
-                Step::Rows(table, RowWrite::Insert { rows: read_batch(reader, &schema()?)?, first })
-            }
-            2 => {
-                let ids = read_ids(reader)?;
-                let rows = read_batch(reader, &schema()?)?;
-                if ids.len() != rows.num_rows() {
-                    return Err(reader.malformed());
-                }
-                let ids = ids.into_iter().map(RowId).collect();
-                Step::Rows(table, RowWrite::Update { rows, ids })
-            }
-            3 => {
-                let ids = read_ids(reader)?.into_iter().map(RowId).collect();
-                Step::Rows(table, RowWrite::Delete { ids })
-            }
+            1 => Head::Insert { table, first: RowId(reader.varint()?) },
+            2 => Head::Update { table, ids: read_ids(reader)? },
+            3 => Head::Delete { table, ids: read_ids(reader)? },
             4 => {
                 let next_row = reader.varint()?;
-                Step::Begin { table, next_row, schema: read_schema(reader)? }
+                Head::Begin { table, next_row, schema: read_schema(reader)? }
             }
-            5 => {
-                let ids = read_ids(reader)?;
-                let rows = read_batch(reader, &schema()?)?;
-                if ids.len() != rows.num_rows() {
-                    return Err(reader.malformed());
-                }
-                Step::Chunk { table, ids: RowIds::of_numbers(ids), rows }
-            }
-            6 => Step::Gone(table),
+            5 => Head::Chunk { table, ids: read_ids(reader)? },
+            6 => Head::Gone(table),
             _ => return Err(reader.malformed()),
         }))
     }

@@ -29,6 +29,7 @@ const VERSION: u32 = 1;
 /// Bytes before the first frame.
 pub(crate) const FILE_HEADER_BYTES: u64 = 64;
 const ZEROS_BYTES: usize = 1 << 20;
+const AHEAD_BYTES: usize = 1 << 20;
 const SUFFIX: &str = ".wal";
 
 /// The file name of a segment.
@@ -152,6 +153,8 @@ pub(crate) struct SegmentReader {
     /// The last commit read, or the one before the segment.
     pub(crate) last: CommitNo,
     at: u64,
+    /// What was read ahead, from this offset on.
+    ahead: (u64, Vec<u8>),
 }
 
 impl SegmentReader {
@@ -191,7 +194,7 @@ impl SegmentReader {
             return Err(corrupt("it belongs to another store, or has another segment's name"));
         }
         let last = CommitNo(reader.u64().map_err(malformed)?);
-        Ok(Self { path, file, length, place, last, at: FILE_HEADER_BYTES })
+        Ok(Self { path, file, length, place, last, at: FILE_HEADER_BYTES, ahead: (0, Vec::new()) })
     }
 
     /// The next whole commit, or how the segment ends.
@@ -235,22 +238,41 @@ impl SegmentReader {
         StorageError::corrupt(&self.path, &format!("{reason} offset {at}"))
     }
 
-    fn header_at(&self, at: u64) -> Result<Option<FrameHeader>, StorageError> {
+    /// Bytes of the file, which must be inside of it. Frames are small, so more are read at a time.
+    fn bytes_at(&mut self, at: u64, length: usize) -> Result<&[u8], StorageError> {
+        let inside = |ahead: &(u64, Vec<u8>)| {
+            let from = usize::try_from(at.checked_sub(ahead.0)?).ok()?;
+            let to = from.checked_add(length)?;
+            (to <= ahead.1.len()).then_some((from, to))
+        };
+        if inside(&self.ahead).is_none() {
+            let wanted = (self.length - at).min(AHEAD_BYTES.max(length) as u64) as usize;
+            self.ahead = (at, self.file.read_at(at, wanted)?);
+        }
+        let (from, to) = inside(&self.ahead).unwrap_or((0, 0));
+        Ok(&self.ahead.1[from..to])
+    }
+
+    fn header_at(&mut self, at: u64) -> Result<Option<FrameHeader>, StorageError> {
         if at + HEADER_BYTES as u64 > self.length {
             return Ok(None);
         }
-        let bytes = self.file.read_at(at, HEADER_BYTES)?;
-        Ok(FrameHeader::read(&bytes, self.place, at))
+        let place = self.place;
+        Ok(FrameHeader::read(self.bytes_at(at, HEADER_BYTES)?, place, at))
     }
 
     /// The payload of a frame, if it is whole.
-    fn payload_at(&self, at: u64, header: &FrameHeader) -> Result<Option<Vec<u8>>, StorageError> {
+    fn payload_at(
+        &mut self,
+        at: u64,
+        header: &FrameHeader,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
         let start = at + HEADER_BYTES as u64;
         if start + u64::from(header.length) > self.length {
             return Ok(None);
         }
-        let payload = self.file.read_at(start, header.length as usize)?;
-        Ok((crc32fast::hash(&payload) == header.payload_crc).then_some(payload))
+        let payload = self.bytes_at(start, header.length as usize)?;
+        Ok((crc32fast::hash(payload) == header.payload_crc).then(|| payload.to_vec()))
     }
 
     /// The segment ends where it was read to, if no later frame says that more was durable.

@@ -37,7 +37,7 @@ pub use resolve::{
     resolve_operator, resolve_operator_signature, resolve_relation, resolve_role, resolve_schema,
     resolve_type,
 };
-pub use role::{PREDEFINED_ROLES, default_acl, is_visible_role, role_name, user_by_id};
+pub use role::{acl_texts, default_acl, role_name, user_by_id};
 pub use visible::{
     collation_is_visible, function_is_visible, opclass_is_visible, operator_is_visible,
     opfamily_is_visible, table_is_visible, type_is_visible,

@@ -3,7 +3,6 @@
 use super::super::derived_oid;
 use super::super::type_facts::{parse, table};
 use super::function::{Function, named};
-use super::role::{PREDEFINED_ROLES, is_visible_role};
 use super::visible::{find_in, lookup_order};
 use crate::catalog::Catalog;
 use crate::catalog::object::RelationKind;
@@ -281,10 +280,7 @@ pub fn resolve_role(catalog: &Catalog, text: &str) -> Result<Option<Oid>, NameEr
         return Ok(Some(oid));
     }
     let name = single(text)?;
-    let mut roles = catalog.cluster.roles.values();
-    let own = roles.find(|role| role.name == name && is_visible_role(catalog, role));
-    let predefined = || PREDEFINED_ROLES.iter().find(|(_, role)| *role == name);
-    Ok(own.map(|role| role.oid).or_else(|| predefined().map(|(oid, _)| *oid)))
+    Ok(catalog.role_named(&name).map(|role| role.oid))
 }
 
 /// `text::regcollation`. Names of collations keep their case: `"C"`.

@@ -96,7 +96,7 @@ pub(super) fn random_graph(seed: u64) -> Fixture {
         let values: ArrayRef = Arc::new(Int64Array::from(xs.clone()));
         let mut rows = version(100 + table as u32, vec![("id", keys), ("x", values)]);
         if count > 2 && random.random_bool(0.3) {
-            rows = rows.delete(&[RowId(1)]).unwrap();
+            rows = rows.delete(&[RowId(1)]).unwrap().unwrap();
             deleted[table] = Some(1);
         }
         versions.push(rows);

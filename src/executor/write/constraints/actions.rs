@@ -16,7 +16,7 @@ use super::computed::check_computed;
 use super::deferred::Pending;
 use super::foreign::{ForeignKey, ForeignKeys, Reference, check_not_referred, check_references};
 use super::keys::{changed_keys, check_key, check_unique, unique_key};
-use super::rows::{row_id, rows_by_id};
+use super::rows::rows_by_id;
 use crate::catalog::{Catalog, ForeignKeyAction, Relation};
 use crate::error::PgError;
 use crate::storage::{EncodedKeys, TableVersion};
@@ -311,9 +311,7 @@ impl StatementWrites {
         let keys = ForeignKeys::new(old, key.referenced_columns, table, key.columns)?;
         for row in rows {
             for position in keys.find(*row, version, key.columns)? {
-                if let Some(id) = row_id(version, position) {
-                    found.insert(id, *row as u32);
-                }
+                found.insert(version.row_id(position)?, *row as u32);
             }
         }
         Ok(found)

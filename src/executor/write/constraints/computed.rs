@@ -6,7 +6,7 @@ use arrow::array::{Array, BooleanArray, RecordBatch};
 
 use super::RowCheck;
 use super::keys::{computed_indexes, duplicate_key};
-use super::rows::{row_id, value_text};
+use super::rows::value_text;
 use crate::catalog::{Catalog, Index, IndexSource, Relation, Table};
 use crate::error::PgError;
 use crate::storage::{ComputedIndex, EncodedKeys, TableVersion};
@@ -93,8 +93,8 @@ impl<'a> ComputedProbe<'a> {
         check: &dyn RowCheck,
     ) -> Result<Vec<RowId>, PgError> {
         let positions = self.find(relation, version, row, check)?;
-        let mut rows: Vec<RowId> =
-            positions.into_iter().filter_map(|at| row_id(version, at)).collect();
+        let rows = positions.into_iter().map(|at| version.row_id(at));
+        let mut rows: Vec<RowId> = rows.collect::<Result<_, _>>()?;
         rows.sort_unstable();
         Ok(rows)
     }

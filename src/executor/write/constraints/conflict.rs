@@ -6,7 +6,7 @@ use arrow::array::{RecordBatch, UInt32Array, UInt64Array};
 
 use super::computed::ComputedProbe;
 use super::keys::{UniqueKey, computed_indexes, unique_keys};
-use super::rows::{admit_rows, row_id};
+use super::rows::admit_rows;
 use super::{RowCheck, violation};
 use crate::catalog::{Catalog, Relation};
 use crate::error::{PgError, SqlState};
@@ -138,8 +138,10 @@ impl ConflictSearch {
             kept: kept.into(),
             row_ids: found
                 .iter()
-                .map(|position| position.and_then(|at| row_id(version, at)).map(|id| id.0))
-                .collect(),
+                .map(|position| {
+                    Ok(position.map(|at| version.row_id(at)).transpose()?.map(|id| id.0))
+                })
+                .collect::<Result<_, PgError>>()?,
             existing: arrow::compute::take_record_batch(&existing, &places)?,
         })
     }

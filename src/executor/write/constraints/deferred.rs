@@ -99,6 +99,11 @@ impl Writes {
         Ok(())
     }
 
+    /// Whether any check was put off.
+    pub fn has_deferred(&self) -> bool {
+        !self.deferral.pending.is_empty()
+    }
+
     /// Checks everything that was put off.
     ///
     /// # Errors

@@ -195,7 +195,7 @@ pub(super) fn check_key(
     for row in rows {
         let mut same = 0;
         match keys.get(row) {
-            Some(value) => probe.find(value, |_, _| same += 1),
+            Some(value) => probe.find(value, |_, _| same += 1)?,
             None => same = key.find(version, &keys, row)?.len(),
         }
         if same > 1 {
@@ -216,7 +216,8 @@ pub fn check_key_is_unique(
     version: &TableVersion,
 ) -> Result<(), PgError> {
     let Some(table) = relation.table() else { return Ok(()) };
-    for batch in version.live_batches()? {
+    for batch in version.live_batches() {
+        let batch = batch?;
         let keys = EncodedKeys::encode(&batch, columns)?;
         for row in 0..keys.len() {
             let Some(key) = keys.get(row) else { continue };

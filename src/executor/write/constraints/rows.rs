@@ -154,32 +154,23 @@ pub(in crate::executor::write) fn rows_by_id(
     version: &TableVersion,
     ids: &[RowId],
 ) -> Result<RecordBatch, PgError> {
-    let positions: Vec<u64> = ids
-        .iter()
-        .filter_map(|id| version.find_row(*id))
-        .map(|place| position(version, place))
-        .collect();
+    let mut positions = Vec::with_capacity(ids.len());
+    for id in ids {
+        positions.extend(version.find_row(*id)?.map(|place| position(version, place)));
+    }
     Ok(version.rows_at(&positions)?)
 }
 
 /// Those of the rows with these ids that are there.
 pub(super) fn live_rows(version: &TableVersion, ids: &[RowId]) -> Result<RecordBatch, PgError> {
-    let positions: Vec<u64> = ids
-        .iter()
-        .filter_map(|id| version.find_row(*id))
-        .filter(|(chunk, offset)| version.chunks()[*chunk].is_live(*offset))
-        .map(|place| position(version, place))
-        .collect();
+    let mut positions = Vec::with_capacity(ids.len());
+    for id in ids {
+        positions.extend(version.find_live(*id)?);
+    }
     Ok(version.rows_at(&positions)?)
 }
 
 /// Chunk and offset as a position.
 pub(super) fn position(version: &TableVersion, (chunk, offset): (usize, usize)) -> u64 {
     version.chunk_starts().get(chunk).copied().unwrap_or(0) + offset as u64
-}
-
-/// The id of the row at a position.
-pub(super) fn row_id(version: &TableVersion, position: u64) -> Option<RowId> {
-    let (chunk, offset) = version.locate(position);
-    version.chunks().get(chunk).map(|chunk| chunk.row_id(offset))
 }

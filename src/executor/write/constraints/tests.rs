@@ -53,6 +53,7 @@ fn relation(columns: Vec<Column>, constraints: Vec<Constraint>) -> (Catalog, Rel
         relations: Arc::new(BTreeMap::from([(relation.oid, Arc::new(relation.clone()))])),
         names: Arc::default(),
         comments: Arc::default(),
+        grants: Arc::default(),
         next_oid: 20_000,
     };
     (catalog, relation)

@@ -26,8 +26,12 @@ pub fn check_all(
     check: &dyn RowCheck,
 ) -> Result<(), PgError> {
     let Some(version) = store.table(relation.oid) else { return Ok(()) };
-    let batches = admit_rows(catalog, relation, version.live_batches()?, check)?;
-    check_keys(catalog, store, &Arc::new(relation.clone()), &batches, check)
+    let shared = Arc::new(relation.clone());
+    for batch in version.live_batches() {
+        let batches = admit_rows(catalog, relation, vec![batch?], check)?;
+        check_keys(catalog, store, &shared, &batches, check)?;
+    }
+    Ok(())
 }
 
 /// Checks keys and references of rows that are in the store.

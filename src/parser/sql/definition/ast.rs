@@ -48,6 +48,15 @@ pub enum Definition {
     },
     /// What changes how rows are kept, and nothing else.
     Maintain(Maintenance),
+    /// `REFRESH MATERIALIZED VIEW`
+    Refresh {
+        /// CONCURRENTLY
+        concurrently: bool,
+        /// The view.
+        name: ObjectName,
+        /// WITH NO DATA
+        no_data: bool,
+    },
     /// `CLUSTER`; without a table, all that have been clustered before.
     Cluster {
         /// The table.

@@ -137,6 +137,22 @@ pub(super) fn reindex(parser: &mut Parser<'_>, _: bool) -> Result<Definition, Pa
     Ok(Definition::Maintain(Maintenance::Reindex { target, concurrently, name }))
 }
 
+pub(super) fn refresh(parser: &mut Parser<'_>, _: bool) -> Result<Definition, ParserError> {
+    if !eat(parser, "VIEW") {
+        return parser.expected_ref("VIEW", parser.peek_token_ref());
+    }
+    let concurrently = eat(parser, "CONCURRENTLY");
+    let name = parser.parse_object_name(false)?;
+    let mut no_data = false;
+    if parser.parse_keyword(Keyword::WITH) {
+        no_data = parser.parse_keyword(Keyword::NO);
+        if !eat(parser, "DATA") {
+            return parser.expected_ref("DATA", parser.peek_token_ref());
+        }
+    }
+    Ok(Definition::Refresh { concurrently, name, no_data })
+}
+
 pub(super) fn cluster(parser: &mut Parser<'_>, _: bool) -> Result<Definition, ParserError> {
     let _ = eat(parser, "VERBOSE");
     if matches!(parser.peek_token_ref().token, Token::EOF | Token::SemiColon) {

@@ -53,6 +53,7 @@ fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize, bool)> {
         ("ANALYZE" | "ANALYSE", _) => Some((maintenance::analyze, 1, false)),
         ("REINDEX", _) => Some((maintenance::reindex, 1, false)),
         ("CLUSTER", _) => Some((maintenance::cluster, 1, false)),
+        ("REFRESH", "MATERIALIZED") => Some((maintenance::refresh, 2, false)),
         ("ALTER", "SEQUENCE") => Some((sequence::alter, at + 1, false)),
         ("ALTER", "TABLE") => Some((alter_table::table, at + 1, false)),
         ("ALTER", "INDEX") => Some((alter_table::index, at + 1, false)),

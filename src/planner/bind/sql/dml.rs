@@ -135,6 +135,7 @@ fn insert_plan(
         (None, None) => write(&relation, WriteKind::Insert, rows, 0, &alias)?,
         (None, Some(view)) => {
             let write = write(&relation, WriteKind::Insert, rows, 0, &view.alias)?;
+            let write = view.through(inserting(write, columns), context);
             match insert.returning {
                 Some(_) => view.shown(write, 0, &alias)?,
                 None => write,
@@ -148,6 +149,7 @@ fn insert_plan(
             ));
         }
     };
+    let write = inserting(write, columns);
     returning_plan(context, write, insert.returning.as_deref(), &alias)
 }
 
@@ -439,6 +441,18 @@ fn unknown_source(source: &LogicalPlan, at: usize) -> Option<Expr> {
     resolve::is_unknown(expr).then(|| expr.clone().unalias())
 }
 
+/// Notes which columns an INSERT gives values for.
+fn inserting(plan: LogicalPlan, columns: &[usize]) -> LogicalPlan {
+    let LogicalPlan::Extension(extension) = &plan else { return plan };
+    match extension.node.as_any().downcast_ref::<TableWrite>() {
+        Some(write) => {
+            let node = Arc::new(write.clone().inserting(columns.to_vec()));
+            LogicalPlan::Extension(Extension { node })
+        }
+        None => plan,
+    }
+}
+
 fn write(
     relation: &Arc<Relation>,
     kind: WriteKind,
@@ -525,6 +539,7 @@ impl Target {
             return returning_plan(context, write, returning, &self.alias);
         };
         let write = write(&self.relation, kind, plan, carried, &view.alias)?;
+        let write = view.through(write, context);
         match returning {
             None => Ok(write),
             Some(_) => {

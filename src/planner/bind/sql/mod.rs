@@ -20,9 +20,11 @@ mod recursive;
 mod relations;
 mod resolve;
 mod rewrite;
+pub mod roles;
 pub mod stored;
 mod ties;
 mod types;
+mod using;
 
 pub use dml::{Dml, bind_default, bind_with, bind_write, has_writes, target as write_target};
 pub use locking::LockingQuery;

@@ -96,13 +96,14 @@ impl ContextProvider for Provider<'_> {
         let relation = self.context.relation(&name)?;
         match &relation.kind {
             RelationKind::View(view) => {
-                let inner = self.context.for_view(view)?;
+                let inner = self.context.for_view(&relation, view)?;
                 let plan = super::query::plan_view(&inner, &relation, view)?;
                 let plan = match self.context.view_read(&name) {
                     Some(read) => as_read(plan, &relation, read)?,
                     None => plan,
                 };
-                Ok(Arc::new(ViewSource { relation: Arc::clone(&relation), plan }))
+                let as_role = self.context.as_role;
+                Ok(Arc::new(ViewSource { relation: Arc::clone(&relation), as_role, plan }))
             }
             RelationKind::PropertyGraph(_) => Err(PgError::new(
                 SqlState::WRONG_OBJECT_TYPE,
@@ -115,7 +116,7 @@ impl ContextProvider for Provider<'_> {
             | RelationKind::MaterializedView(_)
             | RelationKind::Sequence(_)
             | RelationKind::System(_) => {
-                let source = RelationSource::new(&relation, with_row_id)
+                let source = RelationSource::new(&relation, with_row_id, self.context.as_role)
                     .ok_or_else(|| DataFusionError::from(undefined_table(&name)))?;
                 let read = self.context.view_read(&name);
                 let Some(read) = read.filter(|read| !is_as_read(&relation, read)) else {
@@ -124,7 +125,8 @@ impl ContextProvider for Provider<'_> {
                 let plan =
                     LogicalPlanBuilder::scan(relation.name.as_str(), Arc::new(source), None)?;
                 let plan = as_read(plan.build()?, &relation, read)?;
-                Ok(Arc::new(ViewSource { relation: Arc::clone(&relation), plan }))
+                let as_role = self.context.as_role;
+                Ok(Arc::new(ViewSource { relation: Arc::clone(&relation), as_role, plan }))
             }
         }
     }

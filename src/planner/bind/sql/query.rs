@@ -18,7 +18,7 @@ use crate::parser::pgq::GraphTable;
 use crate::planner::bind::bound::{BoundColumn, BoundPlan, PlanKind};
 use crate::planner::bind::context::BindContext;
 use crate::planner::node::LockRows;
-use crate::planner::source::RelationSource;
+use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::pg_type::PgType;
 
 /// Binds a query.
@@ -322,9 +322,16 @@ fn origin(plan: &LogicalPlan, at: usize) -> Option<(u32, i16)> {
             origin(&lock.input, at)
         }
         LogicalPlan::TableScan(scan) => {
-            let source = scan.source.downcast_ref::<RelationSource>()?;
             let position =
                 scan.projection.as_ref().map_or(Some(at), |columns| columns.get(at).copied())?;
+            if let Some(view) = scan.source.downcast_ref::<ViewSource>() {
+                if view.relation.view().is_none() {
+                    return origin(&view.plan, position);
+                }
+                let column = view.relation.columns().get(position)?;
+                return Some((view.relation.oid.0, column.attnum));
+            }
+            let source = scan.source.downcast_ref::<RelationSource>()?;
             let column = source.relation.columns().get(position)?;
             Some((source.relation.oid.0, column.attnum))
         }

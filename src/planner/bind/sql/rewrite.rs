@@ -27,6 +27,7 @@ pub(super) fn rewrite_query(
     _context: &BindContext,
     plain_names: bool,
 ) -> Result<(), PgError> {
+    super::using::rewrite(query)?;
     super::forms::rewrite(query)?;
     super::check::check(query)?;
     finish(query.visit(&mut ArrayQueries { plain_names }))?;

@@ -94,7 +94,8 @@ pub(super) fn set_not_null(state: &mut Altered, name: &str, not_null: bool) -> R
 /// `23502` if a row has no value there.
 pub(super) fn refuse_nulls(state: &Altered, at: usize) -> Result<(), PgError> {
     let Some(version) = &state.version else { return Ok(()) };
-    for batch in version.live_batches()? {
+    for batch in version.live_batches() {
+        let batch = batch?;
         if batch.column(at).logical_nulls().is_some_and(|nulls| nulls.null_count() > 0) {
             let (column, table) = (&state.table.columns[at].name, &state.relation.name);
             return Err(PgError::new(

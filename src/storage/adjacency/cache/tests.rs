@@ -46,7 +46,7 @@ fn lists_of(lists: &Neighborhood, vertex: u32) -> Vec<(u32, u32)> {
 #[tokio::test]
 async fn integer_keys_of_other_widths_nulls_and_deleted_rows() {
     let vertices = version(vec![("id", Arc::new(Int32Array::from(vec![7, 5, 6])))]);
-    let vertices = vertices.delete(&[RowId(2)]).unwrap();
+    let vertices = vertices.delete(&[RowId(2)]).unwrap().unwrap();
     let edges = version(vec![
         (
             "a",
@@ -64,7 +64,7 @@ async fn integer_keys_of_other_widths_nulls_and_deleted_rows() {
             Arc::new(Int64Array::from(vec![Some(5), Some(7), Some(5), Some(6), Some(5), Some(7)])),
         ),
     ]);
-    let edges = edges.delete(&[RowId(5)]).unwrap();
+    let edges = edges.delete(&[RowId(5)]).unwrap().unwrap();
     assert_eq!(out_lists(vertices, edges).await, vec![vec![1], vec![0], vec![]]);
 }
 
@@ -127,9 +127,9 @@ async fn both(cache: &AdjacencyCache, tables: [&Arc<TableVersion>; 2]) -> Vec<St
 
 /// The same row at the end of the table.
 fn updated(table: &TableVersion, row: RowId) -> TableVersion {
-    let (chunk, offset) = table.find_row(row).unwrap();
-    let batch = table.chunks()[chunk].batch.slice(offset, 1);
-    let rest = table.delete(&[row]).unwrap();
+    let (chunk, offset) = table.find_row(row).unwrap().unwrap();
+    let batch = table.chunks()[chunk].batch().unwrap().slice(offset, 1);
+    let rest = table.delete(&[row]).unwrap().unwrap();
     rest.append_rows(batch, crate::storage::table::RowIds::Range(row.0)).unwrap()
 }
 
@@ -178,7 +178,7 @@ async fn lists_taken_over_are_those_built_anew() {
                 }
                 1 => {
                     let at = random.random_range(0..live.len());
-                    edges = edges.delete(&[RowId(live.swap_remove(at))]).unwrap();
+                    edges = edges.delete(&[RowId(live.swap_remove(at))]).unwrap().unwrap();
                 }
                 // A vertex or an edge is updated: the row moves and keeps its id.
                 2 => {
@@ -188,7 +188,8 @@ async fn lists_taken_over_are_those_built_anew() {
                 3 => edges = updated(&edges, RowId(live[random.random_range(0..live.len())])),
                 4 if random.random_bool(0.3) => {
                     let at = random.random_range(0..live_vertices.len());
-                    vertices = vertices.delete(&[RowId(live_vertices.swap_remove(at))]).unwrap();
+                    vertices =
+                        vertices.delete(&[RowId(live_vertices.swap_remove(at))]).unwrap().unwrap();
                 }
                 5 if random.random_bool(0.2) => {
                     edges = edges.compacted().unwrap().unwrap_or(edges);

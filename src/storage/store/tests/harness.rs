@@ -13,8 +13,8 @@ use crate::storage::fs::FileSystem;
 use crate::storage::fs::simulated::SimulatedFileSystem;
 use crate::storage::wal::{AppendError, CommitRecord, Entry, LogOptions, ObjectKey};
 use crate::storage::{
-    CheckpointDatabase, RowWrite, StorageError, Store, StoreOptions, StoreSnapshot, TableVersion,
-    TableWrites,
+    CheckpointDatabase, EncodedKeys, RowWrite, StorageError, Store, StoreOptions, StoreSnapshot,
+    TableVersion, TableWrites,
 };
 use crate::types::{CommitNo, Oid, RowId};
 
@@ -76,19 +76,38 @@ fn text_of(number: i64) -> String {
     format!("the text of row number {number}")
 }
 
-/// The rows of the table in a snapshot.
-pub(super) fn rows_in(store: &StoreSnapshot) -> BTreeMap<u64, (i64, String)> {
+/// The rows of the table in a snapshot, all of them read.
+pub(super) fn rows_in(store: &StoreSnapshot) -> Result<BTreeMap<u64, (i64, String)>, StorageError> {
     let mut rows = BTreeMap::new();
-    let Some(version) = store.table(TABLE) else { return rows };
+    let Some(version) = store.table(TABLE) else { return Ok(rows) };
     for chunk in version.chunks() {
-        let numbers = chunk.batch.column(0).as_primitive::<Int64Type>();
-        let texts = chunk.batch.column(1).as_string_view();
+        let (numbers, texts) = (chunk.column(0)?, chunk.column(1)?);
+        let (numbers, texts) = (numbers.as_primitive::<Int64Type>(), texts.as_string_view());
         for at in (0..chunk.len()).filter(|at| chunk.is_live(*at)) {
             let row = (numbers.value(at), texts.value(at).to_owned());
-            assert!(rows.insert(chunk.row_id(at).0, row).is_none(), "two rows with one id");
+            assert!(rows.insert(chunk.row_id(at)?.0, row).is_none(), "two rows with one id");
+        }
+        look_up(version, &rows)?;
+    }
+    Ok(rows)
+}
+
+/// Finds some of the rows by their number.
+fn look_up(
+    version: &TableVersion,
+    rows: &BTreeMap<u64, (i64, String)>,
+) -> Result<(), StorageError> {
+    for (number, text) in rows.values().take(3) {
+        let number: arrow::array::ArrayRef = Arc::new(Int64Array::from(vec![*number]));
+        let text: arrow::array::ArrayRef = Arc::new(StringViewArray::from(vec![text.as_str()]));
+        let batch = RecordBatch::try_from_iter([("number", number), ("text", text)])?;
+        for column in [0, 1] {
+            let keys = EncodedKeys::encode(&batch, &[column])?;
+            let found = version.find_key(&[column], keys.encoded(0))?;
+            assert!(!found.is_empty(), "{batch:?} is not found by column {column}");
         }
     }
-    rows
+    Ok(())
 }
 
 impl Database {
@@ -96,7 +115,7 @@ impl Database {
         let mut opened = Store::open(options(fs))?;
         let found = opened.databases.remove(&DATABASE).unwrap_or_default();
         let object = found.objects.get(&OBJECT).cloned();
-        let model = Model { rows: rows_in(&found.store), object: object.clone() };
+        let model = Model { rows: rows_in(&found.store)?, object: object.clone() };
         let mut pending = found.store;
         pending.commit = opened.last;
         let visible = Arc::new(Mutex::new(pending.clone()));
@@ -195,6 +214,7 @@ impl Database {
                 through: visible.commit,
                 objects: object.collect(),
                 tables: visible.tables().cloned().collect(),
+                keys: [(TABLE, vec![vec![0], vec![1]])].into(),
             }])
         })?;
         Ok(())
@@ -202,7 +222,7 @@ impl Database {
 
     /// What is visible now.
     pub(super) fn visible(&self) -> Model {
-        Model { rows: rows_in(&self.visible.lock()), object: self.object.clone() }
+        Model { rows: rows_in(&self.visible.lock()).unwrap(), object: self.object.clone() }
     }
 
     pub(super) fn last(&self) -> CommitNo {

@@ -145,6 +145,7 @@ pub(super) fn bind(
             }
         },
         rows: None,
+        materialized: None,
     };
     if let Some(query) = &create.query {
         let rows = bind_query(context, query, graphs)?;

@@ -10,6 +10,7 @@ mod drop;
 mod generated;
 mod index;
 mod like;
+mod materialized;
 mod sequence;
 mod view;
 
@@ -30,12 +31,16 @@ pub(crate) use drop::drop_relations;
 
 use super::names::{fold, qualified_name};
 use crate::catalog::sequence_options::SequenceOptions;
-use crate::catalog::{Column, OnCommit, Persistence, PropertyGraph, QualifiedName, Relation, View};
+use crate::catalog::{
+    AclClass, Column, OnCommit, Persistence, PropertyGraph, QualifiedName, Relation, Rights, View,
+};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
 use crate::parser::sql::definition::Definition;
+use crate::parser::sql::roles::RoleName;
 use crate::planner::bind::bound::BoundPlan;
 use crate::planner::bind::context::BindContext;
+use crate::planner::bind::sql::roles::RoleCommand;
 use crate::types::Oid;
 
 /// A change of the catalog.
@@ -47,6 +52,8 @@ pub enum DdlCommand {
         name: String,
         /// Skip with a notice if it exists.
         if_not_exists: bool,
+        /// AUTHORIZATION: who owns it; `None` is the current role.
+        owner: Option<Oid>,
     },
     /// `DROP SCHEMA`.
     DropSchema {
@@ -126,6 +133,15 @@ pub enum DdlCommand {
         /// The view it replaces.
         replaces: Option<Oid>,
     },
+    /// `REFRESH MATERIALIZED VIEW`.
+    RefreshView {
+        /// The view.
+        relation: Arc<Relation>,
+        /// Its query; `None` leaves it without rows, not to be read.
+        rows: Option<Box<BoundPlan>>,
+        /// CONCURRENTLY: others may read it meanwhile.
+        concurrently: bool,
+    },
     /// `TRUNCATE`.
     Truncate {
         /// The tables.
@@ -169,6 +185,8 @@ pub enum DdlCommand {
         /// The text; `None` removes it.
         text: Option<String>,
     },
+    /// Roles and rights.
+    Roles(Box<RoleCommand>),
     /// Nothing to do: the thing exists and IF NOT EXISTS was said. The tag and the notice.
     Skip {
         /// Command tag.
@@ -199,6 +217,8 @@ pub struct NewTable {
     pub options: Vec<String>,
     /// `CREATE TABLE … AS`: the rows, columns in the table's order.
     pub rows: Option<BoundPlan>,
+    /// The query of a materialized view, which may not be read as long as there are no `rows`.
+    pub materialized: Option<Box<View>>,
 }
 
 /// One step of ALTER TABLE. Columns are positions before the whole statement.
@@ -325,6 +345,9 @@ pub fn bind_definition(
             "CLUSTER is not supported yet",
             "Scans skip chunks by themselves; ORDER BY gives an order.",
         )),
+        Definition::Refresh { concurrently, name, no_data } => {
+            materialized::refresh(context, name, *concurrently, *no_data)
+        }
         Definition::CommentOnConstraint { name, table, text } => {
             comment::on_constraint(context, name, table, text.clone())
         }
@@ -358,6 +381,16 @@ pub(crate) fn place(
         return Err(PgError::new(
             SqlState::INVALID_TABLE_DEFINITION,
             "cannot create temporary relation in non-temporary schema",
+        ));
+    }
+    let database = &context.catalog.database;
+    let owner = context.catalog.database_owner();
+    let rights = context.catalog.rights(AclClass::Database, database.oid, owner, &context.roles);
+    if !rights.contains(Rights::TEMPORARY) {
+        let name = &database.name;
+        return Err(PgError::new(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            format!("permission denied to create temporary tables in database \"{name}\""),
         ));
     }
     let schema = context.catalog.schema(&context.temporary_schema);
@@ -405,14 +438,22 @@ fn create_schema(
     if_not_exists: bool,
 ) -> Result<DdlCommand, PgError> {
     let name = match name {
-        SchemaName::Simple(name) => qualified_name(name)?.name,
-        SchemaName::UnnamedAuthorization(role) | SchemaName::NamedAuthorization(_, role) => {
-            return Err(PgError::unsupported(
-                format!("CREATE SCHEMA AUTHORIZATION {role} is not supported yet"),
-                "Create the schema as the role itself.",
-            ));
+        SchemaName::Simple(name) => (qualified_name(name)?.name, None),
+        SchemaName::UnnamedAuthorization(role) => {
+            let owner = schema_owner(context, role)?;
+            let name = match owner == context.role {
+                true => context.user.clone(),
+                false => {
+                    context.catalog.role(owner).map(|role| role.name.clone()).unwrap_or_default()
+                }
+            };
+            (name, Some(owner))
+        }
+        SchemaName::NamedAuthorization(name, role) => {
+            (qualified_name(name)?.name, Some(schema_owner(context, role)?))
         }
     };
+    let (name, owner) = name;
     check_schema_name(&name)?;
     if context.catalog.schema(&name).is_some() {
         let exists =
@@ -422,7 +463,18 @@ fn create_schema(
         }
         return Ok(DdlCommand::Skip { tag: "CREATE SCHEMA", notice: skipping(&exists) });
     }
-    Ok(DdlCommand::CreateSchema { name, if_not_exists })
+    Ok(DdlCommand::CreateSchema { name, if_not_exists, owner })
+}
+
+/// The role behind AUTHORIZATION.
+fn schema_owner(context: &BindContext, role: &Ident) -> Result<Oid, PgError> {
+    let word = role.value.to_lowercase();
+    let name = match (role.quote_style, word.as_str()) {
+        (None, "current_user" | "current_role") => RoleName::Current,
+        (None, "session_user") => RoleName::Session,
+        _ => RoleName::Name(role.clone()),
+    };
+    super::roles::role(context, &name)
 }
 
 /// Names of schemas that users may choose.
@@ -565,6 +617,7 @@ pub(crate) fn creation_schema(context: &BindContext, name: &QualifiedName) -> Re
         )
         .detail("System catalog modifications are currently disallowed."));
     }
+    context.check_schema_right(&schema.name, Rights::CREATE)?;
     Ok(schema.oid)
 }
 
@@ -592,6 +645,7 @@ fn drop_kind(object: ObjectType) -> Option<&'static str> {
     match object {
         ObjectType::Table => Some("TABLE"),
         ObjectType::View => Some("VIEW"),
+        ObjectType::MaterializedView => Some("MATERIALIZED VIEW"),
         ObjectType::Sequence => Some("SEQUENCE"),
         _ => None,
     }

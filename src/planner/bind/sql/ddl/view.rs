@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::{Optimizer, OptimizerContext, OptimizerRule};
-use sqlparser::ast::{CreateTableOptions, CreateView};
+use sqlparser::ast::{CreateTableOptions, CreateView, SqlOption};
 
 use super::{DdlCommand, existing, place};
-use crate::catalog::{Column, Persistence, RelationKind, View, ViewRead};
+use crate::catalog::{Column, Persistence, Relation, RelationKind, View, ViewRead};
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::bound::BoundColumn;
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
-use crate::planner::source::RelationSource;
+use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
@@ -25,14 +25,10 @@ pub(super) fn bind(
     text: &str,
 ) -> Result<DdlCommand, PgError> {
     if create.materialized {
-        return Err(PgError::unsupported(
-            "materialized views are not supported yet",
-            "Use CREATE TABLE … AS.",
-        ));
+        return super::materialized::bind(context, create, text);
     }
     let foreign = create.or_alter
         || create.secure
-        || create.options != CreateTableOptions::None
         || !create.cluster_by.is_empty()
         || create.comment.is_some()
         || create.with_no_schema_binding
@@ -46,6 +42,7 @@ pub(super) fn bind(
             "See docs/compat.md.",
         ));
     }
+    let options = view_options(&create.options)?;
     let name = qualified_name(&create.name)?;
     let query = view_query(text)?;
     let tracking = context.tracking();
@@ -68,8 +65,59 @@ pub(super) fn bind(
         None => None,
         Some(old) => Some(check_replace(create, old, &columns)?),
     };
-    let view = View { query, columns, search_path: context.search_path.clone(), reads };
+    let view = View { query, columns, search_path: context.search_path.clone(), reads, options };
     Ok(DdlCommand::CreateView { schema, name: name.name, view, persistence, replaces })
+}
+
+/// `WITH (security_invoker = …, security_barrier = …)`.
+///
+/// # Errors
+/// `22023` for what is no option of a view; `0A000` for check options, as rows cannot be written through views.
+fn view_options(options: &CreateTableOptions) -> Result<Vec<String>, PgError> {
+    let given = match options {
+        CreateTableOptions::None => return Ok(Vec::new()),
+        CreateTableOptions::With(given) | CreateTableOptions::Options(given) => given,
+        other => {
+            return Err(PgError::unsupported(
+                format!("this form of CREATE VIEW is not supported: {other}"),
+                "See docs/compat.md.",
+            ));
+        }
+    };
+    given.iter().map(view_option).collect()
+}
+
+fn view_option(option: &SqlOption) -> Result<String, PgError> {
+    let (name, value) = match option {
+        SqlOption::KeyValue { key, value } => (fold(key), value.to_string()),
+        SqlOption::Ident(name) => (fold(name), "true".to_owned()),
+        other => {
+            let message = format!("syntax error at or near \"{other}\"");
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
+        }
+    };
+    let value = value.trim_matches('\'').to_lowercase();
+    match name.as_str() {
+        "security_invoker" | "security_barrier" => {
+            let on = match value.as_str() {
+                "true" | "on" | "yes" | "1" => true,
+                "false" | "off" | "no" | "0" => false,
+                _ => {
+                    let message = format!("invalid value for boolean option \"{name}\": {value}");
+                    return Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, message));
+                }
+            };
+            Ok(format!("{name}={on}"))
+        }
+        "check_option" => Err(PgError::unsupported(
+            "check_option is not supported",
+            "Rows cannot be written through a view; write to the table behind it.",
+        )),
+        _ => {
+            let message = format!("unrecognized parameter \"{name}\"");
+            Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, message))
+        }
+    }
 }
 
 /// What the query names, and which columns of it the view cannot be without.
@@ -102,13 +150,13 @@ fn used_columns(plan: &LogicalPlan) -> Option<BTreeMap<Oid, BTreeSet<i16>>> {
     pruned
         .apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node
-                && let Some(source) = scan.source.downcast_ref::<RelationSource>()
+                && let Some(relation) = read_relation(scan.source.as_ref())
             {
-                let columns = source.relation.columns();
+                let columns = relation.columns();
                 let all = 0..columns.len();
                 let read: Vec<usize> = scan.projection.clone().unwrap_or_else(|| all.collect());
                 let attnums = read.iter().filter_map(|at| columns.get(*at)).map(|c| c.attnum);
-                used.entry(source.relation.oid).or_default().extend(attnums);
+                used.entry(relation.oid).or_default().extend(attnums);
             }
             Ok(TreeNodeRecursion::Continue)
         })
@@ -116,14 +164,30 @@ fn used_columns(plan: &LogicalPlan) -> Option<BTreeMap<Oid, BTreeSet<i16>>> {
     Some(used)
 }
 
+/// What a scan reads; a table whose columns a view knows by other names is not asked by them.
+fn read_relation(source: &dyn TableSource) -> Option<&Arc<Relation>> {
+    if let Some(source) = source.downcast_ref::<RelationSource>() {
+        return Some(&source.relation);
+    }
+    let view = source.downcast_ref::<ViewSource>()?;
+    view.relation.view().map(|_| &view.relation)
+}
+
 /// The text of the query behind AS.
-fn view_query(text: &str) -> Result<String, PgError> {
+pub(super) fn view_query(text: &str) -> Result<String, PgError> {
     crate::parser::stored::view_query_text(text)
         .map(str::to_owned)
         .ok_or_else(|| PgError::new(SqlState::SYNTAX_ERROR, "syntax error in CREATE VIEW"))
 }
 
-fn view_columns(columns: &[BoundColumn], create: &CreateView) -> Result<Vec<Column>, PgError> {
+/// The view's columns, under the names it gives them.
+///
+/// # Errors
+/// `42601` for more names than columns, `42701`.
+pub(super) fn view_columns(
+    columns: &[BoundColumn],
+    create: &CreateView,
+) -> Result<Vec<Column>, PgError> {
     if create.columns.len() > columns.len() {
         return Err(PgError::new(
             SqlState::SYNTAX_ERROR,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use datafusion::common::{DFSchema, TableReference};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder};
 use sqlparser::ast::{
     Assignment, AssignmentTarget, Expr as SqlExpr, GroupByExpr, Ident, ObjectName, ObjectNamePart,
     Query, Select, SelectItem, SetExpr, Statement as Sql, TableFactor, TableWithJoins,
@@ -20,6 +20,7 @@ use crate::catalog::{Relation, RelationKind, Table, View};
 use crate::error::{PgError, SqlState};
 use crate::parser::Body;
 use crate::planner::bind::context::BindContext;
+use crate::planner::node::TableWrite;
 use crate::planner::source::ROW_ID;
 
 /// The name under which the statement around it finds the scan.
@@ -106,7 +107,7 @@ pub(super) fn updatable(
     if !joins.is_empty() || !graph_tables.is_empty() {
         return Err(refuse(single));
     }
-    let inner = context.for_view(view)?;
+    let inner = context.for_view(relation, view)?;
     let base = inner.relation(&qualified_name(name)?)?;
     let RelationKind::Table(table) = &base.kind else { return Err(refuse(single)) };
     let known = |read: &crate::catalog::ViewRead| {
@@ -207,6 +208,20 @@ fn column_of(expr: &SqlExpr, table: &Table, alias: &str) -> Option<usize> {
 }
 
 impl Updatable {
+    /// The write with the view it goes through: the caller's rights count on the view, its owner's on the table.
+    pub(super) fn through(&self, plan: LogicalPlan, outside: &BindContext) -> LogicalPlan {
+        let LogicalPlan::Extension(extension) = &plan else { return plan };
+        match extension.node.as_any().downcast_ref::<TableWrite>() {
+            Some(write) => {
+                let mut write = write.clone();
+                write.as_role = self.context.as_role;
+                write.view = Some((Arc::clone(&self.view), outside.as_role));
+                LogicalPlan::Extension(Extension { node: Arc::new(write) })
+            }
+            None => plan,
+        }
+    }
+
     /// How many columns it shows.
     pub(super) fn width(&self) -> usize {
         self.columns.len()

@@ -1,0 +1,400 @@
+//! Rights on parts of a graph, by label and property: what a role may not see is not there for it.
+//!
+//! An element table has its labels for good, so a hidden label hides tables, and a pattern is restricted by leaving them
+//! out of it: every lowering of the pattern, paths and searches and counts among them, then never meets a hidden element.
+//! An edge is hidden with either of its ends. Properties that may not be read are taken out of the graph's definition in
+//! the plan, and read as null.
+//!
+//! Where a role has no rule for a graph, its rights on the element tables decide alone, and a missing one is an error.
+//! With a rule, an element is seen if a rule grants it or the tables' rights do, and no rule denies it.
+//!
+//! Source: the rules are Neo4j's (Operations Manual, "Fine-grained access control": DENY wins, hidden data is absent).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
+
+use super::caller::Caller;
+use super::privilege::has_whole;
+use super::require::{AsRole, Right};
+use crate::catalog::{
+    AclClass, Catalog, ElementTable, GraphRight, GraphRule, PUBLIC, PropertyGraph, PropertySource,
+    Relation, Rights, RoleSet,
+};
+use crate::error::{PgError, SqlState};
+use crate::planner::bind::sql::roles::{GraphAction, GraphElements, GraphRightsChange, GraphVerb};
+use crate::planner::node::{GraphFunction, MatchPattern};
+use crate::types::Oid;
+
+/// Grants, denies or revokes rights on parts of a graph.
+///
+/// # Errors
+/// `42501` unless the caller owns the graph.
+pub fn change(
+    catalog: &mut Catalog,
+    caller: &Caller,
+    change: &GraphRightsChange,
+) -> Result<(), PgError> {
+    let Some(relation) = catalog.relation(change.graph).cloned() else { return Ok(()) };
+    if !caller.has(relation.owner) {
+        return Err(super::privilege::denied(&relation, Right::Own));
+    }
+    let mut rules = catalog.graph_rules(change.graph).to_vec();
+    for rule in rules_of(change) {
+        match change.verb {
+            GraphVerb::Grant | GraphVerb::Deny => {
+                if !rules.contains(&rule) {
+                    rules.push(rule);
+                }
+            }
+            GraphVerb::Revoke => {
+                rules.retain(|known| GraphRule { deny: rule.deny, ..known.clone() } != rule);
+            }
+            GraphVerb::RevokeGrant | GraphVerb::RevokeDeny => rules.retain(|known| *known != rule),
+        }
+    }
+    catalog.set_graph_rules(change.graph, rules);
+    Ok(())
+}
+
+/// A statement's rules, each for one right, kind, label, property and role.
+fn rules_of(change: &GraphRightsChange) -> Vec<GraphRule> {
+    let rights: &[GraphRight] = match change.action {
+        GraphAction::Traverse => &[GraphRight::Traverse],
+        GraphAction::Read => &[GraphRight::Read],
+        GraphAction::Match => &[GraphRight::Traverse, GraphRight::Read],
+        GraphAction::Create => &[GraphRight::Create],
+        GraphAction::Delete => &[GraphRight::Delete],
+        GraphAction::SetProperty => &[GraphRight::Set],
+        GraphAction::Merge => {
+            &[GraphRight::Traverse, GraphRight::Read, GraphRight::Create, GraphRight::Set]
+        }
+        GraphAction::Write => &[GraphRight::Create, GraphRight::Delete, GraphRight::Set],
+    };
+    let kinds: &[bool] = match change.elements {
+        GraphElements::Nodes => &[false],
+        GraphElements::Relationships => &[true],
+        GraphElements::Both => &[false, true],
+    };
+    let each = |names: &[String]| match names {
+        [] => vec![None],
+        names => names.iter().cloned().map(Some).collect::<Vec<_>>(),
+    };
+    let deny = matches!(change.verb, GraphVerb::Deny | GraphVerb::RevokeDeny);
+    let mut rules = Vec::new();
+    for role in &change.roles {
+        for (right, edges) in rights.iter().flat_map(|right| kinds.iter().map(move |k| (right, k)))
+        {
+            let properties = match right {
+                GraphRight::Read | GraphRight::Set => each(&change.properties),
+                _ => vec![None],
+            };
+            for label in each(&change.labels) {
+                for property in &properties {
+                    rules.push(GraphRule {
+                        role: *role,
+                        deny,
+                        right: *right,
+                        edges: *edges,
+                        label: label.clone(),
+                        property: property.clone(),
+                    });
+                }
+            }
+        }
+    }
+    rules
+}
+
+/// The rules of a graph that are about a role, or about everybody.
+fn rules_for<'a>(
+    catalog: &'a Catalog,
+    graph: Oid,
+    role: &'a RoleSet,
+) -> impl Iterator<Item = &'a GraphRule> + Clone {
+    let mine = move |rule: &&GraphRule| rule.role == PUBLIC || role.inherits(rule.role);
+    catalog.graph_rules(graph).iter().filter(mine)
+}
+
+/// Whether rules decide what a role sees of a graph.
+pub(super) fn is_ruled(catalog: &Catalog, graph: Oid, role: &RoleSet) -> bool {
+    !role.superuser && rules_for(catalog, graph, role).next().is_some()
+}
+
+/// Whether a role may use a graph at all: by SELECT on it, or because a rule grants it something.
+pub(super) fn may_use(catalog: &Catalog, graph: Oid, role: &RoleSet) -> bool {
+    let by_rule = rules_for(catalog, graph, role).any(|rule| !rule.deny);
+    by_rule
+        || catalog
+            .relation(graph)
+            .is_some_and(|relation| has_whole(catalog, relation, Right::Select, role))
+}
+
+/// What a role sees of a graph.
+struct View<'a> {
+    catalog: &'a Catalog,
+    graph: &'a PropertyGraph,
+    role: &'a RoleSet,
+    /// SELECT on the graph.
+    has_graph: bool,
+}
+
+impl<'a> View<'a> {
+    fn new(catalog: &'a Catalog, graph: &'a PropertyGraph, role: &'a RoleSet) -> Self {
+        let relation = catalog.relation(graph.oid);
+        let has_graph =
+            relation.is_some_and(|relation| has_whole(catalog, relation, Right::Select, role));
+        Self { catalog, graph, role, has_graph }
+    }
+
+    /// Whether a rule for a right fits an element table: (granted, denied).
+    fn ruled(
+        &self,
+        element: &ElementTable,
+        edges: bool,
+        right: GraphRight,
+        property: Option<&str>,
+    ) -> (bool, bool) {
+        let fits = |rule: &&GraphRule| {
+            rule.right == right
+                && rule.edges == edges
+                && rule.label.as_ref().is_none_or(|label| element.has_label(label))
+                && (rule.property.is_none() || rule.property.as_deref() == property)
+        };
+        let mut found = (false, false);
+        for rule in rules_for(self.catalog, self.graph.oid, self.role).filter(fits) {
+            match rule.deny {
+                true => found.1 = true,
+                false => found.0 = true,
+            }
+        }
+        found
+    }
+
+    fn table(&self, element: &ElementTable) -> Option<&'a Arc<Relation>> {
+        self.catalog.relation(element.relation)
+    }
+
+    /// Whether the role may read these columns of an element's table by its rights on the table.
+    fn reads(&self, element: &ElementTable, columns: &[usize]) -> bool {
+        let Some(table) = self.table(element) else { return false };
+        self.has_graph
+            && (has_whole(self.catalog, table, Right::Select, self.role)
+                || super::privilege::has_columns(
+                    self.catalog,
+                    table,
+                    Rights::SELECT,
+                    self.role,
+                    columns.iter().copied(),
+                ))
+    }
+
+    fn sees(&self, element: &ElementTable, edges: bool) -> bool {
+        let (granted, denied) = self.ruled(element, edges, GraphRight::Traverse, None);
+        !denied && (granted || self.reads(element, &element.key))
+    }
+
+    fn sees_vertex(&self, at: usize) -> bool {
+        self.graph.vertices.get(at).is_some_and(|vertex| self.sees(vertex, false))
+    }
+
+    fn sees_edge(&self, at: usize) -> bool {
+        self.graph.edges.get(at).is_some_and(|edge| {
+            self.sees(&edge.element, true)
+                && self.sees_vertex(edge.source.vertex)
+                && self.sees_vertex(edge.destination.vertex)
+        })
+    }
+
+    fn reads_property(
+        &self,
+        element: &ElementTable,
+        edges: bool,
+        name: &str,
+        source: &PropertySource,
+    ) -> bool {
+        let (granted, denied) = self.ruled(element, edges, GraphRight::Read, Some(name));
+        if denied {
+            return false;
+        }
+        let by_table = || match source {
+            PropertySource::Column(column) => self.reads(element, &[*column]),
+            PropertySource::Expression(_) => {
+                let columns = self.table(element).map_or(0, |table| table.columns().len());
+                self.reads(element, &(0..columns).collect::<Vec<_>>())
+            }
+        };
+        granted || by_table()
+    }
+
+    /// The graph without the properties that may not be read.
+    fn masked(&self) -> PropertyGraph {
+        let mut masked = self.graph.clone();
+        let mask = |element: &mut ElementTable, edges: bool| {
+            let known = element.clone();
+            for label in &mut element.labels {
+                label.properties.retain(|property| {
+                    self.reads_property(&known, edges, &property.name, &property.source)
+                });
+            }
+        };
+        masked.vertices.iter_mut().for_each(|vertex| mask(vertex, false));
+        masked.edges.iter_mut().for_each(|edge| mask(&mut edge.element, true));
+        masked
+    }
+}
+
+/// Masked graphs that were made already, by graph and role.
+type Masked = BTreeMap<(Oid, Oid), Arc<PropertyGraph>>;
+
+/// Leaves out of a plan's patterns what their reader may not see. The plan has the queries of views in their places.
+///
+/// # Errors
+/// `XX000`: our own defect.
+pub(super) fn restrict(
+    plan: LogicalPlan,
+    caller: &Caller,
+    catalog: &Catalog,
+) -> Result<LogicalPlan, PgError> {
+    if !catalog.has_graph_rules() {
+        return Ok(plan);
+    }
+    let mut restrictor = Restrictor { caller, catalog, masked: Masked::new() };
+    let roles = reader_roles(&plan)?;
+    let plan = plan.transform_down_with_subqueries(|node| {
+        let node = restrictor.pattern(node)?;
+        node.transform_data(|node| {
+            node.map_expressions(|expr| {
+                expr.transform_down(|expr| Ok(restrictor.function(expr, &roles)))
+            })
+        })
+    })?;
+    Ok(plan.data)
+}
+
+/// Whose rights count for the functions on a graph: that of the patterns over it. Where it is matched both by a caller
+/// and through a view, the stricter one: each is asked.
+fn reader_roles(plan: &LogicalPlan) -> Result<BTreeMap<Oid, Vec<AsRole>>, PgError> {
+    use datafusion::common::tree_node::TreeNodeRecursion;
+    let mut roles: BTreeMap<Oid, Vec<AsRole>> = BTreeMap::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Extension(extension) = node
+            && let Some(pattern) = extension.node.as_any().downcast_ref::<MatchPattern>()
+        {
+            let known = roles.entry(pattern.pattern.graph.oid).or_default();
+            if !known.contains(&pattern.as_role) {
+                known.push(pattern.as_role);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(roles)
+}
+
+struct Restrictor<'a> {
+    caller: &'a Caller,
+    catalog: &'a Catalog,
+    masked: Masked,
+}
+
+impl Restrictor<'_> {
+    fn role(&self, as_role: AsRole) -> Arc<RoleSet> {
+        match as_role {
+            None => Arc::clone(self.caller.roles()),
+            Some(role) => self.catalog.role_set(role),
+        }
+    }
+
+    fn masked(&mut self, graph: &Arc<PropertyGraph>, role: &RoleSet) -> Arc<PropertyGraph> {
+        let key = (graph.oid, role.role);
+        if let Some(known) = self.masked.get(&key) {
+            return Arc::clone(known);
+        }
+        let made = Arc::new(View::new(self.catalog, graph, role).masked());
+        self.masked.insert(key, Arc::clone(&made));
+        made
+    }
+
+    fn pattern(
+        &mut self,
+        node: LogicalPlan,
+    ) -> datafusion::common::Result<Transformed<LogicalPlan>> {
+        let LogicalPlan::Extension(extension) = &node else { return Ok(Transformed::no(node)) };
+        let Some(found) = extension.node.as_any().downcast_ref::<MatchPattern>() else {
+            return Ok(Transformed::no(node));
+        };
+        let role = self.role(found.as_role);
+        let graph = Arc::clone(&found.pattern.graph);
+        if !is_ruled(self.catalog, graph.oid, &role) {
+            return Ok(Transformed::no(node));
+        }
+        let mut restricted = found.clone();
+        let view = View::new(self.catalog, &graph, &role);
+        for vertex in &mut restricted.pattern.vertices {
+            vertex.tables.retain(|table| view.sees_vertex(usize::from(*table)));
+        }
+        for edge in &mut restricted.pattern.edges {
+            edge.tables.retain(|table| view.sees_edge(usize::from(*table)));
+        }
+        restricted.pattern.graph = self.masked(&graph, &role);
+        let node = LogicalPlan::Extension(Extension { node: Arc::new(restricted) });
+        Ok(Transformed::yes(node))
+    }
+
+    fn function(&mut self, expr: Expr, roles: &BTreeMap<Oid, Vec<AsRole>>) -> Transformed<Expr> {
+        let Expr::ScalarFunction(call) = &expr else { return Transformed::no(expr) };
+        let Some(function) = call.func.inner().downcast_ref::<GraphFunction>() else {
+            return Transformed::no(expr);
+        };
+        let mut graph = Arc::clone(&function.graph);
+        for as_role in roles.get(&graph.oid).map_or(&[None][..], Vec::as_slice) {
+            let role = self.role(*as_role);
+            if is_ruled(self.catalog, graph.oid, &role) {
+                graph = match roles.get(&graph.oid).map_or(0, Vec::len) > 1 {
+                    true => Arc::new(View::new(self.catalog, &graph, &role).masked()),
+                    false => self.masked(&graph, &role),
+                };
+            }
+        }
+        if Arc::ptr_eq(&graph, &function.graph) {
+            return Transformed::no(expr);
+        }
+        let Some(argument) = call.args.first().cloned() else { return Transformed::no(expr) };
+        Transformed::yes(GraphFunction::call(&graph, function.kind.clone(), argument))
+    }
+}
+
+/// Whether a role may change elements of a table through a graph: by a rule that grants it or its right on the table,
+/// and no rule that denies it.
+///
+/// # Errors
+/// `42501`, in the words for the table.
+pub fn check_write(
+    catalog: &Catalog,
+    role: &RoleSet,
+    (graph, element, edges): (&PropertyGraph, &ElementTable, bool),
+    right: GraphRight,
+    property: Option<&str>,
+) -> Result<(), PgError> {
+    if role.superuser {
+        return Ok(());
+    }
+    let (granted, denied) = View::new(catalog, graph, role).ruled(element, edges, right, property);
+    let table_right = match right {
+        GraphRight::Create => Right::Insert,
+        GraphRight::Delete => Right::Delete,
+        GraphRight::Set => Right::Update,
+        GraphRight::Traverse | GraphRight::Read => Right::Select,
+    };
+    let relation = catalog.relation(element.relation);
+    let by_table = || relation.is_some_and(|one| has_whole(catalog, one, table_right, role));
+    if !denied && (granted || by_table()) {
+        return Ok(());
+    }
+    let name = relation.map_or(element.alias.as_str(), |relation| relation.name.as_str());
+    let message =
+        format!("permission denied for {} {name}", super::grants::class_word(AclClass::Table));
+    Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message))
+}

@@ -1,0 +1,212 @@
+//! Chunks put together: small ones at the end while rows come in, all others in the background.
+//!
+//! ```text
+//! append      the tail of small fresh chunks is kept short; sizes double, so a row is copied a logarithmic number of times
+//! background  runs of small chunks, and chunks with many deleted rows, are written as one, without what is deleted
+//! ```
+//!
+//! Rows keep their ids, so nothing that runs can tell; positions change, so it is another version.
+
+use std::sync::Arc;
+
+use arrow::array::{BooleanBufferBuilder, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+
+use super::chunk::{Chunk, RowIds};
+use super::version::TableVersion;
+use crate::storage::cache::array_bytes;
+use crate::types::RowId;
+
+/// A chunk has at most so many rows.
+pub(in crate::storage) const CHUNK_ROWS_MAX: usize = 131_072;
+/// A chunk of wide rows has fewer: about so many bytes of them.
+const CHUNK_BYTES_SOFT: usize = 32 << 20;
+/// Fresh chunks below this are merged with their neighbors when the tail grows.
+const SMALL_CHUNK_ROWS: usize = 65_536;
+/// How many small chunks may stand next to each other before they are merged.
+const SMALL_CHUNKS_MAX: usize = 8;
+
+/// Chunks of a version that become one: see [`TableVersion::merges`].
+#[derive(Debug)]
+pub struct Merge {
+    from: Vec<Arc<Chunk>>,
+    /// `None` if no row is left.
+    to: Option<Arc<Chunk>>,
+}
+
+/// How many rows of a batch make a chunk.
+pub(super) fn chunk_rows(batch: &RecordBatch) -> usize {
+    if batch.num_rows() <= 1024 {
+        return CHUNK_ROWS_MAX;
+    }
+    let bytes: usize = batch.columns().iter().map(|column| array_bytes(column.as_ref())).sum();
+    let row = (bytes / batch.num_rows()).max(1);
+    (CHUNK_BYTES_SOFT / row).clamp(1024, CHUNK_ROWS_MAX)
+}
+
+/// Merges the small fresh chunks at the tail into one when there are too many, dropping deleted rows.
+pub(super) fn merge_tail(
+    chunks: &mut Vec<Arc<Chunk>>,
+    schema: &SchemaRef,
+) -> Result<(), ArrowError> {
+    // What is stored is merged in the background: a commit does not read files.
+    let is_small = |chunk: &&Arc<Chunk>| chunk.len() < SMALL_CHUNK_ROWS && !chunk.is_stored();
+    let small = chunks.iter().rev().take_while(is_small).count();
+    if small <= SMALL_CHUNKS_MAX {
+        return Ok(());
+    }
+    // Merge the shortest run at the end in which the new chunk is not dwarfed by what it is merged with.
+    let mut from = chunks.len() - 1;
+    let mut rows = chunks[from].len();
+    while from > chunks.len() - small
+        && chunks[from - 1].len() <= 2 * rows
+        && rows + chunks[from - 1].len() <= CHUNK_ROWS_MAX
+    {
+        from -= 1;
+        rows += chunks[from].len();
+    }
+    if from == chunks.len() - 1 {
+        from = chunks.len() - 2;
+    }
+    let tail: Vec<Arc<Chunk>> = chunks.drain(from..).collect();
+    chunks.extend(merge(&tail, schema)?.map(Arc::new));
+    Ok(())
+}
+
+/// The live rows of some chunks, in order of their ids.
+fn merge(tail: &[Arc<Chunk>], schema: &SchemaRef) -> Result<Option<Chunk>, ArrowError> {
+    let mut ids = Vec::new();
+    let mut batches = Vec::with_capacity(tail.len());
+    for chunk in tail.iter().filter(|chunk| chunk.live_rows() > 0) {
+        batches.push(chunk.live_batch()?);
+        ids.extend(chunk.live_ids()?);
+    }
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let batch = concat_batches(schema, &batches)?;
+    if ids.is_sorted() {
+        return Ok(Some(Chunk::with_rows(batch, RowIds::of_numbers(ids), None)));
+    }
+    let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+    order.sort_unstable_by_key(|at| ids[*at as usize]);
+    let sorted: Vec<u64> = order.iter().map(|at| ids[*at as usize]).collect();
+    let batch = take_record_batch(&batch, &UInt32Array::from(order))?;
+    Ok(Some(Chunk::with_rows(batch, RowIds::of_numbers(sorted), None)))
+}
+
+/// What makes merging worth it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Eagerness {
+    /// Many small chunks in a row, or a good part of a chunk deleted.
+    Worth,
+    /// Anything that can be gained.
+    All,
+}
+
+impl TableVersion {
+    /// What background merging would do to this version, one after the other: each reads the rows that move.
+    pub fn merges(&self) -> impl Iterator<Item = Result<Merge, ArrowError>> {
+        self.plan(Eagerness::Worth).into_iter().map(|run| self.merge_run(run))
+    }
+
+    /// As [`Self::merges`], for all that can be gained: VACUUM.
+    pub fn all_merges(&self) -> impl Iterator<Item = Result<Merge, ArrowError>> {
+        self.plan(Eagerness::All).into_iter().map(|run| self.merge_run(run))
+    }
+
+    /// Whether background merging has something to do.
+    pub fn wants_merging(&self) -> bool {
+        !self.plan(Eagerness::Worth).is_empty()
+    }
+
+    fn merge_run(&self, from: Vec<Arc<Chunk>>) -> Result<Merge, ArrowError> {
+        let to = merge(&from, &self.schema)?.map(Arc::new);
+        Ok(Merge { from, to })
+    }
+
+    /// Runs of chunks that are to become one each.
+    fn plan(&self, eagerness: Eagerness) -> Vec<Vec<Arc<Chunk>>> {
+        let small_max = if eagerness == Eagerness::All { 2 } else { SMALL_CHUNKS_MAX };
+        let mut runs = Vec::new();
+        let mut run: Vec<Arc<Chunk>> = Vec::new();
+        let mut rows = 0;
+        let mut close = |run: &mut Vec<Arc<Chunk>>| {
+            let run = std::mem::take(run);
+            let dead: usize = run.iter().map(|chunk| chunk.len() - chunk.live_rows()).sum();
+            let all: usize = run.iter().map(|chunk| chunk.len()).sum();
+            let much_dead = match eagerness {
+                Eagerness::Worth => dead >= 1024 && dead * 4 >= all,
+                Eagerness::All => dead > 0,
+            };
+            if run.len() >= small_max || much_dead || (all > 0 && dead == all) {
+                runs.push(run);
+            }
+        };
+        for chunk in self.chunks() {
+            let live = chunk.live_rows();
+            let stays = live >= SMALL_CHUNK_ROWS && live * 4 >= chunk.len() * 3;
+            let stays = stays && (eagerness == Eagerness::Worth || live == chunk.len());
+            if stays || rows + live > CHUNK_ROWS_MAX {
+                close(&mut run);
+                rows = 0;
+            }
+            if !stays {
+                rows += live;
+                run.push(Arc::clone(chunk));
+            }
+        }
+        close(&mut run);
+        runs
+    }
+
+    /// This version with merges of an earlier one, as far as their chunks are still here. `None` if none is.
+    pub fn with_merges(&self, merges: &[Merge]) -> Result<Option<Self>, ArrowError> {
+        let mut chunks = self.chunks().to_vec();
+        let mut changed = false;
+        for merge in merges {
+            let Some(first) = merge.from.first() else { continue };
+            let Some(at) = chunks.iter().position(|chunk| chunk.has_rows_of(first)) else {
+                continue;
+            };
+            let end = at + merge.from.len();
+            let Some(run) = chunks.get(at..end) else { continue };
+            if !run.iter().zip(&merge.from).all(|(now, then)| now.has_rows_of(then)) {
+                continue;
+            }
+            let Some(to) = merge.less_deleted(run)? else { continue };
+            chunks.splice(at..end, to);
+            changed = true;
+        }
+        Ok(changed.then(|| self.with_chunks(chunks)))
+    }
+}
+
+impl Merge {
+    /// The merged chunk without rows that were deleted since; `None` if rows came back, as in an older version.
+    fn less_deleted(&self, now: &[Arc<Chunk>]) -> Result<Option<Option<Arc<Chunk>>>, ArrowError> {
+        let mut gone: Vec<RowId> = Vec::new();
+        for (then, now) in self.from.iter().zip(now).filter(|(then, now)| !Arc::ptr_eq(then, now)) {
+            for offset in 0..now.len() {
+                match (then.is_live(offset), now.is_live(offset)) {
+                    (true, false) => gone.push(now.row_id(offset)?),
+                    (false, true) => return Ok(None),
+                    (true, true) | (false, false) => {}
+                }
+            }
+        }
+        let Some(to) = &self.to else { return Ok(Some(None)) };
+        if gone.is_empty() {
+            return Ok(Some(Some(Arc::clone(to))));
+        }
+        let mut deleted = BooleanBufferBuilder::new(to.len());
+        deleted.append_n(to.len(), false);
+        for row in gone {
+            let Some(offset) = to.offset_of(row)? else { return Ok(None) };
+            deleted.set_bit(offset, true);
+        }
+        Ok(Some(Some(Arc::new(to.with_deleted(deleted.finish())))))
+    }
+}
