@@ -17,6 +17,8 @@ mod patterns;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod slt;
 #[cfg(test)]
 mod wire;

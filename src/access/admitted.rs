@@ -5,11 +5,13 @@ use datafusion::logical_expr::LogicalPlan;
 use super::caller::Caller;
 use super::functions::check_functions;
 use super::graph_rights::restrict;
+use super::policy::{place, verify};
 use super::privilege::check;
 use super::references::check_references;
 use super::require::{Needs, require};
 use crate::catalog::Catalog;
 use crate::error::PgError;
+use crate::planner::bind::BindContext;
 use crate::planner::bind::sql::ddl::DdlCommand;
 use crate::planner::source::expand_views;
 
@@ -64,23 +66,35 @@ pub trait Touches {
 
 impl Touches for LogicalPlan {
     fn touches(&self) -> Result<Needs, PgError> {
+        verify(self)?;
         require(self)
     }
 }
 
-/// Checks a plan against the caller's rights, and puts the queries of views in place of the views.
+/// Checks a plan against the caller's rights, puts the queries of views in place of the views, and row policies in their
+/// places. The context is the session's as it is now, not as the plan was bound.
 ///
 /// # Errors
-/// `42501` where a right is missing; `XX000` where what a node touches cannot be determined.
+/// `42501` where a right is missing, or where policies would apply and must not; `42P17` for policies that go in a circle;
+/// `XX000` where what a node touches cannot be determined.
 pub fn admit(
     plan: LogicalPlan,
     caller: &Caller,
-    catalog: &Catalog,
+    context: &BindContext,
 ) -> Result<Admitted<LogicalPlan>, PgError> {
-    let needs = require(&plan)?;
+    let catalog = &context.catalog;
+    let mut needs = require(&plan)?;
     check(&needs, caller, catalog, Some(&plan))?;
     check_functions(&plan, caller, catalog)?;
     let inner = restrict(expand_views(plan)?, caller, catalog)?;
+    let (inner, asked) = place(inner, &needs, context)?;
+    if let Some(asked) = asked {
+        for query in asked {
+            check(&require(&query)?, caller, catalog, Some(&query))?;
+        }
+        // Guards scan the tables of a graph.
+        needs.extend(require(&inner)?);
+    }
     Ok(Admitted { inner, needs })
 }
 

@@ -11,6 +11,7 @@ pub mod grants;
 pub mod graph_rights;
 pub mod login;
 pub mod owned;
+pub mod policy;
 pub mod privilege;
 mod references;
 mod require;

@@ -64,6 +64,9 @@ pub fn local_dependents(catalog: &Catalog, role: Oid, search_path: &[String]) ->
         let column = column.map_or("", |column| column.name.as_str());
         found.push(format!("privileges for column {column} of {}", described(relation)));
     }
+    found.extend(super::policy::naming(catalog, role).map(|(relation, policy)| {
+        format!("target of policy {} on {}", quote_identifier(&policy.name), described(relation))
+    }));
     for rights in catalog.grants.defaults.values() {
         if rights.role != role && !rights.acl.names(role) {
             continue;
@@ -221,6 +224,7 @@ pub fn check_may_drop(catalog: &Catalog, caller: &Caller, role: Oid) -> Result<(
 
 /// Forgets all rights that some roles have in this database and on the databases, and their default rights.
 pub fn forget_rights(catalog: &mut Catalog, roles: &[Oid]) {
+    super::policy::forget_roles(catalog, roles);
     let without = |acl: &Acl, owner: Oid| {
         let mut acl = acl.clone();
         let named = |item: &&crate::catalog::AclItem| {

@@ -173,6 +173,10 @@ fn check_schema(
     }
     let Some(found) = catalog.schemas.get(&schema) else { return Ok(()) };
     let name = &found.name;
+    if right == Right::Create && name.starts_with("pg_temp_") {
+        // A session's own: the binder finds no other.
+        return Ok(());
+    }
     let refused = match right {
         Right::Own => (!role.has(found.owner)).then(|| format!("must be owner of schema {name}")),
         _ => {

@@ -13,7 +13,7 @@ use crate::error::PgError;
 use crate::planner::bind::sql::ddl::{DdlCommand, ObjectChange, ObjectRef};
 use crate::planner::node::{
     Apply, ConflictLookup, EachRow, GraphAlgorithm, GraphFunction, GraphFunctionKind, LockRows,
-    MatchPattern, Series, TableWrite, WithWrites, WriteKind,
+    MatchPattern, PolicyCheck, RowPolicy, Series, TableWrite, WithWrites, WriteKind,
 };
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
@@ -78,6 +78,13 @@ impl Needs {
             }
             (slot, Need::Whole) => *slot = Need::Whole,
             (Need::Whole, Need::Columns(_)) => {}
+        }
+    }
+
+    /// Adds other needs.
+    pub fn extend(&mut self, other: Self) {
+        for ((role, object, right), need) in other.0 {
+            self.add_as(role, object, right, need);
         }
     }
 
@@ -188,6 +195,13 @@ fn require_extension(
 ) -> Result<(), PgError> {
     if let Some(write) = node.as_any().downcast_ref::<TableWrite>() {
         require_write(write, needs);
+        return Ok(());
+    }
+    if let Some(RowPolicy { number: _, above: _, input: _ }) = node.as_any().downcast_ref() {
+        return Ok(());
+    }
+    if let Some(check) = node.as_any().downcast_ref::<PolicyCheck>() {
+        let PolicyCheck { table: _, tests: _, input: _, .. } = check;
         return Ok(());
     }
     if let Some(with) = node.as_any().downcast_ref::<WithWrites>() {
@@ -355,6 +369,7 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
             }
         }
         DdlCommand::AlterTable { relation, steps: _ }
+        | DdlCommand::Policy { relation, change: _ }
         | DdlCommand::RefreshView { relation, rows: _, concurrently: _ }
         | DdlCommand::AlterGraph { relation, graph: _ }
         | DdlCommand::Comment { relation, column: _, text: _ } => {

@@ -112,6 +112,7 @@ fn depends_on(relation: &Relation, oid: Oid) -> bool {
                 matches!(&constraint.kind, ConstraintKind::ForeignKey { referenced, .. } if *referenced == oid)
             });
             refers
+                || table.policies_read(oid)
                 || table.columns.iter().any(|column| match &column.default {
                     Some(ColumnDefault::Expression(text) | ColumnDefault::Generated(text)) => {
                         stored_text::relations_in(text).contains(&oid)

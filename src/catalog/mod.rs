@@ -9,6 +9,7 @@ pub mod grants;
 pub mod graph;
 pub mod object;
 pub mod pg;
+pub mod policy;
 mod predefined;
 pub mod role;
 pub mod sequence_options;
@@ -26,6 +27,9 @@ pub use object::{
     ForeignKeyAction, Index, IndexKey, IndexMethod, IndexSource, MaterializedView, OnCommit,
     Persistence, ReadColumn, Relation, RelationKind, Schema, Sequence, SequenceCounter,
     SequenceOwner, Table, View, ViewRead, sequence_columns,
+};
+pub use policy::{
+    Policy, PolicyCommand, PolicyExpression, ROW_LABEL_PARAMETERS, RowLabels, RowSecurity,
 };
 pub use predefined::predefined_role;
 pub use role::{Membership, Role, RoleSet};

@@ -6,6 +6,7 @@ use arrow::datatypes::{Schema as ArrowSchema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::graph::PropertyGraph;
+use crate::catalog::policy::RowSecurity;
 use crate::types::pg_type::PgType;
 use crate::types::{Oid, TenantId};
 
@@ -103,6 +104,9 @@ pub struct Table {
     pub clustered: Option<Oid>,
     /// The next `attnum` to give.
     pub next_attnum: i16,
+    /// Which rows whom.
+    #[serde(default)]
+    pub row_security: RowSecurity,
     /// Arrow schema of `columns`, field by field, with `graphwire.type` metadata.
     #[serde(skip, default = "no_columns")]
     pub schema: SchemaRef,
@@ -551,6 +555,7 @@ impl Table {
             options: Vec::new(),
             clustered: None,
             next_attnum,
+            row_security: RowSecurity::default(),
             schema,
         }
     }
@@ -564,6 +569,7 @@ impl Table {
             on_commit: self.on_commit,
             options: self.options.clone(),
             clustered: self.clustered,
+            row_security: self.row_security.clone(),
             next_attnum: new.next_attnum.max(self.next_attnum),
             ..new
         }

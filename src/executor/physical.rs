@@ -1,6 +1,6 @@
 //! A logical plan becomes operators over one snapshot.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -15,26 +15,28 @@ use datafusion::logical_expr::{
     Expr, LogicalPlan, TableSource, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
 };
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
 use super::operator::{
-    AlgorithmExec, ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, RowSlot,
-    SeriesExec, TableWriteExec, WithWritesExec, WrittenRowsTable,
+    AlgorithmExec, ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, PolicyCheckExec,
+    RowPolicyExec, RowSlot, RowsExec, ScanExec, SeriesExec, TableWriteExec, WithWritesExec,
+    WrittenRowsTable,
 };
 use super::reads::ReadLog;
 use super::runtime::Runtime;
 use super::scan::{KnownRows, StoredTable};
 use super::write::{StatementLocks, WriteTarget};
-use crate::access::Admitted;
+use crate::access::{Admitted, policy};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
-use crate::executor::graph::{ExpressionHook, GraphSnapshot};
+use crate::executor::graph::{CreatePhysical, ExpressionHook, GraphSnapshot, Guards, lower_match};
 use crate::planner::node::{
-    ConflictLookup, GraphAlgorithm, LockRows, MatchPattern, Series, TableWrite, WithWrites,
-    WrittenRows,
+    ConflictLookup, GraphAlgorithm, LockRows, MatchPattern, PolicyCheck, RowPolicy, Series,
+    TableWrite, WithWrites, WrittenRows,
 };
 use crate::planner::pattern::BoundPattern;
 use crate::planner::source::RelationSource;
@@ -161,18 +163,56 @@ pub async fn plan_physical(
     statement: &Arc<Statement>,
     plan: &Admitted<LogicalPlan>,
 ) -> std::result::Result<Arc<dyn ExecutionPlan>, PgError> {
+    let guarded = policy::verify(plan.get())?;
     let plan = attach(plan.get().clone(), statement)?;
+    let policies: Arc<Mutex<BTreeSet<u32>>> = Arc::default();
     let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions {
         statement: Arc::clone(statement),
         serial: Arc::clone(runtime.serial_state()),
+        policies: Arc::clone(&policies),
     })]);
-    if let LogicalPlan::Extension(extension) = &plan
+    let operators = plan_root(runtime, statement, &planner, &plan).await?;
+    if !guarded.iter().all(|number| policies.lock().contains(number)) {
+        return Err(PgError::internal("a row policy was not planned"));
+    }
+    verify_operators(&operators, &mut Vec::new())?;
+    Ok(operators)
+}
+
+/// Whether every scan that a policy guards stands below its barrier.
+fn verify_operators(
+    plan: &Arc<dyn ExecutionPlan>,
+    above: &mut Vec<u32>,
+) -> std::result::Result<(), PgError> {
+    let scan = plan.downcast_ref::<ScanExec>().and_then(ScanExec::guard);
+    let guard = scan.or_else(|| plan.downcast_ref::<RowsExec>().and_then(RowsExec::guard));
+    if guard.is_some_and(|number| !above.contains(&number)) {
+        return Err(PgError::internal("an operator that reads a table lost its row policy"));
+    }
+    let policy = plan.downcast_ref::<RowPolicyExec>().map(RowPolicyExec::number);
+    above.extend(policy);
+    for child in plan.children() {
+        verify_operators(child, above)?;
+    }
+    if policy.is_some() {
+        above.pop();
+    }
+    Ok(())
+}
+
+async fn plan_root(
+    runtime: &Runtime,
+    statement: &Arc<Statement>,
+    planner: &DefaultPhysicalPlanner,
+    plan: &LogicalPlan,
+) -> std::result::Result<Arc<dyn ExecutionPlan>, PgError> {
+    if let LogicalPlan::Extension(extension) = plan
         && let Some(with) = extension.node.as_any().downcast_ref::<WithWrites>()
     {
-        return plan_with_writes(runtime, statement, &planner, with).await;
+        return plan_with_writes(runtime, statement, planner, with).await;
     }
     let tables = std::mem::take(&mut *statement.scanned.lock());
-    Ok(planner.create_physical_plan(&plan, runtime.state_for(tables)).await?)
+    Ok(planner.create_physical_plan(plan, runtime.state_for(tables)).await?)
 }
 
 /// Plans the queries of a WITH that writes one by one: each is a root, whose order of rows and whose subqueries are its
@@ -254,6 +294,7 @@ fn provider(
                 version: Arc::clone(version),
                 schema: source.schema(),
                 reads: statement.reads.clone(),
+                guard: source.guard,
             };
             Ok(Some(provider_as_source(Arc::new(table))))
         }
@@ -263,10 +304,25 @@ fn provider(
     }
 }
 
+/// The rows of a plan that satisfy conditions.
+fn filtered(
+    plan: Arc<dyn ExecutionPlan>,
+    conditions: &[Expr],
+    schema: &DFSchema,
+    create: CreatePhysical<'_>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    conditions.iter().try_fold(plan, |plan, condition| {
+        let condition = create(condition, schema)?;
+        Ok(Arc::new(FilterExec::try_new(condition, plan)?) as Arc<dyn ExecutionPlan>)
+    })
+}
+
 struct Extensions {
     statement: Arc<Statement>,
     /// For plans that run many times and are small each time.
     serial: Arc<SessionState>,
+    /// Numbers of the row policies that were planned.
+    policies: Arc<Mutex<BTreeSet<u32>>>,
 }
 
 impl Extensions {
@@ -366,14 +422,33 @@ impl ExtensionPlanner for Extensions {
         if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
             self.statement.note_pattern(&pattern.pattern);
             let graph = self.statement.graph(pattern.pattern.graph.oid)?;
-            let bound = crate::executor::graph::lower_match(
-                pattern,
-                physical_inputs,
-                &graph,
-                &|expr, schema| planner.create_physical_expr(expr, schema, state, context),
-                state.config().target_partitions(),
-            )?;
-            return Ok(Some(bound));
+            let create = |expr: &Expr, schema: &DFSchema| {
+                planner.create_physical_expr(expr, schema, state, context)
+            };
+            let (input, plans) = match (&pattern.input, physical_inputs.split_first()) {
+                (Some(_), Some((input, plans))) => (Some(Arc::clone(input)), plans),
+                _ => (None, physical_inputs),
+            };
+            let (plans, bodies) = plans.split_at(pattern.guards.len().min(plans.len()));
+            let guards = Guards::try_new(&pattern.guards, plans, &graph, &create)?;
+            let partitions = state.config().target_partitions();
+            let matches =
+                lower_match(pattern, (input, bodies), (&graph, guards), &create, partitions)?;
+            let schema = UserDefinedLogicalNodeCore::schema(pattern);
+            return Ok(Some(filtered(matches, &pattern.above, schema, &create)?));
+        }
+        if let Some(policy) = node.as_any().downcast_ref::<RowPolicy>() {
+            self.policies.lock().insert(policy.number);
+            let rows = RowPolicyExec::new(policy.number, Arc::clone(&physical_inputs[0]));
+            let create = |expr: &Expr, schema: &DFSchema| {
+                planner.create_physical_expr(expr, schema, state, context)
+            };
+            let schema = UserDefinedLogicalNodeCore::schema(policy);
+            return Ok(Some(filtered(Arc::new(rows), &policy.above, schema, &create)?));
+        }
+        if let Some(check) = node.as_any().downcast_ref::<PolicyCheck>() {
+            let input = Arc::clone(&physical_inputs[0]);
+            return Ok(Some(Arc::new(PolicyCheckExec::new(check, input))));
         }
         Ok(None)
     }

@@ -27,6 +27,8 @@ pub(super) struct StoredTable {
     pub(super) schema: SchemaRef,
     /// Where reads are noted, in a serializable transaction.
     pub(super) reads: Option<Arc<ReadLog>>,
+    /// The number of the row policy that stands above the scan, if one must.
+    pub(super) guard: Option<u32>,
 }
 
 impl fmt::Debug for StoredTable {
@@ -68,20 +70,21 @@ impl TableProvider for StoredTable {
         if let Some((index, positions)) = self.find_by_key(filters)? {
             let batch = self.rows_at(&positions, &projection, &schema)?;
             let title = format!("KeyLookupExec: {} using {index}", self.relation.name);
-            return Ok(Arc::new(RowsExec::new(title, batch)));
+            return Ok(Arc::new(RowsExec::new(title, batch).guarded(self.guard)));
         }
         let partitions = state.config().target_partitions();
         // With filters above, a limit says nothing about how many rows must be read.
         let fetch = if filters.is_empty() { limit } else { None };
         let condition = self.condition(state, filters);
         let keep = condition.and_then(|all| chunks_to_read(&self.version, &self.schema, all));
-        Ok(Arc::new(ScanExec::new(
+        let scan = ScanExec::new(
             self.relation.name.clone(),
             Arc::clone(&self.version),
             schema,
             projection,
             ScanRange { partitions, fetch, keep },
-        )))
+        );
+        Ok(Arc::new(scan.guarded(self.guard)))
     }
 }
 

@@ -266,6 +266,11 @@ pub trait CatalogFacts: Send + Sync + Debug {
     ) -> Result<Option<bool>, PgError>;
     /// Bytes a relation takes.
     fn relation_size(&self, oid: u32, kind: SizeKind) -> Option<i64>;
+    /// `row_security_active`: whether policies of a relation apply to the current role.
+    fn row_security_active(&self, oid: u32) -> bool {
+        let _ = oid;
+        false
+    }
     /// `acldefault`: the privileges an object of this kind has when none were granted.
     fn default_acl(&self, kind: char, owner: u32) -> Vec<String>;
     /// The key words: word, category code, usable as a bare label, and both in words.

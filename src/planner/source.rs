@@ -27,10 +27,25 @@ pub struct RelationSource {
     pub with_row_id: bool,
     /// Whose rights count: the owner of the view it is read through; `None` is the caller.
     pub as_role: Option<Oid>,
+    /// The number of the [`crate::planner::node::RowPolicy`] that must stand above the scan, if one must.
+    pub guard: Option<u32>,
     schema: SchemaRef,
 }
 
 impl RelationSource {
+    /// The same source, for a scan that stands below the row policy with this number.
+    #[must_use]
+    pub fn guarded(&self, number: u32) -> Self {
+        Self {
+            relation: Arc::clone(&self.relation),
+            key: self.key.clone(),
+            with_row_id: self.with_row_id,
+            as_role: self.as_role,
+            guard: Some(number),
+            schema: Arc::clone(&self.schema),
+        }
+    }
+
     /// A source for reading by the caller, or by the owner of a view; `None` for a view or a property graph.
     pub fn new(relation: &Arc<Relation>, with_row_id: bool, as_role: Option<Oid>) -> Option<Self> {
         let stored = match &relation.kind {
@@ -56,6 +71,7 @@ impl RelationSource {
             key: primary_key(relation),
             with_row_id,
             as_role,
+            guard: None,
             schema,
         })
     }

@@ -21,6 +21,7 @@ use super::outcome::{Completion, CopyFraming, CopyIn, CopyOut, Outcome};
 use super::pipeline::{self, Executed};
 use super::session_impl::Session;
 use crate::access::admit;
+use crate::access::policy::row_security_applies;
 use crate::catalog::pg::describe::quote_identifier;
 use crate::catalog::{Column, ColumnDefault, Relation, Table, predefined_role};
 use crate::error::{PgError, SqlState};
@@ -343,12 +344,17 @@ fn admit_insert(
     let node =
         TableWrite::try_new(Arc::clone(relation), WriteKind::Insert, Arc::new(rows), 0, &name)?
             .inserting(columns.to_vec());
-    admit(
-        LogicalPlan::Extension(Extension { node: Arc::new(node) }),
-        &session.shared.caller(),
-        &session.shared.catalog(),
-    )
-    .map(drop)
+    let caller = session.shared.caller();
+    let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+    admit(plan, &caller, &session.current_context()?)?;
+    if row_security_applies(relation, caller.roles()).is_some() {
+        return Err(PgError::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "COPY FROM not supported with row-level security",
+        )
+        .hint("Use INSERT statements instead."));
+    }
+    Ok(())
 }
 
 fn reader(

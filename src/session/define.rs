@@ -6,6 +6,7 @@ mod drop;
 mod index;
 mod names;
 mod object;
+mod policy;
 mod roles;
 mod sequence;
 mod truncate;
@@ -190,6 +191,11 @@ pub(super) async fn run(
             changed.kind = RelationKind::PropertyGraph(Arc::new(*graph));
             catalog.put_relation(changed);
             "ALTER PROPERTY GRAPH"
+        }
+        DdlCommand::Policy { relation, change } => {
+            let tag = change.tag();
+            policy::change(&mut catalog, &relation, change)?;
+            tag
         }
         DdlCommand::CommentOn { owned: _, object, text } => {
             catalog.set_comment(object, text);

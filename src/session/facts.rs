@@ -16,6 +16,7 @@ use super::roles::{Scope, set_role, set_session_authorization};
 use super::session_impl::{ContextSource, Session};
 use super::settings::{Kind, definitions, memory_in_units, milliseconds};
 use super::shared::SessionShared;
+use crate::access::policy::row_security_applies;
 use crate::catalog::pg::{self, describe};
 use crate::catalog::predefined_role;
 use crate::catalog::{Catalog, Index, Relation, Sequence};
@@ -272,6 +273,13 @@ impl SessionAnswers {
     fn catalog_now(&self) -> Arc<Catalog> {
         self.shared.now().catalog
     }
+
+    /// Whether policies of a relation apply to the current role.
+    fn policies_apply(&self, relation: Oid) -> bool {
+        let catalog = self.catalog_now();
+        let Some(relation) = catalog.relation(relation) else { return false };
+        row_security_applies(relation, self.shared.caller().roles()).is_some()
+    }
 }
 
 impl SystemRows for SessionAnswers {
@@ -416,10 +424,16 @@ impl pg::SessionFacts for SessionAnswers {
     }
 
     fn row_count(&self, relation: Oid) -> Option<u64> {
+        if self.policies_apply(relation) {
+            return None;
+        }
         self.tables.lock().table(relation).map(|version| version.live_rows())
     }
 
     fn byte_count(&self, relation: Oid) -> Option<u64> {
+        if self.policies_apply(relation) {
+            return None;
+        }
         let version = self.tables.lock().table(relation).cloned()?;
         Some(version.bytes())
     }
@@ -774,6 +788,10 @@ impl CatalogFacts for SessionAnswers {
             SizeKind::Indexes => Some(0),
             SizeKind::Main | SizeKind::Table | SizeKind::Total => i64::try_from(bytes).ok(),
         }
+    }
+
+    fn row_security_active(&self, oid: u32) -> bool {
+        self.policies_apply(Oid(oid))
     }
 
     fn default_acl(&self, kind: char, owner: u32) -> Vec<String> {

@@ -21,6 +21,7 @@ mod facts;
 #[cfg(test)]
 mod faults;
 mod generated;
+mod hide_values;
 mod identity;
 mod index_keys;
 mod locking;

@@ -290,6 +290,9 @@ pub(super) async fn execute(
 
 /// The short way that a prepared statement will take if nothing has changed, if it is known which tables it reads.
 fn short_of(session: &Session, prepared: &Prepared) -> Option<Short> {
+    if !session.shared.settings.lock().policies_as_usual() {
+        return None;
+    }
     let bound = prepared.bound.lock();
     let short = bound.as_ref()?.admitted_short(&session.shared.caller())??;
     short.plan.tables().is_some().then_some(short)
@@ -391,13 +394,16 @@ fn short_plan(
     if matches!(bound.kind, PlanKind::Explain { .. }) || notes_reads {
         return Ok(None);
     }
+    if !session.shared.settings.lock().policies_as_usual() {
+        return Ok(None);
+    }
     let caller = &session.shared.caller();
     if let Some(known) = admitted_short(cache, caller) {
         return Ok(known);
     }
     let short = match ShortPlan::may_exist(&bound.plan) {
         true => {
-            let admitted = admit(bound.plan.clone(), caller, &session.shared.catalog())?;
+            let admitted = admit(bound.plan.clone(), caller, &session.current_context()?)?;
             let Some(transaction) = &session.transaction else {
                 return Err(PgError::internal("no transaction"));
             };
@@ -571,7 +577,7 @@ async fn physical_plan(
         bound.plan.clone().with_param_values(ParamValues::List(values))?
     };
     let admitted: Admitted<LogicalPlan> =
-        admit(plan, &session.shared.caller(), &session.shared.catalog())?;
+        admit(plan, &session.shared.caller(), &session.current_context()?)?;
     let options = session.shared.settings.lock().optimizer();
     let optimized = optimize(session.engine.runtime.state(), admitted, options)?;
     let effects = Effects {
@@ -787,14 +793,28 @@ fn explain(
     let mut lines: Vec<String> = Vec::new();
     if let Some(logical) = logical {
         lines.push("Logical plan".to_owned());
-        lines.extend(logical.lines().map(|line| format!("  {line}")));
+        lines.extend(shown(logical).map(|line| format!("  {line}")));
         lines.push("Operators".to_owned());
     }
     let indent = if logical.is_some() { "  " } else { "" };
-    lines.extend(display.indent(false).to_string().lines().map(|line| format!("{indent}{line}")));
+    let operators = display.indent(false).to_string();
+    lines.extend(shown(&operators).map(|line| format!("{indent}{line}")));
     let (schema, batch) = text_rows("QUERY PLAN", lines)?;
     let rows = futures::stream::iter([Ok(batch)]).boxed();
     Ok(PortalRows::new(columns, schema, kind, rows))
+}
+
+/// The lines of a plan without those below row policies: what these say, and how many rows they hide, is not told.
+fn shown(plan: &str) -> impl Iterator<Item = &str> {
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let mut below: Option<usize> = None;
+    plan.lines().filter(move |line| {
+        if below.is_some_and(|policy| depth(line) > policy) {
+            return false;
+        }
+        below = line.trim_start().starts_with("RowPolicy").then(|| depth(line));
+        true
+    })
 }
 
 /// A batch of one text column.

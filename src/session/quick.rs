@@ -65,6 +65,7 @@ impl Session {
             let settings = self.shared.settings.lock();
             if settings.transaction_defaults().0 == "serializable"
                 || self.shared.has_temporary()
+                || !settings.policies_as_usual()
                 || !settings.search_path_is(&known.search_path, &self.shared.user)
             {
                 return None;

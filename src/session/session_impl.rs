@@ -319,11 +319,12 @@ impl Session {
     ) -> Result<Outcome, PgError> {
         let token = self.begin(&statement.text);
         let shared = Arc::clone(&self.shared);
-        tokio::select! {
+        let outcome = tokio::select! {
             biased;
             () = token.cancelled() => Err(shared.canceled()),
             outcome = pipeline::run(self, statement, position) => outcome,
-        }
+        };
+        outcome.map_err(|error| self.without_hidden_values(error))
     }
 
     /// Prepares a statement under a name.
@@ -440,11 +441,12 @@ impl Session {
         let token = self.begin(&prepared.text);
         let shared = Arc::clone(&self.shared);
         // A cancel is looked for where the statement waits; what is done at once is not slowed down by it.
-        tokio::select! {
+        let outcome = tokio::select! {
             biased;
             outcome = self.execute_inner(portal, max_rows) => outcome,
             () = token.cancelled() => Err(shared.canceled()),
-        }
+        };
+        outcome.map_err(|error| self.without_hidden_values(error))
     }
 
     async fn execute_inner(&mut self, name: &str, max_rows: usize) -> Result<Outcome, PgError> {
@@ -802,12 +804,23 @@ impl ContextSource {
             view: None,
             resolved: None,
             locking: Arc::default(),
+            row_security: settings.value("row_security") != "off",
+            row_labels: settings.value("graphwire.row_labels").to_owned(),
+            policies: Arc::clone(&self.shared.policies),
             notices: Arc::default(),
         }
     }
 }
 
 impl Session {
+    /// What binding and the gate may look at now.
+    pub(super) fn current_context(&self) -> Result<BindContext, PgError> {
+        let Some(transaction) = &self.transaction else {
+            return Err(PgError::internal("no transaction"));
+        };
+        Ok(self.bind_context(transaction, Parameters::default()))
+    }
+
     /// Runs every statement of a text and gives their results, for tests and the command line. Rows are read to the end.
     ///
     /// # Errors

@@ -245,7 +245,13 @@ pub const DEFINITIONS: &[Definition] = &[
         "Which language statements are read in.",
     ),
     user("role", "none", Kind::Text, "Sets the current role."),
-    user("row_security", "on", Kind::Enum(&["on"]), "There are no row policies yet to turn off."),
+    user("row_security", "on", Kind::Bool, "Enables row security."),
+    user(
+        "graphwire.row_labels",
+        "",
+        Kind::Text,
+        "Labels of rows that the role may see, as a superuser gave them.",
+    ),
     user(
         "search_path",
         "\"$user\", public",
@@ -356,6 +362,7 @@ struct Derived {
     default_transaction_isolation: String,
     default_transaction_read_only: bool,
     waits_for_disk: bool,
+    policies_as_usual: bool,
     is_cypher: bool,
 }
 
@@ -415,6 +422,8 @@ impl Settings {
                     .value("default_transaction_isolation")
                     .to_owned(),
                 waits_for_disk: self.value("synchronous_commit") != "off",
+                policies_as_usual: self.value("row_security") != "off"
+                    && self.value("graphwire.row_labels").is_empty(),
                 is_cypher: self.value("query_language") == "cypher",
                 default_transaction_read_only: self.value("default_transaction_read_only") == "on",
                 lock_timeout: self.duration("lock_timeout"),
@@ -493,6 +502,12 @@ impl Settings {
         self.get(name).unwrap_or_default()
     }
 
+    /// Whether row security is on and no labels are worn: the settings that go into a plan when it is admitted, which what
+    /// is remembered of admitted plans does not name.
+    pub fn policies_as_usual(&self) -> bool {
+        self.derived().policies_as_usual
+    }
+
     /// Changes a setting.
     ///
     /// # Errors
@@ -505,6 +520,12 @@ impl Settings {
             }
             return Err(unknown(name));
         };
+        if definition.name == "graphwire.row_labels" && self.value("is_superuser") != "on" {
+            return Err(PgError::new(
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied to set parameter \"{}\"", definition.name),
+            ));
+        }
         if !definition.settable {
             return Err(PgError::new(
                 SqlState::CANT_CHANGE_RUNTIME_PARAM,
@@ -975,10 +996,8 @@ mod tests {
             settings.set("server_version", "1").unwrap_err().code(),
             SqlState::CANT_CHANGE_RUNTIME_PARAM
         );
-        assert_eq!(
-            settings.set("row_security", "off").unwrap_err().code(),
-            SqlState::INVALID_PARAMETER_VALUE
-        );
+        settings.set("row_security", "false").unwrap();
+        assert_eq!(settings.value("row_security"), "off");
         assert_eq!(
             settings.set("datafusion.runtime.memory_limit", "1").unwrap_err().code(),
             SqlState::UNDEFINED_OBJECT

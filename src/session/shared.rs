@@ -15,6 +15,7 @@ use super::settings::Settings;
 use crate::access::{Caller, Identity};
 use crate::catalog::{Catalog, Rights};
 use crate::error::{PgError, SqlState};
+use crate::planner::bind::sql::PolicyCache;
 use crate::storage::Sequences;
 use crate::storage::locks::WaitLimits;
 use crate::types::{BackendPid, Oid, TenantId};
@@ -51,6 +52,8 @@ pub(super) struct SessionShared {
     pub(super) sequence_state: Mutex<SequenceState>,
     /// Whether it ever made its temporary schema.
     pub(super) has_temporary: AtomicBool,
+    /// Conditions of policies that it bound.
+    pub(super) policies: Arc<PolicyCache>,
     now: Mutex<Now>,
 }
 
@@ -112,6 +115,7 @@ impl SessionShared {
             sequences: Arc::clone(&database.sequences),
             sequence_state: Mutex::default(),
             has_temporary: AtomicBool::new(false),
+            policies: Arc::default(),
             now: Mutex::new(Now {
                 catalog,
                 token: CancellationToken::new(),

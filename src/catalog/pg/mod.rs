@@ -42,6 +42,7 @@ mod pg_locks;
 mod pg_matviews;
 mod pg_namespace;
 mod pg_parameter_acl;
+mod pg_policy;
 mod pg_prepared_statements;
 mod pg_propgraph;
 mod pg_rewrite;

@@ -46,6 +46,7 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             persistence: index.relation.persistence,
             populated: true,
             options: &[],
+            row_security: (false, false),
         };
         push(source, out, &entry)?;
     }
@@ -86,6 +87,8 @@ struct Entry<'a> {
     persistence: Persistence,
     populated: bool,
     options: &'a [String],
+    /// Enabled, and forced.
+    row_security: (bool, bool),
 }
 
 impl<'a> Entry<'a> {
@@ -111,6 +114,9 @@ impl<'a> Entry<'a> {
                 RelationKind::View(view) => &view.options,
                 _ => relation.table().map_or(&[], |table| &table.options),
             },
+            row_security: relation.table().map_or((false, false), |table| {
+                (table.row_security.enabled, table.row_security.forced)
+            }),
         };
         match &relation.kind {
             RelationKind::View(_) => view,
@@ -209,8 +215,8 @@ fn push(source: &Source<'_>, out: &mut Rows, entry: &Entry<'_>) -> Result<(), Sy
         relhasrules: entry.has_rule,
         relhastriggers: entry.has_trigger,
         relhassubclass: false,
-        relrowsecurity: false,
-        relforcerowsecurity: false,
+        relrowsecurity: entry.row_security.0,
+        relforcerowsecurity: entry.row_security.1,
         relispopulated: entry.populated,
         relreplident: entry.replica_identity,
         relispartition: false,

@@ -108,6 +108,8 @@ fn compute(relation: &str) -> Option<Compute> {
         "pg_matviews" => super::pg_matviews::rows,
         "pg_namespace" => super::pg_namespace::rows,
         "pg_parameter_acl" => super::pg_parameter_acl::rows,
+        "pg_policies" => super::pg_policy::view_rows,
+        "pg_policy" => super::pg_policy::rows,
         "pg_prepared_statements" => super::pg_prepared_statements::rows,
         "pg_propgraph_element" => super::pg_propgraph::element_rows,
         "pg_propgraph_element_label" => super::pg_propgraph::element_label_rows,

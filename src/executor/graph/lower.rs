@@ -27,8 +27,9 @@ use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, PartitionMod
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
+use super::guard::Guards;
 use super::key_lookup::key_lookup;
-use super::order::{fanout, matching_rows, selectivity, vertex_rows, walks};
+use super::order::{Seen, fanout, matching_rows, selectivity, vertex_rows, walks};
 use super::snapshot::{GraphSnapshot, Hop};
 use crate::error::PgError;
 use crate::executor::operator::{
@@ -53,25 +54,22 @@ const ROW_COLUMN: &str = "~row";
 
 /// Physical operators for a pattern whose graph functions are bound ([`super::bind_graph_functions`]).
 ///
-/// `inputs` are the plans of the node's inputs: of its input, if it has one, and of its repeated patterns. Scans use at most `partitions_max` partitions. An extension planner calls it
+/// `inputs` are the plans of the node's input, if it has one, and of its repeated patterns; `guards` are those of the
+/// node. Scans use at most `partitions_max` partitions. An extension planner calls it
 /// with `&|expr, schema| planner.create_physical_expr(expr, schema, session, planning_ctx)`.
 ///
 /// # Errors
 /// `0A000` for a kind of path search that is not carried out; whatever `create_physical` fails with.
 pub fn lower_match(
     node: &MatchPattern,
-    inputs: &[Arc<dyn ExecutionPlan>],
-    graph: &Arc<GraphSnapshot>,
+    (input, bodies): (Option<Arc<dyn ExecutionPlan>>, &[Arc<dyn ExecutionPlan>]),
+    (graph, guards): (&Arc<GraphSnapshot>, Guards),
     create_physical: CreatePhysical<'_>,
     partitions_max: usize,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let input_schema = match &node.input {
         Some(input) => input.schema().as_ref().clone(),
         None => DFSchema::empty(),
-    };
-    let (input, bodies) = match (&node.input, inputs.split_first()) {
-        (Some(_), Some((input, bodies))) => (Some(Arc::clone(input)), bodies),
-        _ => (None, inputs),
     };
     let input = match (input, node.optional) {
         // An optional match without input is one for a row without columns.
@@ -83,6 +81,7 @@ pub fn lower_match(
     let mut lowering = Lowering {
         pattern: &node.pattern,
         graph: Arc::clone(graph),
+        guards: Arc::new(guards),
         create_physical,
         partitions_max: if node.optional { 1 } else { partitions_max },
         conjuncts,
@@ -238,6 +237,8 @@ impl Partial {
 struct Lowering<'a> {
     pattern: &'a BoundPattern,
     graph: Arc<GraphSnapshot>,
+    /// Which elements of it there are.
+    guards: Arc<Guards>,
     create_physical: CreatePhysical<'a>,
     partitions_max: usize,
     /// Conditions not applied yet.
@@ -267,6 +268,10 @@ struct Candidate {
 }
 
 impl Lowering<'_> {
+    fn seen(&self) -> Seen<'_> {
+        Seen { graph: &self.graph, guards: &self.guards }
+    }
+
     /// Adds everything that is missing to `partial`. `row_column`: the column of row numbers to be kept, if any.
     fn lower(
         &mut self,
@@ -422,7 +427,7 @@ impl Lowering<'_> {
             if known.contains_key(&at) || vertex.bound {
                 continue;
             }
-            let rows = matching_rows(&self.graph, &vertex.tables, &self.vertex_predicates(at))?;
+            let rows = matching_rows(self.seen(), &vertex.tables, &self.vertex_predicates(at))?;
             if best.is_none_or(|(_, least)| rows < least) {
                 best = Some((at, rows));
             }
@@ -434,7 +439,7 @@ impl Lowering<'_> {
     fn scan(&mut self, vertex: usize) -> Result<Partial> {
         let pattern = &self.pattern.vertices[vertex];
         let predicates = self.vertex_predicates(vertex);
-        let rows = matching_rows(&self.graph, &pattern.tables, &predicates)?;
+        let rows = matching_rows(self.seen(), &pattern.tables, &predicates)?;
         let tables = pattern
             .tables
             .iter()
@@ -447,7 +452,7 @@ impl Lowering<'_> {
         let mut partial = Partial::new(one_row(), DFSchema::empty(), 0);
         let checks = self.checks(&schema)?;
         partial.plan = Arc::new(VertexScanExec::try_new(
-            Arc::clone(&self.graph),
+            (Arc::clone(&self.graph), Arc::clone(&self.guards)),
             tables,
             checks,
             arrow_schema(&schema),
@@ -551,7 +556,7 @@ impl Lowering<'_> {
     /// a search in a sorted list, a walk leaves out what cannot reach it, and a search runs from both sides.
     fn comes_first(&self, edge: usize, vertex: usize) -> Result<bool> {
         let tables = &self.pattern.vertices[vertex].tables;
-        let rows = matching_rows(&self.graph, tables, &self.vertex_predicates(vertex))?;
+        let rows = matching_rows(self.seen(), tables, &self.vertex_predicates(vertex))?;
         let few = if self.searches.contains_key(&edge) { SEARCH_ENDS_MAX } else { 1.0 };
         Ok(rows <= few)
     }
@@ -571,7 +576,7 @@ impl Lowering<'_> {
             // Its steps are found first in any case; how many they are is not known here.
             let steps =
                 walks(GROUP_FANOUT, edge.quantifier.unwrap_or(Quantifier { min: 1, max: None }));
-            let ends = vertex_rows(&self.graph, to_tables)?.max(1.0);
+            let ends = vertex_rows(self.seen(), to_tables)?.max(1.0);
             return Ok(if bound { steps / ends } else { steps });
         }
         let all = self.graph.hops(&edge.tables, towards(edge.direction, reverse))?;
@@ -581,9 +586,9 @@ impl Lowering<'_> {
             .filter(|hop| edge.quantifier.is_some() || to_tables.contains(&hop.to))
             .collect();
         let edges = edge.predicate.iter().collect::<Vec<_>>();
-        let one = fanout(&self.graph, &hops, from)? * selectivity(&edges);
+        let one = fanout(self.seen(), &hops, from)? * selectivity(&edges);
         let steps = edge.quantifier.map_or(one, |quantifier| walks(one, quantifier));
-        let ends = vertex_rows(&self.graph, to_tables)?.max(1.0);
+        let ends = vertex_rows(self.seen(), to_tables)?.max(1.0);
         Ok(if bound { steps / ends } else { steps * selectivity(&self.vertex_predicates(to)) })
     }
 
@@ -711,7 +716,8 @@ impl Lowering<'_> {
             None => self.graph.hops(&edge.tables, towards(edge.direction, reverse))?,
             Some(_) => Vec::new(),
         };
-        Ok(HopSet { graph: Arc::clone(&self.graph), hops, group })
+        let (graph, guards) = (Arc::clone(&self.graph), Arc::clone(&self.guards));
+        Ok(HopSet { graph, hops, guards, group })
     }
 
     fn one_hop(

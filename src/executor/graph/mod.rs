@@ -6,6 +6,7 @@
 
 pub mod algorithm;
 pub mod functions;
+pub mod guard;
 mod json;
 mod key_lookup;
 pub mod lower;
@@ -17,5 +18,6 @@ mod values;
 
 pub use crate::storage::AdjacencyCache;
 pub use functions::bind_graph_functions;
+pub use guard::{Guards, Mask, Masks};
 pub use lower::{CreatePhysical, lower_match};
 pub use snapshot::{ExpressionHook, GraphSnapshot, Hop};

@@ -5,37 +5,57 @@
 use datafusion::common::Result;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
+use super::guard::Guards;
 use super::key_lookup::{key_lookup, property_equality};
 use super::snapshot::{GraphSnapshot, Hop};
 use crate::planner::Quantifier;
+use crate::planner::node::Element;
 
 /// Part of the rows that `property = value` keeps, if the property is not the key.
 const EQUAL_SELECTIVITY: f64 = 0.01;
 /// Part of the rows that a comparison or another test keeps.
 const OTHER_SELECTIVITY: f64 = 0.4;
+/// Rows of a table of which some are hidden. How many there are in truth must not show in what is done first.
+const GUARDED_ROWS: f64 = 1000.0;
 /// How many hops of a variable-length step the estimate follows.
 const HOPS_MAX: u32 = 6;
 
-/// Rows of some vertex tables.
-pub(super) fn vertex_rows(graph: &GraphSnapshot, tables: &[u16]) -> Result<f64> {
-    let mut rows = 0;
-    for table in tables {
-        rows += graph.version(false, *table)?.live_rows();
+/// A graph, and which parts of it can be seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub(super) graph: &'a GraphSnapshot,
+    pub(super) guards: &'a Guards,
+}
+
+impl Seen<'_> {
+    fn rows(&self, element: Element) -> Result<f64> {
+        if self.guards.has(element) {
+            return Ok(GUARDED_ROWS);
+        }
+        let version = match element {
+            Element::Vertex(table) => self.graph.version(false, table)?,
+            Element::Edge(table) => self.graph.version(true, table)?,
+        };
+        Ok(version.live_rows() as f64)
     }
-    Ok(rows as f64)
+}
+
+/// Rows of some vertex tables.
+pub(super) fn vertex_rows(seen: Seen<'_>, tables: &[u16]) -> Result<f64> {
+    let mut rows = 0.0;
+    for table in tables {
+        rows += seen.rows(Element::Vertex(*table))?;
+    }
+    Ok(rows)
 }
 
 /// Rows of some vertex tables that satisfy predicates.
-pub(super) fn matching_rows(
-    graph: &GraphSnapshot,
-    tables: &[u16],
-    predicates: &[&Expr],
-) -> Result<f64> {
+pub(super) fn matching_rows(seen: Seen<'_>, tables: &[u16], predicates: &[&Expr]) -> Result<f64> {
     let mut rows = 0.0;
     for table in tables {
-        rows += match key_lookup(graph, *table, predicates)? {
+        rows += match key_lookup(seen.graph, *table, predicates)? {
             Some(_) => 1.0,
-            None => vertex_rows(graph, &[*table])? * selectivity(predicates),
+            None => vertex_rows(seen, &[*table])? * selectivity(predicates),
         };
     }
     Ok(rows)
@@ -54,12 +74,12 @@ pub(super) fn selectivity(predicates: &[&Expr]) -> f64 {
 }
 
 /// Hops that leave a vertex of `from` on average.
-pub(super) fn fanout(graph: &GraphSnapshot, hops: &[Hop], from: &[u16]) -> Result<f64> {
+pub(super) fn fanout(seen: Seen<'_>, hops: &[Hop], from: &[u16]) -> Result<f64> {
     let mut edges = 0.0;
     for hop in hops {
-        edges += graph.version(true, hop.edge_table)?.live_rows() as f64;
+        edges += seen.rows(Element::Edge(hop.edge_table))?;
     }
-    Ok(edges / vertex_rows(graph, from)?.max(1.0))
+    Ok(edges / vertex_rows(seen, from)?.max(1.0))
 }
 
 /// Walks from a vertex if each hop multiplies by `fanout`.

@@ -24,6 +24,7 @@ use super::expand::{PAUSE_STEPS, refs};
 use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use super::hops::{HopSet, Hops};
 use crate::error::PgError;
+use crate::executor::graph::Guards;
 use crate::types::ElementRef;
 
 /// Least and greatest number of hops of a walk, and the tables of vertices it may end at.
@@ -60,6 +61,10 @@ impl GraphOperator for Weigh {
             Some((min, max, _)) => write!(f, " {{{min},{max}}}"),
             None => Ok(()),
         }
+    }
+
+    fn guards(&self) -> Option<&Arc<Guards>> {
+        Some(&self.hops.guards)
     }
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
@@ -107,19 +112,12 @@ struct WeighSlicer {
     counts: Vec<u64>,
 }
 
-/// Steps from a vertex, loops that are given in both orientations counted once.
-fn degree(hops: &Hops, vertex: ElementRef) -> u64 {
-    let of = |hop: &super::hops::LoadedHop| {
-        let loops = if hop.hop.skip_loops { hop.edges_between(vertex, vertex).len() } else { 0 };
-        (hop.degree(vertex) - loops) as u64
-    };
-    hops.from(vertex).iter().map(of).sum()
-}
-
 impl WeighSlicer {
     /// Rows the step would make of one with this source, and about how much work it was to find out.
     fn count(&self, source: ElementRef) -> (u64, usize) {
-        let Some((min, max, tables)) = &self.walks else { return (degree(&self.hops, source), 1) };
+        let Some((min, max, tables)) = &self.walks else {
+            return (self.hops.steps(source) as u64, 1);
+        };
         let mut level: HashMap<u64, u64> = HashMap::from_iter([(source.0, 1)]);
         let (mut total, mut work) = (0u64, 1);
         for length in 0..=*max {
@@ -135,9 +133,10 @@ impl WeighSlicer {
             for (vertex, count) in level {
                 let vertex = ElementRef(vertex);
                 for hop in self.hops.from(vertex) {
-                    let (neighbors, _) = hop.neighbors(vertex);
+                    let (neighbors, edges) = hop.neighbors(vertex);
                     work += neighbors.len();
-                    for neighbor in neighbors.iter().filter(|at| !hop.skips(vertex, **at)) {
+                    let steps = neighbors.iter().zip(edges);
+                    for (neighbor, _) in steps.filter(|(to, by)| hop.follows(vertex, **to, **by)) {
                         let to = next.entry(hop.target(*neighbor).0).or_default();
                         *to = to.saturating_add(count);
                     }

@@ -45,10 +45,14 @@ impl Distances {
             let vertex = ElementRef(vertex);
             for hop in hops.from(vertex) {
                 let (neighbors, edges) = hop.neighbors(vertex);
-                filter.learn(input, row, hop, edges)?;
+                filter.learn(input, row, hop, (neighbors, edges))?;
                 for (neighbor, edge) in neighbors.iter().zip(edges) {
+                    let shown = hop.shows(*neighbor, *edge);
                     let neighbor = hop.target(*neighbor).0;
-                    if filter.passes(hop.edge(*edge).0) && !self.found.contains_key(&neighbor) {
+                    if shown
+                        && filter.passes(hop.edge(*edge).0)
+                        && !self.found.contains_key(&neighbor)
+                    {
                         self.found.insert(neighbor, depth + 1);
                         self.queue.push_back(neighbor);
                     }

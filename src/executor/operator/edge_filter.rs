@@ -45,18 +45,21 @@ impl EdgeFilter {
         }
     }
 
-    /// Finds out about those of some edges that are not known yet.
+    /// Finds out about those of some edges, each with the vertex it leads to, that are not known yet. What is hidden is not
+    /// asked about.
     pub(super) fn learn(
         &mut self,
         input: &RecordBatch,
         row: usize,
         hop: &LoadedHop,
-        edges: &[u32],
+        (neighbors, edges): (&[u32], &[u32]),
     ) -> Result<()> {
         let Some(predicate) = &self.predicate else { return Ok(()) };
-        let unknown: Vec<u64> = edges
+        let unknown: Vec<u64> = neighbors
             .iter()
-            .map(|edge| hop.edge(*edge).0)
+            .zip(edges)
+            .filter(|(neighbor, edge)| hop.shows(**neighbor, **edge))
+            .map(|(_, edge)| hop.edge(*edge).0)
             .filter(|edge| !self.known.contains_key(edge))
             .collect();
         if unknown.is_empty() {

@@ -14,6 +14,7 @@ use super::checks::Checks;
 use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use super::hops::{HopSet, Hops};
 use crate::error::PgError;
+use crate::executor::graph::Guards;
 use crate::types::ElementRef;
 
 /// Extends each input row by one hop along one or more edge tables.
@@ -50,6 +51,10 @@ impl GraphOperator for Expand {
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
         self.checks.predicates.iter().collect()
+    }
+
+    fn guards(&self) -> Option<&Arc<Guards>> {
+        Some(&self.hops.guards)
     }
 
     #[expect(private_interfaces, reason = "only graph_exec calls it")]
@@ -130,7 +135,7 @@ impl Slicer for ExpandSlicer {
             let (neighbors, by) = hop.neighbors(source);
             let end = neighbors.len().min(at.offset + (self.batch_rows - rows.len()));
             for (neighbor, edge) in neighbors[at.offset..end].iter().zip(&by[at.offset..end]) {
-                if !hop.skips(source, *neighbor) {
+                if hop.follows(source, *neighbor, *edge) {
                     rows.push(at.row as u32);
                     edges.push(hop.edge(*edge).0);
                     targets.push(hop.target(*neighbor).0);

@@ -14,6 +14,7 @@ use super::checks::Checks;
 use super::expand::{PAUSE_STEPS, refs};
 use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use super::hops::{HopSet, Hops, LoadedHop};
+use crate::executor::graph::Guards;
 use crate::types::ElementRef;
 
 /// Closes a cycle: gives each input row once for every edge between two of its vertices.
@@ -51,6 +52,10 @@ impl GraphOperator for ExpandInto {
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
         self.checks.predicates.iter().collect()
+    }
+
+    fn guards(&self) -> Option<&Arc<Guards>> {
+        Some(&self.hops.guards)
     }
 
     #[expect(private_interfaces, reason = "only graph_exec calls it")]
@@ -107,10 +112,10 @@ impl IntoSlicer {
         let forward = self.hops.degree(source) <= self.back.degree(target);
         let (hops, from, to) =
             if forward { (&self.hops, source, target) } else { (&self.back, target, source) };
-        let fits = |hop: &&LoadedHop| hop.hop.to == to.table() && !hop.skips_to(from, to);
+        let fits = |hop: &&LoadedHop| hop.hop.to == to.table();
         for hop in hops.from(from).iter().filter(fits) {
             let edges = hop.edges_between(from, to);
-            self.found.extend(edges.iter().map(|edge| hop.edge(*edge).0));
+            self.found.extend(edges.map(|edge| hop.edge(edge).0));
         }
     }
 }

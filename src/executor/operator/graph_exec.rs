@@ -25,6 +25,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 
 use crate::error::PgError;
+use crate::executor::graph::Guards;
 
 /// What [`Slicer::next`] came to.
 pub(super) enum Progress {
@@ -58,7 +59,7 @@ pub(super) struct SliceContext {
     pub(super) batch_rows: usize,
     /// Empty; to be grown before the operator keeps state.
     pub(super) reservation: MemoryReservation,
-    /// For plans that the operator runs by itself.
+    /// What it runs in.
     pub(super) task: Arc<TaskContext>,
 }
 
@@ -75,6 +76,11 @@ pub trait GraphOperator: fmt::Debug + Send + Sync + Any {
 
     /// The expressions it evaluates, over its output columns.
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>>;
+
+    /// The guards of the elements it follows, if it follows any.
+    fn guards(&self) -> Option<&Arc<Guards>> {
+        None
+    }
 
     /// Prepares the work of one partition.
     #[expect(private_interfaces, reason = "only this module calls it")]

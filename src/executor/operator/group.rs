@@ -151,7 +151,7 @@ fn lists(from: &UInt64Array, to: &UInt64Array) -> Vec<Vec<LoadedHop>> {
         if hops.len() <= usize::from(from) {
             hops.resize_with(usize::from(from) + 1, Vec::new);
         }
-        hops[usize::from(from)].push(LoadedHop { hop, lists });
+        hops[usize::from(from)].push(LoadedHop::of_group(hop, lists));
     }
     hops
 }

@@ -7,8 +7,8 @@ use datafusion::common::Result;
 use datafusion::execution::TaskContext;
 
 use super::group::{GroupHops, GroupRows};
-
-use crate::executor::graph::{GraphSnapshot, Hop};
+use crate::executor::graph::{GraphSnapshot, Guards, Hop, Mask};
+use crate::planner::node::Element;
 use crate::storage::adjacency::Neighborhood;
 use crate::types::ElementRef;
 
@@ -19,22 +19,26 @@ pub struct HopSet {
     pub graph: Arc<GraphSnapshot>,
     /// In any order.
     pub hops: Vec<Hop>,
-    /// Matches of a repeated pattern, which are the steps instead of `hops`.
+    /// Which elements there are.
+    pub guards: Arc<Guards>,
+    /// Matches of a repeated pattern, which are the steps instead of `hops`. Its own plan has guards of its own.
     pub group: Option<GroupHops>,
 }
 
 impl HopSet {
-    /// Gets (and where needed builds) the lists.
-    pub(super) async fn load(&self, task: &Arc<TaskContext>) -> Result<Hops> {
+    /// Gets (and where needed builds) the lists, and finds out which of their elements there are.
+    pub(super) async fn load(&self, context: &Arc<TaskContext>) -> Result<Hops> {
         if let Some(group) = &self.group {
-            return group.load(task).await;
+            return group.load(context).await;
         }
         let tables = self.graph.vertices.len();
         let mut by_from: Vec<Vec<LoadedHop>> = (0..tables).map(|_| Vec::new()).collect();
         for hop in &self.hops {
             let lists = self.graph.adjacency(hop.edge_table, hop.orientation).await?;
+            let edges = self.guards.mask(Element::Edge(hop.edge_table), context).await?;
+            let targets = self.guards.mask(Element::Vertex(hop.to), context).await?;
             if let Some(from) = by_from.get_mut(usize::from(hop.from)) {
-                from.push(LoadedHop { hop: *hop, lists });
+                from.push(LoadedHop { hop: *hop, lists, edges, targets });
             }
         }
         Ok(Hops { by_from: by_from.into(), group: None })
@@ -66,7 +70,10 @@ impl fmt::Display for HopSet {
 #[derive(Debug, Clone)]
 pub(super) struct LoadedHop {
     pub(super) hop: Hop,
-    pub(super) lists: Neighborhood,
+    lists: Neighborhood,
+    /// The edges and the vertices they lead to that there are, where not all can be seen.
+    edges: Option<Arc<Mask>>,
+    targets: Option<Arc<Mask>>,
 }
 
 /// The hops of a step by the vertex table they start from. Cheap to clone.
@@ -96,23 +103,39 @@ impl Hops {
     pub(super) fn degree(&self, vertex: ElementRef) -> usize {
         self.from(vertex).iter().map(|hop| hop.degree(vertex)).sum()
     }
+
+    /// Number of steps to take from a vertex: those that are [`LoadedHop::follows`].
+    pub(super) fn steps(&self, vertex: ElementRef) -> usize {
+        self.from(vertex).iter().map(|hop| hop.steps(vertex)).sum()
+    }
 }
 
 impl LoadedHop {
-    /// Numbers of the neighbors of a vertex, and of the edges to them.
+    /// A hop along matches of a repeated pattern, which are all there.
+    pub(super) fn of_group(hop: Hop, lists: Neighborhood) -> Self {
+        Self { hop, lists, edges: None, targets: None }
+    }
+
+    /// Number of steps that leave a vertex; hidden ones do not count, or what is done first would depend on them.
+    fn degree(&self, vertex: ElementRef) -> usize {
+        if self.edges.is_none() && self.targets.is_none() {
+            return self.lists.lists.degree(self.number(vertex));
+        }
+        let (neighbors, edges) = self.neighbors(vertex);
+        neighbors.iter().zip(edges).filter(|(to, by)| self.shows(**to, **by)).count()
+    }
+
+    fn steps(&self, vertex: ElementRef) -> usize {
+        if !self.hop.skip_loops {
+            return self.degree(vertex);
+        }
+        let (neighbors, edges) = self.neighbors(vertex);
+        neighbors.iter().zip(edges).filter(|(to, by)| self.follows(vertex, **to, **by)).count()
+    }
+
+    /// Numbers of the neighbors of a vertex, and of the edges to them, those among them that are not [`Self::follows`].
     pub(super) fn neighbors(&self, vertex: ElementRef) -> (&[u32], &[u32]) {
         self.lists.lists.neighbors(self.number(vertex))
-    }
-
-    /// How many there are.
-    pub(super) fn degree(&self, vertex: ElementRef) -> usize {
-        self.lists.lists.degree(self.number(vertex))
-    }
-
-    /// Numbers of the edges from a vertex to one of the table this hop leads to.
-    pub(super) fn edges_between(&self, vertex: ElementRef, target: ElementRef) -> &[u32] {
-        let target = self.lists.to.number(position(target));
-        self.lists.lists.edges_between(self.number(vertex), target)
     }
 
     /// The reference to a neighbor.
@@ -125,14 +148,26 @@ impl LoadedHop {
         ElementRef::new(self.hop.edge_table, u64::from(self.lists.edges.position(number)))
     }
 
-    /// Whether a step is one that the hop in the other orientation has already.
-    pub(super) fn skips(&self, vertex: ElementRef, neighbor: u32) -> bool {
-        self.hop.skip_loops && self.number(vertex) == neighbor
+    /// Numbers of the edges from a vertex to one of the table this hop leads to, as far as they can be followed.
+    pub(super) fn edges_between(
+        &self,
+        vertex: ElementRef,
+        target: ElementRef,
+    ) -> impl Iterator<Item = u32> {
+        let neighbor = self.lists.to.number(position(target));
+        let edges = self.lists.lists.edges_between(self.number(vertex), neighbor);
+        edges.iter().copied().filter(move |edge| self.follows(vertex, neighbor, *edge))
     }
 
-    /// Whether a step to a vertex of the table this hop leads to is one that the other orientation has already.
-    pub(super) fn skips_to(&self, vertex: ElementRef, target: ElementRef) -> bool {
-        self.hop.skip_loops && vertex.position() == target.position()
+    /// Whether an edge and the vertex it leads to are there.
+    pub(super) fn shows(&self, neighbor: u32, edge: u32) -> bool {
+        self.edges.as_ref().is_none_or(|mask| mask.shows(self.edge(edge).position()))
+            && self.targets.as_ref().is_none_or(|mask| mask.shows(self.target(neighbor).position()))
+    }
+
+    /// Whether a step is one to take: it is there, and the hop in the other orientation does not have it already.
+    pub(super) fn follows(&self, vertex: ElementRef, neighbor: u32, edge: u32) -> bool {
+        !(self.hop.skip_loops && self.number(vertex) == neighbor) && self.shows(neighbor, edge)
     }
 
     fn number(&self, vertex: ElementRef) -> u32 {

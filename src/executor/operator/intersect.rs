@@ -14,6 +14,7 @@ use super::checks::Checks;
 use super::expand::{PAUSE_STEPS, refs};
 use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use super::hops::{HopSet, Hops};
+use crate::executor::graph::Guards;
 use crate::types::ElementRef;
 
 /// Extends each input row by the vertices that several of its vertices have as a common neighbor.
@@ -51,6 +52,10 @@ impl GraphOperator for Intersect {
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
         self.checks.predicates.iter().collect()
+    }
+
+    fn guards(&self) -> Option<&Arc<Guards>> {
+        self.sources.first().map(|(_, hops)| &hops.guards)
     }
 
     #[expect(private_interfaces, reason = "only graph_exec calls it")]
@@ -164,7 +169,7 @@ impl IntersectSlicer {
             };
             *steps -= 1;
             self.at.offset += 1;
-            if hop.skips(leader, neighbor) {
+            if !hop.follows(leader, neighbor, edges[offset]) {
                 continue;
             }
             let (target, edge) = (hop.target(neighbor), hop.edge(edges[offset]).0);
@@ -186,9 +191,9 @@ impl IntersectSlicer {
             let found = &mut self.found.edges[at];
             found.clear();
             for hop in self.sources[at].1.from(*vertex) {
-                if hop.hop.to == target.table() && !hop.skips_to(*vertex, target) {
+                if hop.hop.to == target.table() {
                     let edges = hop.edges_between(*vertex, target);
-                    found.extend(edges.iter().map(|edge| hop.edge(*edge).0));
+                    found.extend(edges.map(|edge| hop.edge(edge).0));
                 }
             }
             if found.is_empty() {

@@ -128,10 +128,11 @@ impl ReachabilitySlicer {
         for hop in hops.from(ElementRef(from.vertex)) {
             let (neighbors, edges) = hop.neighbors(ElementRef(from.vertex));
             steps += neighbors.len();
-            self.filter.learn(input, self.row, hop, edges)?;
+            self.filter.learn(input, self.row, hop, (neighbors, edges))?;
             for (neighbor, edge) in neighbors.iter().zip(edges) {
+                let shown = hop.shows(*neighbor, *edge);
                 let edge = hop.edge(*edge).0;
-                if self.filter.passes(edge) {
+                if shown && self.filter.passes(edge) {
                     self.reach(from, edge, hop.target(*neighbor).0);
                 }
             }

@@ -23,6 +23,7 @@ pub struct RowsExec {
     /// What EXPLAIN says of them: `ScanExec: pg_class`, `KeyLookupExec: item, key=item_pkey`.
     title: String,
     rows: RecordBatch,
+    guard: Option<u32>,
     properties: Arc<PlanProperties>,
 }
 
@@ -35,7 +36,18 @@ impl RowsExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self { title, rows, properties }
+        Self { title, rows, guard: None, properties }
+    }
+
+    /// The same rows, below the row policy with this number.
+    #[must_use]
+    pub fn guarded(self, guard: Option<u32>) -> Self {
+        Self { guard, ..self }
+    }
+
+    /// The row policy that must stand above it.
+    pub fn guard(&self) -> Option<u32> {
+        self.guard
     }
 }
 

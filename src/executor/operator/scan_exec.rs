@@ -36,6 +36,7 @@ pub struct ScanExec {
     projection: Vec<usize>,
     pieces: Vec<Vec<Piece>>,
     fetch: Option<usize>,
+    guard: Option<u32>,
     /// Whether all chunks are read.
     all: bool,
     properties: Arc<PlanProperties>,
@@ -76,7 +77,18 @@ impl ScanExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self { name, version, projection, pieces, fetch, all, properties }
+        Self { name, version, projection, pieces, fetch, guard: None, all, properties }
+    }
+
+    /// The same scan, below the row policy with this number.
+    #[must_use]
+    pub fn guarded(self, guard: Option<u32>) -> Self {
+        Self { guard, ..self }
+    }
+
+    /// The row policy that must stand above it.
+    pub fn guard(&self) -> Option<u32> {
+        self.guard
     }
 }
 

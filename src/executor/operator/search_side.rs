@@ -80,10 +80,13 @@ impl SearchSide {
             self.at += 1;
             for hop in hops.from(ElementRef(vertex)) {
                 let (neighbors, edges) = hop.neighbors(ElementRef(vertex));
-                filter.learn(input, row, hop, edges)?;
+                filter.learn(input, row, hop, (neighbors, edges))?;
                 for (neighbor, edge) in neighbors.iter().zip(edges) {
+                    if !hop.follows(ElementRef(vertex), *neighbor, *edge) {
+                        continue;
+                    }
                     let edge = hop.edge(*edge).0;
-                    if !hop.skips(ElementRef(vertex), *neighbor) && filter.passes(edge) {
+                    if filter.passes(edge) {
                         self.reach(vertex, edge, hop.target(*neighbor).0, all);
                     }
                 }

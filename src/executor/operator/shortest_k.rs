@@ -17,6 +17,7 @@ use super::expand::{PAUSE_STEPS, refs};
 use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
 use super::hops::{HopSet, Hops};
 use super::var_expand::VarEnd;
+use crate::executor::graph::Guards;
 use crate::types::ElementRef;
 
 /// How many walks to one end are given at most: those that a selector needs are among them.
@@ -78,6 +79,10 @@ impl GraphOperator for ShortestK {
             write!(f, " [each {predicate}]")?;
         }
         self.checks.describe(names, f)
+    }
+
+    fn guards(&self) -> Option<&Arc<Guards>> {
+        Some(&self.hops.guards)
     }
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
@@ -247,10 +252,13 @@ impl KSlicer {
         for hop in hops.from(vertex) {
             let (neighbors, edges) = hop.neighbors(vertex);
             steps += neighbors.len();
-            self.filter.learn(input, self.row, hop, edges)?;
+            self.filter.learn(input, self.row, hop, (neighbors, edges))?;
             for (neighbor, edge) in neighbors.iter().zip(edges) {
+                if !hop.follows(vertex, *neighbor, *edge) {
+                    continue;
+                }
                 let edge = hop.edge(*edge).0;
-                if !hop.skips(vertex, *neighbor) && self.filter.passes(edge) {
+                if self.filter.passes(edge) {
                     self.depth += 1;
                     self.reach(hop.target(*neighbor).0, edge, walk);
                     self.depth -= 1;

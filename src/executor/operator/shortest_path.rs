@@ -20,6 +20,7 @@ use super::hops::{HopSet, Hops};
 use super::search_side::{Chain, SearchSide};
 use super::var_expand::VarEnd;
 use super::walk::{WalkBounds, WalkRow, Walker};
+use crate::executor::graph::Guards;
 use crate::planner::PathMode;
 use crate::types::ElementRef;
 
@@ -113,6 +114,10 @@ impl GraphOperator for ShortestPath {
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
         self.checks.predicates.iter().collect()
+    }
+
+    fn guards(&self) -> Option<&Arc<Guards>> {
+        Some(&self.hops.guards)
     }
 
     #[expect(private_interfaces, reason = "only graph_exec calls it")]

@@ -19,6 +19,7 @@ use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, St
 use super::hops::{HopSet, Hops};
 use super::reachability::ReachabilitySlicer;
 use super::walk::{WalkBounds, WalkRow, Walker};
+use crate::executor::graph::Guards;
 use crate::planner::{PathMode, Quantifier};
 use crate::types::ElementRef;
 
@@ -109,6 +110,10 @@ impl GraphOperator for VarExpand {
 
     fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
         self.checks.predicates.iter().collect()
+    }
+
+    fn guards(&self) -> Option<&Arc<Guards>> {
+        Some(&self.hops.guards)
     }
 
     #[expect(private_interfaces, reason = "only graph_exec calls it")]

@@ -20,12 +20,13 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, StatisticsArgs,
 };
-use futures::stream;
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::checks::Checks;
 use super::graph_exec::Names;
 use crate::error::PgError;
-use crate::executor::graph::GraphSnapshot;
+use crate::executor::graph::{GraphSnapshot, Guards, Masks};
+use crate::planner::node::Element;
 use crate::storage::TableVersion;
 use crate::types::ElementRef;
 
@@ -55,6 +56,7 @@ pub struct ScanTable {
 pub struct VertexScanExec {
     graph: Arc<GraphSnapshot>,
     tables: Vec<ScanTable>,
+    guards: Arc<Guards>,
     checks: Checks,
     partitions: usize,
     properties: Arc<PlanProperties>,
@@ -73,7 +75,7 @@ impl VertexScanExec {
     /// # Errors
     /// `XX000` for a table that is not in the graph.
     pub fn try_new(
-        graph: Arc<GraphSnapshot>,
+        (graph, guards): (Arc<GraphSnapshot>, Arc<Guards>),
         tables: Vec<ScanTable>,
         checks: Checks,
         schema: SchemaRef,
@@ -83,7 +85,10 @@ impl VertexScanExec {
         const PARTITION_ROWS: u64 = 32_768;
         let mut rows = 0;
         for table in tables.iter().filter(|table| table.lookup.is_none()) {
-            rows += graph.version(false, table.table)?.positions();
+            // What is hidden must not show in how the work is divided, and so in the order of rows.
+            if !guards.has(Element::Vertex(table.table)) {
+                rows += graph.version(false, table.table)?.positions();
+            }
         }
         let partitions = ((rows / PARTITION_ROWS) as usize).clamp(1, partitions_max.max(1));
         let properties = PlanProperties::new(
@@ -96,11 +101,17 @@ impl VertexScanExec {
         Ok(Self {
             graph,
             tables,
+            guards,
             checks,
             partitions,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
+    }
+
+    /// Which of its vertices there are.
+    pub fn guards(&self) -> &Arc<Guards> {
+        &self.guards
     }
 
     /// What one partition reads: every so-many-th run of all.
@@ -134,7 +145,8 @@ impl VertexScanExec {
 }
 
 impl Run {
-    fn refs(&self) -> Result<UInt64Array> {
+    fn refs(&self, masks: &Masks) -> Result<UInt64Array> {
+        let shown = |element: &u64| masks.shows(ElementRef(*element));
         match self {
             Self::Rows { table, version, chunk, from, to } => {
                 let (Some(rows), Some(start)) =
@@ -145,13 +157,14 @@ impl Run {
                 Ok((*from..*to)
                     .filter(|offset| rows.is_live(*offset))
                     .map(|offset| ElementRef::new(*table, start + offset as u64).0)
+                    .filter(shown)
                     .collect::<Vec<_>>()
                     .into())
             }
             Self::Key { table, version, lookup } => {
                 let found = version.find_key(&lookup.columns, &lookup.key)?;
                 let refs = found.into_iter().map(|position| ElementRef::new(*table, position).0);
-                Ok(UInt64Array::from_iter_values(refs))
+                Ok(UInt64Array::from_iter_values(refs.filter(shown)))
             }
         }
     }
@@ -224,16 +237,24 @@ impl ExecutionPlan for VertexScanExec {
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let checks = self.checks.clone();
         let output = Arc::clone(&schema);
-        let batches = runs.into_iter().map(move |run| {
+        let guards = Arc::clone(&self.guards);
+        let tables: Vec<u16> = self.tables.iter().map(|table| table.table).collect();
+        let masks = async move { Masks::of_vertices(&guards, tables, &context).await };
+        let batch_of = Arc::new(move |run: Run, masks: &Masks| {
             let timer = metrics.elapsed_compute().timer();
-            let refs: ArrayRef = Arc::new(run.refs()?);
+            let refs: ArrayRef = Arc::new(run.refs(masks)?);
             let batch = RecordBatch::try_new(Arc::clone(&output), vec![refs])?;
             let batch = checks.apply(batch)?;
             timer.done();
             metrics.record_output(batch.num_rows());
             Ok(batch)
         });
-        let stream = RecordBatchStreamAdapter::new(schema, stream::iter(batches));
+        let mut runs = runs;
+        let batches = stream::once(masks).map_ok(move |masks| {
+            let batch_of = Arc::clone(&batch_of);
+            stream::iter(std::mem::take(&mut runs)).map(move |run| batch_of(run, &masks))
+        });
+        let stream = RecordBatchStreamAdapter::new(schema, batches.try_flatten().boxed());
         Ok(Box::pin(cooperative(stream)))
     }
 
@@ -249,6 +270,9 @@ impl ExecutionPlan for VertexScanExec {
         let mut statistics = Statistics::new_unknown(&self.schema());
         let mut rows = 0;
         for table in &self.tables {
+            if self.guards.has(Element::Vertex(table.table)) {
+                return Ok(Arc::new(statistics));
+            }
             rows += match table.lookup {
                 Some(_) => 1,
                 None => self.graph.version(false, table.table)?.live_rows() as usize,

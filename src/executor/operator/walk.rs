@@ -213,11 +213,13 @@ impl Walker {
             };
             if frame.offset.is_multiple_of(LEARN_EDGES) {
                 let end = edges.len().min(frame.offset + LEARN_EDGES);
-                walk.filter.learn(walk.input, walk.row, hop, &edges[frame.offset..end])?;
+                let next = (&neighbors[frame.offset..end], &edges[frame.offset..end]);
+                walk.filter.learn(walk.input, walk.row, hop, next)?;
             }
+            let follows = hop.follows(vertex, *neighbor, edges[frame.offset]);
             let edge = hop.edge(edges[frame.offset]).0;
             frame.offset += 1;
-            if !hop.skips(vertex, *neighbor) && walk.filter.passes(edge) {
+            if follows && walk.filter.passes(edge) {
                 self.step(edge, hop.target(*neighbor).0, walk);
             }
         }

@@ -25,7 +25,7 @@ use crate::access::Admitted;
 use crate::catalog::{Catalog, ConstraintKind, Relation};
 use crate::error::PgError;
 use crate::executor::operator::RowWriter;
-use crate::planner::node::{ConflictLookup, TableWrite};
+use crate::planner::node::{ConflictLookup, RowPolicy, TableWrite};
 use crate::planner::source::RelationSource;
 use crate::types::Oid;
 
@@ -74,6 +74,14 @@ impl ShortPlan {
     }
 }
 
+/// What stands below names.
+fn unnamed(plan: &LogicalPlan) -> &LogicalPlan {
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => unnamed(&alias.input),
+        other => other,
+    }
+}
+
 /// The tables that a plan reads and writes; `None` where a write may lead to others, by a foreign key.
 fn tables_of(plan: &LogicalPlan, catalog: &Catalog) -> Option<Box<[Oid]>> {
     let mut tables = Vec::new();
@@ -85,13 +93,14 @@ fn tables_of(plan: &LogicalPlan, catalog: &Catalog) -> Option<Box<[Oid]>> {
                 None => alone = false,
             },
             LogicalPlan::Extension(extension) => {
-                match extension.node.as_any().downcast_ref::<TableWrite>() {
+                let node = extension.node.as_any();
+                match node.downcast_ref::<TableWrite>() {
                     Some(write) => {
                         alone &= is_alone(&write.relation, catalog);
                         tables.push(write.relation.oid);
                     }
                     // It looks at the table that is written.
-                    None => alone &= extension.node.as_any().is::<ConflictLookup>(),
+                    None => alone &= node.is::<ConflictLookup>() || node.is::<RowPolicy>(),
                 }
             }
             _ => {}
@@ -267,9 +276,13 @@ impl Compiler<'_> {
                 LogicalPlan::TableScan(scan) => {
                     self.look_up(scan, scan.projected_schema.as_ref(), &filter.predicate)
                 }
-                LogicalPlan::SubqueryAlias(alias) => match alias.input.as_ref() {
+                LogicalPlan::SubqueryAlias(alias) => match unnamed(&alias.input) {
                     LogicalPlan::TableScan(scan) => {
                         self.look_up(scan, alias.schema.as_ref(), &filter.predicate)
+                    }
+                    LogicalPlan::Extension(node) => {
+                        let policy = node.node.as_any().downcast_ref::<RowPolicy>()?;
+                        self.guarded(policy, alias.schema.as_ref(), &filter.predicate)
                     }
                     _ => self.filter(filter),
                 },
@@ -328,8 +341,50 @@ impl Compiler<'_> {
         Some(Step::Filter { input, condition, over })
     }
 
+    /// A scan under policies under a condition that names a whole key: the policies are asked about the row before anything
+    /// else that the condition says.
+    fn guarded(&self, policy: &RowPolicy, schema: &DFSchema, predicate: &Expr) -> Option<Step> {
+        let mut conditions = Vec::new();
+        let mut plan = policy.input.as_ref();
+        while let LogicalPlan::Filter(filter) = plan {
+            conditions.push(&filter.predicate);
+            plan = filter.input.as_ref();
+        }
+        let LogicalPlan::TableScan(scan) = plan else { return None };
+        if !policy.above.is_empty() {
+            return None;
+        }
+        let (mut step, rest) = self.find(scan, schema, predicate)?;
+        for condition in conditions.into_iter().rev() {
+            step = self.checked(step, condition, scan.projected_schema.as_ref())?;
+        }
+        match rest {
+            None => Some(step),
+            Some(rest) => self.checked(step, &rest, schema),
+        }
+    }
+
+    fn checked(&self, step: Step, predicate: &Expr, schema: &DFSchema) -> Option<Step> {
+        let condition = self.expression(predicate, schema)?;
+        let over = self.over(std::slice::from_ref(predicate), schema)?;
+        Some(Step::Filter { input: Box::new(step), condition, over })
+    }
+
     /// A scan under a condition that names a whole key; what else the condition says is checked on the row.
     fn look_up(&self, scan: &TableScan, schema: &DFSchema, predicate: &Expr) -> Option<Step> {
+        match self.find(scan, schema, predicate)? {
+            (step, None) => Some(step),
+            (step, Some(rest)) => self.checked(step, &rest, schema),
+        }
+    }
+
+    /// The look-up that a condition allows, and what else it says.
+    fn find(
+        &self,
+        scan: &TableScan,
+        schema: &DFSchema,
+        predicate: &Expr,
+    ) -> Option<(Step, Option<Expr>)> {
         let source = scan.source.downcast_ref::<RelationSource>()?;
         if scan.fetch.is_some() || !scan.filters.is_empty() {
             return None;
@@ -362,14 +417,7 @@ impl Compiler<'_> {
             .filter(|(at, _)| !used.contains(at))
             .map(|(_, expr)| (*expr).clone())
             .reduce(Expr::and);
-        match rest {
-            None => Some(look_up),
-            Some(rest) => {
-                let condition = self.expression(&rest, schema)?;
-                let over = self.over(std::slice::from_ref(&rest), schema)?;
-                Some(Step::Filter { input: Box::new(look_up), condition, over })
-            }
-        }
+        Some((look_up, rest))
     }
 
     /// A key of the table that the conjuncts name, what its columns equal, and which conjuncts say so.

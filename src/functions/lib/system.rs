@@ -223,6 +223,17 @@ fn relation_size(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> 
     Ok(found.map_or(Datum::Null, Datum::Int))
 }
 
+fn row_security_active(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    let catalog = call.session()?.catalog();
+    let oid = match args.get(0) {
+        Datum::Text(name) => catalog.reg_lookup(RegKind::Class, name)?.ok_or_else(|| {
+            PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
+        })?,
+        _ => oid_at(args, 0)?,
+    };
+    Ok(Datum::Bool(catalog.row_security_active(oid)))
+}
+
 fn database_size(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let found = call.session()?.catalog().database_size(&named(args.get(0)));
     Ok(found.map_or(Datum::Null, Datum::Int))
@@ -513,6 +524,8 @@ by_oid!(
 );
 
 pub(super) const FUNCTIONS: &[Def] = &[
+    def("row_security_active(oid) bool", row(row_security_active)).stable(),
+    def("row_security_active(text) bool", row(row_security_active)).stable(),
     def("version() text", row(|c, _| text(c.session()?.version()))).stable(),
     def("current_user() name", row(|c, _| text(c.session()?.current_user()))).stable(),
     def("current_role() name", row(|c, _| text(c.session()?.current_user()))).stable(),

@@ -1,10 +1,12 @@
 //! One rule in one file.
 
+mod leak_proof_lookups;
 mod name_join_keys;
 mod push_down_pattern;
 mod stream_series;
 mod subqueries;
 
+pub use leak_proof_lookups::leak_proof_lookups;
 pub use name_join_keys::name_join_keys;
 pub use push_down_pattern::PushDownPattern;
 pub use stream_series::stream_series;

@@ -62,12 +62,7 @@ impl OptimizerRule for PushDownPattern {
             return Ok(Transformed::no(LogicalPlan::Filter(filter)));
         }
         let condition = conjunction(pattern.filter.iter().cloned().chain(inner));
-        let node = MatchPattern::try_new(
-            pattern.input.clone(),
-            pattern.pattern.clone(),
-            condition,
-            pattern.optional,
-        )?;
+        let node = pattern.with_filter(condition);
         let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
         let plan = match projection {
             None => plan,

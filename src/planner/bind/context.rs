@@ -8,11 +8,12 @@ use datafusion::logical_expr::LogicalPlan;
 use parking_lot::Mutex;
 
 use crate::catalog::{
-    Catalog, Column, QualifiedName, ReadColumn, Relation, Rights, RoleSet, View, ViewRead,
+    Catalog, Column, PolicyExpression, QualifiedName, ReadColumn, Relation, Rights, RoleSet, View,
+    ViewRead,
 };
 use crate::error::{PgError, SqlState};
 use crate::functions::registry::SessionFunctions;
-use crate::planner::bind::sql::LockingQuery;
+use crate::planner::bind::sql::{LockingQuery, PolicyCache};
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
@@ -67,6 +68,12 @@ pub struct BindContext {
     pub resolved: Option<Arc<Mutex<BTreeMap<QualifiedName, Oid>>>>,
     /// Queries of this statement that lock rows, cut out of it.
     pub locking: Arc<[LockingQuery]>,
+    /// `SET row_security`: off means to fail where policies would hide rows.
+    pub row_security: bool,
+    /// `graphwire.row_labels`: the labels that the current role holds, comma-separated.
+    pub row_labels: String,
+    /// Conditions of policies that are bound already.
+    pub policies: Arc<PolicyCache>,
     /// What the user may want to know of the statement.
     pub notices: Arc<Mutex<Vec<PgError>>>,
 }
@@ -159,6 +166,29 @@ impl BindContext {
             columns: self.catalog.relation(*oid).map(|r| columns(r)).unwrap_or_default(),
         };
         resolved.iter().map(read).collect()
+    }
+
+    /// The context for a condition of a policy: same snapshot, the search path and names it was made with.
+    ///
+    /// # Errors
+    /// `54001` if policies and views stand too deep in each other.
+    pub fn for_policy(&self, expression: &PolicyExpression) -> Result<Self, PgError> {
+        let depth = self.view_depth + 1;
+        if depth > VIEW_DEPTH_MAX {
+            return Err(PgError::new(
+                SqlState::STATEMENT_TOO_COMPLEX,
+                "policies are nested too deeply",
+            ));
+        }
+        Ok(Self {
+            search_path: expression.search_path.clone(),
+            view: Some(expression.reads.clone().into()),
+            parameters: Parameters::default(),
+            view_depth: depth,
+            resolved: None,
+            ctes: Vec::new(),
+            ..self.clone()
+        })
     }
 
     /// The context for the query of a view: same snapshot, the view's own search path and names.

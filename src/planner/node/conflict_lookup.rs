@@ -47,6 +47,12 @@ impl ConflictLookup {
         Self { relation, arbiters, reads: Vec::new(), skips: true, input, schema }
     }
 
+    /// The same look-up for other rows.
+    #[must_use]
+    pub fn with_input(&self, input: LogicalPlan) -> Self {
+        Self { input: Arc::new(input), ..self.clone() }
+    }
+
     /// Joins the rows of `input` with those they conflict with, whose columns are known as `name`.
     pub fn joining(
         relation: Arc<Relation>,

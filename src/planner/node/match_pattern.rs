@@ -1,7 +1,7 @@
 //! The logical node for a graph pattern.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use datafusion::common::{DFSchema, DFSchemaRef, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
 use super::pattern_column;
+use crate::error::PgError;
 use crate::planner::pattern::{BoundPattern, PatternEdge, PatternGroup};
 
 /// All matches of a pattern, for each row of the input if there is one.
@@ -40,7 +41,33 @@ pub struct MatchPattern {
     pub optional: bool,
     /// Whose rights count: the owner of the view it stands in; `None` is the caller.
     pub as_role: Option<crate::types::Oid>,
+    /// Which elements of which tables there are, for tables that are not to be seen as a whole. At most one for each.
+    pub guards: Vec<ElementGuard>,
+    /// Conditions without columns that DataFusion pushed where there is no input to push them to; for finished matches.
+    pub above: Vec<Expr>,
     schema: DFSchemaRef,
+}
+
+/// An element table of a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Element {
+    /// By its index in [`crate::catalog::PropertyGraph::vertices`].
+    Vertex(u16),
+    /// By its index in [`crate::catalog::PropertyGraph::edges`].
+    Edge(u16),
+}
+
+/// Hides elements of one table from a pattern: every other element of it is not there, neither as a match, nor on the way
+/// of a path, nor for a count.
+///
+/// An edge is hidden too if one of the vertices it joins is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ElementGuard {
+    /// The table.
+    pub element: Element,
+    /// The row ids (one `UInt64` column) of the elements that are there: a projection of [`super::RowPolicy`] over a scan,
+    /// or no rows at all for a table that is hidden as a whole.
+    pub plan: Arc<LogicalPlan>,
 }
 
 /// The Arrow type of a path column.
@@ -93,7 +120,43 @@ impl MatchPattern {
             fields.push(own(variable, path_type()));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-        Ok(Self { input, pattern, filter, optional, as_role: None, schema })
+        Ok(Self {
+            input,
+            pattern,
+            filter,
+            optional,
+            as_role: None,
+            guards: Vec::new(),
+            above: Vec::new(),
+            schema,
+        })
+    }
+
+    /// The same node with another condition.
+    #[must_use]
+    pub fn with_filter(&self, filter: Option<Expr>) -> Self {
+        Self { filter, ..self.clone() }
+    }
+
+    /// The same node with other guards.
+    #[must_use]
+    pub fn with_guards(&self, guards: Vec<ElementGuard>) -> Self {
+        Self { guards, ..self.clone() }
+    }
+
+    /// The element tables that any part of a match may come from, the vertices inside walks among them.
+    pub fn elements(&self) -> BTreeSet<Element> {
+        let pattern = &self.pattern;
+        let vertices = pattern.vertices.iter().flat_map(|vertex| &vertex.tables);
+        let mut elements: BTreeSet<Element> = vertices.map(|at| Element::Vertex(*at)).collect();
+        for at in pattern.edges.iter().flat_map(|edge| &edge.tables) {
+            elements.insert(Element::Edge(*at));
+            if let Some(edge) = pattern.graph.edges.get(usize::from(*at)) {
+                elements.insert(Element::Vertex(edge.source.vertex as u16));
+                elements.insert(Element::Vertex(edge.destination.vertex as u16));
+            }
+        }
+        elements
     }
 
     /// Predicates as others may see them: see [`super::pattern_column`].
@@ -131,6 +194,19 @@ fn groups(pattern: &BoundPattern) -> impl Iterator<Item = (&PatternEdge, &Patter
     pattern.edges.iter().filter_map(|edge| Some((edge, edge.group.as_ref()?)))
 }
 
+/// A plan under a node, and the condition that DataFusion pushed to it: it pushes one to every input of a node.
+fn without_pushed(
+    plan: LogicalPlan,
+    before: &Arc<LogicalPlan>,
+) -> (Arc<LogicalPlan>, Option<Expr>) {
+    match plan {
+        LogicalPlan::Filter(filter) if filter.input == *before => {
+            (filter.input, Some(filter.predicate))
+        }
+        other => (Arc::new(other), None),
+    }
+}
+
 impl Eq for MatchPattern {}
 
 impl Hash for MatchPattern {
@@ -147,6 +223,7 @@ impl Hash for MatchPattern {
         }
         self.filter.hash(state);
         self.optional.hash(state);
+        self.guards.hash(state);
     }
 }
 
@@ -162,8 +239,9 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
+        let guards = self.guards.iter().map(|guard| guard.plan.as_ref());
         let bodies = groups(&self.pattern).map(|(_, group)| group.body.as_ref());
-        self.input.as_deref().into_iter().chain(bodies).collect()
+        self.input.as_deref().into_iter().chain(guards).chain(bodies).collect()
     }
 
     fn schema(&self) -> &DFSchemaRef {
@@ -172,13 +250,16 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
 
     fn expressions(&self) -> Vec<Expr> {
         // Rewriting a column cannot fail.
-        self.closed_predicates().unwrap_or_default()
+        let mut predicates = self.closed_predicates().unwrap_or_default();
+        predicates.extend(self.above.iter().cloned());
+        predicates
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
-        let bodies = groups(&self.pattern)
-            .map(|(_, group)| (0..group.body.schema().fields().len()).collect::<Vec<_>>());
-        let Some(input) = &self.input else { return Some(bodies.collect()) };
+        let all = |plan: &LogicalPlan| (0..plan.schema().fields().len()).collect::<Vec<_>>();
+        let guards = self.guards.iter().map(|guard| all(&guard.plan));
+        let guards = guards.chain(groups(&self.pattern).map(|(_, group)| all(&group.body)));
+        let Some(input) = &self.input else { return Some(guards.collect()) };
         let schema = input.schema();
         let vertices = self.pattern.vertices.iter().filter(|vertex| vertex.bound);
         let edges = self.pattern.edges.iter().filter(|edge| edge.bound);
@@ -199,7 +280,7 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
         let mut needed: Vec<usize> = bound.into_iter().chain(read).chain(passed).collect();
         needed.sort_unstable();
         needed.dedup();
-        Some([needed].into_iter().chain(bodies).collect())
+        Some(std::iter::once(needed).chain(guards).collect())
     }
 
     fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
@@ -218,9 +299,11 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
         }
     }
 
-    fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
-        let mut inputs = inputs.into_iter().map(Arc::new);
-        let input = if self.input.is_some() { inputs.next() } else { None };
+    fn with_exprs_and_inputs(
+        &self,
+        exprs: Vec<Expr>,
+        mut inputs: Vec<LogicalPlan>,
+    ) -> Result<Self> {
         let mut pattern = self.pattern.clone();
         let mut exprs =
             exprs.into_iter().map(pattern_column::open).collect::<Result<Vec<_>>>()?.into_iter();
@@ -234,12 +317,35 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
             path.condition = path.condition.as_ref().and_then(|_| exprs.next());
         }
         let filter = self.filter.as_ref().and_then(|_| exprs.next());
-        for group in pattern.edges.iter_mut().filter_map(|edge| edge.group.as_mut()) {
-            if let Some(body) = inputs.next() {
-                group.body = body;
-            }
+        let given = usize::from(self.input.is_some());
+        if inputs.len() != given + self.guards.len() + groups(&self.pattern).count() {
+            return Err(PgError::internal("a pattern has not the inputs it had").into());
         }
-        Self::try_new(input, pattern, filter, self.optional)
+        let mut above: Vec<Expr> = exprs.collect();
+        let mut plans = inputs.split_off(given).into_iter();
+        // The same condition comes for each input; it is lost unless one of them keeps it.
+        let mut kept = self.input.is_some();
+        let mut keep = |pushed: Option<Expr>| {
+            if !kept {
+                above.extend(pushed);
+                kept = true;
+            }
+        };
+        let mut guards = Vec::with_capacity(self.guards.len());
+        for (guard, plan) in self.guards.iter().zip(&mut plans) {
+            let (plan, pushed) = without_pushed(plan, &guard.plan);
+            guards.push(ElementGuard { element: guard.element, plan });
+            keep(pushed);
+        }
+        let bodies = pattern.edges.iter_mut().filter_map(|edge| edge.group.as_mut());
+        for (group, plan) in bodies.zip(&mut plans) {
+            let (body, pushed) = without_pushed(plan, &group.body);
+            group.body = body;
+            keep(pushed);
+        }
+        let input = inputs.pop().map(Arc::new);
+        let node = Self::try_new(input, pattern, filter, self.optional)?;
+        Ok(Self { guards, above, as_role: self.as_role, ..node })
     }
 }
 

@@ -117,6 +117,8 @@ pub struct TableWrite {
     pub input: Arc<LogicalPlan>,
     /// How many leading input columns are carried through.
     pub carried: usize,
+    /// Columns of the target that the statement reads (in WHERE, RETURNING, …), sorted: for privileges and policies.
+    pub reads: Vec<usize>,
     /// Whether the statement is done with it, so that foreign keys must hold; not so inside WITH.
     pub ends_statement: bool,
     /// Columns that the statement gives values for in new rows, for privileges; `None` is all of them.
@@ -154,6 +156,7 @@ impl TableWrite {
             kind,
             input,
             carried,
+            reads: Vec::new(),
             ends_statement,
             inserted: None,
             as_role: None,
@@ -169,6 +172,18 @@ impl TableWrite {
         self.inserted = Some(columns);
         self
     }
+
+    /// The same write of other rows.
+    #[must_use]
+    pub fn with_input(&self, input: LogicalPlan) -> Self {
+        Self { input: Arc::new(input), ..self.clone() }
+    }
+
+    /// The same write by a statement that reads these columns of the target.
+    #[must_use]
+    pub fn with_reads(&self, reads: Vec<usize>) -> Self {
+        Self { reads, ..self.clone() }
+    }
 }
 
 impl PartialEq for TableWrite {
@@ -177,6 +192,7 @@ impl PartialEq for TableWrite {
             && self.kind == other.kind
             && self.input == other.input
             && self.carried == other.carried
+            && self.reads == other.reads
             && self.ends_statement == other.ends_statement
     }
 }

@@ -233,6 +233,12 @@ fn apply(
             state.table.clustered = index;
             Ok(())
         }
+        AlterStep::SetRowSecurity { enabled, forced } => {
+            let security = &mut state.table.row_security;
+            security.enabled = enabled.unwrap_or(security.enabled);
+            security.forced = forced.unwrap_or(security.forced);
+            Ok(())
+        }
         AlterStep::OwnerTo { role } => {
             super::roles::check_owner_change(session, catalog, state.relation.schema, role)?;
             owned::give_relation(catalog, &state.relation, role);

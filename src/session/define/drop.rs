@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::with_writes;
+use super::{policy, with_writes};
 use crate::catalog::pg::describe::{quote_identifier, relation_name};
 use crate::catalog::{
     Catalog, Column, ColumnDefault, Constraint, ConstraintKind, Relation, RelationKind, Table,
@@ -218,6 +218,10 @@ impl Plan {
                 let object = format!("default value for column {} of {object}", column.name);
                 self.needed.push(Needed { object, on: on.clone() });
             }
+            for policy in policy::reading(table, relation.oid) {
+                let object = format!("policy {} on {object}", quote_identifier(&policy.name));
+                self.needed.push(Needed { object, on: on.clone() });
+            }
             for constraint in referring(table, relation.oid) {
                 let object = format!("constraint {} on {object}", constraint.name);
                 self.needed.push(Needed { object, on: on.clone() });
@@ -297,5 +301,6 @@ fn forget(catalog: &mut Catalog, table: Oid, going: &BTreeSet<Oid>) {
             column.default = None;
         }
     }
+    policy::forget(&mut stored, going);
     catalog.put_relation(relation.with_table(stored));
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::drop::referring;
 use super::{sequence, with_writes};
+use crate::access::privilege::{denied, has_whole};
+use crate::access::{Caller, Right};
 use crate::catalog::{Catalog, Relation};
 use crate::error::{PgError, SqlState};
 use crate::session::session_impl::Session;
@@ -43,6 +45,10 @@ pub(super) fn run(
             going.push(dependent);
         }
     }
+    let caller = session.shared.caller();
+    for relation in &going {
+        check_truncate(catalog, &caller, relation, restart)?;
+    }
     for relation in &going {
         let Some(table) = relation.table() else { continue };
         let version = TableVersion::empty(relation.oid, Arc::clone(&table.schema));
@@ -52,6 +58,23 @@ pub(super) fn run(
         }
     }
     Ok(restart)
+}
+
+/// Whether the caller may empty a table that goes with another, and begin its sequences again.
+fn check_truncate(
+    catalog: &Catalog,
+    caller: &Caller,
+    relation: &Relation,
+    restart: bool,
+) -> Result<(), PgError> {
+    if !has_whole(catalog, relation, Right::Truncate, caller.roles()) {
+        return Err(denied(relation, Right::Truncate));
+    }
+    let sequences = if restart { catalog.sequences_of(relation.oid, None) } else { Vec::new() };
+    match sequences.iter().find(|sequence| !caller.has(sequence.owner)) {
+        Some(sequence) => Err(denied(sequence, Right::Own)),
+        None => Ok(()),
+    }
 }
 
 fn referenced(relation: &Relation, dependent: &Relation, constraint: &str) -> PgError {

@@ -40,11 +40,10 @@ pub(super) fn plan(
     });
     let properties = ExecutionProps::new();
     let context = PhysicalPlanningContext::default();
-    let inputs: Vec<_> = input.into_iter().collect();
     lower_match(
         node,
-        &inputs,
-        graph,
+        (input, &[]),
+        (graph, super::Guards::default()),
         &|expr, schema| create_physical_expr(expr, schema, &properties, &context),
         2,
     )

@@ -24,7 +24,7 @@ use rand::rngs::StdRng;
 use super::brute_force::matches;
 use super::fixture::random_graph;
 use super::random::{property, random_pattern};
-use crate::executor::graph::{GraphSnapshot, bind_graph_functions, lower_match};
+use crate::executor::graph::{GraphSnapshot, Guards, bind_graph_functions, lower_match};
 use crate::executor::operator::{CountMatches, DistinctEnds};
 use crate::planner::{MatchPattern, PathMode, PathSearch, Quantifier};
 
@@ -44,7 +44,9 @@ impl ExtensionPlanner for Extensions {
         let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() else { return Ok(None) };
         let create =
             |expr: &_, schema: &_| planner.create_physical_expr(expr, schema, session, context);
-        lower_match(pattern, physical_inputs, &self.0, &create, 4).map(Some)
+        let input = physical_inputs.first().cloned();
+        let guards = Guards::default();
+        lower_match(pattern, (input, &[]), (&self.0, guards), &create, 4).map(Some)
     }
 }
 

@@ -3,10 +3,12 @@
 mod assign;
 mod conflict;
 mod merge;
+mod reads;
 mod returning;
 mod view;
 mod with;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::common::{Column as PlanColumn, DFSchema, TableReference};
@@ -33,6 +35,8 @@ use crate::planner::node::{TableWrite, WriteKind};
 use crate::planner::source::ROW_ID;
 pub use assign::bind_default;
 use assign::type_parameter;
+pub(crate) use conflict::ACTION;
+use reads::Read;
 use returning::returning_plan;
 use view::Updatable;
 pub use with::{bind_with, has_writes};
@@ -150,7 +154,8 @@ fn insert_plan(
         }
     };
     let write = inserting(write, columns);
-    returning_plan(context, write, insert.returning.as_deref(), &alias)
+    let plan = returning_plan(context, write, insert.returning.as_deref(), &alias)?;
+    Ok(Read { table: &table, alias: &alias }.note(plan, BTreeSet::new())?)
 }
 
 fn update_plan(
@@ -174,9 +179,11 @@ fn update_plan(
         Some(UpdateTableFromKind::AfterSet(from) | UpdateTableFromKind::BeforeSet(from)) => from,
     };
     let rows = target.scan(context, from, update.selection.as_ref(), graphs)?;
-    let (rows, assigned) = target.assign(context, rows, &update.assignments)?;
+    let mut reads = target.read().conditions(&rows)?;
+    let (rows, assigned) = target.assign(context, rows, &update.assignments, &mut reads)?;
     let kind = WriteKind::Update { assigned };
-    target.write(context, rows, kind, update.returning.as_deref())
+    let plan = target.write(context, rows, kind, update.returning.as_deref())?;
+    Ok(target.read().note(plan, reads)?)
 }
 
 fn delete_plan(
@@ -204,8 +211,10 @@ fn delete_plan(
     let target = Target::new(context, relation, "delete from")?;
     let using = delete.using.as_deref().unwrap_or_default();
     let rows = target.scan(context, using, delete.selection.as_ref(), graphs)?;
+    let reads = target.read().conditions(&rows)?;
     let rows = target.keep(rows)?;
-    target.write(context, rows, WriteKind::Delete, delete.returning.as_deref())
+    let plan = target.write(context, rows, WriteKind::Delete, delete.returning.as_deref())?;
+    Ok(target.read().note(plan, reads)?)
 }
 
 fn finish(
@@ -500,6 +509,10 @@ impl Target {
         Ok(Self { relation, table, alias, name, view })
     }
 
+    fn read(&self) -> Read<'_> {
+        Read { table: &self.table, alias: &self.alias }
+    }
+
     /// All rows the statement concerns, with the row id and every column of the target and of the other tables.
     fn scan(
         &self,
@@ -589,12 +602,13 @@ impl Target {
         }
     }
 
-    /// Rows with the assignments made, and which columns are assigned.
+    /// Rows with the assignments made, and which columns are assigned; adds those that are read for it.
     fn assign(
         &self,
         context: &BindContext,
         rows: LogicalPlan,
         assignments: &[Assignment],
+        reads: &mut BTreeSet<usize>,
     ) -> Result<(Rows, Vec<usize>), PgError> {
         let renamed = self.view.as_ref().map(|view| view.assignments(assignments)).transpose()?;
         let assignments = renamed.as_deref().unwrap_or(assignments);
@@ -607,8 +621,11 @@ impl Target {
             let column = &self.table.columns[at];
             exprs.push(match values.iter().find(|(assigned, _)| *assigned == at) {
                 None => self.old(at, old),
-                Some((_, value)) => assign::bind_value(context, value, column, &schema)?
-                    .alias_qualified(Some(self.alias.as_str()), &column.name),
+                Some((_, value)) => {
+                    let value = assign::bind_value(context, value, column, &schema)?;
+                    self.read().expression(&value, reads)?;
+                    value.alias_qualified(Some(self.alias.as_str()), &column.name)
+                }
             });
         }
         let plan = LogicalPlanBuilder::from(rows).project(exprs)?.build()?;

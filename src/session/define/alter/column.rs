@@ -15,7 +15,7 @@ use crate::executor::write::table_plan_schema;
 use crate::planner::bind::sql::ddl::NewColumn;
 use crate::planner::bind::sql::stored;
 use crate::session::define::drop::{Plan, described, notify_cascade, still_needed};
-use crate::session::define::{index, sequence};
+use crate::session::define::{index, policy, sequence};
 use crate::session::facts::physical_expression;
 use crate::session::session_impl::Session;
 use crate::types::Oid;
@@ -197,6 +197,16 @@ pub(super) fn set_type(
             format!("rule _RETURN on {view} depends on column \"{name}\""),
         ));
     }
+    let own = (&state.relation, &state.table);
+    if let Some((relation, policy)) = policy::on_column(catalog, own, column.attnum).first() {
+        let on = described(session, catalog, relation);
+        let policy = crate::catalog::pg::describe::quote_identifier(&policy.name);
+        return Err(PgError::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "cannot alter type of a column used in a policy definition",
+        )
+        .detail(format!("policy {policy} on {on} depends on column \"{name}\"")));
+    }
     if let Some(generated) = generated_from(state, name).first() {
         return Err(refused(
             "generated column",
@@ -265,6 +275,16 @@ pub(super) fn drop(
     let generated = generated_from(state, name);
     let plan = Plan::of_dependents(session, catalog, &going, &what);
     let mut needed = plan.sentences();
+    let policies = policy::on_column(catalog, (&state.relation, &state.table), column.attnum);
+    let policies: Vec<(Oid, Oid, String)> = policies
+        .into_iter()
+        .map(|(relation, policy)| {
+            let name = crate::catalog::pg::describe::quote_identifier(&policy.name);
+            let on = described(session, catalog, &relation);
+            (relation.oid, policy.oid, format!("policy {name} on {on}"))
+        })
+        .collect();
+    needed.extend(policies.iter().map(|(_, _, policy)| format!("{policy} depends on {what}")));
     needed.extend(
         generated.iter().map(|column| format!("{} depends on {what}", state.shown(column))),
     );
@@ -272,9 +292,13 @@ pub(super) fn drop(
         return Err(still_needed(&what, &needed));
     }
     let mut gone = plan.objects();
+    gone.extend(policies.iter().map(|(_, _, policy)| policy.clone()));
     gone.extend(generated.iter().map(|column| state.shown(column)));
     notify_cascade(session, &gone);
     plan.carry_out(session, catalog);
+    for (table, policy, _) in policies {
+        remove_policy(catalog, state, table, policy);
+    }
     let keys: Vec<Constraint> = state
         .table
         .constraints
@@ -296,6 +320,18 @@ pub(super) fn drop(
     }
     let at = state.position(name)?;
     remove(catalog, state, at)
+}
+
+fn remove_policy(catalog: &mut Catalog, state: &mut Altered, table: Oid, policy: Oid) {
+    if table == state.relation.oid {
+        state.table.row_security.policies.retain(|known| known.oid != policy);
+        return;
+    }
+    let Some(relation) = catalog.relation(table).cloned() else { return };
+    let Some(stored) = relation.table() else { return };
+    let mut stored = stored.as_ref().clone();
+    stored.row_security.policies.retain(|known| known.oid != policy);
+    catalog.put_relation(relation.with_table(stored));
 }
 
 /// Takes a column out that nothing else needs.

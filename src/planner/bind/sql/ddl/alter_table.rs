@@ -17,7 +17,7 @@ use super::{
     AlterStep, DdlCommand, NewConstraint, NewConstraintKind, column_of, generated, skipping,
 };
 use crate::catalog::sequence_options::SequenceOptions;
-use crate::catalog::{Column, ColumnDefault, Relation, RelationKind};
+use crate::catalog::{Column, ColumnDefault, Relation, RelationKind, RowLabels};
 use crate::error::{PgError, SqlState};
 use crate::parser::sql::definition::{AlterAction, IdentityChange, ObjectAction, SequenceOption};
 use crate::planner::bind::context::BindContext;
@@ -26,6 +26,7 @@ use crate::planner::bind::sql::query::bind_expression;
 use crate::planner::bind::sql::resolve;
 use crate::planner::bind::sql::stored::stored_expression;
 use crate::planner::bind::sql::types::sql_type;
+use crate::planner::node::HoldsLabels;
 use crate::types::Oid;
 
 pub(super) fn bind(
@@ -118,6 +119,10 @@ fn is_no_cast(error: &PgError) -> bool {
     matches!(error.code(), SqlState::CANNOT_COERCE | SqlState::DATATYPE_MISMATCH)
 }
 
+fn row_security(enabled: Option<bool>, forced: Option<bool>) -> AlterStep {
+    AlterStep::SetRowSecurity { enabled, forced }
+}
+
 fn unsupported(what: &str) -> PgError {
     PgError::unsupported(
         format!("ALTER TABLE … {what} is not supported yet"),
@@ -161,6 +166,7 @@ impl Shape<'_> {
             }
             AlterAction::SetOptions(options) => {
                 let options = super::storage_options(options)?;
+                self.check_labels(&options)?;
                 Ok(Some(AlterStep::SetOptions { set: options, reset: Vec::new() }))
             }
             AlterAction::ResetOptions(names) => {
@@ -237,8 +243,50 @@ impl Shape<'_> {
             AlterTableOperation::ValidateConstraint { name } => {
                 AlterStep::ValidateConstraint { name: fold(name) }
             }
+            AlterTableOperation::EnableRowLevelSecurity => row_security(Some(true), None),
+            AlterTableOperation::DisableRowLevelSecurity => row_security(Some(false), None),
+            AlterTableOperation::ForceRowLevelSecurity => row_security(None, Some(true)),
+            AlterTableOperation::NoForceRowLevelSecurity => row_security(None, Some(false)),
             other => return Err(unsupported(&other.to_string())),
         }))
+    }
+
+    /// Labels of rows need a universe that fits the column of their masks.
+    fn check_labels(&self, options: &[String]) -> Result<(), PgError> {
+        let known = self.relation.table().map_or(&[][..], |table| &table.options);
+        // What is set anew comes first.
+        let all: Vec<String> = options.iter().chain(known).cloned().collect();
+        let Some(labels) = RowLabels::of(&all) else { return Ok(()) };
+        let invalid = |message: String| PgError::new(SqlState::INVALID_PARAMETER_VALUE, message);
+        if labels.universe.is_empty() || labels.column.is_empty() {
+            return Err(invalid("row labels need a universe and a column".to_owned())
+                .hint("Set row_label_universe and row_label_column together."));
+        }
+        let mut names = labels.universe.clone();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(invalid(format!("row label \"{}\" is there twice", twice[0])));
+        }
+        let at = column_of(&self.relation, &Ident::with_quote('"', &labels.column))?;
+        let ty = &self.relation.columns()[at].ty;
+        let max = HoldsLabels::labels_max(&ty.arrow()).ok_or_else(|| {
+            PgError::new(
+                SqlState::DATATYPE_MISMATCH,
+                format!(
+                    "column \"{}\" of type {} cannot hold row labels",
+                    labels.column,
+                    ty.name()
+                ),
+            )
+            .hint("Use integer, bigint or uuid: 32, 64 or 128 labels.")
+        })?;
+        if labels.universe.len() > max {
+            return Err(invalid(format!(
+                "column \"{}\" has room for {max} row labels",
+                labels.column
+            )));
+        }
+        Ok(())
     }
 
     fn check_constraint(&self, new: &NewConstraint) -> Result<(), PgError> {

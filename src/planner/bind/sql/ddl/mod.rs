@@ -11,6 +11,7 @@ mod generated;
 mod index;
 mod like;
 mod materialized;
+mod policy;
 mod sequence;
 mod view;
 
@@ -24,10 +25,12 @@ use sqlparser::ast::{
 pub use alter_object::{ObjectChange, ObjectRef};
 pub use create_table::{NewColumn, NewConstraint, NewConstraintKind};
 pub use index::NewIndex;
+pub use policy::PolicyChange;
 pub use sequence::NewSequence;
 
 pub(crate) use alter_object::on_object;
 pub(crate) use drop::drop_relations;
+pub(in crate::planner::bind::sql) use view::reads as view_reads;
 
 use super::names::{fold, qualified_name};
 use crate::catalog::sequence_options::SequenceOptions;
@@ -166,6 +169,13 @@ pub enum DdlCommand {
         relation: Arc<Relation>,
         /// The graph as it shall be.
         graph: Box<PropertyGraph>,
+    },
+    /// `CREATE POLICY`, `ALTER POLICY`, `DROP POLICY`.
+    Policy {
+        /// The table.
+        relation: Arc<Relation>,
+        /// What is done.
+        change: PolicyChange,
     },
     /// `COMMENT ON`.
     Comment {
@@ -318,6 +328,13 @@ pub enum AlterStep {
     SetLogged(bool),
     /// `CLUSTER ON`; `None` is WITHOUT CLUSTER.
     ClusterOn(Option<Oid>),
+    /// `ENABLE`, `DISABLE`, `FORCE` and `NO FORCE ROW LEVEL SECURITY`.
+    SetRowSecurity {
+        /// ENABLE or DISABLE, if said.
+        enabled: Option<bool>,
+        /// FORCE or NO FORCE, if said.
+        forced: Option<bool>,
+    },
     /// `OWNER TO`.
     OwnerTo {
         /// The role.
@@ -422,6 +439,9 @@ pub fn bind_ddl(
         } => drop::bind(context, *object_type, *if_exists, names, *cascade),
         Statement::CreateView(create) => view::bind(context, create, text),
         Statement::Truncate(truncate) => drop::bind_truncate(context, truncate),
+        Statement::CreatePolicy(create) => policy::create(context, create),
+        Statement::AlterPolicy(alter) => policy::alter(context, alter),
+        Statement::DropPolicy(drop) => policy::drop(context, drop),
         Statement::CreateSchema {
             schema_name, if_not_exists, with: None, options: None, ..
         } => create_schema(context, schema_name, *if_not_exists),
@@ -539,7 +559,8 @@ fn storage_parameter(name: &str, value: &str) -> Result<String, PgError> {
     let known = STORAGE_PARAMETERS.contains(&name.as_str())
         || name.starts_with("autovacuum_")
         || name.starts_with("toast.")
-        || name == "log_autovacuum_min_duration";
+        || name == "log_autovacuum_min_duration"
+        || crate::catalog::ROW_LABEL_PARAMETERS.contains(&name.as_str());
     if !known {
         return Err(PgError::new(
             SqlState::INVALID_PARAMETER_VALUE,

@@ -121,7 +121,7 @@ fn view_option(option: &SqlOption) -> Result<String, PgError> {
 }
 
 /// What the query names, and which columns of it the view cannot be without.
-pub(super) fn reads(
+pub(in crate::planner::bind::sql) fn reads(
     context: &BindContext,
     tracking: &BindContext,
     plan: &LogicalPlan,

@@ -17,6 +17,7 @@ use sqlparser::ast::{
     OnInsert,
 };
 
+use super::reads::Read;
 use super::{assign, ident_offset, write};
 use crate::catalog::{
     Constraint, ConstraintKind, ConstraintTiming, Index, IndexSource, Relation, Table,
@@ -33,7 +34,7 @@ use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
 /// Name of the column that says what is done about a row.
-pub(super) const ACTION: &str = "graphwire.action";
+pub(crate) const ACTION: &str = "graphwire.action";
 
 /// The write of `rows` (the table's columns) that makes way for rows that are there.
 ///
@@ -61,8 +62,10 @@ pub(super) fn on_conflict(
         OnConflictAction::DoNothing => {
             let mut node =
                 ConflictLookup::skipping(Arc::clone(relation), arbiters.oids, Arc::new(rows));
+            let reads = arbiters.columns.iter().copied().collect();
             node.reads = arbiters.columns;
-            write(relation, WriteKind::Insert, extension(node), 0, alias)
+            let write = write(relation, WriteKind::Insert, extension(node), 0, alias)?;
+            Ok(Read { table, alias }.note(write, reads)?)
         }
         OnConflictAction::DoUpdate(_) if target.is_none() => Err(PgError::new(
             SqlState::SYNTAX_ERROR,
@@ -359,6 +362,7 @@ fn do_update(
     node.reads.extend(columns_of(&exprs, &action, &name, table));
     node.reads.sort_unstable();
     node.reads.dedup();
+    let reads = node.reads.iter().copied().collect();
     let all: Vec<Expr> = schema.columns().into_iter().map(Expr::Column).collect();
     let with_action = all.into_iter().chain([action]);
     let plan = LogicalPlanBuilder::from(extension(node)).project(with_action)?.build()?;
@@ -366,7 +370,8 @@ fn do_update(
     let plan = with_generated(context, plan, table, 2)?;
     let assigned = values.into_iter().map(|(at, _)| at).collect();
     let each = EachRow { on_conflict: true, inserts: true, assigned, deletes: false };
-    write(relation, WriteKind::Each(each), plan, 0, alias)
+    let write = write(relation, WriteKind::Each(each), plan, 0, alias)?;
+    Ok(Read { table, alias }.note(write, reads)?)
 }
 
 /// Columns of the target that the statement's own expressions read; a column that only keeps its value is not read.

@@ -7,6 +7,7 @@
 //!       source LEFT JOIN target ON …              an inner join without WHEN NOT MATCHED
 //! ```
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::common::{Column as PlanColumn, DFSchema};
@@ -123,6 +124,7 @@ pub(super) fn merge_plan(
         .detail("This operation is not supported for views.".to_owned()));
     }
     let rows = joined(context, &target, merge, graphs)?;
+    let mut reads = target.read().conditions(&rows)?;
     let schema = Arc::clone(rows.schema());
     let (source, _, _) = target.split(rows.schema());
     let source_schema = Arc::new(DFSchema::new_with_metadata(
@@ -135,8 +137,9 @@ pub(super) fn merge_plan(
     )?);
     let scope = Scope { context, target: &target, all: &schema, source: &source_schema };
     let rows = scope.with_clause(rows, &merge.clauses)?;
+    reads.extend(scope.clause_reads(&rows)?);
     let thens = merge.clauses.iter().map(Then::of).collect::<Result<Vec<_>, PgError>>()?;
-    let (rows, assigned) = scope.with_rows(rows, &thens)?;
+    let (rows, assigned) = scope.with_rows(rows, &thens, &mut reads)?;
     let rows = with_generated(context, rows, &target.table, 2)?;
     let does = |action| thens.iter().any(|then| then.action() == action);
     let each = EachRow {
@@ -145,7 +148,8 @@ pub(super) fn merge_plan(
         assigned,
         deletes: does(RowAction::Delete),
     };
-    write(&target.relation, WriteKind::Each(each), rows, 0, &target.alias)
+    let write = write(&target.relation, WriteKind::Each(each), rows, 0, &target.alias)?;
+    Ok(target.read().note(write, reads)?)
 }
 
 fn is_matched(clause: &MergeClause) -> Result<bool, PgError> {
@@ -250,11 +254,23 @@ impl Scope<'_> {
         Ok(LogicalPlanBuilder::from(rows).project(all)?.build()?)
     }
 
+    /// Columns of the target that the conditions of WHEN clauses read, which [`Self::with_clause`] put last.
+    fn clause_reads(&self, rows: &LogicalPlan) -> Result<BTreeSet<usize>, PgError> {
+        let mut reads = BTreeSet::new();
+        if let LogicalPlan::Projection(projection) = rows
+            && let Some(clause) = projection.expr.last()
+        {
+            self.target.read().expression(clause, &mut reads)?;
+        }
+        Ok(reads)
+    }
+
     /// Action, row id, and the table's columns as each row's clause has them; and which columns clauses assign.
     fn with_rows(
         &self,
         rows: LogicalPlan,
         thens: &[Then<'_>],
+        reads: &mut BTreeSet<usize>,
     ) -> Result<(LogicalPlan, Vec<usize>), PgError> {
         let table = &self.target.table;
         let (_, _, old) = self.target.split(self.all);
@@ -271,6 +287,7 @@ impl Scope<'_> {
             };
             for (column, value) in values.iter_mut().zip(row) {
                 if let Some(value) = value {
+                    self.target.read().expression(&value, reads)?;
                     column.push((clause_is(number), value));
                 }
             }

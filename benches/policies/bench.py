@@ -1,0 +1,81 @@
+"""What a simple policy costs: the same statements with row security off and on, one after the other.
+
+usage: bench.py URL [ROWS [ROUNDS]]
+prints for each statement: median milliseconds without, with, and by how much more.
+"""
+
+import statistics
+import sys
+import time
+
+import psycopg
+
+SETUP = """
+DROP PROPERTY GRAPH IF EXISTS bench;
+DROP TABLE IF EXISTS follows; DROP TABLE IF EXISTS account;
+CREATE TABLE account (id bigint PRIMARY KEY, owner text NOT NULL, amount bigint NOT NULL);
+CREATE TABLE follows (id bigint PRIMARY KEY, src bigint NOT NULL, dst bigint NOT NULL, owner text NOT NULL);
+INSERT INTO account SELECT i, 'bench_reader', i % 1000 FROM generate_series(1, {rows}) AS s(i);
+INSERT INTO follows SELECT i, 1 + (i * 7919) % {rows}, 1 + (i * 104729) % {rows}, 'bench_reader' FROM generate_series(1, {rows} * 4) AS s(i);
+CREATE PROPERTY GRAPH bench
+    VERTEX TABLES (account KEY (id) LABEL account PROPERTIES (id, amount))
+    EDGE TABLES (follows KEY (id) SOURCE KEY (src) REFERENCES account (id) DESTINATION KEY (dst) REFERENCES account (id) LABEL follows PROPERTIES (id));
+CREATE POLICY own ON account USING (owner = current_user);
+CREATE POLICY own ON follows USING (owner = current_user);
+GRANT SELECT ON account, follows TO bench_reader;
+GRANT SELECT ON PROPERTY GRAPH bench TO bench_reader;
+"""
+
+# Both answer the same with and without: every row is the reader's.
+STATEMENTS = {
+    "scan": "SELECT sum(amount), count(*) FROM account WHERE amount < 500",
+    "scan of text": "SELECT count(DISTINCT owner), min(id) FROM account",
+    "two hops, all": "SELECT count(*) FROM GRAPH_TABLE (bench MATCH (a IS account)-[IS follows]->(b IS account)-[IS follows]->(c IS account) COLUMNS (c.id AS id))",
+    "two hops from one": "SELECT count(*) FROM GRAPH_TABLE (bench MATCH (a IS account WHERE a.id = 77)-[IS follows]->(b IS account)-[IS follows]->(c IS account) COLUMNS (c.id AS id))",
+    "one row by key": "SELECT amount FROM account WHERE id = 4711",
+}
+
+
+def median_ms(connection, statement, rounds):
+    times = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        rows = connection.execute(statement, prepare=False).fetchall()
+        times.append((time.perf_counter() - begun) * 1000)
+    return statistics.median(times), rows
+
+
+def main():
+    url = sys.argv[1]
+    rows = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 15
+    with psycopg.connect(url, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'bench_reader'").fetchall():
+            connection.execute("CREATE ROLE bench_reader")
+        for statement in SETUP.format(rows=rows).split(";"):
+            if statement.strip():
+                connection.execute(statement)
+        seen = {name: [] for name in STATEMENTS}
+        answers = {}
+        # In turns, so that what else the machine does hits both alike.
+        for turn in range(3):
+            for action in ("DISABLE", "ENABLE"):
+                for table in ("account", "follows"):
+                    connection.execute(f"ALTER TABLE {table} {action} ROW LEVEL SECURITY")
+                connection.execute("SET ROLE bench_reader")
+                for name, statement in STATEMENTS.items():
+                    connection.execute(statement, prepare=False).fetchall()
+                    ms, answer = median_ms(connection, statement, rounds)
+                    seen[name].append((action, ms))
+                    if answers.setdefault(name, answer) != answer:
+                        sys.exit(f"{name}: another answer with policies")
+                connection.execute("RESET ROLE")
+        print(f"{rows} vertices, {rows * 4} edges; medians of {rounds} x 3, milliseconds")
+        for name, times in seen.items():
+            without = statistics.median(ms for action, ms in times if action == "DISABLE")
+            with_policy = statistics.median(ms for action, ms in times if action == "ENABLE")
+            print(f"{name:20} without {without:9.3f}  with {with_policy:9.3f}  {100 * (with_policy / without - 1):+6.1f} %")
+
+
+if __name__ == "__main__":
+    main()
