@@ -49,6 +49,9 @@ pub(crate) struct VerifyArgs {
     /// The data directory.
     #[arg(long, env = "GRAPHWIRE_VERIFY_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
+    /// Only this tenant; without it, all of them.
+    #[arg(long, env = "GRAPHWIRE_VERIFY_TENANT", value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
 }
 
 /// Options of `backup`.
@@ -60,6 +63,9 @@ pub(crate) struct BackupArgs {
     /// Where the copy goes: an empty directory, or one that is not there.
     #[arg(long, env = "GRAPHWIRE_BACKUP_TO", value_name = "DIR")]
     pub(crate) to: PathBuf,
+    /// Only this tenant; without it, all of them.
+    #[arg(long, env = "GRAPHWIRE_BACKUP_TENANT", value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
 }
 
 /// Options of `restore`.
@@ -86,6 +92,10 @@ pub(crate) struct RestoreArgs {
     /// Stop before the first commit after this time, as 2026-11-21T04:00:00Z.
     #[arg(long, env = "GRAPHWIRE_RESTORE_UNTIL_TIME", value_name = "TIME")]
     pub(crate) until_time: Option<String>,
+    /// Put a backup of one tenant into a data directory that is there, in the place of the tenant of this name or as a
+    /// new one. What the tenant's store was stays beside it under another name.
+    #[arg(long, env = "GRAPHWIRE_RESTORE_TENANT", value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
 }
 
 /// Options of `serve`.

@@ -146,3 +146,43 @@ async fn restarts_keep_rows_names_numbers_and_counters() {
         close(engine).await;
     }
 }
+
+/// An open graph's partitions get columns while it is written to; the log and a checkpoint both bring them back.
+#[tokio::test(flavor = "multi_thread")]
+async fn open_graphs_come_back_from_the_log_and_from_a_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path()).await;
+    let mut session = Session::local(&engine, "graphwire").await.unwrap();
+    for statement in [
+        "CREATE PROPERTY GRAPH g ANY",
+        "CREATE (:A {x: 1})-[:T]->(:B {y: 'one'})",
+        "MATCH (a:A) SET a.z = date('2020-02-29'), a.x = 'mixed'",
+        "CREATE (:A {w: 2.5})",
+        "MATCH (b:B) SET b:C",
+    ] {
+        session.run_text(statement).await.unwrap();
+    }
+    let questions = [
+        "MATCH (a:A)-[:T]->(b:B:C) RETURN a.x, toString(a.z), b.y",
+        "MATCH (a:A) WHERE a.w > 2 RETURN a.w",
+        "SELECT count(*) FROM g.\"A\"",
+    ];
+    let expected =
+        [vec!["\"mixed\"|2020-02-29|one".to_owned()], vec!["2.5".to_owned()], vec!["2".to_owned()]];
+    for (question, expected) in questions.iter().zip(&expected) {
+        assert_eq!(rows(&engine, question).await, *expected, "{question}");
+    }
+    // As a crash leaves it: nothing but the log.
+    let copy = tempfile::tempdir().unwrap();
+    copy_dir(dir.path(), copy.path());
+    let from_log = open(copy.path()).await;
+    for (question, expected) in questions.iter().zip(&expected) {
+        assert_eq!(rows(&from_log, question).await, *expected, "{question}");
+    }
+    drop(session);
+    close(engine).await;
+    let engine = open(dir.path()).await;
+    for (question, expected) in questions.iter().zip(&expected) {
+        assert_eq!(rows(&engine, question).await, *expected, "{question}");
+    }
+}

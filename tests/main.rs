@@ -21,4 +21,6 @@ mod policies;
 #[cfg(test)]
 mod slt;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod wire;

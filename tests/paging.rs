@@ -50,7 +50,7 @@ const QUESTIONS: &[&str] = &[
     "SELECT id, part, length(note) FROM big WHERE id = 31234",
     "SELECT id, part FROM big WHERE word = md5('59999')",
     "SELECT id FROM big WHERE word = 'not a word'",
-    "SELECT name, count(*) FROM big JOIN small USING (part) WHERE part < 3 GROUP BY name ORDER BY 1",
+    "SELECT name, count(*) FROM big JOIN small ON small.part = big.part WHERE big.part < 3 GROUP BY name ORDER BY 1",
     "SELECT id, word FROM big ORDER BY word LIMIT 3",
     "SELECT count(*) FROM big AS a JOIN big AS b ON a.word = b.word",
     "SELECT max(id), min(id) FROM big WHERE note = repeat('x', 49)",

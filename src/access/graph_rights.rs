@@ -193,7 +193,8 @@ impl<'a> View<'a> {
 
     fn sees(&self, element: &ElementTable, edges: bool) -> bool {
         let (granted, denied) = self.ruled(element, edges, GraphRight::Traverse, None);
-        !denied && (granted || self.reads(element, &element.key))
+        // The tables of an open graph are the server's: who may read the graph may read them.
+        !denied && (granted || self.graph.open.is_some() || self.reads(element, &element.key))
     }
 
     fn sees_vertex(&self, at: usize) -> bool {
@@ -221,6 +222,7 @@ impl<'a> View<'a> {
         }
         let by_table = || match source {
             PropertySource::Column(column) => self.reads(element, &[*column]),
+            PropertySource::Open { column: _, mixed: _ } => true,
             PropertySource::Expression(_) => {
                 let columns = self.table(element).map_or(0, |table| table.columns().len());
                 self.reads(element, &(0..columns).collect::<Vec<_>>())

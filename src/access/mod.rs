@@ -13,6 +13,7 @@ pub mod login;
 pub mod owned;
 pub mod policy;
 pub mod privilege;
+pub mod quota;
 mod references;
 mod require;
 pub mod roles;

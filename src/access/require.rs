@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 
-use crate::catalog::PropertySource;
+use crate::catalog::{PropertyDef, PropertySource};
 use crate::error::PgError;
 use crate::planner::bind::sql::ddl::{DdlCommand, ObjectChange, ObjectRef};
 use crate::planner::node::{
-    Apply, ConflictLookup, EachRow, GraphAlgorithm, GraphFunction, GraphFunctionKind, LockRows,
-    MatchPattern, PolicyCheck, RowPolicy, Series, TableWrite, WithWrites, WriteKind,
+    Apply, ConflictLookup, EachRow, ElementChange, GraphAction, GraphAlgorithm, GraphFunction,
+    GraphFunctionKind, GraphWrite, LockRows, MatchPattern, PolicyCheck, RowPolicy, Series,
+    TableWrite, WithWrites, WriteKind,
 };
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
@@ -206,7 +207,7 @@ fn require_extension(
     }
     if let Some(with) = node.as_any().downcast_ref::<WithWrites>() {
         // Its inputs say what they touch.
-        let WithWrites { numbers: _, plans: _, .. } = with;
+        let WithWrites { numbers: _, plans: _, sees_writes: _, rounds: _, .. } = with;
         return Ok(());
     }
     if let Some(lookup) = node.as_any().downcast_ref::<ConflictLookup>() {
@@ -224,6 +225,10 @@ fn require_extension(
     }
     if let Some(node) = node.as_any().downcast_ref::<MatchPattern>() {
         require_pattern(node, node.as_role.or(as_role), needs);
+        return Ok(());
+    }
+    if let Some(write) = node.as_any().downcast_ref::<GraphWrite>() {
+        require_graph_write(write, needs);
         return Ok(());
     }
     if node.as_any().is::<Apply>() {
@@ -269,10 +274,71 @@ fn require_write(write: &TableWrite, needs: &mut Needs) {
     }
 }
 
+/// What a clause of Cypher writes: to an open graph as a whole, to the tables of a typed one.
+fn require_graph_write(write: &GraphWrite, needs: &mut Needs) {
+    let GraphWrite { graph, input: _, action, kept: _, .. } = write;
+    let (vertices, edges) = action.new_elements();
+    let inserts = !vertices.is_empty() || !edges.is_empty();
+    let (updates, deletes) = match action {
+        GraphAction::Create { .. } | GraphAction::Merge { .. } => (false, false),
+        GraphAction::Set { items: _ } => (true, false),
+        GraphAction::Delete { targets: _, detach: _ } => (false, true),
+    };
+    needs.add(graph.oid, Right::Select, Need::Whole);
+    if graph.open.is_some() {
+        for (asked, right) in
+            [(inserts, Right::Insert), (updates, Right::Update), (deletes, Right::Delete)]
+        {
+            if asked {
+                needs.add(graph.oid, right, Need::Whole);
+            }
+        }
+        return;
+    }
+    let rows = vertices.iter().filter_map(|vertex| vertex.row.as_ref());
+    for row in rows.chain(edges.iter().flat_map(|edge| &edge.rows)) {
+        needs.add(row.relation.oid, Right::Insert, Need::Whole);
+    }
+    for element in graph.elements() {
+        if deletes {
+            needs.add(element.relation, Right::Delete, Need::Whole);
+        }
+        let GraphAction::Set { items } = action else { continue };
+        let mut columns = Vec::new();
+        for item in items {
+            match &item.change {
+                ElementChange::Property(name, _) => {
+                    columns.extend(element.property(name).and_then(own_column));
+                }
+                ElementChange::Dynamic(..) | ElementChange::Properties { .. } => {
+                    columns.extend(element.properties().filter_map(own_column));
+                }
+                ElementChange::Labels { add: _, remove: _ } => {}
+            }
+        }
+        if !columns.is_empty() {
+            columns.sort_unstable();
+            columns.dedup();
+            needs.add(element.relation, Right::Update, Need::Columns(columns));
+        }
+    }
+}
+
+fn own_column(property: &PropertyDef) -> Option<usize> {
+    match &property.source {
+        PropertySource::Column(column) => Some(*column),
+        PropertySource::Expression(_) | PropertySource::Open { .. } => None,
+    }
+}
+
 /// A pattern reads the graph, and the keys of its elements' tables.
 pub(super) fn require_pattern(node: &MatchPattern, as_role: AsRole, needs: &mut Needs) {
     let pattern = &node.pattern;
     needs.add_as(as_role, pattern.graph.oid, Right::Match(pattern.graph.oid), Need::Whole);
+    // Rights on an open graph are on it as a whole: its partitions are the server's.
+    if pattern.graph.open.is_some() {
+        return;
+    }
     let vertices = pattern.vertices.iter().flat_map(|vertex| &vertex.tables).filter_map(|table| {
         let table = pattern.graph.vertices.get(usize::from(*table))?;
         Some((table.relation, table.key.clone()))
@@ -296,20 +362,31 @@ pub(super) fn require_pattern(node: &MatchPattern, as_role: AsRole, needs: &mut 
 pub(super) fn require_expression(expr: &Expr, as_role: AsRole, needs: &mut Needs) {
     let Expr::ScalarFunction(call) = expr else { return };
     let Some(function) = call.func.inner().downcast_ref::<GraphFunction>() else { return };
+    if function.graph.open.is_some() {
+        needs.add(function.graph.oid, Right::Select, Need::Whole);
+        return;
+    }
     for element in function.graph.elements() {
         let need = match &function.kind {
             GraphFunctionKind::Property { name, .. } => {
                 match element.property(name).map(|property| &property.source) {
                     Some(PropertySource::Column(column)) => Need::Columns(vec![*column]),
-                    Some(PropertySource::Expression(_)) => Need::Whole,
+                    Some(PropertySource::Expression(_) | PropertySource::Open { .. }) => {
+                        Need::Whole
+                    }
                     None => continue,
                 }
             }
             GraphFunctionKind::Labels { .. }
             | GraphFunctionKind::HasLabel { .. }
-            | GraphFunctionKind::EndPoint { .. } => continue,
-            GraphFunctionKind::ElementId { .. } => Need::Columns(element.key.clone()),
+            | GraphFunctionKind::EndPoint { .. }
+            | GraphFunctionKind::Attach { .. }
+            | GraphFunctionKind::OpenProperty { .. } => continue,
+            GraphFunctionKind::ElementId { .. } | GraphFunctionKind::Number { .. } => {
+                Need::Columns(element.key.clone())
+            }
             GraphFunctionKind::Properties { .. }
+            | GraphFunctionKind::PropertyMap { .. }
             | GraphFunctionKind::Keys { .. }
             | GraphFunctionKind::ElementJson { .. }
             | GraphFunctionKind::PathJson => Need::Whole,

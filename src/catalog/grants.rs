@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::acl::{Acl, AclClass, PUBLIC, Rights};
 use crate::catalog::object::{Relation, RelationKind};
-use crate::catalog::pg::{INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_OID};
+use crate::catalog::pg::{GRAPHWIRE_OID, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_OID};
 use crate::catalog::predefined::predefined_role::{READ_ALL_DATA, WRITE_ALL_DATA};
 use crate::catalog::role::RoleSet;
 use crate::catalog::snapshot::{Catalog, next_version};
@@ -265,7 +265,7 @@ impl Catalog {
 
 fn system_relation_acl(relation: &Relation) -> Option<Acl> {
     let is_system = relation.oid < Oid::FIRST_NORMAL
-        && [PG_CATALOG_OID, INFORMATION_SCHEMA_OID].contains(&relation.schema);
+        && [PG_CATALOG_OID, INFORMATION_SCHEMA_OID, GRAPHWIRE_OID].contains(&relation.schema);
     if !is_system {
         return None;
     }
@@ -289,7 +289,7 @@ fn system_relation_acl(relation: &Relation) -> Option<Acl> {
 
 /// As `initdb` leaves them: everybody may use them, and nobody but the owner may make things in them.
 fn system_schema_acl(oid: Oid, owner: Oid) -> Option<Acl> {
-    if ![PUBLIC_OID, PG_CATALOG_OID, INFORMATION_SCHEMA_OID].contains(&oid) {
+    if ![PUBLIC_OID, PG_CATALOG_OID, INFORMATION_SCHEMA_OID, GRAPHWIRE_OID].contains(&oid) {
         return None;
     }
     let mut acl = AclClass::Schema.default_acl(owner);

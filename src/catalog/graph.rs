@@ -20,6 +20,22 @@ pub struct PropertyGraph {
     pub vertices: Vec<ElementTable>,
     /// Edge element tables; `ElementRef::table` of an edge counts in this list.
     pub edges: Vec<EdgeTable>,
+    /// What an open graph (`CREATE PROPERTY GRAPH g ANY`) has beside its tables; `None` for a typed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenGraph>,
+}
+
+/// The parts of an open graph: labels, types and properties come into being on first use.
+///
+/// Its element tables are partitions that the server makes: one vertex table for each label set, one edge table for each
+/// relationship type and pair of vertex partitions. New ones are appended, so that an index stays what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenGraph {
+    /// The schema of its partitions, and of the views of its labels and types.
+    pub schema: Oid,
+    /// The sequence that numbers vertices and edges.
+    pub sequence: Oid,
 }
 
 /// A table that holds the vertices (or edges) of a graph.
@@ -89,9 +105,39 @@ pub enum PropertySource {
     Column(usize),
     /// An SQL expression over the element table's columns.
     Expression(String),
+    /// The property of an open graph.
+    Open {
+        /// The column of values that have the property's type.
+        column: usize,
+        /// Whether values of other types are in the overflow column.
+        mixed: bool,
+    },
 }
 
+/// Columns that every vertex partition of an open graph begins with: its number, and values of other types than their
+/// properties' (a map in the form of ANY).
+pub const OPEN_VERTEX_COLUMNS: [&str; 2] = ["_id", "_more"];
+/// Columns that every edge partition of an open graph begins with.
+pub const OPEN_EDGE_COLUMNS: [&str; 4] = ["_id", "_src", "_dst", "_more"];
+/// Name of the label under which a partition without labels keeps its properties; never shown.
+pub const HIDDEN_LABEL: &str = "";
+
 impl ElementTable {
+    /// Names of its labels, in order.
+    pub fn label_names(&self) -> impl Iterator<Item = &str> {
+        self.labels.iter().map(|label| label.name.as_str()).filter(|name| *name != HIDDEN_LABEL)
+    }
+
+    /// Whether its labels are exactly these, in any order.
+    pub fn has_exactly(&self, labels: &[String]) -> bool {
+        self.label_names().count() == labels.len() && labels.iter().all(|name| self.has_label(name))
+    }
+
+    /// All its properties, each label's in order.
+    pub fn properties(&self) -> impl Iterator<Item = &PropertyDef> {
+        self.labels.iter().flat_map(|label| &label.properties)
+    }
+
     /// Whether one of its labels has exactly this name.
     pub fn has_label(&self, name: &str) -> bool {
         self.labels.iter().any(|label| label.name == name)
@@ -107,6 +153,11 @@ impl ElementTable {
 }
 
 impl PropertyGraph {
+    /// Where the overflow column of an open graph's partitions stands.
+    pub fn overflow_column(edge: bool) -> usize {
+        if edge { OPEN_EDGE_COLUMNS.len() - 1 } else { OPEN_VERTEX_COLUMNS.len() - 1 }
+    }
+
     /// All element tables, vertices first.
     pub fn elements(&self) -> impl Iterator<Item = &ElementTable> {
         self.vertices.iter().chain(self.edges.iter().map(|edge| &edge.element))

@@ -8,6 +8,7 @@ mod ddl;
 pub mod grants;
 pub mod graph;
 pub mod object;
+pub mod open;
 pub mod pg;
 pub mod policy;
 mod predefined;
@@ -20,7 +21,8 @@ pub mod stored_text;
 pub use acl::{Acl, AclClass, AclItem, PUBLIC, Rights};
 pub use grants::{DefaultRights, Grants, GraphRight, GraphRule, class_of};
 pub use graph::{
-    EdgeTable, ElementLabel, ElementTable, EndPoint, PropertyDef, PropertyGraph, PropertySource,
+    EdgeTable, ElementLabel, ElementTable, EndPoint, HIDDEN_LABEL, OPEN_EDGE_COLUMNS,
+    OPEN_VERTEX_COLUMNS, OpenGraph, PropertyDef, PropertyGraph, PropertySource,
 };
 pub use object::{
     Column, ColumnDefault, Constraint, ConstraintKind, ConstraintTiming, Database,
@@ -28,6 +30,7 @@ pub use object::{
     Persistence, ReadColumn, Relation, RelationKind, Schema, Sequence, SequenceCounter,
     SequenceOwner, Table, View, ViewRead, sequence_columns,
 };
+pub use open::{MadeTable, NewOpenGraph, OpenDefinition, OpenProperty, stored_type};
 pub use policy::{
     Policy, PolicyCommand, PolicyExpression, ROW_LABEL_PARAMETERS, RowLabels, RowSecurity,
 };

@@ -22,6 +22,23 @@ pub struct Database {
     pub tenant: TenantId,
     /// The owning role.
     pub owner: Oid,
+    /// Sessions at once; -1 for any number.
+    #[serde(default = "no_limit")]
+    pub connection_limit: i32,
+    /// Whether it may be a template.
+    #[serde(default)]
+    pub is_template: bool,
+    /// Whether anybody may connect.
+    #[serde(default = "yes")]
+    pub allow_connections: bool,
+}
+
+fn no_limit() -> i32 {
+    -1
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A schema (namespace).

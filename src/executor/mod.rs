@@ -6,12 +6,14 @@
 pub mod apply;
 mod chunk_pruning;
 pub mod graph;
+mod memory_pool;
 pub mod operator;
 pub mod physical;
 pub mod reads;
 pub mod runtime;
 pub mod scan;
 pub mod short;
+mod stages;
 pub mod write;
 
 pub use physical::{Statement, SystemRows};

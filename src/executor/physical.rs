@@ -22,21 +22,24 @@ use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
 use super::operator::{
-    AlgorithmExec, ApplyExec, ApplyExecParts, ConflictLookupExec, LockRowsExec, PolicyCheckExec,
-    RowPolicyExec, RowSlot, RowsExec, ScanExec, SeriesExec, TableWriteExec, WithWritesExec,
-    WrittenRowsTable,
+    AlgorithmExec, ApplyExec, ApplyExecParts, ConflictLookupExec, GraphWriteExec, LockRowsExec,
+    PolicyCheckExec, RowPolicyExec, RowSlot, RowsExec, ScanExec, SeriesExec, TableWriteExec,
+    WithWritesExec, WrittenRowsTable,
 };
 use super::reads::ReadLog;
 use super::runtime::Runtime;
 use super::scan::{KnownRows, StoredTable};
+use super::stages;
 use super::write::{StatementLocks, WriteTarget};
 use crate::access::{Admitted, policy};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
-use crate::executor::graph::{CreatePhysical, ExpressionHook, GraphSnapshot, Guards, lower_match};
+use crate::executor::graph::{
+    CreatePhysical, ExpressionHook, GraphSnapshot, Guards, Moved, element_version, lower_match,
+};
 use crate::planner::node::{
-    ConflictLookup, GraphAlgorithm, LockRows, MatchPattern, PolicyCheck, RowPolicy, Series,
-    TableWrite, WithWrites, WrittenRows,
+    ConflictLookup, GraphAlgorithm, GraphWrite, LockRows, MatchPattern, PolicyCheck, RowPolicy,
+    Series, TableWrite, WithWrites, WrittenRows,
 };
 use crate::planner::pattern::BoundPattern;
 use crate::planner::source::RelationSource;
@@ -70,9 +73,13 @@ pub struct Statement {
     pub adjacency: Arc<AdjacencyCache>,
     /// Makes physical expressions of properties that are SQL.
     pub expressions: ExpressionHook,
+    /// Elements that earlier clauses moved.
+    pub moved: Arc<Moved>,
     graphs: Mutex<HashMap<Oid, Arc<GraphSnapshot>>>,
+    /// Whether operators are only to be shown.
+    pub explains: bool,
     /// Rows of queries of WITH that write, by their numbers.
-    slots: Mutex<HashMap<usize, RowSlot>>,
+    slots: Arc<Mutex<HashMap<usize, RowSlot>>>,
     /// Bytes of the tables that a plan reads, while it is made.
     scanned: Mutex<Vec<u64>>,
 }
@@ -99,8 +106,36 @@ impl Statement {
             reads,
             adjacency,
             expressions,
+            moved: Arc::default(),
             graphs: Mutex::default(),
-            slots: Mutex::default(),
+            explains: false,
+            slots: Arc::default(),
+            scanned: Mutex::default(),
+        }
+    }
+
+    /// The statement, of which the operators are to be shown.
+    #[must_use]
+    pub fn explaining(mut self) -> Self {
+        self.explains = true;
+        self
+    }
+
+    /// The same statement after some of it wrote: names and rows as they are then.
+    pub(super) fn after_writes(&self, target: &dyn WriteTarget) -> Self {
+        Self {
+            catalog: target.catalog(),
+            store: target.view(),
+            system: Arc::clone(&self.system),
+            target: self.target.clone(),
+            locks: Arc::clone(&self.locks),
+            reads: self.reads.clone(),
+            adjacency: Arc::clone(&self.adjacency),
+            expressions: Arc::clone(&self.expressions),
+            moved: Arc::clone(&self.moved),
+            graphs: Mutex::default(),
+            explains: self.explains,
+            slots: Arc::clone(&self.slots),
             scanned: Mutex::default(),
         }
     }
@@ -118,7 +153,7 @@ impl Statement {
     }
 
     /// Where the rows of a query of WITH are kept.
-    fn slot(&self, number: usize) -> RowSlot {
+    pub(super) fn slot(&self, number: usize) -> RowSlot {
         Arc::clone(self.slots.lock().entry(number).or_default())
     }
 
@@ -141,12 +176,12 @@ impl Statement {
             )
             .into());
         };
-        let store = &self.store;
         let snapshot = GraphSnapshot::try_new(
             Arc::clone(graph),
-            |table| store.table(table).cloned(),
+            |table| element_version(&self.catalog, &self.store, graph, table),
             &self.adjacency,
         )?
+        .with_moved(Arc::clone(&self.moved))
         .with_expressions(Arc::clone(&self.expressions));
         let snapshot = Arc::new(snapshot);
         self.graphs.lock().insert(graph.oid, Arc::clone(&snapshot));
@@ -163,20 +198,33 @@ pub async fn plan_physical(
     statement: &Arc<Statement>,
     plan: &Admitted<LogicalPlan>,
 ) -> std::result::Result<Arc<dyn ExecutionPlan>, PgError> {
+    if let LogicalPlan::Extension(extension) = plan.get()
+        && let Some(with) = extension.node.as_any().downcast_ref::<WithWrites>()
+        && with.sees_writes
+    {
+        return stages::plan(runtime, statement, with).await;
+    }
     let guarded = policy::verify(plan.get())?;
     let plan = attach(plan.get().clone(), statement)?;
-    let policies: Arc<Mutex<BTreeSet<u32>>> = Arc::default();
-    let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions {
-        statement: Arc::clone(statement),
-        serial: Arc::clone(runtime.serial_state()),
-        policies: Arc::clone(&policies),
-    })]);
+    let (planner, policies) = planner(statement, runtime.serial_state());
     let operators = plan_root(runtime, statement, &planner, &plan).await?;
+    verify_planned(&guarded, &policies, &operators)?;
+    Ok(operators)
+}
+
+/// Policies that were planned, by their numbers.
+type Planned = Arc<Mutex<BTreeSet<u32>>>;
+
+/// Whether every policy of a plan is among its operators, and every scan that one guards below it.
+fn verify_planned(
+    guarded: &[u32],
+    policies: &Planned,
+    operators: &Arc<dyn ExecutionPlan>,
+) -> std::result::Result<(), PgError> {
     if !guarded.iter().all(|number| policies.lock().contains(number)) {
         return Err(PgError::internal("a row policy was not planned"));
     }
-    verify_operators(&operators, &mut Vec::new())?;
-    Ok(operators)
+    verify_operators(operators, &mut Vec::new())
 }
 
 /// Whether every scan that a policy guards stands below its barrier.
@@ -213,6 +261,40 @@ async fn plan_root(
     }
     let tables = std::mem::take(&mut *statement.scanned.lock());
     Ok(planner.create_physical_plan(plan, runtime.state_for(tables)).await?)
+}
+
+/// Makes operators of a part of an admitted plan, of one stream, over what `statement` sees.
+///
+/// # Errors
+/// As [`plan_physical`].
+pub(super) async fn plan_part(
+    state: &SessionState,
+    serial: &Arc<SessionState>,
+    statement: &Arc<Statement>,
+    plan: &LogicalPlan,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let guarded = policy::verify(plan)?;
+    let plan = attach(plan.clone(), statement)?;
+    let (planner, policies) = planner(statement, serial);
+    let plan = planner.create_physical_plan(&plan, state).await?;
+    verify_planned(&guarded, &policies, &plan)?;
+    Ok(match plan.output_partitioning().partition_count() {
+        1 => plan,
+        _ => Arc::new(CoalescePartitionsExec::new(plan)),
+    })
+}
+
+fn planner(
+    statement: &Arc<Statement>,
+    serial: &Arc<SessionState>,
+) -> (DefaultPhysicalPlanner, Planned) {
+    let policies = Planned::default();
+    let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions {
+        statement: Arc::clone(statement),
+        serial: Arc::clone(serial),
+        policies: Arc::clone(&policies),
+    })]);
+    (planner, policies)
 }
 
 /// Plans the queries of a WITH that writes one by one: each is a root, whose order of rows and whose subqueries are its
@@ -419,9 +501,27 @@ impl ExtensionPlanner for Extensions {
             )?;
             return Ok(Some(Arc::new(exec)));
         }
+        if let Some(write) = node.as_any().downcast_ref::<GraphWrite>() {
+            let Some(target) = &self.statement.target else {
+                return Err(DataFusionError::from(PgError::internal(
+                    "a write in a read-only statement",
+                )));
+            };
+            let graph = self.statement.graph(write.graph.oid)?;
+            let input = Arc::clone(&physical_inputs[0]);
+            return Ok(Some(Arc::new(GraphWriteExec::new(
+                write,
+                input,
+                graph,
+                Arc::clone(target),
+            ))));
+        }
         if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {
-            self.statement.note_pattern(&pattern.pattern);
             let graph = self.statement.graph(pattern.pattern.graph.oid)?;
+            let mut pattern = pattern.clone();
+            pattern.pattern = pattern.pattern.resolved(&graph.graph);
+            let pattern = &pattern;
+            self.statement.note_pattern(&pattern.pattern);
             let create = |expr: &Expr, schema: &DFSchema| {
                 planner.create_physical_expr(expr, schema, state, context)
             };

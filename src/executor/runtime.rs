@@ -1,18 +1,22 @@
 //! What all statements of the process share: optimizer rules, memory, and the settings of DataFusion.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use datafusion::config::ConfigOptions;
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionState;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::SessionConfig;
 
+use super::memory_pool::BranchPool;
 use crate::error::PgError;
 use crate::executor::operator::{CountMatches, DistinctEnds, GiveWay};
+use crate::types::MemoryBranch;
 
 /// How many consumers an out-of-memory error names.
 const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not zero");
@@ -32,6 +36,9 @@ pub struct RuntimeOptions {
     pub batch_rows: usize,
 }
 
+/// Bytes of temporary files that the statements of a tenant may have, unless a quota says less.
+const TEMP_BYTES_DEFAULT: u64 = 100 << 30;
+
 impl Default for RuntimeOptions {
     fn default() -> Self {
         Self {
@@ -48,9 +55,9 @@ pub struct Runtime {
     serial: Arc<SessionState>,
     /// For joins of tables that would not fit in memory: both sides are sorted, which spills, and merged.
     merging: SessionState,
-    memory_bytes_max: usize,
     planning: Arc<ConfigOptions>,
     environment: Arc<RuntimeEnv>,
+    memory: Arc<MemoryBranch>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -60,14 +67,27 @@ impl std::fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    /// Sets up DataFusion.
+    /// Sets up DataFusion for a tenant: its statements take memory from `memory` and put what does not fit there into
+    /// files in `temporary`, or where the system has such files.
     ///
     /// # Errors
     /// `XX000` if it refuses our options.
-    pub fn new(options: &RuntimeOptions) -> Result<Self, PgError> {
-        let pool =
-            TrackConsumersPool::new(FairSpillPool::new(options.memory_bytes_max), TOP_CONSUMERS);
-        let environment = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc()?;
+    pub fn new(
+        options: &RuntimeOptions,
+        memory: Arc<MemoryBranch>,
+        temporary: Option<PathBuf>,
+    ) -> Result<Self, PgError> {
+        let mode = match temporary {
+            Some(folder) => DiskManagerMode::Directories(vec![folder]),
+            None => DiskManagerMode::OsTmpDirectory,
+        };
+        let disk = DiskManagerBuilder::default()
+            .with_mode(mode)
+            .with_max_temp_directory_size(TEMP_BYTES_DEFAULT);
+        let environment = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(BranchPool::new(&memory)))
+            .with_disk_manager_builder(disk)
+            .build_arc()?;
         let mut config = SessionConfig::new()
             .with_target_partitions(options.partitions)
             .with_batch_size(options.batch_rows)
@@ -97,9 +117,8 @@ impl Runtime {
         merge_joins.options_mut().optimizer.prefer_hash_join = false;
         let merging =
             SessionStateBuilder::new_from_existing(state.clone()).with_config(merge_joins).build();
-        let memory_bytes_max = options.memory_bytes_max;
         let serial = Arc::new(serial);
-        Ok(Self { state, serial, merging, memory_bytes_max, planning, environment })
+        Ok(Self { state, serial, merging, planning, environment, memory })
     }
 
     /// Options of DataFusion's SQL planner.
@@ -117,7 +136,7 @@ impl Runtime {
     pub fn state_for(&self, mut tables: Vec<u64>) -> &SessionState {
         tables.sort_unstable();
         let second = tables.iter().rev().nth(1).copied().unwrap_or(0);
-        let room = self.memory_bytes_max as u64 / HASH_JOIN_SHARE;
+        let room = self.memory.bytes_max() as u64 / HASH_JOIN_SHARE;
         if second > room { &self.merging } else { &self.state }
     }
 
@@ -126,8 +145,39 @@ impl Runtime {
         &self.serial
     }
 
-    /// What operators run in.
+    /// The memory of the tenant.
+    pub fn memory(&self) -> &Arc<MemoryBranch> {
+        &self.memory
+    }
+
+    /// Limits the temporary files of the tenant; without a limit, the usual one.
+    pub fn set_temp_bytes_max(&self, bytes_max: Option<u64>) {
+        // It is refused only where there can be no temporary files at all.
+        let bytes_max = bytes_max.unwrap_or(TEMP_BYTES_DEFAULT);
+        let _ = self.environment.disk_manager.set_max_temp_directory_size(bytes_max);
+    }
+
+    /// Bytes of temporary files there are now.
+    pub fn temp_bytes_used(&self) -> u64 {
+        self.environment.disk_manager.used_disk_space()
+    }
+
+    /// What short work runs in.
     pub fn task_context(&self) -> Arc<TaskContext> {
+        self.context_in(Arc::clone(&self.environment))
+    }
+
+    /// What a statement's operators run in: their memory is counted together, below `memory`, and an error names those of
+    /// them that took most.
+    pub fn statement_context(&self, memory: &Arc<MemoryBranch>) -> Arc<TaskContext> {
+        let statement = memory.child("statement", None);
+        let pool = TrackConsumersPool::new(BranchPool::new(&statement), TOP_CONSUMERS);
+        let environment =
+            RuntimeEnv { memory_pool: Arc::new(pool), ..RuntimeEnv::clone(&self.environment) };
+        self.context_in(Arc::new(environment))
+    }
+
+    fn context_in(&self, environment: Arc<RuntimeEnv>) -> Arc<TaskContext> {
         Arc::new(TaskContext::new(
             None,
             String::new(),
@@ -136,7 +186,7 @@ impl Runtime {
             Default::default(),
             Default::default(),
             Default::default(),
-            Arc::clone(&self.environment),
+            environment,
         ))
     }
 }

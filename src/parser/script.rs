@@ -8,7 +8,7 @@ use super::pgq::{is_property_graph_ddl, property_graph_ddl, take_graph_tables};
 use super::route::{Language, language};
 use super::span::Span;
 use super::sql::{self, SqlLexer, byte_span};
-use super::statement::{Body, QueryLanguage, Statement};
+use super::statement::{Body, QueryLanguage, Statement, Utility};
 use crate::error::SqlState;
 
 /// Reads all statements of a text; none for a text of blanks and comments.
@@ -102,6 +102,16 @@ fn sql_body(text: &str, tokens: Vec<TokenWithSpan>, end: Span) -> Result<Body, P
         return Ok(Body::PropertyGraph(Box::new(ddl)));
     }
     if let Some(utility) = sql::utility(text, &tokens, end)? {
+        let query = match &utility {
+            Utility::Tenancy(tenancy) => tenancy.query(),
+            _ => None,
+        };
+        // What only shows something is a query of the view that has it.
+        if let Some(query) = query
+            && let Some(shown) = parse_script(&query, QueryLanguage::Sql, &|_| false)?.pop()
+        {
+            return Ok(shown.body);
+        }
         return Ok(Body::Utility(utility));
     }
     let (tokens, graph_tables) = take_graph_tables(text, tokens, end)?;

@@ -5,6 +5,7 @@ use super::pgq::{GraphTable, PropertyGraphDdl};
 use super::span::Span;
 use super::sql::definition::Definition;
 use super::sql::roles::RoleStatement;
+use super::sql::tenancy::Tenancy;
 
 /// One statement of a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +47,8 @@ pub enum Utility {
     Checkpoint,
     /// Roles and rights.
     Roles(Box<RoleStatement>),
+    /// Tenants, databases and quotas.
+    Tenancy(Box<Tenancy>),
 }
 
 /// The session variable `query_language`.

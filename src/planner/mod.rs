@@ -10,6 +10,6 @@ pub mod source;
 
 pub use node::{GraphFunction, GraphFunctionKind, MatchPattern, TableWrite, WriteKind, path_type};
 pub use pattern::{
-    BoundPattern, Direction, EdgeRule, PathMode, PathSearch, PatternEdge, PatternElement,
-    PatternPath, PatternVertex, Quantifier,
+    BoundPattern, Direction, EdgeRule, LabelTest, OpenLabels, PathMode, PathSearch, PatternEdge,
+    PatternElement, PatternPath, PatternVertex, Quantifier,
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use crate::catalog::PropertyGraph;
+use crate::catalog::{ElementTable, PropertyGraph};
 
 /// A bound pattern: everything one `MATCH` asks for, apart from what is computed from its rows.
 ///
@@ -25,6 +25,73 @@ pub struct BoundPattern {
     pub paths: Vec<PatternPath>,
     /// Whether an edge may be matched by two query edges at once.
     pub edge_rule: EdgeRule,
+    /// What elements of an open graph are asked for by label: its tables are known only when the pattern is run, as
+    /// clauses before it may make new ones. `None` for a typed graph.
+    pub open: Option<OpenLabels>,
+}
+
+/// What the labels of each element of a pattern must satisfy; an element beyond the end, nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OpenLabels {
+    /// By index in [`BoundPattern::vertices`]; all tests must hold.
+    pub vertices: Vec<Vec<LabelTest>>,
+    /// By index in [`BoundPattern::edges`].
+    pub edges: Vec<Vec<LabelTest>>,
+}
+
+/// A condition on the labels of an element.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum LabelTest {
+    /// It has this one.
+    Label(String),
+    /// It has any.
+    Any,
+    /// Never.
+    Nothing,
+    /// Not so.
+    Not(Box<LabelTest>),
+    /// All of them.
+    All(Vec<LabelTest>),
+    /// One of them at least.
+    Some(Vec<LabelTest>),
+}
+
+impl LabelTest {
+    /// Whether the elements of a table satisfy it.
+    pub fn holds(&self, element: &ElementTable) -> bool {
+        match self {
+            Self::Label(name) => element.has_label(name),
+            Self::Any => element.label_names().next().is_some(),
+            Self::Nothing => false,
+            Self::Not(inner) => !inner.holds(element),
+            Self::All(parts) => parts.iter().all(|part| part.holds(element)),
+            Self::Some(parts) => parts.iter().any(|part| part.holds(element)),
+        }
+    }
+}
+
+impl BoundPattern {
+    /// The pattern over the tables that a graph has now.
+    #[must_use]
+    pub fn resolved(&self, graph: &Arc<PropertyGraph>) -> Self {
+        let mut pattern = self.clone();
+        let Some(open) = &self.open else { return pattern };
+        pattern.graph = Arc::clone(graph);
+        let holds = |tests: Option<&Vec<LabelTest>>, element: &ElementTable| {
+            tests.is_none_or(|tests| tests.iter().all(|test| test.holds(element)))
+        };
+        for (at, vertex) in pattern.vertices.iter_mut().enumerate() {
+            let elements = graph.vertices.iter().zip(0..);
+            let fitting = elements.filter(|(it, _)| holds(open.vertices.get(at), it));
+            vertex.tables = fitting.map(|(_, table)| table).collect();
+        }
+        for (at, edge) in pattern.edges.iter_mut().enumerate() {
+            let elements = graph.edges.iter().zip(0..);
+            let fitting = elements.filter(|(it, _)| holds(open.edges.get(at), &it.element));
+            edge.tables = fitting.map(|(_, table)| table).collect();
+        }
+        pattern
+    }
 }
 
 /// A query vertex.

@@ -108,6 +108,7 @@ impl Server {
         let local_addr = local_addr
             .map_err(|source| ServerError::Listen { address: options.listen.clone(), source })?;
         let unix = options.unix_socket.as_deref().map(bind_unix).transpose()?;
+        engine.set_connections_max(options.max_connections);
         let shared = Arc::new(Shared {
             engine,
             tls,

@@ -43,6 +43,11 @@ pub(super) async fn run(engine: &Arc<Engine>) -> Result<(), PgError> {
     Ok(())
 }
 
+/// The catalog of a database that has the system views and nothing else, once there is an engine.
+pub(super) fn views() -> Option<Arc<Catalog>> {
+    WITH_VIEWS.get().cloned()
+}
+
 async fn make_views(engine: &Arc<Engine>, database: &str) -> Result<Arc<Catalog>, PgError> {
     let mut session = Session::system(engine, database)?;
     for (name, script) in SCRIPTS {

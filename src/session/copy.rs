@@ -37,7 +37,7 @@ use crate::types::copy::{
     CopyColumn, CopyColumns, CopyFormat, CopyHeader, CopyOptionTexts, CopyOptions, CopyReader,
     CopyWriter,
 };
-use crate::types::{Oid, TypeError};
+use crate::types::{Oid, TenantId, TypeError};
 
 /// Rows of the batches a COPY makes.
 const BATCH_ROWS: usize = 65_536;
@@ -400,7 +400,7 @@ async fn copy_in(
         read.rows = reader.rows();
         Ok(read)
     };
-    let Some(reading) = session.engine.compute.spawn(reading) else {
+    let Some(reading) = session.engine.common.compute.spawn(reading) else {
         return Err(PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down"));
     };
     let count = columns.len();
@@ -601,7 +601,9 @@ fn pieces(out: Vec<u8>, ends: &[usize], binary: bool) -> Vec<bytes::Bytes> {
 
 /// Whether the caller may reach the server's own files or programs.
 fn check_server_files(session: &Session, role: Oid, what: &str) -> Result<(), PgError> {
-    if session.shared.caller().has(role) {
+    // The files are the server's: in a tenant, rights are about the tenant's own things.
+    let is_here = session.engine.tenant.id == TenantId::SYSTEM || session.is_operator();
+    if is_here && session.shared.caller().has(role) {
         return Ok(());
     }
     let catalog = session.shared.catalog();

@@ -21,7 +21,8 @@ use super::pipeline::{self, Executed};
 use super::session_impl::Session;
 use crate::access::Admitted;
 use crate::catalog::{
-    AclClass, Catalog, Column, MaterializedView, Persistence, Relation, RelationKind, Schema, Table,
+    AclClass, Catalog, Column, MaterializedView, NewOpenGraph, Persistence, Relation, RelationKind,
+    Schema, Table,
 };
 use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
@@ -160,7 +161,21 @@ pub(super) async fn run(
             }
             return Ok("TRUNCATE TABLE".to_owned());
         }
+        DdlCommand::CreateGraph { schema, graph, replaces } if graph.open.is_some() => {
+            if let Some(old) = replaces {
+                drop::drop_relations(session, &mut catalog, &BTreeSet::from([old]), false)?;
+            }
+            let counter = session.shared.sequences.allocate();
+            let new = NewOpenGraph { schema, name: graph.name, owner, counter };
+            catalog.create_open_graph(new)?;
+            "CREATE PROPERTY GRAPH"
+        }
         DdlCommand::CreateGraph { schema, mut graph, replaces } => {
+            if let Some(old) = replaces
+                && catalog.relation(old).is_some_and(|old| drop::open_schema(old).is_some())
+            {
+                drop::drop_relations(session, &mut catalog, &BTreeSet::from([old]), false)?;
+            }
             let schema = place(session, &mut catalog, schema);
             let oid = replaces.unwrap_or_else(|| catalog.allocate());
             graph.oid = oid;

@@ -177,6 +177,38 @@ pub(super) async fn store_first(
     }
 }
 
+/// Stores what a new database starts with, before the cluster names it.
+///
+/// # Errors
+/// `53100`, `58030` if it cannot be written.
+pub(super) async fn store_database(
+    store: &Store,
+    database: Oid,
+    catalog: &Catalog,
+) -> Result<(), PgError> {
+    let mut epoch = 0;
+    loop {
+        let mut record = CommitRecord::new(database, now_us());
+        for (key, object) in catalog.stored_objects()? {
+            record.put(key, &object);
+        }
+        let (sender, receiver) = oneshot::channel();
+        let entry = |_| Entry {
+            record,
+            sync: true,
+            publish: None,
+            done: Some(Box::new(move |result| {
+                let _ = sender.send(result);
+            })),
+        };
+        match store.log().append(epoch, entry) {
+            Ok(_) => return PendingCommit::Later(receiver).wait().await,
+            Err(AppendError::Refused(error)) => return Err(error.into()),
+            Err(AppendError::Stale { epoch: newer }) => epoch = newer,
+        }
+    }
+}
+
 impl Session {
     /// Checks the database against its catalog: every row against the constraints of its table, keys, references,
     /// and that the edges of every property graph can be derived. Gives how many tables and graphs there are.

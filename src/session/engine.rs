@@ -1,10 +1,11 @@
 //! What all sessions share: databases, roles, the runtime, and who is connected.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use dashmap::DashMap;
+use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
 use super::channels::Channels;
@@ -16,6 +17,9 @@ use super::identity::{LoginMethod, LoginRequest};
 use super::serializable::Serializable;
 use super::shared::SessionShared;
 use super::stored_keys::stored_keys;
+use super::tenancy::registry::TenantRecord;
+use super::tenancy::route::verified_by;
+use super::tenancy::{Common, Route, Tenant};
 use crate::access::login::mock_verifier;
 use crate::catalog::stored::{counter_object, counters};
 use crate::catalog::{
@@ -31,11 +35,14 @@ use crate::storage::{
     AdjacencyCache, CheckpointDatabase, LockTable, Merge, Opened, RecentWrites, Recovered,
     RecoveredDatabase, SequenceLog, Sequences, Store, StoreOptions, StoreSnapshot,
 };
-use crate::types::{BackendPid, CommitNo, Oid, TenantId};
+use crate::types::{BackendPid, Clock, CommitNo, Oid, TenantId};
 
 /// OID of the role that owns the system (`BOOTSTRAP_SUPERUSERID`).
 pub const SYSTEM_ROLE: Oid = Oid(10);
-const GRAPHWIRE_DATABASE: Oid = Oid(16_384);
+/// Its name.
+pub(super) const SYSTEM_ROLE_NAME: &str = "graphwire";
+/// The first database of a tenant.
+pub(super) const GRAPHWIRE_DATABASE: Oid = Oid(16_384);
 const POSTGRES_DATABASE: Oid = Oid(5);
 /// Where the numbers of the objects begin that users make.
 const FIRST_USER_OID: u32 = 16_400;
@@ -65,28 +72,33 @@ pub struct EngineOptions {
     pub adjacency_bytes_max: Option<usize>,
     /// Where everything is kept; without it, everything is gone with the engine.
     pub store: Option<StoreOptions>,
+    /// What quotas count by.
+    pub clock: Clock,
 }
 
 const ADJACENCY_BYTES_DEFAULT: usize = 2 << 30;
 
-/// Everything the connections of a process share.
+/// Everything the connections of a tenant share; see `tenancy` for how tenants hang together.
 pub struct Engine {
-    options: EngineOptions,
+    pub(super) options: EngineOptions,
+    /// What it shares with other tenants.
+    pub(super) common: Arc<Common>,
+    pub(super) tenant: Arc<Tenant>,
+    /// The other tenants, if this is the system tenant's.
+    pub(super) tenants: RwLock<BTreeMap<TenantId, Arc<Engine>>>,
+    /// The system tenant's engine, perhaps this one.
+    pub(super) system: OnceLock<Weak<Engine>>,
+    /// Bytes that are stored, and when that was found out.
+    pub(super) stored: Mutex<(i64, u64)>,
     pub(super) runtime: Runtime,
-    /// Where long statements run, so that they leave the connections' threads alone.
-    pub(super) compute: Compute,
-    databases: BTreeMap<String, Arc<DatabaseState>>,
+    databases: RwLock<BTreeMap<String, Arc<DatabaseState>>>,
     pub(super) cluster: Arc<SharedCluster>,
     store: Option<Arc<Store>>,
     /// Whether this engine made its store.
     is_new: bool,
     pub(super) adjacency: Arc<AdjacencyCache>,
     sessions: DashMap<i32, Arc<SessionShared>>,
-    next_pid: AtomicI32,
     next_transaction: AtomicU64,
-    mock_secret: [u8; 32],
-    /// Start of the process, microseconds since 1970.
-    pub(super) started_us: i64,
 }
 
 impl std::fmt::Debug for Engine {
@@ -99,7 +111,7 @@ impl std::fmt::Debug for Engine {
 pub(super) struct Compute(Option<tokio::runtime::Runtime>);
 
 impl Compute {
-    fn new(threads: usize) -> Result<Self, PgError> {
+    pub(super) fn new(threads: usize) -> Result<Self, PgError> {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("graphwire-compute")
@@ -404,7 +416,11 @@ impl DatabaseState {
         }
         loop {
             let base = pending.latest.clone();
-            let mut next = self.work_out(&base, writes, catalog.as_ref(), check)?;
+            let (mut next, rebased) = self.work_out(&base, writes, catalog.as_ref(), check)?;
+            if rebased.is_wider_than(writes) {
+                // Others added columns: what was encoded before lacks them.
+                record = store.map(|_| self.record(&rebased, catalog.as_ref())).transpose()?;
+            }
             let mut shared = None;
             if let Some(work) = catalog.as_ref().filter(|work| work.changes_cluster()) {
                 let turn = self.cluster.pending.lock();
@@ -427,7 +443,7 @@ impl DatabaseState {
             };
             let mut record = match record.take() {
                 Some(record) => record,
-                None => self.record(writes, catalog.as_ref())?,
+                None => self.record(&rebased, catalog.as_ref())?,
             };
             for (key, object) in next.catalog.changes_since(&base.catalog)? {
                 match object {
@@ -476,7 +492,7 @@ impl DatabaseState {
         writes: &Writes,
         catalog: Option<&CatalogWork>,
         check: &dyn RowCheck,
-    ) -> Result<Latest, PgError> {
+    ) -> Result<(Latest, Writes), PgError> {
         let (rebased, moved) = writes.rebase(&base.store, &self.recent)?;
         let catalog = match catalog {
             Some(work) if work.changes_objects() => {
@@ -494,7 +510,7 @@ impl DatabaseState {
         if moved {
             check_changed(&catalog, &base.store, &rebased, check)?;
         }
-        Ok(Latest { store: rebased.view().clone(), catalog })
+        Ok((Latest { store: rebased.view().clone(), catalog }, rebased))
     }
 
     /// What a commit changes in tables, for the log.
@@ -534,6 +550,24 @@ impl DatabaseState {
             tables: kept.collect(),
             keys: stored_keys(&latest.catalog),
         })
+    }
+
+    /// Its number.
+    pub(super) fn oid(&self) -> Oid {
+        self.oid
+    }
+
+    /// Its row in the cluster changed.
+    fn redefine(&self, database: &Database) {
+        let database = Arc::new(database.clone());
+        let renewed = |latest: &Latest| {
+            let catalog = Catalog::clone(&latest.catalog);
+            Arc::new(Catalog { database: Arc::clone(&database), ..catalog })
+        };
+        let mut pending = self.pending.lock();
+        pending.latest.catalog = renewed(&pending.latest);
+        let mut latest = self.latest.write();
+        latest.catalog = renewed(&latest);
     }
 
     /// Makes a state visible that was committed, and the cluster if it was changed too.
@@ -592,13 +626,64 @@ impl Engine {
     /// # Errors
     /// Those of [`Store::open`]; `XX001` for stored objects that cannot be read; `XX000` for our own defects.
     pub async fn open(options: EngineOptions) -> Result<Arc<Self>, PgError> {
-        let runtime = Runtime::new(&options.runtime)?;
-        let compute = Compute::new(options.runtime.partitions)?;
         let found = match &options.store {
             Some(store) => Some(Found::from(open_store(store.clone()).await?)),
             None => None,
         };
-        Self::open_on(options, runtime, compute, found).await
+        let engine = Self::open_system(options, found).await?;
+        engine.open_tenants().await?;
+        super::tenancy::start_usage(&engine)?;
+        Ok(engine)
+    }
+
+    /// Opens the engine of the tenant that owns the server.
+    async fn open_system(
+        options: EngineOptions,
+        found: Option<Found>,
+    ) -> Result<Arc<Self>, PgError> {
+        let common = Arc::new(Common::open(&options)?);
+        let runtime = Runtime::new(&options.runtime, common.memory.child("tenant", None), None)?;
+        let tenant = Tenant::system(common.started_us);
+        Self::open_on(options, runtime, (common, tenant, None), found).await
+    }
+
+    /// Opens the engine of another tenant, which has a store of its own.
+    ///
+    /// The future is boxed as what it is: statements open tenants, and opening one runs statements.
+    pub(super) fn open_tenant<'a>(
+        system: &'a Arc<Self>,
+        record: TenantRecord,
+    ) -> BoxFuture<'a, Result<Arc<Self>, PgError>> {
+        Box::pin(Self::open_tenant_store(system, record))
+    }
+
+    async fn open_tenant_store(
+        system: &Arc<Self>,
+        record: TenantRecord,
+    ) -> Result<Arc<Self>, PgError> {
+        let common = Arc::clone(&system.common);
+        let mut options = EngineOptions { verifier: None, ..system.options.clone() };
+        let mut temporary = None;
+        if let (Some(files), Some(store)) = (common.registry.files(), &options.store) {
+            let dir = files.store(record.id);
+            let folder = dir.join("tmp");
+            if files.fs.exists(&folder) {
+                files.fs.remove_dir_all(&folder)?;
+            }
+            files.fs.create_dir_all(&folder)?;
+            temporary = Some(folder);
+            let archive = store.archive.as_ref();
+            let archive = archive.map(|dir| dir.join("tenants").join(record.id.to_string()));
+            options.store = Some(StoreOptions { dir, archive, ..store.clone() });
+        }
+        let found = match &options.store {
+            Some(store) => Some(Found::from(open_store(store.clone()).await?)),
+            None => None,
+        };
+        let memory = common.memory.child("tenant", None);
+        let runtime = Runtime::new(&options.runtime, memory, temporary)?;
+        let tenant = Tenant::new(record);
+        Self::open_on(options, runtime, (common, tenant, Some(system)), found).await
     }
 
     /// Opens an engine on what was read from a store, which stays as it is: for checks.
@@ -610,23 +695,20 @@ impl Engine {
         databases: Recovered,
         last: CommitNo,
     ) -> Result<Arc<Self>, PgError> {
-        let runtime = Runtime::new(&options.runtime)?;
-        let compute = Compute::new(options.runtime.partitions)?;
-        let found = Found { store: None, databases, last };
-        Self::open_on(options, runtime, compute, Some(found)).await
+        Self::open_system(options, Some(Found { store: None, databases, last })).await
     }
 
     async fn open_on(
         options: EngineOptions,
         runtime: Runtime,
-        compute: Compute,
+        (common, tenant, system): (Arc<Common>, Arc<Tenant>, Option<&Arc<Self>>),
         mut found: Option<Found>,
     ) -> Result<Arc<Self>, PgError> {
         let stored = found.as_mut().and_then(|found| found.databases.remove(&CLUSTER));
         let is_new = stored.is_none();
         let cluster = Arc::new(match stored {
             Some(stored) => Cluster::of_objects(&stored.objects)?.with_predefined_roles(),
-            None => first_cluster(options.verifier.clone()).with_predefined_roles(),
+            None => first_cluster(&tenant, options.verifier.clone()).with_predefined_roles(),
         });
         let shared = SharedCluster::new(Arc::clone(&cluster));
         let mut databases = BTreeMap::new();
@@ -639,19 +721,22 @@ impl Engine {
         let adjacency_bytes = options.adjacency_bytes_max.unwrap_or(ADJACENCY_BYTES_DEFAULT);
         let engine = Arc::new(Self {
             options,
+            common,
+            tenant,
+            tenants: RwLock::default(),
+            system: OnceLock::new(),
+            stored: Mutex::new((i64::MIN, 0)),
             runtime,
-            compute,
-            databases,
+            databases: RwLock::new(databases),
             cluster: shared,
             store: found.as_ref().and_then(|found| found.store.clone()),
             is_new,
             adjacency: Arc::new(AdjacencyCache::new(adjacency_bytes)),
             sessions: DashMap::new(),
-            next_pid: AtomicI32::new(1000),
             next_transaction: AtomicU64::new(750),
-            mock_secret: rand::random(),
-            started_us: now_us(),
         });
+        // Nobody else has set it: the engine is not open yet.
+        let _ = engine.system.set(Arc::downgrade(system.unwrap_or(&engine)));
         super::bootstrap::run(&engine).await?;
         if let Some(found) = found {
             engine.take_over(found, &cluster).await?;
@@ -662,7 +747,8 @@ impl Engine {
 
     /// Puts what was stored into the databases; a new store gets what they start with.
     async fn take_over(&self, mut found: Found, cluster: &Cluster) -> Result<(), PgError> {
-        for database in self.databases.values() {
+        let databases: Vec<_> = self.databases.read().values().cloned().collect();
+        for database in &databases {
             let stored = found.databases.remove(&database.oid);
             database.take_over(stored, found.last)?;
             if let Some(store) = &found.store {
@@ -672,7 +758,7 @@ impl Engine {
         if let Some(store) = &found.store
             && self.is_new
         {
-            let catalogs = self.databases.values();
+            let catalogs = databases.iter();
             let catalogs =
                 catalogs.map(|database| (database.oid, database.latest().catalog)).collect();
             store_first(store, cluster, &catalogs).await?;
@@ -690,6 +776,10 @@ impl Engine {
     /// # Errors
     /// `53100`, `58030` if the checkpoint could not be written; the next start takes longer then, nothing is lost.
     pub fn close(&self) -> Result<(), PgError> {
+        for tenant in self.tenants.read().values() {
+            tenant.close()?;
+        }
+        self.save_usage();
         let Some(store) = &self.store else { return Ok(()) };
         let written = if store.has_news() { self.write_checkpoint(true) } else { Ok(()) };
         store.close();
@@ -716,8 +806,8 @@ impl Engine {
                 tables: Vec::new(),
                 keys: HashMap::new(),
             };
-            let databases = self.databases.values();
-            let databases = databases.map(|database| database.for_checkpoint(is_last));
+            let databases: Vec<_> = self.databases.read().values().cloned().collect();
+            let databases = databases.iter().map(|database| database.for_checkpoint(is_last));
             std::iter::once(Ok(cluster)).chain(databases).collect()
         })?;
         let (files, kept) = (summary.files_written, summary.files_kept);
@@ -732,7 +822,9 @@ impl Engine {
         if store.is_checkpoint_due() {
             return true;
         }
-        let fresh: usize = self.databases.values().map(|database| database.fresh_bytes()).sum();
+        let databases = self.databases.read();
+        let fresh: usize = databases.values().map(|database| database.fresh_bytes()).sum();
+        drop(databases);
         store.has_news() && fresh >= store.fresh_bytes_max()
     }
 
@@ -741,7 +833,8 @@ impl Engine {
     /// # Errors
     /// `XX001`, `58030` if rows could not be read.
     pub fn merge_in_background(&self) -> Result<(), PgError> {
-        self.databases.values().try_for_each(|database| database.merge_in_background().map(|_| ()))
+        let databases: Vec<_> = self.databases.read().values().cloned().collect();
+        databases.iter().try_for_each(|database| database.merge_in_background().map(|_| ()))
     }
 
     /// How often something was read from a file of rows.
@@ -751,7 +844,7 @@ impl Engine {
 
     /// How many chunks a table has, and how many deleted rows are in them, found by its name alone.
     pub fn chunks_of(&self, database: &str, table: &str) -> Option<(usize, u64)> {
-        let latest = self.databases.get(database)?.latest();
+        let latest = self.database(database)?.latest();
         let named = latest.catalog.relations.values().filter(|one| one.name == table);
         let version = named.filter_map(|one| latest.store.table(one.oid)).next()?;
         Some((version.chunks().len(), version.positions() - version.live_rows()))
@@ -777,10 +870,15 @@ impl Engine {
             )
             .severity(Severity::Fatal));
         }
+        let known = match &request.route {
+            Route::Unrouted => self.role(&request.user),
+            _ => verified_by(self, request).and_then(|(engine, user)| engine.role(&user)),
+        };
         let now = now_us() - super::facts::POSTGRES_EPOCH_US;
         let valid = |role: &Role| role.valid_until.is_none_or(|until| until > now);
-        let verifier = self.role(&request.user).filter(valid).and_then(|role| role.verifier);
-        let verifier = verifier.unwrap_or_else(|| mock_verifier(&request.user, &self.mock_secret));
+        let verifier = known.filter(valid).and_then(|role| role.verifier);
+        let mock = || mock_verifier(&request.user, &self.common.mock_secret);
+        let verifier = verifier.unwrap_or_else(mock);
         Ok(LoginMethod::Scram { verifier })
     }
 
@@ -790,19 +888,56 @@ impl Engine {
         let known = cluster.role_named(TenantId::SYSTEM, name).cloned();
         if known.is_none() && self.options.login == LoginPolicy::TrustLoopback {
             let system = cluster.roles.get(&SYSTEM_ROLE)?.clone();
-            return Some(Role { name: name.to_owned(), ..system });
+            return Some(Role { name: name.to_owned(), login: true, ..system });
         }
         known
     }
 
     /// The state of a database.
     pub(super) fn database(&self, name: &str) -> Option<Arc<DatabaseState>> {
-        self.databases.get(name).cloned()
+        self.databases.read().get(name).cloned()
     }
 
     /// Names of all databases.
     pub fn database_names(&self) -> Vec<String> {
-        self.databases.keys().cloned().collect()
+        self.databases.read().keys().cloned().collect()
+    }
+
+    /// A database that was made, before anybody can use it. What it starts with is in the log.
+    pub(super) async fn new_database(
+        &self,
+        database: &Database,
+    ) -> Result<Arc<DatabaseState>, PgError> {
+        let catalog = Arc::new(first_catalog(database, &self.cluster.latest()));
+        let latest = Latest { store: StoreSnapshot::default(), catalog };
+        let state = Arc::new(DatabaseState::new(database.oid, latest, &self.cluster));
+        if let Some(ready) = super::bootstrap::views() {
+            state.install(&ready);
+        }
+        if let Some(store) = &self.store {
+            super::durable::store_database(store, database.oid, &state.latest().catalog).await?;
+            state.keep_in(store);
+        }
+        Ok(state)
+    }
+
+    /// Takes a database in, now that the cluster names it.
+    pub(super) fn add_database(&self, name: &str, state: Arc<DatabaseState>) {
+        self.databases.write().insert(name.to_owned(), state);
+    }
+
+    /// A database's row changed, its name perhaps.
+    pub(super) fn redefine_database(&self, before: &str, database: &Database) {
+        let mut databases = self.databases.write();
+        if let Some(state) = databases.remove(before) {
+            state.redefine(database);
+            databases.insert(database.name.clone(), state);
+        }
+    }
+
+    /// Nobody finds a database any more.
+    pub(super) fn remove_database(&self, name: &str) {
+        self.databases.write().remove(name);
     }
 
     /// Cancels what a connection runs. An unknown number or a wrong key does nothing.
@@ -813,6 +948,9 @@ impl Engine {
         {
             session.cancel_statement();
         }
+        for tenant in self.tenants.read().values() {
+            tenant.cancel(pid, secret);
+        }
     }
 
     /// How many sessions are logged in.
@@ -821,7 +959,7 @@ impl Engine {
     }
 
     pub(super) fn next_pid(&self) -> BackendPid {
-        BackendPid(self.next_pid.fetch_add(1, Ordering::Relaxed))
+        BackendPid(self.common.next_pid.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(super) fn next_transaction(&self) -> u64 {
@@ -851,11 +989,13 @@ pub(super) fn now_us() -> i64 {
     since_1970.map_or(0, |time| i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
 }
 
-fn first_cluster(verifier: Option<String>) -> Cluster {
+/// The roles and databases of a new tenant; in the system's own there is somebody who can log in.
+fn first_cluster(tenant: &Tenant, verifier: Option<String>) -> Cluster {
+    let is_system = tenant.id == TenantId::SYSTEM;
     let mut cluster = Cluster::default();
     let system = Role {
         superuser: true,
-        login: true,
+        login: is_system,
         create_role: true,
         create_db: true,
         replication: true,
@@ -864,9 +1004,23 @@ fn first_cluster(verifier: Option<String>) -> Cluster {
         ..Role::new(SYSTEM_ROLE, "graphwire", TenantId::SYSTEM)
     };
     cluster.roles.insert(SYSTEM_ROLE, system);
-    for (oid, name) in [(GRAPHWIRE_DATABASE, "graphwire"), (POSTGRES_DATABASE, "postgres")] {
-        let database =
-            Database { oid, name: name.to_owned(), tenant: TenantId::SYSTEM, owner: SYSTEM_ROLE };
+    let databases = match is_system {
+        true => vec![
+            (GRAPHWIRE_DATABASE, "graphwire".to_owned()),
+            (POSTGRES_DATABASE, "postgres".to_owned()),
+        ],
+        false => vec![(GRAPHWIRE_DATABASE, tenant.name())],
+    };
+    for (oid, name) in databases {
+        let database = Database {
+            oid,
+            name,
+            tenant: TenantId::SYSTEM,
+            owner: SYSTEM_ROLE,
+            connection_limit: -1,
+            is_template: false,
+            allow_connections: true,
+        };
         cluster.databases.insert(oid, database);
     }
     cluster
@@ -890,16 +1044,17 @@ fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Catalog {
         (pg::PG_CATALOG_OID, "pg_catalog", SYSTEM_ROLE),
         (pg::PUBLIC_OID, "public", pg::DATABASE_OWNER_ROLE),
         (pg::INFORMATION_SCHEMA_OID, "information_schema", SYSTEM_ROLE),
+        (pg::GRAPHWIRE_OID, "graphwire", SYSTEM_ROLE),
     ] {
         catalog.put_schema(Schema { oid, name: name.to_owned(), owner });
     }
     for relation in pg::system_relations() {
         catalog.put_relation(Relation {
             oid: relation.oid,
-            schema: if relation.schema == "pg_catalog" {
-                pg::PG_CATALOG_OID
-            } else {
-                pg::INFORMATION_SCHEMA_OID
+            schema: match relation.schema {
+                "pg_catalog" => pg::PG_CATALOG_OID,
+                "graphwire" => pg::GRAPHWIRE_OID,
+                _ => pg::INFORMATION_SCHEMA_OID,
             },
             name: relation.name.to_owned(),
             owner: SYSTEM_ROLE,

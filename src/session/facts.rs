@@ -16,10 +16,10 @@ use super::roles::{Scope, set_role, set_session_authorization};
 use super::session_impl::{ContextSource, Session};
 use super::settings::{Kind, definitions, memory_in_units, milliseconds};
 use super::shared::SessionShared;
+use super::tenancy;
 use crate::access::policy::row_security_applies;
 use crate::catalog::pg::{self, describe};
-use crate::catalog::predefined_role;
-use crate::catalog::{Catalog, Index, Relation, Sequence};
+use crate::catalog::{Catalog, Index, Relation, Sequence, predefined_role};
 use crate::error::{PgError, SqlState};
 use crate::executor::SystemRows;
 use crate::executor::graph::ExpressionHook;
@@ -399,12 +399,12 @@ impl pg::SessionFacts for SessionAnswers {
 
     fn algorithms(&self) -> Vec<pg::AlgorithmRun> {
         let Some(engine) = self.shared.engine.upgrade() else { return Vec::new() };
-        let (tenant, own) = (self.shared.caller.tenant, self.shared.now().catalog.database.oid);
+        let (tenant, own) = (self.shared.tenant, self.shared.now().catalog.database.oid);
         let sessions = engine.all_sessions();
         let is_own = |pid: i32| {
             sessions.iter().any(|session| {
                 session.pid.0 == pid
-                    && session.caller.tenant == tenant
+                    && session.tenant == tenant
                     && session.now().catalog.database.oid == own
             })
         };
@@ -453,6 +453,21 @@ impl pg::SessionFacts for SessionAnswers {
 
     fn locks(&self) -> Vec<LockView> {
         self.shared.locks.table.views()
+    }
+
+    fn tenants(&self) -> Vec<pg::TenantFacts> {
+        let engine = self.shared.engine.upgrade();
+        engine.map_or_else(Vec::new, |engine| tenancy::facts::tenants(&engine, &self.shared))
+    }
+
+    fn quotas(&self) -> Vec<pg::QuotaFacts> {
+        let engine = self.shared.engine.upgrade();
+        engine.map_or_else(Vec::new, |engine| tenancy::facts::quotas(&engine, &self.shared))
+    }
+
+    fn quota_usage(&self) -> Vec<pg::QuotaUsageFacts> {
+        let engine = self.shared.engine.upgrade();
+        engine.map_or_else(Vec::new, |engine| tenancy::facts::quota_usage(&engine, &self.shared))
     }
 
     fn now_us(&self) -> i64 {
@@ -524,7 +539,10 @@ impl SessionContext for SessionAnswers {
     }
 
     fn server_start_timestamp(&self) -> i64 {
-        self.shared.engine.upgrade().map_or(self.shared.started_us, |engine| engine.started_us)
+        self.shared
+            .engine
+            .upgrade()
+            .map_or(self.shared.started_us, |engine| engine.common.started_us)
     }
 
     fn version(&self) -> String {
@@ -563,12 +581,13 @@ impl SessionContext for SessionAnswers {
         };
         self.check_signal(&other, terminate)?;
         if terminate {
-            return Err(PgError::unsupported(
-                "pg_terminate_backend is not supported yet",
-                "Use pg_cancel_backend to cancel its statement.",
+            other.end(PgError::new(
+                SqlState::ADMIN_SHUTDOWN,
+                "terminating connection due to administrator command",
             ));
+        } else {
+            other.cancel_statement();
         }
-        other.cancel_statement();
         Ok(true)
     }
 

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use super::tenancy::Route;
+
 /// What a client says of itself before it has proved anything.
 #[derive(Debug, Clone)]
 pub struct LoginRequest {
@@ -13,6 +15,8 @@ pub struct LoginRequest {
     pub parameters: Vec<(String, String)>,
     /// Where it connects from.
     pub peer: Peer,
+    /// Which tenant it belongs to, once that was found out ([`super::Engine::route`]).
+    pub route: Route,
 }
 
 /// Where a connection comes from.

@@ -27,6 +27,7 @@ mod index_keys;
 mod locking;
 mod maintenance;
 mod object_names;
+mod open_graph;
 pub mod outcome;
 pub mod pipeline;
 mod planner_settings;
@@ -45,6 +46,7 @@ mod shared;
 mod statements;
 mod stored_keys;
 mod temporary;
+mod tenancy;
 mod transaction;
 mod utility;
 mod values;
@@ -60,5 +62,7 @@ pub use outcome::{
 pub use quick::LookedUp;
 pub use remembered::Recalled;
 pub use session_impl::{Finished, ScriptPosition, Session};
+pub use tenancy::Route;
+pub use tenancy::registry::{registry_files, tenant_store, tenant_store_or_new, tenant_stores};
 
 pub use crate::parser::Statement;

@@ -62,7 +62,15 @@ pub struct RowStream {
     schema: SchemaRef,
     source: RowSource,
     binary: bool,
+    charge: Option<Charge>,
+    explain: Option<Explain>,
 }
+
+/// Says more of an error than where it arose could.
+pub(super) type Explain = Arc<dyn Fn(PgError) -> PgError + Send + Sync>;
+
+/// Told how many rows are about to be sent; an error ends the stream.
+pub(super) type Charge = Arc<dyn Fn(u64) -> Result<(), PgError> + Send + Sync>;
 
 enum RowSource {
     Stream {
@@ -82,12 +90,24 @@ impl RowStream {
         batches: BoxStream<'static, Result<RecordBatch, PgError>>,
         completion: Arc<dyn Fn() -> Completion + Send + Sync>,
     ) -> Self {
-        Self { schema, source: RowSource::Stream { batches, completion }, binary: false }
+        Self {
+            schema,
+            source: RowSource::Stream { batches, completion },
+            binary: false,
+            charge: None,
+            explain: None,
+        }
     }
 
     /// Rows that are here.
     pub(super) fn ready(schema: SchemaRef, batch: RecordBatch, tag: String) -> Self {
-        Self { schema, source: RowSource::Ready { batch: Some(batch), tag }, binary: false }
+        Self {
+            schema,
+            source: RowSource::Ready { batch: Some(batch), tag },
+            binary: false,
+            charge: None,
+            explain: None,
+        }
     }
 
     /// The same rows, in binary where the client has not said how it wants them (a BINARY cursor).
@@ -98,6 +118,16 @@ impl RowStream {
     /// Whether they are sent in binary where the client has not said how it wants them.
     pub fn is_binary(&self) -> bool {
         self.binary
+    }
+
+    /// The same rows, each batch charged before it is given.
+    pub(super) fn charged(self, charge: Charge) -> Self {
+        Self { charge: Some(charge), ..self }
+    }
+
+    /// The same rows; an error of theirs is explained.
+    pub(super) fn explained(self, explain: Explain) -> Self {
+        Self { explain: Some(explain), ..self }
     }
 
     /// Schema of every batch.
@@ -118,9 +148,21 @@ impl Stream for RowStream {
     type Item = Result<RecordBatch, PgError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match &mut self.source {
+        let next = match &mut self.source {
             RowSource::Stream { batches, .. } => batches.as_mut().poll_next(cx),
             RowSource::Ready { batch, .. } => Poll::Ready(batch.take().map(Ok)),
+        };
+        match (&next, &self.charge) {
+            (Poll::Ready(Some(Ok(batch))), Some(charge)) => match charge(batch.num_rows() as u64) {
+                Ok(()) => next,
+                Err(error) => Poll::Ready(Some(Err(error))),
+            },
+            _ => match (next, &self.explain) {
+                (Poll::Ready(Some(Err(error))), Some(explain)) => {
+                    Poll::Ready(Some(Err(explain(error))))
+                }
+                (next, _) => next,
+            },
         }
     }
 }

@@ -16,9 +16,10 @@ use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
 
-use super::engine::{Engine, now_us};
+use super::engine::now_us;
 use super::locking::BoundLocks;
 use super::outcome::{Format, Outcome, OutputColumn, RowStream};
 use super::session_impl::{ScriptPosition, Session};
@@ -26,6 +27,7 @@ use super::shared::SessionShared;
 use super::statements::{
     CachedBound, PortalRows, Prepared, ReadyRows, Short, ShortCache, admitted_short, read,
 };
+use super::tenancy::fair::{FairQueue, FairSlot};
 use super::values::read_plain;
 use super::{copy, define, safe_snapshot, utility};
 use crate::access::{Admitted, admit, admit_ddl};
@@ -37,8 +39,9 @@ use crate::functions::context::RegKind;
 use crate::optimizer::optimize;
 use crate::parser::{Body, Statement};
 use crate::planner::bind::{Bound, BoundColumn, BoundPlan, Parameters, PlanKind, bind};
-use crate::planner::node::{LockRows, TableWrite};
+use crate::planner::node::{GraphWrite, LockRows, TableWrite};
 use crate::storage::StoreSnapshot;
+use crate::types::TenantId;
 use crate::types::input_column::InputColumn;
 use crate::types::pg_type::PgType;
 
@@ -194,6 +197,9 @@ pub(super) fn prepare_statement(
     }
     if let Some(columns) = utility::describe(session, &statement)? {
         prepared.columns = columns;
+        if let Some((_, parameters)) = super::tenancy::describe(&statement) {
+            prepared.parameters = vec![PgType::Text; parameters];
+        }
     } else if is_plan(&statement) {
         let parameters = Parameters { types: prepared.declared.clone() };
         let bound = bind_statement(session, &statement, parameters)?;
@@ -270,6 +276,12 @@ pub(super) async fn execute(
     statement: &Statement,
     values: Vec<ScalarAndMetadata>,
 ) -> Result<Executed, PgError> {
+    if matches!(&statement.body, Body::Utility(crate::parser::Utility::Tenancy(_)))
+        && let Some(outcome) =
+            super::tenancy::run_call(session, statement, &values, ScriptPosition::Only).await?
+    {
+        return Ok(Executed::Other(outcome));
+    }
     session.settle_for(statement)?;
     if let Some(outcome) = utility::run(session, statement, ScriptPosition::Only).await? {
         return Ok(Executed::Other(outcome));
@@ -532,8 +544,7 @@ async fn run_plan(
     let kind = bound.kind;
     if let PlanKind::Explain { analyze, .. } = kind {
         if analyze {
-            let mut rows =
-                stream(&session.engine, &session.shared, Arc::clone(&physical.1), &token)?;
+            let mut rows = stream(session, Arc::clone(&physical.1), &token)?;
             while let Some(batch) = rows.next().await {
                 batch?;
             }
@@ -541,7 +552,7 @@ async fn run_plan(
         return explain(columns, kind, &physical).map(Executed::Rows);
     }
     let schema = physical.1.schema();
-    let mut batches = stream(&session.engine, &session.shared, physical.1, &token)?;
+    let mut batches = stream(session, physical.1, &token)?;
     if kind.writes() || has_node::<LockRows>(&bound.plan)? {
         // A write is done before its rows are sent: what RETURNING gives must not depend on how fast a client reads. So
         // are locks taken, as a row that moved makes the statement begin again.
@@ -555,6 +566,9 @@ async fn run_plan(
             }
         }
         check_serializable(session)?;
+        if let Some(transaction) = &mut session.transaction {
+            transaction.take_defined();
+        }
         if !kind.gives_rows() {
             return Ok(Executed::Other(Outcome::Command(kind.tag(rows))));
         }
@@ -585,6 +599,10 @@ async fn physical_plan(
         locks: has_node::<LockRows>(optimized.get())?,
     };
     let execution = execution(session, effects, bound.kind)?;
+    let execution = match bound.kind {
+        PlanKind::Explain { .. } => Arc::new(execution.explaining()),
+        _ => Arc::new(execution),
+    };
     let text = match bound.kind {
         PlanKind::Explain { verbose: true, .. } => {
             Some(optimized.get().display_indent().to_string())
@@ -598,7 +616,7 @@ async fn physical_plan(
 
 /// Whether a plan changes rows.
 fn writes_rows(plan: &LogicalPlan) -> Result<bool, PgError> {
-    has_node::<TableWrite>(plan)
+    Ok(has_node::<TableWrite>(plan)? || has_node::<GraphWrite>(plan)?)
 }
 
 /// Whether a plan has a node of ours, in a subquery perhaps.
@@ -625,13 +643,13 @@ fn execution(
     session: &mut Session,
     effects: Effects,
     kind: PlanKind,
-) -> Result<Arc<Execution>, PgError> {
+) -> Result<Execution, PgError> {
     let (store, target) = snapshot_and_target(session, effects, kind, false)?;
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
     session.answers.set_tables(&store, session.prepared_and_cursors());
-    Ok(Arc::new(Execution::new(
+    Ok(Execution::new(
         Arc::clone(&transaction.catalog),
         store,
         Arc::clone(&session.answers) as _,
@@ -643,20 +661,19 @@ fn execution(
             session.bind_context(transaction, Parameters::default()),
             Arc::clone(&session.engine),
         ),
-    )))
+    ))
 }
 
 /// Starts operators: short work on this thread, the rest on the compute threads.
 pub(super) fn stream(
-    engine: &Arc<Engine>,
-    shared: &Arc<SessionShared>,
+    session: &Session,
     plan: Arc<dyn ExecutionPlan>,
     token: &CancellationToken,
 ) -> Result<BoxStream<'static, Result<RecordBatch, PgError>>, PgError> {
-    let context = engine.runtime.task_context();
-    let (token, shared) = (token.clone(), Arc::clone(shared));
+    let engine = &session.engine;
+    let (token, shared) = (token.clone(), Arc::clone(&session.shared));
     if is_short(&plan) {
-        let rows = execute_stream(plan, context)?;
+        let rows = execute_stream(plan, engine.runtime.task_context())?;
         return Ok(until_canceled(
             rows.map(|batch| batch.map_err(PgError::from)).boxed(),
             token,
@@ -664,7 +681,13 @@ pub(super) fn stream(
         ));
     }
     let (sender, receiver) = tokio::sync::mpsc::channel(QUEUED_BATCHES);
+    let context = engine.runtime.statement_context(&session.gate.memory(engine));
+    // Inside a block a statement may hold locks that those who run wait for, so it does not wait for its turn.
+    let in_block = session.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
+    let turns = (!in_block && engine.has_other_tenants())
+        .then(|| (Arc::clone(&engine.common.fair), engine.tenant.id));
     let work = async move {
+        let mut slot = take_turn(turns.as_ref()).await;
         let mut rows = match execute_stream(plan, context) {
             Ok(rows) => rows,
             Err(error) => {
@@ -673,13 +696,24 @@ pub(super) fn stream(
             }
         };
         while let Some(batch) = rows.next().await {
+            let batch = batch.map_err(PgError::from);
+            let Err(TrySendError::Full(batch)) = sender.try_send(batch) else {
+                if sender.is_closed() {
+                    return;
+                }
+                continue;
+            };
+            // While the client is slow, others compute.
+            drop(slot.take());
             // The receiver is gone when the client is, or when the statement was canceled.
-            if sender.send(batch.map_err(PgError::from)).await.is_err() {
+            if sender.send(batch).await.is_err() {
                 return;
             }
+            slot = take_turn(turns.as_ref()).await;
         }
+        drop(slot);
     };
-    let Some(task) = engine.compute.spawn(work) else {
+    let Some(task) = engine.common.compute.spawn(work) else {
         return Err(PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down"));
     };
     let guard = AbortOnDrop(task);
@@ -700,6 +734,14 @@ pub(super) fn stream(
         }
     });
     Ok(until_canceled(fuse_after_error(rows.boxed()), token, shared))
+}
+
+/// A place on the compute threads, where tenants take turns.
+async fn take_turn(turns: Option<&(Arc<FairQueue>, TenantId)>) -> Option<FairSlot> {
+    match turns {
+        Some((queue, tenant)) => Some(queue.slot(*tenant).await),
+        None => None,
+    }
 }
 
 struct AbortOnDrop(tokio::task::JoinHandle<()>);

@@ -49,6 +49,10 @@ impl Session {
         if self.transaction.is_some() || self.copy.is_some() {
             return None;
         }
+        // Quotas are asked on the ordinary way.
+        if !self.gate.needs_nothing(&self.engine) || self.shared.ended.is_cancelled() {
+            return None;
+        }
         if values.len() != prepared.parameters.len() {
             return None;
         }

@@ -89,6 +89,10 @@ impl Session {
         if self.refuse_if_failed().is_err() || self.shared.settings.lock().is_cypher() {
             return Ok(None);
         }
+        // Quotas are asked on the ordinary way.
+        if !self.gate.needs_nothing(&self.engine) {
+            return Ok(None);
+        }
         let Some(shape) = Shape::of(text) else { return Ok(None) };
         let prepared = match self.remembered.shapes.get(shape.text.as_str()) {
             Some(Seen::Prepared(prepared)) => Arc::clone(prepared),

@@ -10,8 +10,9 @@ use super::copy::CopyTask;
 use super::cursors::CursorOptions;
 use super::engine::{DatabaseState, Engine};
 use super::facts::{SessionAnswers, SessionChecks};
-use super::identity::{Authenticated, LoginRequest};
+use super::identity::{Authenticated, LoginRequest, Peer};
 use super::object_names::ObjectNames;
+use super::open_graph::OpenDefinitions;
 use super::outcome::{
     Completion, Format, Outcome, OutputColumn, RowStream, StatementDescription, TransactionStatus,
 };
@@ -20,6 +21,7 @@ use super::scroll::Direction;
 use super::settings::Settings;
 use super::shared::SessionShared;
 use super::statements::{Portal, Prepared, Progress, Statements};
+use super::tenancy::{self, Gate, Route};
 use super::transaction::{Isolation, Transaction};
 use super::{pipeline, statements, utility};
 use crate::access::Identity;
@@ -56,17 +58,22 @@ pub struct Session {
     pub(super) remembered: Remembered,
     pub(super) transaction: Option<Transaction>,
     pub(super) copy: Option<CopyTask>,
+    /// Its quotas, and whether it is an operator's.
+    pub(super) gate: Gate,
     /// Whether this is the server itself, at its first start.
     pub(super) system: bool,
     reported: BTreeMap<&'static str, String>,
     /// The settings that `reported` was compared with last.
     reported_as: Option<Settings>,
     timer: Option<tokio::task::AbortHandle>,
+    /// Ends the session when its transaction takes too long.
+    transaction_timer: Option<tokio::task::AbortHandle>,
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         self.stop_timer();
+        self.stop_transaction_timer();
         self.transaction = None;
         self.shared.locks.end();
         self.shared.channels.leave(self.shared.pid);
@@ -86,6 +93,17 @@ impl Session {
         request: LoginRequest,
         _proof: Authenticated,
     ) -> Result<Self, PgError> {
+        let (engine, request, operator) = tenancy::route::resolve(engine, request)?;
+        Self::log_in(&engine, request, operator, None)
+    }
+
+    /// Opens a session in an engine, as an operator's perhaps; `place` gives it another session's number and key.
+    pub(super) fn log_in(
+        engine: &Arc<Engine>,
+        request: LoginRequest,
+        operator: Option<String>,
+        place: Option<(BackendPid, [u8; 4])>,
+    ) -> Result<Self, PgError> {
         let fatal = |error: PgError| error.severity(Severity::Fatal);
         let role = engine.role(&request.user).ok_or_else(|| {
             fatal(PgError::new(
@@ -96,21 +114,29 @@ impl Session {
         let named = request.parameters.iter().any(|(name, _)| name == "database");
         let found = engine.database(&request.database);
         // A user without a database of its own name gets the default one, as `psql` alone should just work.
-        let found = found.or_else(|| if named { None } else { engine.database("graphwire") });
+        let default = || engine.default_database().ok().filter(|_| !named);
+        let found = found.or_else(|| engine.database(&default()?));
         let database = found.ok_or_else(|| {
             fatal(PgError::new(
                 SqlState::INVALID_CATALOG_NAME,
                 format!("database \"{}\" does not exist", request.database),
             ))
         })?;
-        super::roles::check_login(engine, &database, &role, &request.user).map_err(fatal)?;
+        // An operator proved who it is at home, and the process need not.
+        let is_own = request.peer == Peer::Local && role.oid == super::engine::SYSTEM_ROLE;
+        if operator.is_none() && !is_own {
+            super::roles::check_login(engine, &database, &role, &request.user).map_err(fatal)?;
+        }
         let mut settings = Settings::default();
         settings.initialize("session_authorization", &request.user);
         let problems = super::roles::start_settings(&database, &role, &mut settings);
         settings.initialize("is_superuser", if role.superuser { "on" } else { "off" });
         let mut set_role = None;
+        settings.initialize("graphwire.tenant", &engine.tenant.name());
         for (name, value) in &request.parameters {
-            if matches!(name.as_str(), "user" | "database" | "options" | "replication") {
+            if matches!(name.as_str(), "user" | "database" | "options" | "replication")
+                || name.eq_ignore_ascii_case(tenancy::route::TENANT_SETTING)
+            {
                 continue;
             }
             if name.eq_ignore_ascii_case("role") {
@@ -120,12 +146,15 @@ impl Session {
             settings.start_with(name, value).map_err(fatal)?;
         }
         settings.identity = Identity::of(role.oid);
-        let session = Self::open(engine, database, request, role.tenant, settings);
+        let mut session = Self::open(engine, database, request, role.tenant, settings, place);
         problems.into_iter().for_each(|problem| session.shared.notify(problem));
         if let Some(role) = set_role {
             let scope = super::roles::Scope::Session;
             super::roles::set_role(&session.shared, Some(&role), scope).map_err(fatal)?;
         }
+        session.gate.operator = operator;
+        session.check_database(&role).map_err(fatal)?;
+        session.take_place()?;
         Ok(session)
     }
 
@@ -135,9 +164,10 @@ impl Session {
         request: LoginRequest,
         tenant: TenantId,
         settings: Settings,
+        place: Option<(BackendPid, [u8; 4])>,
     ) -> Self {
-        let pid = engine.next_pid();
-        let shared = SessionShared::new(
+        let pid = place.map_or_else(|| engine.next_pid(), |(pid, _)| pid);
+        let mut shared = SessionShared::new(
             engine,
             pid,
             request.user,
@@ -146,6 +176,9 @@ impl Session {
             settings,
             &database,
         );
+        if let Some((_, secret)) = place {
+            shared.secret = secret;
+        }
         let shared = Arc::new(shared);
         engine.register(&shared);
         let answers = Arc::new(SessionAnswers::new(Arc::clone(&shared)));
@@ -160,10 +193,12 @@ impl Session {
             remembered: Remembered::default(),
             transaction: None,
             copy: None,
+            gate: Gate::default(),
             system: false,
             reported: BTreeMap::new(),
             reported_as: None,
             timer: None,
+            transaction_timer: None,
         }
     }
 
@@ -177,9 +212,10 @@ impl Session {
             database: database.to_owned(),
             parameters: Vec::new(),
             peer: super::identity::Peer::Local,
+            route: Route::Unrouted,
         };
         let tenant = TenantId::SYSTEM;
-        let mut session = Self::open(engine, state, request, tenant, Settings::default());
+        let mut session = Self::open(engine, state, request, tenant, Settings::default(), None);
         session.system = true;
         Ok(session)
     }
@@ -206,6 +242,7 @@ impl Session {
             database: database.to_owned(),
             parameters: vec![("database".to_owned(), database.to_owned())],
             peer: super::identity::Peer::Local,
+            route: Route::Unrouted,
         };
         Self::login(engine, request, Authenticated::by_login_exchange()).await
     }
@@ -270,6 +307,33 @@ impl Session {
         ObjectNames { answers: Arc::clone(&self.answers) }
     }
 
+    /// Canceled when the session must end before its client leaves; [`Self::ending`] says why.
+    pub fn ended(&self) -> CancellationToken {
+        self.shared.ended.clone()
+    }
+
+    /// Why the session must end, if it must: always FATAL.
+    pub fn ending(&self) -> Option<PgError> {
+        self.shared.ending()
+    }
+
+    /// How long the client may say nothing from now on, and what it is told then.
+    pub fn idle_limit(&self) -> Option<(std::time::Duration, PgError)> {
+        let in_transaction = self.transaction_status() != TransactionStatus::Idle;
+        let limit = self.shared.settings.lock().idle_timeout(in_transaction)?;
+        let (code, message) = match in_transaction {
+            true => (
+                SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+                "terminating connection due to idle-in-transaction timeout",
+            ),
+            false => (
+                SqlState::IDLE_SESSION_TIMEOUT,
+                "terminating connection due to idle-session timeout",
+            ),
+        };
+        Some((limit, PgError::new(code, message).severity(Severity::Fatal)))
+    }
+
     /// A token that cancels what runs now.
     pub fn cancel_token(&self) -> CancellationToken {
         self.shared.token()
@@ -322,9 +386,21 @@ impl Session {
         let outcome = tokio::select! {
             biased;
             () = token.cancelled() => Err(shared.canceled()),
-            outcome = pipeline::run(self, statement, position) => outcome,
+            outcome = self.run_permitted(statement, position) => outcome,
         };
         outcome.map_err(|error| self.without_hidden_values(error))
+    }
+
+    async fn run_permitted(
+        &mut self,
+        statement: &Statement,
+        position: ScriptPosition,
+    ) -> Result<Outcome, PgError> {
+        self.take_permit(statement).await?;
+        match pipeline::run(self, statement, position).await {
+            Ok(outcome) => Ok(self.charged(outcome, statement)),
+            Err(error) => Err(self.explained(error)),
+        }
     }
 
     /// Prepares a statement under a name.
@@ -443,7 +519,12 @@ impl Session {
         // A cancel is looked for where the statement waits; what is done at once is not slowed down by it.
         let outcome = tokio::select! {
             biased;
-            outcome = self.execute_inner(portal, max_rows) => outcome,
+            outcome = self.execute_inner(portal, max_rows) => {
+                outcome.map(|outcome| match &prepared.statement {
+                    Some(statement) => self.charged(outcome, statement),
+                    None => outcome,
+                })
+            }
             () = token.cancelled() => Err(shared.canceled()),
         };
         outcome.map_err(|error| self.without_hidden_values(error))
@@ -470,7 +551,11 @@ impl Session {
         }
         let values = portal.values.clone();
         let Some(statement) = prepared.statement.clone() else { return Ok(Outcome::Empty) };
-        let outcome = pipeline::execute(self, &prepared, &statement, values).await?;
+        self.take_permit(&statement).await?;
+        let outcome = match pipeline::execute(self, &prepared, &statement, values).await {
+            Ok(outcome) => outcome,
+            Err(error) => return Err(self.explained(error)),
+        };
         match outcome {
             pipeline::Executed::Rows(rows) => {
                 let rows = Arc::new(parking_lot::Mutex::new(rows));
@@ -531,7 +616,11 @@ impl Session {
         tokio::select! {
             biased;
             () = token.cancelled() => Err(shared.canceled()),
-            tag = copy.finish(self) => tag,
+            tag = copy.finish(self) => {
+                let tag = tag?;
+                self.charge_copied(&tag);
+                Ok(tag)
+            }
         }
     }
 
@@ -541,6 +630,7 @@ impl Session {
     /// `40001`, `23…` if the work cannot be committed; it is undone then.
     pub async fn finish(&mut self) -> Result<(), PgError> {
         self.stop_timer();
+        self.gate.close();
         let result = match self.transaction.take_if(|transaction| !transaction.explicit) {
             None => Ok(()),
             Some(transaction) if transaction.failed => {
@@ -562,11 +652,16 @@ impl Session {
         result
     }
 
+    /// Whether commits are waited for until they are on the disk.
+    fn syncs(&self) -> bool {
+        self.shared.settings.lock().waits_for_disk()
+    }
+
     /// Commits a transaction and waits until it is durable (unless `synchronous_commit` is off) and visible.
     pub(super) async fn commit(&self, transaction: &Transaction) -> Result<(), PgError> {
         self.check_announcements(&transaction.announced)?;
         if transaction.changed_anything() || transaction.reads().is_some() {
-            let sync = self.shared.settings.lock().waits_for_disk();
+            let sync = self.syncs();
             transaction.commit(&self.database, &self.checks(transaction), sync)?.wait().await?;
         }
         self.send_announcements(&transaction.announced);
@@ -576,6 +671,7 @@ impl Session {
     /// An error happened: the implicit transaction is undone, an explicit one has failed.
     pub fn fail(&mut self) {
         self.stop_timer();
+        self.gate.failed();
         self.copy = None;
         self.shared.now().token.cancel();
         match &mut self.transaction {
@@ -606,6 +702,72 @@ impl Session {
             self.timer = Some(timer.abort_handle());
         }
         token
+    }
+
+    /// Ends the session if its transaction is still open when `transaction_timeout` is over.
+    fn time_transaction(&mut self) {
+        let Some(limit) = self.shared.settings.lock().transaction_timeout() else { return };
+        // Without a runtime there is no connection to be ended.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let shared = Arc::clone(&self.shared);
+        let timer = runtime.spawn(async move {
+            tokio::time::sleep(limit).await;
+            shared.end(PgError::new(
+                SqlState::TRANSACTION_TIMEOUT,
+                "terminating connection due to transaction timeout",
+            ));
+        });
+        self.transaction_timer = Some(timer.abort_handle());
+    }
+
+    fn stop_transaction_timer(&mut self) {
+        if let Some(timer) = self.transaction_timer.take() {
+            timer.abort();
+        }
+    }
+
+    /// The statement that runs may take no longer than this.
+    pub(super) fn limit_time(&mut self, limit: std::time::Duration) {
+        let own = self.shared.settings.lock().statement_timeout_ms();
+        if own > 0 && std::time::Duration::from_millis(own) <= limit {
+            return;
+        }
+        self.stop_timer();
+        let (shared, timed) = (Arc::clone(&self.shared), self.shared.token());
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(limit).await;
+            shared.time_out(&timed);
+        });
+        self.timer = Some(timer.abort_handle());
+    }
+
+    /// Goes on in the place of another session: its client is this one's from now on.
+    pub(super) fn take_place_of(mut self, other: &mut Self) {
+        self.reported = std::mem::take(&mut other.reported);
+        *other = self;
+    }
+
+    /// Whether the database lets this role in.
+    fn check_database(&self, role: &crate::catalog::Role) -> Result<(), PgError> {
+        let definition = Arc::clone(&self.database.latest().catalog.cluster);
+        let Some(database) = definition.databases.get(&self.database.oid()) else { return Ok(()) };
+        if !database.allow_connections {
+            return Err(PgError::new(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("database \"{}\" is not currently accepting connections", database.name),
+            ));
+        }
+        let Ok(limit) = usize::try_from(database.connection_limit) else { return Ok(()) };
+        let sessions = self.engine.all_sessions();
+        let here = |one: &&Arc<SessionShared>| one.catalog().database.oid == database.oid;
+        // This session is counted already.
+        if !role.superuser && sessions.iter().filter(here).count() > limit {
+            return Err(PgError::new(
+                SqlState::TOO_MANY_CONNECTIONS,
+                format!("too many connections for database \"{}\"", database.name),
+            ));
+        }
+        Ok(())
     }
 
     fn stop_timer(&mut self) {
@@ -682,6 +844,7 @@ impl Session {
             None => utility::isolation(settings.transaction_defaults().0)?,
         };
         let read_only = read_only.unwrap_or(settings.transaction_defaults().1);
+        let read_only = read_only || self.gate.read_only;
         drop(settings);
         let number = self.engine.next_transaction();
         let locks = LockOwner::new(&self.database.locks, self.shared.pid.0, number);
@@ -704,11 +867,13 @@ impl Session {
         settings.transaction_is(isolation, read_only);
         drop(settings);
         self.transaction = Some(transaction);
+        self.time_transaction();
         Ok(())
     }
 
     /// Settings, portals and the catalog that others see, after a transaction ended.
     pub(super) fn after_transaction(&mut self, committed: bool) {
+        self.stop_transaction_timer();
         self.statements.end_transaction(committed);
         let undo = std::mem::take(&mut *self.shared.undo.lock());
         let mut settings = self.shared.settings.lock();
@@ -740,7 +905,18 @@ impl Session {
         let checks = Arc::new(self.checks(transaction));
         let catalog = Arc::clone(&transaction.catalog);
         let locks = self.statement_locks(transaction);
-        StatementWrites::new(Arc::clone(&transaction.writes), catalog, checks, locks)
+        let definitions = OpenDefinitions {
+            database: Arc::clone(&self.database),
+            is_own: transaction.defines(),
+            session: self.shared.pid.0,
+            limits: self.shared.wait_limits(),
+            check: Arc::clone(&checks) as _,
+            sync: self.syncs(),
+            defined: Arc::clone(&transaction.defined),
+        };
+        let writes = Arc::clone(&transaction.writes);
+        let target = StatementWrites::new(writes, catalog, checks, locks);
+        target.with_definitions(Arc::new(definitions))
     }
 
     /// What decides CHECK conditions in a transaction.

@@ -102,6 +102,9 @@ const fn fixed_reported(
     Definition { name, default, kind: Kind::Text, settable: false, reported: true, description }
 }
 
+/// The schema of what graphwire has and PostgreSQL has not.
+const SYSTEM_SCHEMA: &str = "graphwire";
+
 const LEVELS: &[&str] = &[
     "debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "info", "warning", "error",
 ];
@@ -196,8 +199,20 @@ pub const DEFINITIONS: &[Definition] = &[
         "Sets the number of digits displayed for floating-point values.",
     ),
     user("graph_path", "", Kind::Text, "The property graph of bare Cypher statements."),
-    user("idle_in_transaction_session_timeout", "0", Kind::Int(0, 0), "Only 0 is supported."),
-    user("idle_session_timeout", "0", Kind::Int(0, 0), "Only 0 is supported."),
+    // SET is carried out where sessions are: an operator enters another tenant.
+    fixed("graphwire.tenant", "system", "Shows the tenant the session is in."),
+    user(
+        "idle_in_transaction_session_timeout",
+        "0",
+        Kind::Milliseconds,
+        "Sets the maximum allowed idle time between queries, when in a transaction.",
+    ),
+    user(
+        "idle_session_timeout",
+        "0",
+        Kind::Milliseconds,
+        "Sets the maximum allowed idle time between queries, when not in a transaction.",
+    ),
     fixed_reported("in_hot_standby", "off", "Shows whether hot standby is currently active."),
     fixed_reported("integer_datetimes", "on", "Shows whether datetimes are integer based."),
     reported(
@@ -297,6 +312,12 @@ pub const DEFINITIONS: &[Definition] = &[
         "Sets the time zone for displaying and interpreting time stamps.",
     ),
     user(
+        "transaction_timeout",
+        "0",
+        Kind::Milliseconds,
+        "Sets the maximum allowed duration of any transaction within a session.",
+    ),
+    user(
         "transaction_isolation",
         "read committed",
         Kind::Enum(ISOLATION),
@@ -351,6 +372,9 @@ type Values = Arc<BTreeMap<&'static str, String>>;
 #[derive(Debug)]
 struct Derived {
     statement_timeout_ms: u64,
+    transaction_timeout: Duration,
+    idle_in_transaction: Duration,
+    idle_session: Duration,
     lock_timeout: Duration,
     deadlock_timeout: Duration,
     search_path: Vec<String>,
@@ -426,6 +450,9 @@ impl Settings {
                     && self.value("graphwire.row_labels").is_empty(),
                 is_cypher: self.value("query_language") == "cypher",
                 default_transaction_read_only: self.value("default_transaction_read_only") == "on",
+                transaction_timeout: self.duration("transaction_timeout"),
+                idle_in_transaction: self.duration("idle_in_transaction_session_timeout"),
+                idle_session: self.duration("idle_session_timeout"),
                 lock_timeout: self.duration("lock_timeout"),
                 deadlock_timeout: self.duration("deadlock_timeout"),
                 statement_timeout_ms: milliseconds(self.value("statement_timeout")).unwrap_or(0),
@@ -497,6 +524,18 @@ impl Settings {
         self.derived().statement_timeout_ms
     }
 
+    /// `transaction_timeout`, if there is one.
+    pub fn transaction_timeout(&self) -> Option<Duration> {
+        Some(self.derived().transaction_timeout).filter(|limit| !limit.is_zero())
+    }
+
+    /// How long the client may say nothing, if that is limited: inside a transaction, or outside.
+    pub fn idle_timeout(&self, in_transaction: bool) -> Option<Duration> {
+        let derived = self.derived();
+        let limit = if in_transaction { derived.idle_in_transaction } else { derived.idle_session };
+        Some(limit).filter(|limit| !limit.is_zero())
+    }
+
     /// The value of a setting that is defined here; empty if it is not.
     pub fn value(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default()
@@ -514,7 +553,9 @@ impl Settings {
     /// `42704` unknown, `55P02` not to be changed, `22023` not a value it takes.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), PgError> {
         let Some(definition) = definition(name) else {
-            if name.contains('.') && !name.to_lowercase().starts_with("datafusion.") {
+            let lower = name.to_lowercase();
+            let is_ours = lower.starts_with("datafusion.") || lower.starts_with("graphwire.");
+            if name.contains('.') && !is_ours {
                 Arc::make_mut(&mut self.custom).insert(name.to_lowercase(), value.to_owned());
                 return Ok(());
             }
@@ -639,17 +680,21 @@ impl Settings {
 
     /// Schemas of `search_path`, `"$user"` as `user`.
     pub fn search_path(&self, user: &str) -> Vec<String> {
-        self.derived()
-            .search_path
-            .iter()
-            .map(|schema| if schema == "$user" { user } else { schema }.to_owned())
-            .collect()
+        self.names_for(user).map(str::to_owned).collect()
+    }
+
+    /// `$user` is the schema named as the user; not the system's, after which the first role is named too.
+    fn names_for<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a str> {
+        let names = self.derived().search_path.iter().map(String::as_str);
+        names.filter_map(move |name| match name {
+            "$user" => (user != SYSTEM_SCHEMA).then_some(user),
+            name => Some(name),
+        })
     }
 
     /// Whether [`Self::search_path`] is this one.
     pub fn search_path_is(&self, path: &[String], user: &str) -> bool {
-        let now = self.derived().search_path.iter();
-        now.map(|schema| if schema == "$user" { user } else { schema }).eq(path)
+        self.names_for(user).eq(path.iter().map(String::as_str))
     }
 
     fn date_style(&self) -> (DateStyle, DateOrder) {

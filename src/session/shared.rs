@@ -50,6 +50,10 @@ pub(super) struct SessionShared {
     pub(super) sequences: Arc<Sequences>,
     /// What this session knows of them.
     pub(super) sequence_state: Mutex<SequenceState>,
+    /// Why the session ends before its client leaves, once it must.
+    ending: Mutex<Option<PgError>>,
+    /// Canceled when it must end.
+    pub(super) ended: CancellationToken,
     /// Whether it ever made its temporary schema.
     pub(super) has_temporary: AtomicBool,
     /// Conditions of policies that it bound.
@@ -114,6 +118,8 @@ impl SessionShared {
             announcements: Mutex::default(),
             sequences: Arc::clone(&database.sequences),
             sequence_state: Mutex::default(),
+            ending: Mutex::default(),
+            ended: CancellationToken::new(),
             has_temporary: AtomicBool::new(false),
             policies: Arc::default(),
             now: Mutex::new(Now {
@@ -234,8 +240,25 @@ impl SessionShared {
         token.cancel();
     }
 
+    /// Ends the session: what runs is canceled, and the client gets `error`, FATAL.
+    pub(super) fn end(&self, error: PgError) {
+        self.ending.lock().get_or_insert_with(|| error.severity(crate::error::Severity::Fatal));
+        self.ended.cancel();
+        self.cancel_statement();
+    }
+
+    /// Why the session must end, if it must.
+    pub(super) fn ending(&self) -> Option<PgError> {
+        self.ending.lock().clone()
+    }
+
     /// The error of a canceled statement.
     pub(super) fn canceled(&self) -> PgError {
+        if self.ended.is_cancelled()
+            && let Some(ending) = self.ending()
+        {
+            return ending;
+        }
         let message = if self.now.lock().timed_out {
             "canceling statement due to statement timeout"
         } else {

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::channels::{Announcements, AnnouncementsMark};
 use super::durable::PendingCommit;
 use super::engine::{CatalogWork, DatabaseState, HeldSnapshot};
+use super::open_graph::DefinedCatalog;
 use super::serializable::{Member, Pending};
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
@@ -54,6 +55,8 @@ pub(super) struct Transaction {
     pub(super) announced: Arc<Announcements>,
     /// What it has read, if it is serializable and has its snapshot.
     serializable: Option<Arc<Member>>,
+    /// Definitions of open graphs that its statement made.
+    pub(super) defined: DefinedCatalog,
 }
 
 /// Whatever still runs for it, its locks go when it is over.
@@ -108,6 +111,20 @@ impl Transaction {
             stale: Arc::default(),
             announced: Arc::default(),
             serializable: None,
+            defined: DefinedCatalog::default(),
+        }
+    }
+
+    /// Whether it changed definitions itself.
+    pub(super) fn defines(&self) -> bool {
+        self.catalog_base.is_some()
+    }
+
+    /// Takes over the definitions that a statement's writes brought about.
+    pub(super) fn take_defined(&mut self) {
+        let Some(catalog) = self.defined.lock().take() else { return };
+        if catalog.version > self.catalog.version {
+            self.catalog = catalog;
         }
     }
 
@@ -116,6 +133,7 @@ impl Transaction {
     /// # Errors
     /// `40001` if another transaction changed the same rows.
     pub(super) fn snapshot(&mut self, database: &Arc<DatabaseState>) -> Result<(), PgError> {
+        self.take_defined();
         let first = !std::mem::replace(&mut self.started, true);
         if !first && self.keeps_snapshot() {
             self.take_grants(&database.latest().catalog);

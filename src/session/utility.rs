@@ -51,6 +51,9 @@ pub(super) fn describe(
     if matches!(statement.body, Body::Utility(Utility::Checkpoint | Utility::WithCypher { .. })) {
         return Ok(Some(None));
     }
+    if let Some((columns, _)) = super::tenancy::describe(statement) {
+        return Ok(Some(columns));
+    }
     let Body::Sql { statement, .. } = &statement.body else { return Ok(None) };
     Ok(match statement.as_ref() {
         Sql::ShowVariable { variable } => Some(Some(show_columns(&show_name(variable)))),
@@ -107,6 +110,9 @@ pub(super) async fn run(
     if let Body::Utility(Utility::SetConstraints { names, deferred }) = &statement.body {
         set_constraints::run(session, names, *deferred)?;
         return Ok(Some(Outcome::Command("SET CONSTRAINTS".to_owned())));
+    }
+    if let Some(outcome) = super::tenancy::run(session, statement, position).await? {
+        return Ok(Some(outcome));
     }
     if matches!(statement.body, Body::Utility(Utility::Checkpoint)) {
         session.refuse_if_failed()?;
@@ -546,6 +552,9 @@ fn run_set(session: &mut Session, set: &Set, text: &str) -> Result<(), PgError> 
                 );
             }
             let value = if is_default(values) { None } else { Some(list_text(values)?) };
+            if name.eq_ignore_ascii_case(super::tenancy::route::TENANT_SETTING) {
+                return super::tenancy::set_tenant(session, value.as_deref(), local);
+            }
             assign(session, &name, value.as_deref(), local)
         }
         Set::SetTimeZone { local, value } => {
@@ -658,7 +667,7 @@ fn apply_modes(session: &mut Session, wanted: Modes) -> Result<(), PgError> {
                 "transaction read-write mode must be set before any query",
             ));
         }
-        transaction.read_only = read_only;
+        transaction.read_only = read_only || session.gate.read_only;
     }
     if let Some(deferrable) = deferrable {
         if transaction.started() {
@@ -695,7 +704,11 @@ fn run_reset(session: &mut Session, reset: &Reset) -> Result<(), PgError> {
             Ok(())
         }
         Reset::ConfigurationParameter(name) => {
-            assign(session, &name.to_string().replace('"', ""), None, false)
+            let name = name.to_string().replace('"', "");
+            if name.eq_ignore_ascii_case(super::tenancy::route::TENANT_SETTING) {
+                return super::tenancy::set_tenant(session, None, false);
+            }
+            assign(session, &name, None, false)
         }
     }
 }

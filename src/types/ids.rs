@@ -82,11 +82,28 @@ pub struct ElementRef(pub u64);
 
 impl ElementRef {
     const POSITION_BITS: u32 = 48;
+    /// Set in the position of an element that was deleted; the rest of it is then the row's id.
+    const DELETED: u64 = 1 << (Self::POSITION_BITS - 1);
 
     /// Packs a table index and a position below 2^48.
     pub fn new(table: u16, position: u64) -> Self {
         debug_assert!(position < 1 << Self::POSITION_BITS);
         Self((u64::from(table) << Self::POSITION_BITS) | position)
+    }
+
+    /// The reference of an element that is not there any more, by the id its row had.
+    pub fn deleted(table: u16, row: u64) -> Self {
+        Self::new(table, (row & (Self::DELETED - 1)) | Self::DELETED)
+    }
+
+    /// Whether the element is not there any more.
+    pub fn is_deleted(self) -> bool {
+        self.0 & Self::DELETED != 0
+    }
+
+    /// The id of a row, from [`Self::deleted`] or where the position is one.
+    pub fn row(self) -> u64 {
+        self.position() & (Self::DELETED - 1)
     }
 
     /// Index of the element table in its graph.

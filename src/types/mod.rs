@@ -10,6 +10,7 @@ pub(crate) mod binary;
 pub mod builtin;
 pub(crate) mod calendar;
 pub(crate) mod cast;
+mod clock;
 pub(crate) mod column;
 pub(crate) mod copy;
 pub mod error;
@@ -18,6 +19,7 @@ mod format;
 pub mod ids;
 pub(crate) mod input_column;
 pub(crate) mod json;
+mod memory;
 pub mod pg_type;
 mod report;
 pub mod settings;
@@ -29,9 +31,11 @@ pub mod zone;
 mod zone_abbreviations;
 
 pub use cast::{cast_text_array, to_text_array};
+pub use clock::Clock;
 pub use error::TypeError;
 pub use format::Format;
 pub use ids::{AdvisoryKey, BackendPid, CommitNo, ElementRef, Oid, RowId, TenantId};
+pub use memory::{MemoryBranch, OutOfMemory};
 pub use pg_type::{NUMERIC_STORAGE, PgType, TYPE_KEY};
 pub use settings::{
     ByteaOutput, DateOrder, DateStyle, InputSettings, IntervalStyle, OutputSettings,

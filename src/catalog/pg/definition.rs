@@ -13,6 +13,9 @@ pub const PUBLIC_OID: Oid = Oid(2200);
 /// `pg_namespace.oid` of `information_schema`, as an unchanged PostgreSQL 15 has it.
 pub const INFORMATION_SCHEMA_OID: Oid = Oid(13207);
 
+/// `pg_namespace.oid` of `graphwire`, if it were listed there.
+pub const GRAPHWIRE_OID: Oid = Oid(14500);
+
 /// The predefined role `pg_database_owner`, which owns `public`.
 pub const DATABASE_OWNER_ROLE: Oid = Oid(6171);
 

@@ -43,8 +43,82 @@ pub trait SessionFacts {
         Vec::new()
     }
 
+    /// Tenants that this session may see (`graphwire.tenants`).
+    fn tenants(&self) -> Vec<TenantFacts> {
+        Vec::new()
+    }
+
+    /// Quotas that this session may see (`graphwire.quotas`).
+    fn quotas(&self) -> Vec<QuotaFacts> {
+        Vec::new()
+    }
+
+    /// How far they are used up (`graphwire.quota_usage`).
+    fn quota_usage(&self) -> Vec<QuotaUsageFacts> {
+        Vec::new()
+    }
+
     /// The statement's time in microseconds since 2000-01-01 00:00 UTC.
     fn now_us(&self) -> i64;
+}
+
+/// A tenant, as `graphwire.tenants` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TenantFacts {
+    /// Its name.
+    pub name: String,
+    /// The tier that its options name.
+    pub tier: Option<String>,
+    /// `active` or `suspended`.
+    pub state: &'static str,
+    /// The name of its owner.
+    pub owner: Option<String>,
+    /// Microseconds since 1970-01-01 UTC.
+    pub created_us: i64,
+    /// `name=value`
+    pub options: Vec<String>,
+}
+
+/// A quota, as `graphwire.quotas` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QuotaFacts {
+    /// Its name.
+    pub name: String,
+    /// `TENANT`, `ROLE`, `CLIENT ADDRESS`, or `NOT KEYED`.
+    pub keyed_by: &'static str,
+    /// Its FOR INTERVALs.
+    pub intervals: Vec<String>,
+    /// Its LIMITs.
+    pub limits: Vec<String>,
+    /// Its ON EXCEEDED.
+    pub exceeded: String,
+    /// Its TO.
+    pub to: Vec<String>,
+    /// Whether it is there from the start.
+    pub built_in: bool,
+}
+
+/// A limit and how far it is used up, as `graphwire.quota_usage` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QuotaUsageFacts {
+    /// The tenant.
+    pub tenant: String,
+    /// The quota.
+    pub quota: String,
+    /// The tenant, role or address that is counted.
+    pub key: String,
+    /// What is counted.
+    pub metric: &'static str,
+    /// Beginning and end of the window, microseconds since 1970-01-01 UTC.
+    pub window: Option<(i64, i64)>,
+    /// Used so far, if that is known.
+    pub used: Option<u64>,
+    /// The limit, if there is one.
+    pub max: Option<u64>,
+    /// When there is room again, if there is none.
+    pub retry_after_us: Option<i64>,
+    /// How often something was refused.
+    pub rejected: u64,
 }
 
 /// A setting, as `pg_settings` shows it.

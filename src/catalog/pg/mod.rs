@@ -20,6 +20,7 @@ pub mod describe;
 pub mod facts;
 mod fixed;
 mod fixed_acl;
+mod graphwire;
 mod index_of;
 mod rows;
 mod type_facts;
@@ -55,10 +56,13 @@ mod pg_type;
 mod privileges;
 
 pub use definition::{
-    DATABASE_OWNER_ROLE, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_OID, SystemRelation,
-    system_relations, system_view_oid,
+    DATABASE_OWNER_ROLE, GRAPHWIRE_OID, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_OID,
+    SystemRelation, system_relations, system_view_oid,
 };
-pub use facts::{AlgorithmRun, Backend, Cursor, PreparedStatement, SessionFacts, Setting};
+pub use facts::{
+    AlgorithmRun, Backend, Cursor, PreparedStatement, QuotaFacts, QuotaUsageFacts, SessionFacts,
+    Setting, TenantFacts,
+};
 pub use rows::{SystemRowsError, rows};
 
 /// The views over these relations, as scripts to be run in this order when a database is made.

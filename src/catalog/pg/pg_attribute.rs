@@ -1,6 +1,7 @@
 //! `pg_attribute`: columns of tables, views, system relations and indexes.
 
 use super::batch::{Rows, Value, row};
+use super::definition::GRAPHWIRE_OID;
 use super::describe::acl_texts;
 use super::index_of::indexes;
 use super::rows::{Source, SystemRowsError};
@@ -11,7 +12,8 @@ use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
-    for relation in source.catalog.relations.values() {
+    let all = source.catalog.relations.values();
+    for relation in all.filter(|relation| relation.schema != GRAPHWIRE_OID) {
         for column in relation.columns() {
             let acl = source.catalog.grants.columns.get(&(relation.oid, column.attnum));
             push(source, out, (relation.oid, column.attnum), column, acl)?;

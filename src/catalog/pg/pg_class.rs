@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::batch::{Rows, Value, row};
-use super::definition::system_relation;
+use super::definition::{GRAPHWIRE_OID, system_relation};
 use super::derived_oid;
 use super::describe::acl_texts;
 use super::index_of::{indexes, indexes_of, stored};
@@ -21,7 +21,8 @@ const UNKNOWN_TUPLES: f32 = -1.0;
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     let foreign = foreign_key_ends(source);
-    for relation in source.catalog.relations.values() {
+    let listed = |relation: &&std::sync::Arc<Relation>| relation.schema != GRAPHWIRE_OID;
+    for relation in source.catalog.relations.values().filter(listed) {
         push(source, out, &Entry::of_relation(relation, foreign.contains(&relation.oid)))?;
     }
     for index in indexes(source.catalog) {

@@ -17,7 +17,8 @@ use super::rows::{Source, SystemRowsError};
 use super::type_facts;
 use crate::catalog::Catalog;
 use crate::catalog::graph::{
-    EdgeTable, ElementLabel, ElementTable, EndPoint, PropertyDef, PropertyGraph, PropertySource,
+    EdgeTable, ElementLabel, ElementTable, EndPoint, HIDDEN_LABEL, PropertyDef, PropertyGraph,
+    PropertySource,
 };
 use crate::catalog::object::{Column, RelationKind, Table};
 use crate::types::Oid;
@@ -132,11 +133,8 @@ impl End {
 
 pub(super) fn label_rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     for graph in graphs(source.catalog) {
-        let labels: BTreeSet<&str> = graph
-            .elements()
-            .flat_map(|element| &element.labels)
-            .map(|label| label.name.as_str())
-            .collect();
+        let labels: BTreeSet<&str> =
+            graph.elements().flat_map(|element| element.label_names()).collect();
         for label in labels {
             row!(out, oid: label_oid(graph, label), pglpgid: graph.oid, pgllabel: label);
         }
@@ -150,7 +148,7 @@ pub(super) fn element_label_rows(
 ) -> Result<(), SystemRowsError> {
     for graph in graphs(source.catalog) {
         for element in graph.elements() {
-            for label in &element.labels {
+            for label in shown_labels(element) {
                 row!(out,
                     oid: element_label_oid(graph, element, label),
                     pgellabelid: label_oid(graph, &label.name),
@@ -182,6 +180,11 @@ pub(super) fn property_rows(source: &Source<'_>, out: &mut Rows) -> Result<(), S
     Ok(())
 }
 
+/// The labels of an element that it has for its users.
+fn shown_labels(element: &ElementTable) -> impl Iterator<Item = &ElementLabel> {
+    element.labels.iter().filter(|label| label.name != HIDDEN_LABEL)
+}
+
 fn properties(graph: &PropertyGraph) -> impl Iterator<Item = &PropertyDef> {
     graph.elements().flat_map(|element| &element.labels).flat_map(|label| &label.properties)
 }
@@ -193,7 +196,7 @@ pub(super) fn label_property_rows(
     for graph in graphs(source.catalog) {
         for element in graph.elements() {
             let table = source.catalog.relation(element.relation).and_then(|r| r.table());
-            for label in &element.labels {
+            for label in shown_labels(element) {
                 for property in &label.properties {
                     let names = [element.alias.as_str(), &label.name, &property.name];
                     row!(out,
@@ -213,7 +216,7 @@ pub(super) fn label_property_rows(
 fn expression(table: Option<&Table>, property: &PropertyDef) -> String {
     match &property.source {
         PropertySource::Expression(text) => text.clone(),
-        PropertySource::Column(position) => table
+        PropertySource::Column(position) | PropertySource::Open { column: position, .. } => table
             .and_then(|table| table.columns.get(*position))
             .map_or_else(String::new, |column| quote_identifier(&column.name)),
     }

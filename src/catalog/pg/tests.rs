@@ -151,6 +151,7 @@ fn graph() -> PropertyGraph {
         }],
     };
     PropertyGraph {
+        open: None,
         oid: GRAPH,
         name: "company".into(),
         vertices: vec![
@@ -221,8 +222,15 @@ fn catalog() -> Catalog {
     };
     let stranger =
         Role { oid: Oid(16500), name: "stranger".into(), tenant: TenantId(9), ..role.clone() };
-    let database =
-        Database { oid: Oid(5), name: "graphwire".into(), tenant: TenantId::SYSTEM, owner: OWNER };
+    let database = Database {
+        oid: Oid(5),
+        name: "graphwire".into(),
+        tenant: TenantId::SYSTEM,
+        owner: OWNER,
+        connection_limit: -1,
+        is_template: false,
+        allow_connections: true,
+    };
     let names = relations.iter().map(|r| ((r.schema, r.name.clone()), r.oid)).collect();
     let cluster = Cluster {
         roles: [(role.oid, role), (stranger.oid, stranger)].into(),

@@ -59,6 +59,12 @@ impl BoundGraphFunction {
             GraphFunctionKind::Property { name, ty, edge } => {
                 snapshot.property(*edge, name, &ty.arrow(), refs()?)
             }
+            GraphFunctionKind::OpenProperty { name, ty, edge } => {
+                snapshot.open_property(*edge, name, ty, refs()?)
+            }
+            GraphFunctionKind::Number { edge } => snapshot.numbers(*edge, refs()?),
+            GraphFunctionKind::PropertyMap { edge } => snapshot.property_maps(*edge, refs()?),
+            GraphFunctionKind::Attach { ty } => snapshot.attach(ty, argument),
             GraphFunctionKind::Labels { edge: false } => snapshot.labels(refs()?),
             GraphFunctionKind::Labels { edge: true } => snapshot.edge_types(refs()?),
             GraphFunctionKind::HasLabel { label, edge } => {

@@ -26,8 +26,11 @@ fn property_name(expr: &Expr) -> Option<&str> {
         Expr::Cast(Cast { expr, .. }) => property_name(expr),
         Expr::ScalarFunction(call) => {
             let function = call.func.inner().downcast_ref::<BoundGraphFunction>()?;
-            let GraphFunctionKind::Property { name, .. } = function.kind() else { return None };
-            Some(name)
+            match function.kind() {
+                GraphFunctionKind::Property { name, .. }
+                | GraphFunctionKind::OpenProperty { name, .. } => Some(name),
+                _ => None,
+            }
         }
         _ => None,
     }

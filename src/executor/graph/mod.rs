@@ -10,14 +10,17 @@ pub mod guard;
 mod json;
 mod key_lookup;
 pub mod lower;
+pub mod open;
 mod order;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
 mod values;
+pub mod write;
 
 pub use crate::storage::AdjacencyCache;
 pub use functions::bind_graph_functions;
 pub use guard::{Guards, Mask, Masks};
 pub use lower::{CreatePhysical, lower_match};
-pub use snapshot::{ExpressionHook, GraphSnapshot, Hop};
+pub use open::Moved;
+pub use snapshot::{ExpressionHook, GraphSnapshot, Hop, element_version};

@@ -7,13 +7,14 @@ use datafusion::common::{HashMap, Result};
 use datafusion::physical_expr::PhysicalExpr;
 use parking_lot::Mutex;
 
-use crate::catalog::{EdgeTable, EndPoint, PropertyGraph};
+use super::open::Moved;
+use crate::catalog::{Catalog, EdgeTable, EndPoint, PropertyGraph, RelationKind};
 use crate::error::PgError;
 use crate::planner::Direction;
-use crate::storage::TableVersion;
 use crate::storage::adjacency::{
     AdjacencyCache, EdgePlaces, EndColumns, Neighborhood, Orientation,
 };
+use crate::storage::{StoreSnapshot, TableVersion};
 use crate::types::Oid;
 
 /// Makes a property's SQL expression a physical one over all columns of the relation with the given OID.
@@ -30,6 +31,8 @@ pub struct GraphSnapshot {
     ends: Vec<[EndColumns; 2]>,
     cache: Arc<AdjacencyCache>,
     hook: Option<ExpressionHook>,
+    /// Where elements went that earlier clauses of the statement moved.
+    pub(crate) moved: Arc<Moved>,
     expressions: Mutex<HashMap<(Oid, String), Arc<dyn PhysicalExpr>>>,
 }
 
@@ -77,7 +80,30 @@ impl GraphSnapshot {
             .collect();
         let cache = Arc::clone(cache);
         let expressions = Mutex::default();
-        Ok(Self { graph, vertices, edges, ends, cache, hook: None, expressions })
+        let moved = Arc::default();
+        Ok(Self { graph, vertices, edges, ends, cache, hook: None, moved, expressions })
+    }
+
+    /// The graph as a statement sees it after writing.
+    ///
+    /// # Errors
+    /// As [`Self::try_new`].
+    pub fn renewed(&self, catalog: &Catalog, store: &StoreSnapshot) -> Result<Self> {
+        let graph = catalog.relation(self.graph.oid).map(|relation| &relation.kind);
+        let graph = match graph {
+            Some(RelationKind::PropertyGraph(graph)) => Arc::clone(graph),
+            _ => Arc::clone(&self.graph),
+        };
+        let found = |table| element_version(catalog, store, &graph, table);
+        let renewed = Self::try_new(Arc::clone(&graph), found, &self.cache)?;
+        Ok(Self { hook: self.hook.clone(), moved: Arc::clone(&self.moved), ..renewed })
+    }
+
+    /// With what is known of elements that moved.
+    #[must_use]
+    pub fn with_moved(mut self, moved: Arc<Moved>) -> Self {
+        self.moved = moved;
+        self
     }
 
     /// With a way to compute properties that are SQL expressions.
@@ -185,6 +211,28 @@ impl GraphSnapshot {
             }
         }
         Ok(hops)
+    }
+}
+
+/// The version of an element table. A partition of an open graph that others made, or gave columns, after a snapshot was
+/// taken has no rows in it, or nulls.
+pub fn element_version(
+    catalog: &Catalog,
+    store: &StoreSnapshot,
+    graph: &PropertyGraph,
+    table: Oid,
+) -> Option<Arc<TableVersion>> {
+    let known = store.table(table);
+    if graph.open.is_none() {
+        return known.cloned();
+    }
+    let schema = &catalog.relation(table)?.table()?.schema;
+    match known {
+        Some(known) if known.schema.fields().len() < schema.fields().len() => {
+            known.widened(schema).ok().map(Arc::new)
+        }
+        Some(known) => Some(Arc::clone(known)),
+        None => Some(Arc::new(TableVersion::empty(table, Arc::clone(schema)))),
     }
 }
 

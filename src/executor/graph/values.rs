@@ -34,6 +34,9 @@ pub(super) fn by_table(refs: &UInt64Array) -> Vec<TableRows> {
     let mut last = 0;
     for row in (0..refs.len()).filter(|row| refs.is_valid(*row)) {
         let element = ElementRef(refs.value(row));
+        if element.is_deleted() {
+            continue;
+        }
         let table = element.table();
         if groups.get(last).is_none_or(|group| group.table != table) {
             last = groups.iter().position(|group| group.table == table).unwrap_or_else(|| {
@@ -75,6 +78,7 @@ impl GraphSnapshot {
         ty: &DataType,
         refs: &UInt64Array,
     ) -> Result<ArrayRef> {
+        refuse_deleted(edge, refs)?;
         if let Some(values) = self.property_slice(edge, name, refs)? {
             return as_type(values, ty);
         }
@@ -84,7 +88,7 @@ impl GraphSnapshot {
         {
             return match self.element(edge, only.table)?.property(name) {
                 Some(property) => {
-                    as_type(self.gather(edge, only.table, property, &only.positions)?, ty)
+                    as_type(self.native(edge, only.table, property, &only.positions)?, ty)
                 }
                 None => Ok(new_null_array(ty, refs.len())),
             };
@@ -94,7 +98,7 @@ impl GraphSnapshot {
         let mut places = vec![(0, 0); refs.len()];
         for group in groups {
             let Some(property) = self.element(edge, group.table)?.property(name) else { continue };
-            let values = self.gather(edge, group.table, property, &group.positions)?;
+            let values = self.native(edge, group.table, property, &group.positions)?;
             for (at, row) in group.rows.iter().enumerate() {
                 places[*row] = (sources.len(), at);
             }
@@ -124,6 +128,24 @@ impl GraphSnapshot {
         Ok(chunk.map(|chunk| chunk.slice(*column, offset, refs.len())).transpose()?)
     }
 
+    /// One property of a table at given positions, in its PostgreSQL type.
+    fn native(
+        &self,
+        edge: bool,
+        table: u16,
+        property: &PropertyDef,
+        positions: &[u64],
+    ) -> Result<ArrayRef> {
+        match property.source {
+            PropertySource::Open { .. } => {
+                self.open_column(edge, table, property, positions)?.native()
+            }
+            PropertySource::Column(_) | PropertySource::Expression(_) => {
+                self.gather(edge, table, property, positions)
+            }
+        }
+    }
+
     /// One property of a table at given positions.
     pub(super) fn gather(
         &self,
@@ -134,7 +156,9 @@ impl GraphSnapshot {
     ) -> Result<ArrayRef> {
         let version = self.version(edge, table)?;
         match &property.source {
-            PropertySource::Column(column) => Ok(version.gather(*column, positions)?),
+            PropertySource::Column(column) | PropertySource::Open { column, .. } => {
+                Ok(version.gather(*column, positions)?)
+            }
             PropertySource::Expression(text) => {
                 let expression = self.expression(version.table, text)?;
                 let rows = version.rows_at(positions)?;
@@ -145,14 +169,15 @@ impl GraphSnapshot {
 
     /// The labels of each vertex.
     pub(super) fn labels(&self, refs: &UInt64Array) -> Result<ArrayRef> {
+        refuse_deleted(false, refs)?;
         let mut lists = ListBuilder::new(StringViewBuilder::new());
         for element in refs {
             let Some(element) = element else {
                 lists.append_null();
                 continue;
             };
-            for label in &self.element(false, ElementRef(element).table())?.labels {
-                lists.values().append_value(&label.name);
+            for label in self.element(false, ElementRef(element).table())?.label_names() {
+                lists.values().append_value(label);
             }
             lists.append(true);
         }
@@ -179,6 +204,7 @@ impl GraphSnapshot {
         label: &str,
         refs: &UInt64Array,
     ) -> Result<ArrayRef> {
+        refuse_deleted(edge, refs)?;
         let has =
             |element: u64| Ok(self.element(edge, ElementRef(element).table())?.has_label(label));
         let answers: Result<BooleanArray> =
@@ -188,6 +214,7 @@ impl GraphSnapshot {
 
     /// The vertex that each edge starts or ends at.
     pub(crate) fn end_points(&self, end: bool, refs: &UInt64Array) -> Result<UInt64Array> {
+        refuse_deleted(true, refs)?;
         let mut places: Vec<Option<u64>> = vec![None; refs.len()];
         for group in by_table(refs) {
             let edge = self.edge_table(group.table)?;
@@ -214,8 +241,13 @@ impl GraphSnapshot {
         let mut ids = vec![None; refs.len()];
         for group in by_table(refs) {
             let element = self.element(edge, group.table)?;
-            let texts =
-                key_ids(element, self.version(edge, group.table)?, &element.key, &group.positions)?;
+            let texts = key_ids(
+                self.graph.open.is_some(),
+                element,
+                self.version(edge, group.table)?,
+                &element.key,
+                &group.positions,
+            )?;
             for (row, text) in group.rows.iter().zip(texts) {
                 ids[*row] = Some(text);
             }
@@ -240,7 +272,13 @@ impl GraphSnapshot {
             .map(|at| at.and_then(|at| point.edge_columns.get(at)).copied())
             .collect();
         if let Some(columns) = own {
-            return key_ids(element, self.version(true, table)?, &columns, positions);
+            return key_ids(
+                self.graph.open.is_some(),
+                element,
+                self.version(true, table)?,
+                &columns,
+                positions,
+            );
         }
         let refs = positions.iter().map(|position| ElementRef::new(table, *position).0);
         let vertices = self.end_points(end, &UInt64Array::from_iter_values(refs))?;
@@ -250,6 +288,7 @@ impl GraphSnapshot {
 
     /// The non-null properties of each element: a JSON object, or the list of their names.
     pub(super) fn properties(&self, edge: bool, refs: &UInt64Array) -> Result<Vec<Option<String>>> {
+        refuse_deleted(edge, refs)?;
         let mut objects = vec![None; refs.len()];
         for group in by_table(refs) {
             let texts = self.properties_of(edge, group.table, &group.positions)?;
@@ -296,6 +335,11 @@ impl GraphSnapshot {
             if columns.iter().any(|(name, _, _)| *name == property.name) {
                 continue;
             }
+            if let PropertySource::Open { .. } = property.source {
+                let (ty, values) = self.open_column(edge, table, property, positions)?.shown()?;
+                columns.push((property.name.clone(), ty, values));
+                continue;
+            }
             let values = self.gather(edge, table, property, positions)?;
             columns.push((property.name.clone(), property.ty.clone(), values));
         }
@@ -304,6 +348,7 @@ impl GraphSnapshot {
 
     /// Names of the non-null properties of each element.
     pub(super) fn keys(&self, edge: bool, refs: &UInt64Array) -> Result<ArrayRef> {
+        refuse_deleted(edge, refs)?;
         let mut names: Vec<Option<Vec<String>>> = vec![None; refs.len()];
         for group in by_table(refs) {
             let columns = self.property_columns(edge, group.table, &group.positions)?;
@@ -332,8 +377,13 @@ impl GraphSnapshot {
         let mut objects = vec![None; refs.len()];
         for group in by_table(refs) {
             let element = self.element(edge, group.table)?;
-            let ids =
-                key_ids(element, self.version(edge, group.table)?, &element.key, &group.positions)?;
+            let ids = key_ids(
+                self.graph.open.is_some(),
+                element,
+                self.version(edge, group.table)?,
+                &element.key,
+                &group.positions,
+            )?;
             let properties = self.properties_of(edge, group.table, &group.positions)?;
             let ends = if edge { Some(self.both_end_ids(&group)?) } else { None };
             for (at, row) in group.rows.iter().enumerate() {
@@ -349,6 +399,17 @@ impl GraphSnapshot {
                 objects[*row] = Some(text);
             }
         }
+        for (row, element) in refs.iter().enumerate() {
+            if let Some(element) = element.map(ElementRef).filter(|element| element.is_deleted()) {
+                let mut text = String::from("{\"~id\":\"\"");
+                match self.element(edge, element.table())? {
+                    table if edge => push_edge(&mut text, table, "", ""),
+                    _ => text.push_str(",\"~entityType\":\"node\",\"~labels\":[]"),
+                }
+                text.push_str(",\"~properties\":{}}");
+                objects[row] = Some(text);
+            }
+        }
         Ok(objects)
     }
 
@@ -362,11 +423,11 @@ impl GraphSnapshot {
 
 fn push_node(text: &mut String, element: &ElementTable) {
     text.push_str(",\"~entityType\":\"node\",\"~labels\":[");
-    for (at, label) in element.labels.iter().enumerate() {
+    for (at, label) in element.label_names().enumerate() {
         if at > 0 {
             text.push(',');
         }
-        push_string(text, &label.name);
+        push_string(text, label);
     }
     text.push(']');
 }
@@ -382,6 +443,7 @@ fn push_edge(text: &mut String, element: &ElementTable, start: &str, end: &str) 
 
 /// Identifiers of an element table's rows from the key values in `columns` of `version`.
 fn key_ids(
+    is_open: bool,
     element: &ElementTable,
     version: &TableVersion,
     columns: &[usize],
@@ -400,14 +462,32 @@ fn key_ids(
         .collect::<Result<Vec<_>>>()?;
     (0..positions.len())
         .map(|row| {
-            let mut id = format!("{}:", element.alias);
+            // Elements of an open graph are numbered together, and keep their numbers in another partition.
+            let mut id = match columns {
+                [_] if is_open => String::new(),
+                _ => format!("{}:", element.alias),
+            };
             push_key_text(&mut id, &keys, row)?;
             Ok(id)
         })
         .collect()
 }
 
-fn as_type(values: ArrayRef, ty: &DataType) -> Result<ArrayRef> {
+/// `P0002` if one of the elements was deleted by this statement.
+pub(super) fn refuse_deleted(edge: bool, refs: &UInt64Array) -> Result<()> {
+    if refs.iter().flatten().any(|element| ElementRef(element).is_deleted()) {
+        let kind = if edge { "relationship" } else { "node" };
+        return Err(PgError::new(
+            crate::error::SqlState::NO_DATA_FOUND,
+            format!("the {kind} was deleted by this statement"),
+        )
+        .routine("DeletedEntityAccess")
+        .into());
+    }
+    Ok(())
+}
+
+pub(super) fn as_type(values: ArrayRef, ty: &DataType) -> Result<ArrayRef> {
     if values.data_type() == ty { Ok(values) } else { Ok(cast(&values, ty)?) }
 }
 

@@ -64,7 +64,7 @@ impl PhysicalOptimizerRule for CountMatches {
 fn rewrite(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>()
         && counts_rows(aggregate)
-        && let Some(Reduced { plan: input, weight: Some(weight) }) =
+        && let Reduced { plan: input, weight: Some(weight) } =
             reduce(aggregate.input(), &[], false)?
     {
         return Ok(Arc::new(CountExec::new(input, weight, aggregate.schema())));

@@ -250,7 +250,8 @@ impl Waiting<'_> {
             Some(TableWork::Rows { writes, .. }) => {
                 writes.touched().chain(writes.written()).collect()
             }
-            Some(TableWork::Whole { .. } | TableWork::Gone { .. }) | None => HashSet::new(),
+            Some(TableWork::Whole { .. } | TableWork::Gone { .. } | TableWork::Widened { .. })
+            | None => HashSet::new(),
         }
     }
 

@@ -12,6 +12,7 @@
 
 mod computed_keys;
 mod constraints;
+mod definitions;
 mod locking;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -19,20 +20,23 @@ use std::slice;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::common::DFSchema;
 use parking_lot::Mutex;
 
-use crate::catalog::{Catalog, Relation};
+use crate::catalog::{Catalog, OpenDefinition, Relation};
 use crate::error::PgError;
 use crate::storage::recent::{Changes, TableChange};
 use crate::storage::wal::CommitRecord;
 use crate::storage::{
     RecentWrites, RowLock, RowWrite, StorageError, StoreSnapshot, TableVersion, TableWrites,
+    is_wider,
 };
 use crate::types::{CommitNo, Oid, RowId};
 use locking::Waiting;
 
+pub use definitions::{Definitions, adopt_graph};
 pub use locking::{Collision, Committed, StatementLocks, lock_error};
 
 use constraints::{
@@ -96,6 +100,34 @@ pub trait WriteTarget: Send + Sync {
     /// # Errors
     /// `23…` for a violated constraint.
     async fn finish(&self) -> Result<(), PgError>;
+
+    /// As [`Self::insert`], and gives the ids of the rows, in their order.
+    ///
+    /// # Errors
+    /// As [`Self::insert`].
+    async fn insert_numbered(
+        &self,
+        relation: &Arc<Relation>,
+        rows: RecordBatch,
+    ) -> Result<Vec<RowId>, PgError>;
+
+    /// All tables as the statement left them so far.
+    fn view(&self) -> StoreSnapshot;
+
+    /// Names, among them what this statement made come into being.
+    fn catalog(&self) -> Arc<Catalog>;
+
+    /// Makes labels, types and properties of an open graph come into being.
+    ///
+    /// # Errors
+    /// `55P03` if definitions are held by another for too long; `54000` for more than a graph may have.
+    async fn define(&self, graph: Oid, wanted: Vec<OpenDefinition>) -> Result<(), PgError>;
+
+    /// Takes `count` numbers of a sequence; the first. The others follow it.
+    ///
+    /// # Errors
+    /// `2200H` at its end.
+    fn take_numbers(&self, sequence: Oid, count: usize) -> Result<i64, PgError>;
 }
 
 /// What a transaction did so far, and the view it has of all tables.
@@ -134,6 +166,8 @@ enum TableWork {
     Whole { base: u64 },
     /// Dropped.
     Gone { base: u64 },
+    /// Columns were added at its end; whatever others do meanwhile.
+    Widened { schema: SchemaRef },
 }
 
 impl Writes {
@@ -194,8 +228,56 @@ impl Writes {
             Some(
                 TableWork::Rows { base, .. } | TableWork::Whole { base } | TableWork::Gone { base },
             ) => *base,
-            None => self.working.table(table).map_or(0, |version| version.stamp),
+            Some(TableWork::Widened { .. }) | None => {
+                self.working.table(table).map_or(0, |version| version.stamp)
+            }
         }
+    }
+
+    /// Takes over the definition of a table that others made meanwhile: its columns, and no rows but those seen so far.
+    /// `stored` is the table as all see it: new rows are numbered together with those of others.
+    ///
+    /// # Errors
+    /// `XX000` if the table is not one that only got more columns.
+    pub fn adopt(
+        &mut self,
+        table: Oid,
+        schema: &SchemaRef,
+        stored: Option<&TableVersion>,
+    ) -> Result<(), PgError> {
+        let version = match self.working.table(table) {
+            None => match stored {
+                Some(stored) => stored.emptied(Arc::clone(schema)),
+                None => TableVersion::empty(table, Arc::clone(schema)),
+            },
+            Some(known) if known.schema.fields().len() < schema.fields().len() => {
+                known.widened(schema).map_err(StorageError::from)?
+            }
+            Some(_) => return Ok(()),
+        };
+        self.working = self.working.clone().with_table(Arc::new(version));
+        Ok(())
+    }
+
+    /// Adds columns at a table's end.
+    ///
+    /// # Errors
+    /// As [`Self::adopt`].
+    pub fn widen_table(&mut self, table: Oid, schema: &SchemaRef) -> Result<(), PgError> {
+        self.adopt(table, schema, None)?;
+        match self.tables.get(&table) {
+            Some(TableWork::Whole { .. }) => {}
+            Some(TableWork::Rows { .. }) => {
+                // Rows of a table others may write to, in a transaction that defines: the whole of it is written.
+                let base = self.base(table);
+                self.tables.insert(table, TableWork::Whole { base });
+            }
+            _ => {
+                let schema = Arc::clone(schema);
+                self.tables.insert(table, TableWork::Widened { schema });
+            }
+        }
+        Ok(())
     }
 
     /// Where a statement starts that only writes rows, to go back to.
@@ -204,7 +286,7 @@ impl Writes {
             TableWork::Rows { base, since, writes, checked, lags } => {
                 Some((*table, (*base, *since, writes.steps.len(), *checked, *lags)))
             }
-            TableWork::Whole { .. } | TableWork::Gone { .. } => None,
+            TableWork::Whole { .. } | TableWork::Gone { .. } | TableWork::Widened { .. } => None,
         });
         WritesMark {
             working: self.working.clone(),
@@ -303,6 +385,11 @@ impl Writes {
             // The table is this transaction's own; its rows go with the whole.
             TableWork::Whole { .. } => {}
             TableWork::Gone { .. } => return Err(StorageError::TableChanged),
+            TableWork::Widened { .. } => {
+                let writes = TableWrites { steps: Arc::new(steps) };
+                *work =
+                    TableWork::Rows { base: 0, since, writes, checked: must_check, lags: false };
+            }
         }
         self.working = self.working.clone().with_table(Arc::new(version));
         Ok(())
@@ -345,7 +432,9 @@ impl Writes {
                     }
                 }
                 TableWork::Rows { base, lags, .. }
-                    if only.is_some_and(|only| !only.contains(table)) && now != 0 =>
+                    if only.is_some_and(|only| !only.contains(table))
+                        && now != 0
+                        && !self.widens(*table, latest) =>
                 {
                     (*base, *lags) = (now, true);
                 }
@@ -353,13 +442,17 @@ impl Writes {
                     let Some(version) = latest.table(*table) else {
                         return Err(StorageError::TableChanged);
                     };
-                    let schema_changed = self
-                        .working
-                        .table(*table)
-                        .is_some_and(|mine| mine.schema.fields() != version.schema.fields());
-                    if schema_changed {
-                        return Err(StorageError::TableChanged);
-                    }
+                    let mine = self.working.table(*table);
+                    // Columns that came at the table's end are null in the rows of this transaction.
+                    let widened = match mine {
+                        Some(mine) if is_wider(&version.schema, &mine.schema) => None,
+                        Some(mine) if is_wider(&mine.schema, &version.schema) => {
+                            Some(version.widened(&mine.schema)?)
+                        }
+                        Some(_) => return Err(StorageError::TableChanged),
+                        None => None,
+                    };
+                    let version = widened.as_ref().unwrap_or(version);
                     if writes.touched().any(|row| recent.changed_after((*table, row), *since)) {
                         return Err(StorageError::WriteConflict);
                     }
@@ -376,10 +469,26 @@ impl Writes {
                     }
                 }
                 TableWork::Gone { .. } => working = working.without_table(*table),
+                TableWork::Widened { schema } => {
+                    let Some(version) = latest.table(*table) else {
+                        return Err(StorageError::TableChanged);
+                    };
+                    if !is_wider(&version.schema, schema) {
+                        working = working.with_table(Arc::new(version.widened(schema)?));
+                    }
+                }
             }
         }
         let deferral = self.deferral.clone();
         Ok((Self { working, tables, deferral }, moved && !self.tables.is_empty()))
+    }
+
+    /// Whether this transaction gave a table columns that it does not have in `latest`.
+    fn widens(&self, table: Oid, latest: &StoreSnapshot) -> bool {
+        let width = |store: &StoreSnapshot| {
+            store.table(table).map_or(0, |version| version.schema.fields().len())
+        };
+        width(&self.working) > width(latest)
     }
 
     /// Adds what was written to a commit's record; of the tables that `keeps` says yes to.
@@ -399,7 +508,11 @@ impl Writes {
                 }
                 (TableWork::Whole { .. }, Some(version)) => record.whole(version)?,
                 (TableWork::Gone { .. }, None) => record.gone(*table),
-                (TableWork::Rows { .. } | TableWork::Whole { .. }, None)
+                (TableWork::Widened { schema }, Some(_)) => record.widen(*table, schema)?,
+                (
+                    TableWork::Rows { .. } | TableWork::Whole { .. } | TableWork::Widened { .. },
+                    None,
+                )
                 | (TableWork::Gone { .. }, Some(_)) => {
                     return Err(PgError::internal("a transaction's writes do not fit its view"));
                 }
@@ -417,6 +530,7 @@ impl Writes {
                 touched.dedup();
                 TableChange { touched, inserted: writes.inserted(), whole: false }
             }
+            TableWork::Widened { .. } => TableChange::default(),
             TableWork::Whole { .. } | TableWork::Gone { .. } => {
                 TableChange { whole: true, ..TableChange::default() }
             }
@@ -428,7 +542,17 @@ impl Writes {
     pub fn changed(&self) -> impl Iterator<Item = (Oid, &TableWrites)> {
         self.tables.iter().filter_map(|(table, work)| match work {
             TableWork::Rows { writes, checked, .. } => checked.then_some((*table, writes)),
-            TableWork::Whole { .. } | TableWork::Gone { .. } => None,
+            TableWork::Whole { .. } | TableWork::Gone { .. } | TableWork::Widened { .. } => None,
+        })
+    }
+
+    /// Whether the columns of a table it wrote to are not those that its rows were written for.
+    pub fn is_wider_than(&self, written: &Self) -> bool {
+        self.tables.keys().any(|table| {
+            let width = |writes: &Self| {
+                writes.working.table(*table).map_or(0, |version| version.schema.fields().len())
+            };
+            width(self) != width(written)
         })
     }
 }
@@ -439,9 +563,11 @@ impl Writes {
 /// by ROLLBACK TO SAVEPOINT.
 pub struct StatementWrites {
     writes: Arc<Mutex<Writes>>,
-    catalog: Arc<Catalog>,
+    /// As the statement began; definitions add to it.
+    catalog: Mutex<Arc<Catalog>>,
     check: Arc<dyn RowCheck>,
     locks: StatementLocks,
+    definitions: Option<Arc<dyn Definitions>>,
     /// Whether nothing reads what it writes before the transaction's next statement.
     lazily: bool,
     done: Mutex<Done>,
@@ -465,7 +591,20 @@ impl StatementWrites {
         check: Arc<dyn RowCheck>,
         locks: StatementLocks,
     ) -> Self {
-        Self { writes, catalog, check, locks, lazily: false, done: Mutex::default() }
+        let catalog = Mutex::new(catalog);
+        let (definitions, lazily) = (None, false);
+        Self { writes, catalog, check, locks, definitions, lazily, done: Mutex::default() }
+    }
+
+    /// With a way to make labels, types and properties of open graphs come into being.
+    #[must_use]
+    pub fn with_definitions(mut self, definitions: Arc<dyn Definitions>) -> Self {
+        self.definitions = Some(definitions);
+        self
+    }
+
+    fn names(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.lock())
     }
 
     /// The same for a statement of one write, whose transaction settles its view before the next one reads it.
@@ -479,18 +618,8 @@ impl StatementWrites {
         self.locks.is_stale()
     }
 
-    fn waiting(&self) -> Waiting<'_> {
-        Waiting {
-            locks: &self.locks,
-            catalog: &self.catalog,
-            writes: &self.writes,
-            check: self.check.as_ref(),
-        }
-    }
-
-    /// All tables as the transaction sees them now.
-    fn view(&self) -> StoreSnapshot {
-        self.writes.lock().view().clone()
+    fn waiting<'a>(&'a self, catalog: &'a Arc<Catalog>) -> Waiting<'a> {
+        Waiting { locks: &self.locks, catalog, writes: &self.writes, check: self.check.as_ref() }
     }
 
     /// A table as the transaction sees it now.
@@ -507,9 +636,10 @@ impl StatementWrites {
         rows: Vec<RecordBatch>,
         collision: Collision,
     ) -> Result<Vec<Change>, PgError> {
-        let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
+        let catalog = self.names();
+        let rows = admit_rows(&catalog, relation, rows, self.check.as_ref())?;
         let rows: Vec<RecordBatch> = rows.into_iter().filter(|rows| rows.num_rows() > 0).collect();
-        let waiting = self.waiting();
+        let waiting = self.waiting(&catalog);
         if let Err(error) = waiting.unique_keys(relation, &rows, None, collision).await {
             // A serializable transaction is told of what it read rather than of the key, if that is the reason; for that
             // its rows must be among what it wrote. It has failed in any case.
@@ -548,21 +678,22 @@ impl StatementWrites {
         let Some(table) = relation.table().filter(|_| !ids.is_empty()) else {
             return Ok(Vec::new());
         };
-        let waiting = self.waiting();
+        let catalog = self.names();
+        let waiting = self.waiting(&catalog);
         let old = rows_by_id(&*self.version(relation)?, ids)?;
         if let [new] = rows.as_slice()
             && keeps_keys(table, &old, new)
         {
             // Nothing that a constraint between rows speaks of has changed.
             waiting.rows(relation, ids, RowLock::NoKeyUpdate).await?;
-            let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
+            let rows = admit_rows(&catalog, relation, rows, self.check.as_ref())?;
             let steps = vec![update_step(ids, old.num_rows(), rows.into_iter().next())?];
             self.write_plain(relation, steps)?;
             return Ok(Vec::new());
         }
         let lock = locking::update_lock(table, &old, &rows)?;
         waiting.rows(relation, ids, lock).await?;
-        let rows = admit_rows(&self.catalog, relation, rows, self.check.as_ref())?;
+        let rows = admit_rows(&catalog, relation, rows, self.check.as_ref())?;
         waiting.unique_keys(relation, &rows, Some(&old), Collision::Write).await?;
         waiting.referenced_rows(relation, &rows, Some(&old)).await?;
         waiting.new_referring(relation, table, &old)?;
@@ -582,7 +713,8 @@ impl StatementWrites {
         let Some(table) = relation.table().filter(|_| !ids.is_empty()) else {
             return Ok(Vec::new());
         };
-        let waiting = self.waiting();
+        let catalog = self.names();
+        let waiting = self.waiting(&catalog);
         waiting.rows(relation, ids, RowLock::Update).await?;
         let old = rows_by_id(&*self.version(relation)?, ids)?;
         waiting.new_referring(relation, table, &old)?;
@@ -612,7 +744,7 @@ impl StatementWrites {
         self.writes.lock().write(relation.oid, steps, true)?;
         let version = self.version(relation)?;
         for change in changes {
-            change.check_unique(&self.catalog, &version, self.check.as_ref())?;
+            change.check_unique(&self.names(), &version, self.check.as_ref())?;
         }
         Ok(())
     }
@@ -651,7 +783,8 @@ impl WriteTarget for StatementWrites {
         search: &mut ConflictSearch,
         rows: &RecordBatch,
     ) -> Result<Conflicts, PgError> {
-        let (waiting, batches) = (self.waiting(), slice::from_ref(rows));
+        let catalog = self.names();
+        let (waiting, batches) = (self.waiting(&catalog), slice::from_ref(rows));
         if let Some(table) = relation.table() {
             for key in unique_keys(table).filter(|key| search.counts(key.oid)) {
                 waiting.new_keys(relation, &key, batches, Collision::Arbiter).await?;
@@ -662,7 +795,7 @@ impl WriteTarget for StatementWrites {
             }
         }
         let store = self.view();
-        let found = search.search(&self.catalog, &store, relation, rows, self.check.as_ref())?;
+        let found = search.search(&catalog, &store, relation, rows, self.check.as_ref())?;
         if search.updates() {
             // Whether such a row is updated is decided on what it is once it is ours.
             let ids: Vec<RowId> = found.row_ids.iter().flatten().map(RowId).collect();
@@ -702,6 +835,48 @@ impl WriteTarget for StatementWrites {
     async fn finish(&self) -> Result<(), PgError> {
         let changes = std::mem::take(&mut self.done.lock().changes);
         self.foreign_keys(changes).await
+    }
+
+    async fn insert_numbered(
+        &self,
+        relation: &Arc<Relation>,
+        rows: RecordBatch,
+    ) -> Result<Vec<RowId>, PgError> {
+        let count = rows.num_rows() as u64;
+        let changes = self.insert_rows(relation, vec![rows], Collision::Write).await?;
+        let first = changes.first().and_then(Change::first_inserted);
+        let ids = match first {
+            Some(first) => (first.0..first.0.saturating_add(count)).map(RowId).collect(),
+            None => Vec::new(),
+        };
+        self.done.lock().changes.extend(changes);
+        Ok(ids)
+    }
+
+    fn view(&self) -> StoreSnapshot {
+        self.writes.lock().view().clone()
+    }
+
+    fn catalog(&self) -> Arc<Catalog> {
+        self.names()
+    }
+
+    async fn define(&self, graph: Oid, wanted: Vec<OpenDefinition>) -> Result<(), PgError> {
+        let Some(definitions) = &self.definitions else {
+            return Err(PgError::internal("nothing can be defined here"));
+        };
+        let before = self.names();
+        let after = definitions.define(graph, wanted, &before, &self.writes).await?;
+        adopt_graph(&after, graph, definitions.as_ref(), &mut self.writes.lock())?;
+        *self.catalog.lock() = after;
+        Ok(())
+    }
+
+    fn take_numbers(&self, sequence: Oid, count: usize) -> Result<i64, PgError> {
+        let Some(definitions) = &self.definitions else {
+            return Err(PgError::internal("nothing can be numbered here"));
+        };
+        definitions.take_numbers(sequence, count, &self.names())
     }
 }
 

@@ -64,6 +64,11 @@ pub fn grouping_key(value: &Value) -> Vec<u8> {
     bytes
 }
 
+/// Whether a value may be, or hold, an element or a path.
+pub fn may_hold_elements(bytes: &[u8]) -> bool {
+    matches!(bytes.first(), Some(&(MAP | NODE | RELATIONSHIP | LIST | PATH)))
+}
+
 /// The value of bytes that [`encode`] made; `None` for any others.
 pub fn decode(bytes: &[u8]) -> Option<Value> {
     let mut reader = Reader { bytes, depth: 0 };

@@ -6,7 +6,7 @@ use datafusion::logical_expr::Volatility;
 
 use super::call::{Kernel, Nulls};
 use super::types::CypherType;
-use super::{lists, math, strings, temporal_read};
+use super::{lists, math, strings, temporal_between, temporal_read, temporal_truncate};
 
 /// What an argument must be. ANY and null are always taken; a wrong value behind them is an error when it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,6 +210,40 @@ pub static FUNCTIONS: &[Definition] = &[
     strict("localdatetime", &[Any], |_| CypherType::LocalDateTime, temporal_read::local_date_time),
     strict("datetime", &[Any], |_| CypherType::DateTime, temporal_read::date_time),
     strict("duration", &[Any], |_| CypherType::Duration, temporal_read::duration),
+    strict("date.truncate", &[String, Any, Map], |_| CypherType::Date, temporal_truncate::date)
+        .optional(1),
+    strict(
+        "localtime.truncate",
+        &[String, Any, Map],
+        |_| CypherType::LocalTime,
+        temporal_truncate::local_time,
+    )
+    .optional(1),
+    strict("time.truncate", &[String, Any, Map], |_| CypherType::Time, temporal_truncate::time)
+        .optional(1),
+    strict(
+        "localdatetime.truncate",
+        &[String, Any, Map],
+        |_| CypherType::LocalDateTime,
+        temporal_truncate::local_date_time,
+    )
+    .optional(1),
+    strict(
+        "datetime.truncate",
+        &[String, Any, Map],
+        |_| CypherType::DateTime,
+        temporal_truncate::date_time,
+    )
+    .optional(1),
+    strict("duration.between", &[Any, Any], |_| CypherType::Duration, temporal_between::between),
+    strict("duration.inMonths", &[Any, Any], |_| CypherType::Duration, temporal_between::in_months),
+    strict("duration.inDays", &[Any, Any], |_| CypherType::Duration, temporal_between::in_days),
+    strict(
+        "duration.inSeconds",
+        &[Any, Any],
+        |_| CypherType::Duration,
+        temporal_between::in_seconds,
+    ),
     // Numbers.
     strict("abs", &[Number], number, math::abs),
     strict("sign", &[Number], integer, math::sign),

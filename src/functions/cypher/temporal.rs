@@ -37,6 +37,19 @@ impl Temporal {
         }
     }
 
+    /// The static type of values like it.
+    pub fn static_type(&self) -> super::types::CypherType {
+        use super::types::CypherType as T;
+        match self {
+            Self::Date(_) => T::Date,
+            Self::LocalTime(_) => T::LocalTime,
+            Self::Time { .. } => T::Time,
+            Self::LocalDateTime { .. } => T::LocalDateTime,
+            Self::DateTime { .. } => T::DateTime,
+            Self::Duration { .. } => T::Duration,
+        }
+    }
+
     /// How `<` sees two values; `None` for different types and for durations.
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {

@@ -19,7 +19,7 @@ pub fn add(left: &Temporal, right: &Temporal, sign: i64) -> Option<Result<Tempor
         (
             Temporal::Duration { months, days, seconds, nanos },
             Temporal::Duration { months: months2, days: days2, seconds: seconds2, nanos: nanos2 },
-        ) => Some(duration(
+        ) => Some(duration_of(
             i128::from(*months) + i128::from(sign * months2),
             i128::from(*days) + i128::from(sign * days2),
             total(*seconds, *nanos) + i128::from(sign) * total(*seconds2, *nanos2),
@@ -39,7 +39,11 @@ fn total(seconds: i64, nanos: i32) -> i128 {
     i128::from(seconds) * NANOS + i128::from(nanos)
 }
 
-fn duration(months: i128, days: i128, nanos: i128) -> Result<Temporal, PgError> {
+/// A duration of these parts.
+///
+/// # Errors
+/// `22008`.
+pub fn duration_of(months: i128, days: i128, nanos: i128) -> Result<Temporal, PgError> {
     let narrow = |part: i128| i64::try_from(part).map_err(|_| out_of_range());
     Ok(Temporal::Duration {
         months: narrow(months)?,
@@ -61,7 +65,7 @@ pub fn scale(value: &Temporal, factor: f64) -> Result<Temporal, PgError> {
     if !months.is_finite() || !days.is_finite() || !nanos.is_finite() {
         return Err(out_of_range());
     }
-    duration(months.trunc() as i128, days.trunc() as i128, nanos.trunc() as i128)
+    duration_of(months.trunc() as i128, days.trunc() as i128, nanos.trunc() as i128)
 }
 
 fn shift(value: &Temporal, months: i64, day_count: i64, nanos: i128) -> Result<Temporal, PgError> {

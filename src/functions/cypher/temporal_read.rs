@@ -198,8 +198,15 @@ fn split_zone(text: &str) -> Option<(&str, Option<&str>, Option<&str>)> {
     })
 }
 
+/// The offset of a zone at a moment, seconds since 1970.
+pub(super) fn offset_at_instant(zone: &str, seconds: i64) -> Option<i32> {
+    let zone: chrono_tz::Tz = zone.parse().ok()?;
+    let instant = chrono::DateTime::from_timestamp(seconds, 0)?.naive_utc();
+    Some(zone.offset_from_utc_datetime(&instant).fix().local_minus_utc())
+}
+
 /// The offset of a zone at a local date and time.
-fn offset_at(zone: &str, local_seconds: i64) -> Option<i32> {
+pub(super) fn offset_at(zone: &str, local_seconds: i64) -> Option<i32> {
     let zone: chrono_tz::Tz = zone.parse().ok()?;
     let local = chrono::DateTime::from_timestamp(local_seconds, 0)?.naive_utc();
     zone.offset_from_local_datetime(&local).earliest().map(|offset| offset.fix().local_minus_utc())
@@ -343,13 +350,13 @@ fn whole(float: f64) -> Option<i64> {
 }
 
 /// The entries of a map of temporal parts.
-struct Fields<'m> {
-    function: &'static str,
-    entries: &'m [(String, Value)],
+pub(super) struct Fields<'m> {
+    pub(super) function: &'static str,
+    pub(super) entries: &'m [(String, Value)],
 }
 
 impl<'m> Fields<'m> {
-    fn value(&self, key: &str) -> Option<&'m Value> {
+    pub(super) fn value(&self, key: &str) -> Option<&'m Value> {
         self.entries
             .iter()
             .find(|entry| entry.0 == key)
@@ -357,7 +364,7 @@ impl<'m> Fields<'m> {
             .filter(|value| !value.is_null())
     }
 
-    fn integer(&self, key: &'static str) -> Result<Option<i64>, PgError> {
+    pub(super) fn integer(&self, key: &'static str) -> Result<Option<i64>, PgError> {
         match self.value(key) {
             None => Ok(None),
             Some(Value::Integer(integer)) => Ok(Some(*integer)),
@@ -383,7 +390,7 @@ impl<'m> Fields<'m> {
         Ok(None)
     }
 
-    fn date(&self) -> Result<i64, PgError> {
+    pub(super) fn date(&self) -> Result<i64, PgError> {
         let base = self.base(&["date", "datetime"])?.and_then(date_of);
         let (base_year, base_month, base_day) = base.map_or((0, 1, 1), civil);
         let year = match self.integer("year")? {
@@ -426,7 +433,7 @@ impl<'m> Fields<'m> {
         date.ok_or_else(|| out_of_range("date"))
     }
 
-    fn time(&self) -> Result<i64, PgError> {
+    pub(super) fn time(&self) -> Result<i64, PgError> {
         let base = self.base(&["time", "datetime"])?.and_then(time_of).unwrap_or(0);
         let (base_seconds, base_nanos) = (base / NANOS, base % NANOS);
         let hour = self.part("hour", base_seconds / 3600, 0, 23)?;
@@ -454,22 +461,46 @@ impl<'m> Fields<'m> {
         Ok(((hour * 60 + minute) * 60 + second) * NANOS + nanos)
     }
 
-    fn zone(&self, local_seconds: i64) -> Result<(i32, Option<String>), PgError> {
+    pub(super) fn zone(&self, local_seconds: i64) -> Result<(i32, Option<String>), PgError> {
         match self.value("timezone") {
-            None => Ok(match self.base(&["datetime", "time"])? {
-                Some(Temporal::DateTime { offset, zone, .. }) => (*offset, zone.clone()),
-                Some(Temporal::Time { offset, .. }) => (*offset, None),
-                _ => (0, None),
-            }),
+            None => self.base_zone(local_seconds).map(|zone| zone.unwrap_or((0, None))),
             Some(Value::String(text)) => {
                 read_zone(text, local_seconds).ok_or_else(|| bad("time zone", text))
             }
             Some(other) => Err(wrong(self.function, other)),
         }
     }
+
+    /// The zone of the value that the time is taken from, if it has one: its offset on the new date.
+    fn base_zone(&self, local_seconds: i64) -> Result<Option<(i32, Option<String>)>, PgError> {
+        Ok(match self.base(&["datetime", "time"])? {
+            Some(Temporal::DateTime { offset, zone, .. }) => {
+                let at = zone.as_deref().and_then(|zone| offset_at(zone, local_seconds));
+                Some((at.unwrap_or(*offset), zone.clone()))
+            }
+            Some(Temporal::Time { offset, .. }) => Some((*offset, None)),
+            _ => None,
+        })
+    }
+
+    /// The moment that a clock shows in the zone the time is taken from, in the zone that is asked for.
+    fn zoned(&self, local_seconds: i64) -> Result<(i64, i32, Option<String>), PgError> {
+        let given = self.value("timezone").is_some();
+        let Some((from, _)) = self.base_zone(local_seconds)?.filter(|_| given) else {
+            let (offset, zone) = self.zone(local_seconds)?;
+            return Ok((local_seconds - i64::from(offset), offset, zone));
+        };
+        let instant = local_seconds - i64::from(from);
+        let (offset, zone) = self.zone(local_seconds)?;
+        let offset = match &zone {
+            Some(zone) => offset_at_instant(zone, instant).unwrap_or(offset),
+            None => offset,
+        };
+        Ok((instant, offset, zone))
+    }
 }
 
-fn date_of(temporal: &Temporal) -> Option<i64> {
+pub(super) fn date_of(temporal: &Temporal) -> Option<i64> {
     match temporal {
         Temporal::Date(date) => Some(*date),
         Temporal::LocalDateTime { seconds, .. } => Some(seconds.div_euclid(DAY)),
@@ -480,7 +511,7 @@ fn date_of(temporal: &Temporal) -> Option<i64> {
     }
 }
 
-fn time_of(temporal: &Temporal) -> Option<i64> {
+pub(super) fn time_of(temporal: &Temporal) -> Option<i64> {
     match temporal {
         Temporal::LocalTime(nanos) | Temporal::Time { nanos, .. } => Some(*nanos),
         Temporal::LocalDateTime { seconds, nanos } => {
@@ -559,7 +590,8 @@ pub fn time(arguments: &[Value]) -> Result<Value, PgError> {
         }
         Source::Fields(fields) => {
             let nanos = fields.time()?;
-            (nanos, fields.zone(0)?.0)
+            let (instant, offset, _) = fields.zoned(nanos / NANOS)?;
+            ((instant + i64::from(offset)).rem_euclid(DAY) * NANOS + nanos % NANOS, offset)
         }
         Source::Temporal(temporal) => {
             let offset = match temporal {
@@ -620,14 +652,8 @@ pub fn date_time(arguments: &[Value]) -> Result<Value, PgError> {
                 },
                 (None, None) => {
                     let (date, nanos) = (fields.date()?, fields.time()?);
-                    let local = date * DAY + nanos / NANOS;
-                    let (offset, zone) = fields.zone(local)?;
-                    Temporal::DateTime {
-                        seconds: local - i64::from(offset),
-                        nanos: (nanos % NANOS) as u32,
-                        offset,
-                        zone,
-                    }
+                    let (seconds, offset, zone) = fields.zoned(date * DAY + nanos / NANOS)?;
+                    Temporal::DateTime { seconds, nanos: (nanos % NANOS) as u32, offset, zone }
                 }
             }
         }

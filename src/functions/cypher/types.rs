@@ -119,6 +119,43 @@ impl CypherType {
         })
     }
 
+    /// The type of an open graph's property of this PostgreSQL type.
+    pub fn of_open(ty: &PgType) -> Self {
+        match ty {
+            PgType::Timetz => Self::Time,
+            PgType::Array(element) => Self::list(Self::of_open(element)),
+            other => Self::of_pg(other).unwrap_or(Self::Any),
+        }
+    }
+
+    /// The PostgreSQL type that stands for it as the type of an open graph's property; `None` for what has none.
+    pub fn property_type(&self) -> Option<PgType> {
+        Some(match self {
+            Self::Boolean
+            | Self::Integer
+            | Self::Float
+            | Self::String
+            | Self::Date
+            | Self::LocalTime
+            | Self::Time
+            | Self::LocalDateTime
+            | Self::DateTime
+            | Self::Duration => self.wire(),
+            Self::List(element) => match element.as_ref() {
+                Self::List(_) => return None,
+                scalar => PgType::array_of(scalar.property_type()?),
+            },
+            Self::Pg(ty) => return Self::of_pg(ty)?.property_type(),
+            Self::Null
+            | Self::Node
+            | Self::Relationship
+            | Self::Path
+            | Self::Map(_)
+            | Self::Any
+            | Self::Json => return None,
+        })
+    }
+
     /// The type a property of this PostgreSQL type has before anything is done with it.
     pub fn of_property(ty: &PgType) -> Self {
         match ty {

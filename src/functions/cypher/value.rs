@@ -55,6 +55,28 @@ impl Value {
         )
     }
 
+    /// The static type that all values like it have: ANY for lists of several types, maps, elements and paths.
+    pub fn static_type(&self) -> super::types::CypherType {
+        use super::types::CypherType as T;
+        match self {
+            Self::Null => T::Null,
+            Self::Boolean(_) => T::Boolean,
+            Self::Integer(_) => T::Integer,
+            Self::Float(_) => T::Float,
+            Self::String(_) => T::String,
+            Self::Temporal(temporal) => temporal.static_type(),
+            Self::List(items) => match items.as_slice() {
+                [] => T::list(T::Null),
+                [first, rest @ ..] => {
+                    let ty = first.static_type();
+                    let same = rest.iter().all(|item| item.static_type() == ty);
+                    T::list(if same { ty } else { T::Any })
+                }
+            },
+            Self::Map(_) | Self::Element(_) | Self::Path { .. } | Self::Json(_) => T::Any,
+        }
+    }
+
     /// Whether it is `null`.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)

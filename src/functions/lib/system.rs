@@ -534,6 +534,7 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("system_user() text", row(null)).stable(),
     def("current_database() name", row(|c, _| text(c.session()?.current_database()))).stable(),
     def("current_catalog() name", row(|c, _| text(c.session()?.current_database()))).stable(),
+    def("graphwire_current_tenant() text", row(|c, _| text(c.session()?.setting("graphwire.tenant").unwrap_or_default()))).stable(),
     def("current_schema() name", row(current_schema)).stable(),
     def("current_schemas(bool) name[]", row(current_schemas)).stable(),
     def("current_setting(text, ?bool) text", row(current_setting)).stable(),

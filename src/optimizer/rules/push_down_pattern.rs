@@ -104,8 +104,13 @@ mod tests {
     use crate::types::Oid;
 
     fn rewritten(optional: bool) -> String {
-        let graph =
-            PropertyGraph { oid: Oid(1), name: "g".to_owned(), vertices: vec![], edges: vec![] };
+        let graph = PropertyGraph {
+            oid: Oid(1),
+            name: "g".to_owned(),
+            vertices: vec![],
+            edges: vec![],
+            open: None,
+        };
         let vertex = PatternVertex {
             variable: "a".to_owned(),
             tables: vec![0],
@@ -118,6 +123,7 @@ mod tests {
             edges: vec![],
             paths: vec![],
             edge_rule: EdgeRule::Distinct,
+            open: None,
         };
         let node = MatchPattern::try_new(None, pattern, None, optional).unwrap();
         let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });

@@ -3,7 +3,7 @@
 //! * `place` is how places in the text survive in `sqlparser`'s tree.
 //! * `lexer`, `literal` and `operator` cut the text into tokens by PostgreSQL's rules.
 //! * `definition` reads data definition that `sqlparser` does not know.
-//! * `roles` reads statements on roles and rights.
+//! * `roles` reads statements on roles and rights, `tenancy` those on tenants, databases and quotas.
 //! * `rewrite` and `forms` put what `sqlparser` lacks into forms it has; `utility` reads the rest.
 //! * `dialect`, `parse` and `join` run `sqlparser`, bound what it may build, and word its errors as PostgreSQL does.
 
@@ -20,6 +20,7 @@ mod parse;
 mod place;
 mod rewrite;
 pub mod roles;
+pub mod tenancy;
 #[cfg(test)]
 mod tests;
 mod utility;

@@ -7,7 +7,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use super::lexer::SqlLexer;
 use super::parse::{statement, unexpected};
 use super::place::byte_span;
-use super::{definition, roles};
+use super::{definition, roles, tenancy};
 use crate::parser::error::ParseError;
 use crate::parser::span::Span;
 use crate::parser::statement::Utility;
@@ -49,6 +49,9 @@ pub(in crate::parser) fn utility(
     }
     if let Some(statement) = roles::role_statement(text, tokens, end)? {
         return Ok(Some(Utility::Roles(Box::new(statement))));
+    }
+    if let Some(tenancy) = tenancy::tenancy(text, tokens, end)? {
+        return Ok(Some(Utility::Tenancy(Box::new(tenancy))));
     }
     let mut reader = Reader { text, tokens, position: 0, end };
     if reader.eat("MOVE") {

@@ -67,6 +67,13 @@ pub enum PlanKind {
     },
     /// MERGE.
     Merge,
+    /// Cypher that writes.
+    Cypher {
+        /// The first clause that writes: `CREATE`, `MERGE`, `SET`, `DELETE`.
+        verb: &'static str,
+        /// Whether there are rows for the client.
+        returning: bool,
+    },
     /// EXPLAIN, with or without ANALYZE.
     Explain {
         /// Whether the statement is also run.
@@ -84,7 +91,8 @@ impl PlanKind {
             Self::Merge => false,
             Self::Insert { returning }
             | Self::Update { returning }
-            | Self::Delete { returning } => returning,
+            | Self::Delete { returning }
+            | Self::Cypher { returning, .. } => returning,
         }
     }
 
@@ -98,6 +106,7 @@ impl PlanKind {
             | Self::Insert { .. }
             | Self::Update { .. }
             | Self::Delete { .. }
+            | Self::Cypher { .. }
             | Self::Merge => true,
         }
     }
@@ -111,13 +120,17 @@ impl PlanKind {
             Self::Delete { .. } => "DELETE",
             Self::Merge => "MERGE",
             Self::Explain { .. } => "EXPLAIN",
+            Self::Cypher { verb, .. } => verb,
         }
     }
 
     /// The command tag for `rows` rows.
     pub fn tag(self, rows: u64) -> String {
         match self {
-            Self::Select | Self::SelectWithWrites => format!("SELECT {rows}"),
+            Self::Select | Self::SelectWithWrites | Self::Cypher { returning: true, .. } => {
+                format!("SELECT {rows}")
+            }
+            Self::Cypher { verb, returning: false } => format!("{verb} {rows}"),
             Self::Merge => format!("MERGE {rows}"),
             Self::Insert { .. } => format!("INSERT 0 {rows}"),
             Self::Update { .. } => format!("UPDATE {rows}"),

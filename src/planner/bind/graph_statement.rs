@@ -9,7 +9,7 @@ use super::context::BindContext;
 use super::graph::{bind_graph_change, bind_graph_definition, qualified};
 use super::sql::bind_expression;
 use super::sql::ddl::{DdlCommand, ObjectRef, drop_relations, on_object, place, skipping};
-use crate::catalog::{Persistence, PropertyGraph, Relation, RelationKind};
+use crate::catalog::{OpenGraph, Persistence, PropertyGraph, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::parser::pattern::Name;
 use crate::parser::pgq::{
@@ -17,6 +17,7 @@ use crate::parser::pgq::{
     PropertyGraphDdl, SqlExpr,
 };
 use crate::parser::sql::definition::ObjectAction;
+use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
 /// Binds a statement on a property graph.
@@ -69,6 +70,20 @@ fn bind_create(context: &BindContext, create: &CreatePropertyGraph) -> Result<Dd
             return Err(error.at(create.name.span.start as usize));
         }
     };
+    if create.open {
+        if temporary || schema == Oid::INVALID {
+            return Err(PgError::unsupported(
+                "temporary property graphs without a schema (ANY) are not supported yet",
+                "Leave TEMPORARY out, and drop the graph when it is no longer needed.",
+            )
+            .at(create.span.start as usize));
+        }
+        // Its schema and sequence are made with it.
+        let open = Some(OpenGraph { schema: Oid::INVALID, sequence: Oid::INVALID });
+        let (oid, vertices, edges) = (Oid::INVALID, Vec::new(), Vec::new());
+        let graph = PropertyGraph { oid, name: name.name, vertices, edges, open };
+        return Ok(DdlCommand::CreateGraph { schema, graph: Box::new(graph), replaces });
+    }
     let graph = bind_graph_definition(
         &context.catalog,
         &context.search_path,
@@ -136,6 +151,17 @@ fn bind_alter(context: &BindContext, alter: &AlterPropertyGraph) -> Result<DdlCo
             format!("\"{}\" is not a property graph", relation.name),
         ));
     };
+    if graph.open.is_some()
+        && !matches!(
+            alter.action,
+            AlterAction::OwnerTo(_) | AlterAction::RenameTo(_) | AlterAction::SetSchema(_)
+        )
+    {
+        return Err(PgError::unsupported(
+            "an open property graph has no element tables to add or change",
+            "Its labels, types and properties come into being when they are first used.",
+        ));
+    }
     if let Some(action) = object_action(&alter.action) {
         let object = ObjectRef::Relation(Arc::clone(&relation));
         return on_object(context, object, &action, "ALTER PROPERTY GRAPH");

@@ -117,7 +117,9 @@ fn unsupported_utility(utility: &Utility) -> PgError {
     let (name, hint) = match utility {
         Utility::Move(_) => ("this form of MOVE", "FETCH the rows and leave them."),
         Utility::SetConstraints { .. } => ("SET CONSTRAINTS here", "Run it by itself."),
-        Utility::WithCypher { .. } => ("this statement here", "Run it by itself."),
+        Utility::WithCypher { .. } | Utility::Tenancy(_) => {
+            ("this statement here", "Run it by itself.")
+        }
         Utility::Definition(_) | Utility::Roles(_) => ("this statement", "See docs/compat.md."),
         Utility::Checkpoint => {
             ("CHECKPOINT", "Tables are in memory; there is nothing to write yet.")
@@ -165,6 +167,7 @@ fn bind_cypher(context: &BindContext, statement: &CypherStatement) -> Result<Bou
         graph_path: context.graph_path.as_deref(),
         parameters: &context.parameters.types,
         iso_temporals: context.cypher_iso_temporals,
+        bind: Some(context),
     })?;
     context.notices.lock().extend(bound.notices);
     let columns = bound
@@ -174,7 +177,10 @@ fn bind_cypher(context: &BindContext, statement: &CypherStatement) -> Result<Bou
         .collect();
     let plan = BoundPlan {
         plan: bound.plan,
-        kind: PlanKind::Select,
+        kind: match bound.writes {
+            None => PlanKind::Select,
+            Some(verb) => PlanKind::Cypher { verb, returning: bound.returns },
+        },
         parameters: bound.parameters,
         columns,
     };
@@ -202,6 +208,13 @@ pub(crate) fn bind_cypher_call(
         inner.graph_path = Some(graph.to_owned());
     }
     let bound = bind_cypher(&inner, &statement)?;
+    if bound.kind.writes() {
+        return Err(PgError::unsupported(
+            "clauses that write are not supported inside cypher()",
+            "Send the Cypher statement by itself.",
+        )
+        .or_at(offset));
+    }
     let names: Vec<_> = bound
         .plan
         .schema()

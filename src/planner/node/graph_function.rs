@@ -14,6 +14,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::catalog::PropertyGraph;
+use crate::functions::cypher::CypherType;
 use crate::types::pg_type::PgType;
 
 /// What a graph function computes. The argument is one `UInt64` element reference unless said otherwise.
@@ -27,6 +28,31 @@ pub enum GraphFunctionKind {
         ty: PgType,
         /// Which kind of element the argument is.
         edge: bool,
+    },
+    /// A property in an open graph, as the given type; where a value has another, `0A000` unless that is ANY.
+    OpenProperty {
+        /// Its name.
+        name: String,
+        /// What its values are expected to be.
+        ty: CypherType,
+        /// Which kind of element the argument is.
+        edge: bool,
+    },
+    /// The number of an element of an open graph: Int64.
+    Number {
+        /// Which kind of element the argument is.
+        edge: bool,
+    },
+    /// All properties of an element of an open graph: a map in the form of ANY.
+    PropertyMap {
+        /// Which kind of element the argument is.
+        edge: bool,
+    },
+    /// Elements as a clause that writes leaves them, found again in what the statement sees now: any type that holds
+    /// elements, and the same type.
+    Attach {
+        /// The type of the argument.
+        ty: CypherType,
     },
     /// Labels of a vertex, or the one type of an edge (its first label): `List<Utf8View>` or `Utf8View`.
     Labels {
@@ -94,6 +120,12 @@ impl GraphFunction {
     pub fn result_field(&self) -> FieldRef {
         Arc::new(match &self.kind {
             GraphFunctionKind::Property { name, ty, .. } => ty.field(name, true),
+            GraphFunctionKind::OpenProperty { name, ty, .. } => Field::new(name, ty.arrow(), true),
+            GraphFunctionKind::Number { .. } => Field::new("id", DataType::Int64, true),
+            GraphFunctionKind::PropertyMap { .. } => {
+                Field::new("properties", DataType::BinaryView, true)
+            }
+            GraphFunctionKind::Attach { ty } => Field::new("element", ty.arrow(), true),
             GraphFunctionKind::Labels { edge: false } | GraphFunctionKind::Keys { .. } => {
                 PgType::Array(Box::new(PgType::Text)).field("labels", true)
             }
@@ -127,7 +159,11 @@ impl Hash for GraphFunction {
 impl ScalarUDFImpl for GraphFunction {
     fn name(&self) -> &str {
         match &self.kind {
-            GraphFunctionKind::Property { name, .. } => name,
+            GraphFunctionKind::Property { name, .. }
+            | GraphFunctionKind::OpenProperty { name, .. } => name,
+            GraphFunctionKind::Number { .. } => "id",
+            GraphFunctionKind::PropertyMap { .. } => "property_map",
+            GraphFunctionKind::Attach { .. } => "attach",
             GraphFunctionKind::Labels { edge: false } => "labels",
             GraphFunctionKind::Labels { edge: true } => "type",
             GraphFunctionKind::HasLabel { .. } => "has_label",

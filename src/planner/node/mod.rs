@@ -4,6 +4,7 @@ mod apply;
 mod conflict_lookup;
 mod graph_algorithm;
 mod graph_function;
+mod graph_write;
 mod lock_rows;
 mod match_pattern;
 mod pattern_column;
@@ -18,6 +19,10 @@ pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_algorithm::{Algorithm, GraphAlgorithm};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
+pub use graph_write::{
+    ElementChange, GraphAction, GraphWrite, NewEdge, NewProperties, NewVertex, SetAction, TypedRow,
+    ValueColumn,
+};
 pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
 pub use match_pattern::{Element, ElementGuard, MatchPattern, path_type};
 pub use policy_check::{CheckKind, PolicyCheck, RowTest};

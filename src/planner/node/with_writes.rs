@@ -1,6 +1,7 @@
 //! The logical node for WITH whose queries write, and what stands for their rows where they are read.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableSource, UserDefinedLogica
 /// output  what the last one gives
 /// ```
 ///
-/// All see the same snapshot, so none sees what another wrote but through [`WrittenRows`]. The statement ends with the
+/// All see the same snapshot, so none sees what another wrote but through [`WrittenRows`]; but see `sees_writes`. The statement ends with the
 /// last one, whatever of its rows is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WithWrites {
@@ -24,6 +25,11 @@ pub struct WithWrites {
     pub numbers: Vec<usize>,
     /// As many as there are numbers, and one.
     pub plans: Vec<Arc<LogicalPlan>>,
+    /// Whether each sees what those before it wrote, as Cypher's clauses do.
+    pub sees_writes: bool,
+    /// Steps that run once for each time that an element comes again, so that they see what they did to it: by number,
+    /// the step whose rows they read, and the element's column in those.
+    pub rounds: BTreeMap<usize, (usize, String)>,
     schema: DFSchemaRef,
 }
 
@@ -33,7 +39,16 @@ impl WithWrites {
         let schema = Arc::clone(last.schema());
         let (numbers, plans): (Vec<_>, Vec<_>) = steps.into_iter().unzip();
         let plans = plans.into_iter().chain([last]).map(Arc::new).collect();
-        Self { numbers, plans, schema }
+        Self { numbers, plans, sees_writes: false, rounds: BTreeMap::new(), schema }
+    }
+
+    /// As [`Self::new`], each step seeing what those before it wrote.
+    pub fn in_order(
+        steps: Vec<(usize, LogicalPlan)>,
+        rounds: BTreeMap<usize, (usize, String)>,
+        last: LogicalPlan,
+    ) -> Self {
+        Self { sees_writes: true, rounds, ..Self::new(steps, last) }
     }
 }
 
@@ -68,7 +83,8 @@ impl UserDefinedLogicalNodeCore for WithWrites {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "With {} that write", self.numbers.len())
+        let order = if self.sees_writes { ", in order" } else { "" };
+        write!(f, "With {} that write{order}", self.numbers.len())
     }
 
     fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {

@@ -26,7 +26,7 @@ use crate::server::half_open::{HalfOpen, Place};
 use crate::server::listener::Socket;
 use crate::server::options::ServerOptions;
 use crate::server::tls::Tls;
-use crate::session::{Engine, LoginRequest, Session};
+use crate::session::{Engine, LoginRequest, Route, Session};
 
 /// How long a connection that makes room for another waits for its client to read why.
 const EVICTED_LINGER: Duration = Duration::from_millis(20);
@@ -132,7 +132,8 @@ async fn connect(shared: &Shared, socket: Socket, place: &mut Option<Wire>) {
             if let Some(unknown) = negotiate {
                 reply::negotiate_protocol_version(&mut wire.out, &unknown);
             }
-            let request = LoginRequest { user, database, parameters: settings, peer };
+            let route = Route::default();
+            let request = LoginRequest { user, database, parameters: settings, peer, route };
             converse(shared, wire, request, (deadline, waiting)).await;
             wire.close().await;
         }
@@ -205,6 +206,9 @@ async fn converse(
     connection.run().await;
 }
 
+/// When a client that says nothing is cut off, and what it is told; `None` for never.
+type IdleUntil = Option<(Instant, PgError)>;
+
 impl Connection<'_> {
     /// Answers messages until the client leaves, breaks the protocol, or the server stops.
     async fn run(mut self) {
@@ -230,6 +234,7 @@ impl Connection<'_> {
 
     /// The next frame. What is owed to the client is written before it is waited for.
     async fn next(&mut self) -> Flow<Frame> {
+        let mut idle = None;
         loop {
             let answered = !self.skipping && quick::answer(self);
             let frame = if answered { None } else { self.wire.buffered_frame()? };
@@ -242,20 +247,44 @@ impl Connection<'_> {
             }
             if is_waiting {
                 self.wire.shrink();
-                let inbox = self.session.inbox();
-                // Inside a transaction the client is told nothing.
-                let tells = self.session.is_between_transactions();
-                tokio::select! {
-                    biased;
-                    () = self.draining.cancelled() => return Err(admin_shutdown().into()),
-                    filled = self.wire.fill() => filled?,
-                    () = inbox.arrived(), if tells => {
-                        self.notifications();
-                        self.wire.flush().await?;
-                    }
-                }
+                self.wait(&mut idle).await?;
             }
         }
+    }
+
+    /// Waits for bytes of the client, or for what there is to tell it; ends the connection when it must end.
+    async fn wait(&mut self, idle: &mut Option<IdleUntil>) -> Flow<()> {
+        let ended = self.session.ended();
+        if idle.is_none() {
+            let limit = self.session.idle_limit();
+            *idle = Some(limit.map(|(limit, error)| (Instant::now() + limit, error)));
+        }
+        let limit = idle.clone().flatten();
+        let waited = async {
+            match &limit {
+                Some((deadline, _)) => tokio::time::sleep_until(*deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let inbox = self.session.inbox();
+        // Inside a transaction the client is told nothing.
+        let tells = self.session.is_between_transactions();
+        tokio::select! {
+            biased;
+            () = self.draining.cancelled() => return Err(admin_shutdown().into()),
+            () = ended.cancelled() => {
+                return Err(self.session.ending().unwrap_or_else(admin_shutdown).into());
+            }
+            filled = self.wire.fill() => filled?,
+            () = inbox.arrived(), if tells => {
+                self.notifications();
+                self.wire.flush().await?;
+            }
+            () = waited => {
+                return Err(limit.map_or_else(admin_shutdown, |(_, error)| error).into());
+            }
+        }
+        Ok(())
     }
 
     /// Answers one frame. An error that the connection outlives is reported here, with what the protocol wants next.

@@ -46,6 +46,7 @@ pub(super) async fn login(
     request: LoginRequest,
     certificate_pem: Option<&[u8]>,
 ) -> Result<Session, LoginError> {
+    let request = engine.route(request)?;
     let proof = match engine.login_method(&request)? {
         LoginMethod::Trust => Authenticated::by_login_exchange(),
         LoginMethod::Scram { verifier } => {

@@ -95,10 +95,23 @@ pub(super) fn drop_schemas(
     }
     let mut gone: Vec<String> = objects.into_iter().map(|(object, _)| object).collect();
     let plan = Plan::new(session, catalog, &inside)?;
+    let graphs: Vec<Oid> = plan.schemas.iter().copied().collect();
+    let staying = catalog.relations.values().find(|relation| {
+        let own = open_schema(relation).is_some_and(|schema| schemas.contains(&schema));
+        own && !plan.going.contains(&relation.oid)
+    });
+    if let Some(graph) = staying {
+        let what = described(session, catalog, graph);
+        return Err(PgError::new(
+            SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+            format!("cannot drop schema {} because {what} requires it", graph.name),
+        )
+        .hint(format!("You can drop {what} instead.")));
+    }
     gone.extend(plan.needed.iter().map(|needed| needed.object.clone()));
     notify_cascade(session, &gone);
     plan.carry_out(session, catalog);
-    for schema in schemas {
+    for schema in schemas.iter().filter(|schema| !graphs.contains(schema)) {
         catalog.remove_schema(*schema);
     }
     Ok(())
@@ -136,19 +149,35 @@ pub(super) struct Needed {
     on: String,
 }
 
+/// The schema of an open graph's parts, if a relation is one.
+pub(super) fn open_schema(relation: &Relation) -> Option<Oid> {
+    match &relation.kind {
+        RelationKind::PropertyGraph(graph) => graph.open.map(|open| open.schema),
+        RelationKind::Table(_)
+        | RelationKind::View(_)
+        | RelationKind::MaterializedView(_)
+        | RelationKind::Sequence(_)
+        | RelationKind::System(_) => None,
+    }
+}
+
 /// What goes in all.
+#[derive(Default)]
 pub(super) struct Plan {
     going: BTreeSet<Oid>,
     /// Tables that lose foreign keys or defaults.
     touched: BTreeSet<Oid>,
     needed: Vec<Needed>,
+    /// Schemas of open graphs that go.
+    schemas: BTreeSet<Oid>,
 }
 
 impl Plan {
     fn new(session: &Session, catalog: &Catalog, asked: &BTreeSet<Oid>) -> Result<Self, PgError> {
-        let mut plan = Self { going: asked.clone(), touched: BTreeSet::new(), needed: Vec::new() };
+        let mut plan = Self { going: asked.clone(), ..Self::default() };
         // What belongs to a column of what goes, goes without being asked about.
         for oid in asked {
+            plan.add_parts(catalog, *oid);
             plan.going.extend(catalog.sequences_of(*oid, None).iter().map(|owned| owned.oid));
         }
         refuse_parts(session, catalog, &plan.going)?;
@@ -160,6 +189,18 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The parts of an open graph go with it: they are all there is in its schema.
+    fn add_parts(&mut self, catalog: &Catalog, graph: Oid) -> Vec<Oid> {
+        let Some(schema) = catalog.relation(graph).and_then(|graph| open_schema(graph)) else {
+            return Vec::new();
+        };
+        let inside = catalog.relations.values().filter(|one| one.schema == schema);
+        let inside: Vec<Oid> = inside.map(|relation| relation.oid).collect();
+        self.going.extend(inside.iter().copied());
+        self.schemas.insert(schema);
+        inside
+    }
+
     /// What goes with things that cannot be without `on`, such as views on a column.
     pub(super) fn of_dependents(
         session: &Session,
@@ -167,8 +208,7 @@ impl Plan {
         first: &[Arc<Relation>],
         on: &str,
     ) -> Self {
-        let mut plan =
-            Self { going: BTreeSet::new(), touched: BTreeSet::new(), needed: Vec::new() };
+        let mut plan = Self::default();
         let mut queue = Vec::new();
         for relation in first {
             let object = described(session, catalog, relation);
@@ -211,6 +251,7 @@ impl Plan {
                 self.needed.push(Needed { object, on: on.clone() });
                 self.going.insert(dependent.oid);
                 queue.push(dependent.oid);
+                queue.extend(self.add_parts(catalog, dependent.oid));
                 continue;
             };
             self.touched.insert(dependent.oid);
@@ -239,6 +280,9 @@ impl Plan {
             if relation.table().is_some() {
                 with_writes(session, |writes| writes.drop_table(oid));
             }
+        }
+        for schema in self.schemas {
+            catalog.remove_schema(schema);
         }
     }
 }

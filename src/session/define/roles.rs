@@ -26,6 +26,7 @@ pub(super) fn run(
     let mut notices = Vec::new();
     let result = match command {
         RoleCommand::Create { name, attributes, in_roles, members, admins } => {
+            check_role_count(session, catalog)?;
             let valid_until = valid_until(session, &attributes)?;
             let role = roles::create(catalog, &caller, &name, &attributes, valid_until)?;
             let with = [(in_roles, vec![role], None), (vec![role], members, None)];
@@ -64,6 +65,20 @@ pub(super) fn run(
     };
     notices.into_iter().for_each(|notice| session.shared.notify(notice));
     result
+}
+
+/// A tenant may be limited to so many roles.
+fn check_role_count(session: &Session, catalog: &Catalog) -> Result<(), PgError> {
+    let tenant = session.engine.tenant.record();
+    let Some(limit) = tenant.limit("max_roles") else { return Ok(()) };
+    let own = catalog.cluster.roles.keys().filter(|oid| **oid >= Oid::FIRST_NORMAL);
+    if own.count() < limit {
+        return Ok(());
+    }
+    Err(PgError::new(
+        SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+        format!("tenant \"{}\" may have {limit} roles", tenant.name),
+    ))
 }
 
 fn member_of(roles: Vec<Oid>, members: Vec<Oid>, admin: Option<bool>) -> MembershipChange {

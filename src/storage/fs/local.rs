@@ -99,6 +99,10 @@ impl FileSystem for LocalFileSystem {
         std::fs::create_dir_all(path).map_err(io("create directory", path))
     }
 
+    fn remove_dir_all(&self, path: &Path) -> Result<(), StorageError> {
+        std::fs::remove_dir_all(path).map_err(io("remove directory", path))
+    }
+
     fn exists(&self, path: &Path) -> bool {
         path.exists()
     }

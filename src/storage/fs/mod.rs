@@ -47,6 +47,9 @@ pub trait FileSystem: Debug + Send + Sync {
     /// Makes a directory and its parents.
     fn create_dir_all(&self, path: &Path) -> Result<(), StorageError>;
 
+    /// Removes a directory with all that is in it.
+    fn remove_dir_all(&self, path: &Path) -> Result<(), StorageError>;
+
     /// Whether the path is there.
     fn exists(&self, path: &Path) -> bool;
 

@@ -413,6 +413,18 @@ impl FileSystem for SimulatedFileSystem {
         Ok(())
     }
 
+    fn remove_dir_all(&self, path: &Path) -> Result<(), StorageError> {
+        self.change_names("remove directory", path, |disk| {
+            let inside: Vec<PathBuf> =
+                disk.names.keys().filter(|name| name.starts_with(path)).cloned().collect();
+            for name in inside {
+                disk.name(&name, None);
+            }
+            disk.directories.retain(|name| !name.starts_with(path));
+            Ok(())
+        })
+    }
+
     fn exists(&self, path: &Path) -> bool {
         let disk = self.disk.lock();
         disk.names.contains_key(path) || disk.directories.contains(path)

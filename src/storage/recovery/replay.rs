@@ -245,6 +245,12 @@ impl Replay {
                     let next = version.append_rows(rows.finish()?, RowIds::of_numbers(ids))?;
                     put(&mut database.store, next);
                 }
+                Head::Widen { table, schema } => {
+                    flush(&mut self.gathered, database, (oid, table))?;
+                    let version = database.store.table(table).ok_or(StorageError::TableChanged)?;
+                    let next = version.widened(&schema)?;
+                    put(&mut database.store, next);
+                }
                 Head::Gone(table) => {
                     self.gathered.remove(&(oid, table));
                     database.store = std::mem::take(&mut database.store).without_table(table);

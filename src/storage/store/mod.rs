@@ -145,6 +145,18 @@ impl Store {
         self.written() > self.checkpointed.lock().0
     }
 
+    /// Bytes that it takes on the disk: table files, and the log since the last checkpoint. Blocks: looks at each file.
+    pub fn stored_bytes(&self) -> u64 {
+        let fs = self.options.fs.as_ref();
+        let chunks = self.options.dir.join(CHUNKS_DIR);
+        // A file that a checkpoint removes meanwhile takes nothing.
+        let names = fs.list(&chunks).unwrap_or_default();
+        let files =
+            names.iter().filter_map(|name| fs.open_read(&chunks.join(name)).ok()?.len().ok());
+        let log = self.written() - self.checkpointed.lock().0;
+        files.sum::<u64>() + u64::try_from(log).unwrap_or(0)
+    }
+
     /// Whether a checkpoint is due.
     pub fn is_checkpoint_due(&self) -> bool {
         let (bytes, time) = *self.checkpointed.lock();

@@ -16,6 +16,7 @@ mod key_index;
 pub(in crate::storage) mod key_pages;
 mod merge;
 mod version;
+mod widen;
 mod zones;
 
 pub use chunk::{Chunk, ComputedIndex, RowIds};
@@ -24,4 +25,5 @@ pub(crate) use key_index::KeyRange;
 pub use key_index::{EncodedKeys, KeyIndex, encoded_number};
 pub use merge::Merge;
 pub use version::{KeyProbe, TableVersion};
+pub use widen::{is_wider, widen_rows};
 pub use zones::Zones;

@@ -13,6 +13,7 @@ use super::chunk::{Chunk, RowIds};
 use super::key_entry::KeyLookup;
 use super::key_index::EncodedKeys;
 use super::merge::{chunk_rows, merge_tail};
+use super::widen::widen_rows;
 use crate::types::{Oid, RowId};
 
 /// Rows in memory take about so many times their bytes in a compressed file.
@@ -81,6 +82,17 @@ impl TableVersion {
         }
         let stamp = NEXT_STAMP.fetch_add(1, Ordering::Relaxed);
         Self { table, stamp, schema, chunks, starts, positions, next_row }
+    }
+
+    /// These chunks, of rows that keep their ids, under a schema.
+    pub(super) fn reshaped(&self, schema: SchemaRef, chunks: Vec<Arc<Chunk>>) -> Self {
+        Self::of(self.table, schema, chunks, Arc::clone(&self.next_row))
+    }
+
+    /// The same table without rows, under a schema. New rows in it get ids that no row of the table has.
+    #[must_use]
+    pub fn emptied(&self, schema: SchemaRef) -> Self {
+        self.reshaped(schema, Vec::new())
     }
 
     /// A table as it was stored.
@@ -199,12 +211,14 @@ impl TableVersion {
         self.append_rows(batch, RowIds::Range(first.0))
     }
 
-    /// This version with `batch` appended under the given ids. A row with the same id must be deleted already.
+    /// This version with `batch` appended under the given ids. A row with the same id must be deleted already. Columns
+    /// that the batch lacks at its end are null.
     pub fn append_rows(&self, batch: RecordBatch, ids: RowIds) -> Result<Self, ArrowError> {
         let rows = batch.num_rows();
         if rows == 0 {
             return Ok(self.clone());
         }
+        let batch = widen_rows(&batch, &self.schema)?;
         let mut chunks = self.chunks.clone();
         let most = chunk_rows(&batch);
         if rows <= most {

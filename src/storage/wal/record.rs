@@ -12,6 +12,7 @@
 //!   6 gone     table:varint
 //!   7 put      kind:u8  id:varint  object:bytes               a catalog object is this now
 //!   8 remove   kind:u8  id:varint
+//!   9 widen    table:varint  schema                              the table has these columns now; the new ones are null
 //!
 //! ids       0  count:varint  first:varint                      first, first + 1, …
 //!           1  count:varint  first:varint  (count - 1) × difference:varint    ascending
@@ -28,7 +29,7 @@ use crate::storage::batch::{RowsBuilder, put_batch};
 use crate::storage::codec::{Malformed, Reader, put_bytes, put_varint};
 use crate::storage::schema::{put_schema, read_schema};
 use crate::storage::snapshot::{RowWrite, TableWrites};
-use crate::storage::table::TableVersion;
+use crate::storage::table::{TableVersion, widen_rows};
 use crate::types::{Oid, RowId};
 
 const VERSION: u8 = 1;
@@ -61,6 +62,8 @@ pub(crate) enum Head {
     Chunk { table: Oid, ids: Vec<u64> },
     /// A table is gone.
     Gone(Oid),
+    /// A table has more columns at its end, null so far.
+    Widen { table: Oid, schema: SchemaRef },
     /// A catalog object is this now.
     Put(ObjectKey, Vec<u8>),
     /// A catalog object is gone.
@@ -123,14 +126,14 @@ impl CommitRecord {
         for write in writes.steps.iter() {
             match write {
                 RowWrite::Insert { rows, first } => {
-                    for (from, rows) in pieces(rows) {
+                    for (from, rows) in pieces(&widen_rows(rows, schema)?) {
                         let out = self.table_step(1, table);
                         put_varint(out, first.0 + from as u64);
                         put_batch(out, schema, &rows)?;
                     }
                 }
                 RowWrite::Update { rows, ids } => {
-                    for (from, rows) in pieces(rows) {
+                    for (from, rows) in pieces(&widen_rows(rows, schema)?) {
                         let out = self.table_step(2, table);
                         let ids = &ids[from..from + rows.num_rows()];
                         put_ids(out, ids.len(), ids.iter().map(|id| id.0));
@@ -165,6 +168,15 @@ impl CommitRecord {
             }
         }
         Ok(())
+    }
+
+    /// A table has these columns now, the new ones at its end.
+    ///
+    /// # Errors
+    /// An Arrow error for a type that cannot be stored.
+    pub fn widen(&mut self, table: Oid, schema: &SchemaRef) -> Result<(), ArrowError> {
+        let out = self.table_step(9, table);
+        put_schema(out, schema)
     }
 
     /// A table is gone.
@@ -316,6 +328,7 @@ impl<'a> Payload<'a> {
             }
             5 => Head::Chunk { table, ids: read_ids(reader)? },
             6 => Head::Gone(table),
+            9 => Head::Widen { table, schema: read_schema(reader)? },
             _ => return Err(reader.malformed()),
         }))
     }

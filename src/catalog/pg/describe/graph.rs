@@ -73,7 +73,9 @@ fn properties(table: Option<&Table>, label: &ElementLabel) -> String {
 fn property(table: Option<&Table>, property: &PropertyDef) -> String {
     let name = quote_identifier(&property.name);
     let value = match &property.source {
-        PropertySource::Column(position) => column_list(table, &[*position]),
+        PropertySource::Column(position) | PropertySource::Open { column: position, .. } => {
+            column_list(table, &[*position])
+        }
         PropertySource::Expression(text) => text.clone(),
     };
     if value == name { name } else { format!("{value} AS {name}") }

@@ -145,6 +145,7 @@ pub(super) fn random_graph(seed: u64) -> Fixture {
         }
     }
     let graph = PropertyGraph {
+        open: None,
         oid: Oid(1),
         name: "g".to_owned(),
         vertices: vec![

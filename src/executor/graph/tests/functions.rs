@@ -76,6 +76,7 @@ fn graph() -> Arc<GraphSnapshot> {
     let mut city = element("city", 2, &[("name", PgType::Text, 2)]);
     city.key = vec![0, 1];
     let graph = PropertyGraph {
+        open: None,
         oid: crate::types::Oid(9),
         name: "g".to_owned(),
         vertices: vec![person, city],

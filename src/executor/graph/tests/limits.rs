@@ -27,6 +27,7 @@ fn complete_graph(count: i64) -> Arc<GraphSnapshot> {
     let pairs = || (0..count).flat_map(|from| (0..count).map(move |to| (from, to)));
     let end = |column| EndPoint { vertex: 0, edge_columns: vec![column], vertex_columns: vec![0] };
     let graph = PropertyGraph {
+        open: None,
         oid: crate::types::Oid(1),
         name: "g".to_owned(),
         vertices: vec![element("V", 1, &[("id", PgType::Int8, 0)])],
@@ -90,6 +91,7 @@ fn walks(
             condition: None,
         }],
         edge_rule: EdgeRule::Distinct,
+        open: None,
     };
     plan(MatchPattern::try_new(None, pattern, None, false).unwrap(), None, graph)
 }

@@ -130,6 +130,7 @@ pub(super) fn random_pattern(
         edges,
         paths,
         edge_rule: rule,
+        open: None,
     };
     (pattern, conditions)
 }
@@ -360,6 +361,7 @@ async fn a_bound_edge_gives_its_vertices() {
             edges: vec![edge],
             paths: vec![],
             edge_rule: EdgeRule::Distinct,
+            open: None,
         };
         let ids = UInt64Array::from_iter_values(fixture.edges.iter().map(|edge| edge.id));
         let input = RecordBatch::try_from_iter([("e0", Arc::new(ids) as ArrayRef)]).unwrap();

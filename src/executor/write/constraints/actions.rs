@@ -19,6 +19,7 @@ use super::keys::{changed_keys, check_key, check_unique, unique_key};
 use super::rows::rows_by_id;
 use crate::catalog::{Catalog, ForeignKeyAction, Relation};
 use crate::error::PgError;
+use crate::executor::write::WriteTarget;
 use crate::storage::{EncodedKeys, TableVersion};
 use crate::types::{Oid, RowId};
 
@@ -80,6 +81,14 @@ impl Change {
                 (first.0..first.0 + rows).contains(&id.0)
             }
             ChangedIds::From(_) | ChangedIds::Each(_) | ChangedIds::Gone => false,
+        }
+    }
+
+    /// The id of the first row, of an INSERT.
+    pub(in crate::executor::write) fn first_inserted(&self) -> Option<RowId> {
+        match self.ids {
+            ChangedIds::From(first) => Some(first),
+            ChangedIds::Each(_) | ChangedIds::Gone => None,
         }
     }
 
@@ -162,7 +171,7 @@ impl StatementWrites {
             let change = Arc::new(change);
             let mut own = deferrable_keys(&change);
             if change.old.is_some() {
-                let parents = Reference::to_parent(&self.catalog, change.relation.oid);
+                let parents = Reference::to_parent(&self.names(), change.relation.oid);
                 own.extend(parents.into_iter().map(|key| Task::Parent(Arc::clone(&change), key)));
             }
             if change.new.is_some() {
@@ -184,7 +193,7 @@ impl StatementWrites {
         let version = self.version(&change.relation)?;
         if self.writes.lock().deferral.waits(constraint) {
             // Only what is violated now has to be looked at again.
-            if check_key(&self.catalog, &change.relation, &key, &version, new, rows.clone())
+            if check_key(&self.names(), &change.relation, &key, &version, new, rows.clone())
                 .is_err()
             {
                 let (table, constraint) = (change.relation.oid, constraint.oid);
@@ -192,7 +201,7 @@ impl StatementWrites {
             }
             return Ok(());
         }
-        check_key(&self.catalog, &change.relation, &key, &version, new, rows)
+        check_key(&self.names(), &change.relation, &key, &version, new, rows)
     }
 
     /// The OID of a foreign key that waits for COMMIT.
@@ -217,7 +226,7 @@ impl StatementWrites {
             self.put_off(Pending::Child { table, constraint, rows });
             return Ok(());
         }
-        check_references(&self.catalog, &self.view(), reference, new, &rows)
+        check_references(&self.names(), &WriteTarget::view(self), reference, new, &rows)
     }
 
     fn check_not_referred(
@@ -229,8 +238,8 @@ impl StatementWrites {
         replaceable: bool,
     ) -> Result<(), PgError> {
         check_not_referred(
-            &self.catalog,
-            &self.view(),
+            &self.names(),
+            &WriteTarget::view(self),
             &change.relation,
             reference,
             old,
@@ -268,7 +277,7 @@ impl StatementWrites {
                 }
                 let changes =
                     self.write_referring(change, reference, key, action, &found).await.map_err(
-                        |error| in_action(error, &self.catalog, reference, key, change, action),
+                        |error| in_action(error, &self.names(), reference, key, change, action),
                     )?;
                 Ok((changes, action == ForeignKeyAction::SetDefault))
             }
@@ -302,7 +311,7 @@ impl StatementWrites {
         rows: &[usize],
     ) -> Result<BTreeMap<RowId, u32>, PgError> {
         let mut found = BTreeMap::new();
-        let view = self.view();
+        let view = WriteTarget::view(self);
         let (Some(table), Some(version)) =
             (reference.child.table(), view.table(reference.child.oid))
         else {

@@ -42,8 +42,15 @@ fn relation(columns: Vec<Column>, constraints: Vec<Constraint>) -> (Catalog, Rel
         persistence: Default::default(),
         kind: RelationKind::Table(Arc::new(Table::new(columns, constraints))),
     };
-    let database =
-        Database { oid: Oid(5), name: "d".to_owned(), tenant: TenantId::SYSTEM, owner: Oid(10) };
+    let database = Database {
+        oid: Oid(5),
+        name: "d".to_owned(),
+        tenant: TenantId::SYSTEM,
+        owner: Oid(10),
+        connection_limit: -1,
+        is_template: false,
+        allow_connections: true,
+    };
     let schema = Schema { oid: SHOP, name: "shop".to_owned(), owner: Oid(10) };
     let catalog = Catalog {
         version: 1,

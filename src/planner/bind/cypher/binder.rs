@@ -1,6 +1,7 @@
 //! The state of binding one Cypher query: the plan so far, the variables in scope, names, parameters.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchema};
@@ -9,12 +10,14 @@ use datafusion::logical_expr::{EmptyRelation, Expr, Filter, LogicalPlan, Project
 
 use super::error;
 use super::typed::Typed;
+use super::written::Writes;
 use super::{CypherContext, parameter::Parameters};
 use crate::catalog::PropertyGraph;
 use crate::error::PgError;
 use crate::functions::cypher::CypherType;
 use crate::functions::cypher::output::{Conversion, Target};
 use crate::parser::pattern::Name;
+use crate::planner::LabelTest;
 use crate::types::pg_type::PgType;
 
 /// A variable in scope.
@@ -56,6 +59,10 @@ pub(super) struct Binder<'c> {
     pub(super) names: &'c Cell<u32>,
     pub(super) parameters: &'c Parameters,
     pub(super) notices: Vec<PgError>,
+    /// What the statement's clauses wrote so far.
+    pub(super) written: Writes,
+    /// What the labels of elements in columns satisfy, as the patterns asked that matched them.
+    pub(super) labels: BTreeMap<String, Vec<LabelTest>>,
 }
 
 /// One row without columns.
@@ -90,6 +97,8 @@ impl<'c> Binder<'c> {
             names,
             parameters,
             notices: Vec::new(),
+            written: Writes::default(),
+            labels: BTreeMap::new(),
         }
     }
 

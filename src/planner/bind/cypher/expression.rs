@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use super::binder::Binder;
 use super::error;
+use super::list_query::asks_graph;
 use super::typed::{Typed, null_of, text_literal};
+use crate::catalog::{ElementTable, PropertyGraph, PropertySource};
 use crate::error::PgError;
 use crate::functions::cypher::output::{Conversion, Target};
 use crate::functions::cypher::{Call, CypherType, Nulls, Value, codec, operators};
@@ -68,9 +70,20 @@ impl Binder<'_> {
             ExprKind::Function(call) => self.function(call, span),
             ExprKind::CountStar => self.count_star(span),
             ExprKind::Case(case) => self.case(case),
+            ExprKind::ListComprehension(comprehension)
+                if asks_graph(&[comprehension.filter.as_ref(), comprehension.map.as_ref()])
+                    && !self.in_lambda =>
+            {
+                self.list_comprehension_query(comprehension, span)
+            }
             ExprKind::ListComprehension(comprehension) => self.list_comprehension(comprehension),
             ExprKind::PatternComprehension(comprehension) => {
                 self.pattern_comprehension(comprehension, span)
+            }
+            ExprKind::Quantified(quantified)
+                if asks_graph(&[quantified.predicate.as_ref()]) && !self.in_lambda =>
+            {
+                self.quantified_query(quantified, span)
             }
             ExprKind::Quantified(quantified) => self.quantified(quantified),
             ExprKind::Reduce(reduce) => self.reduce(reduce, span),
@@ -129,6 +142,9 @@ impl Binder<'_> {
     fn element_property(&mut self, base: Typed, key: &Name) -> Result<Typed, PgError> {
         let edge = base.ty == CypherType::Relationship;
         let graph = Arc::clone(self.graph()?);
+        if graph.open.is_some() {
+            return Ok(self.open_property(&graph, base, key));
+        }
         let Some(property) = names::cypher_property(&graph, &key.text, edge) else {
             let notice =
                 PgError::notice(format!("no {} has a property \"{}\"", kind_name(edge), key.text))
@@ -144,6 +160,48 @@ impl Binder<'_> {
             edge,
         };
         Ok(Typed::new(GraphFunction::call(&graph, kind, base.expr), ty))
+    }
+
+    /// A property in an open graph: of the type that all its values have so far.
+    fn open_property(&mut self, graph: &Arc<PropertyGraph>, base: Typed, key: &Name) -> Typed {
+        let edge = base.ty == CypherType::Relationship;
+        let known = match &base.expr {
+            PlanExpr::Column(column) => self.labels.get(&column.name),
+            _ => None,
+        };
+        let written = self.written.borrow();
+        let tests = known.filter(|_| !written.labels_moved);
+        let fits = |table: &&ElementTable| {
+            tests.is_none_or(|tests| tests.iter().all(|test| test.holds(table)))
+        };
+        let mut ty = written.property(edge, &key.text);
+        for table in names::tables_of(graph, edge).into_iter().filter(fits) {
+            if let Some(property) = table.property(&key.text) {
+                let own = match property.source {
+                    PropertySource::Open { mixed: true, .. } => CypherType::Any,
+                    _ => CypherType::of_open(&property.ty),
+                };
+                ty = Some(ty.map_or(own.clone(), |ty| ty.unify(&own)));
+            }
+        }
+        let silent = written.verb.is_some();
+        drop(written);
+        let Some(ty) = ty else {
+            if !silent {
+                let what = kind_name(edge);
+                let message = format!("no {what} here has a property \"{}\"", key.text);
+                let notice = PgError::notice(message).at(key.span.start as usize);
+                let known = names::property_names(graph, edge);
+                let near = names::near(&key.text, known.into_iter());
+                // In an open graph what is not there may come; a likely slip is worth a word.
+                if let Some(near) = near {
+                    self.notices.push(notice.hint(format!("Perhaps you meant \"{near}\".")));
+                }
+            }
+            return Typed::null();
+        };
+        let kind = GraphFunctionKind::OpenProperty { name: key.text.clone(), ty: ty.clone(), edge };
+        Typed::new(GraphFunction::call(graph, kind, base.expr), ty)
     }
 
     fn index(&mut self, base: &Expr, index: &Expr) -> Result<Typed, PgError> {
@@ -470,10 +528,14 @@ impl Binder<'_> {
         labels: &LabelExpr,
         span: Span,
     ) -> Result<Typed, PgError> {
-        let edge = match element.ty {
+        let edge = match element.ty.clone() {
             CypherType::Node => false,
             CypherType::Relationship => true,
             CypherType::Null => return Ok(Typed::unknown()),
+            CypherType::Any => {
+                let node = self.coerce(element, &CypherType::Node)?;
+                return self.label_test(&node, labels, false).map(Typed::boolean);
+            }
             ty => {
                 return Err(error::wrong_type(format!("a value of type {ty} has no labels"), span));
             }
@@ -493,6 +555,11 @@ impl Binder<'_> {
                 .otherwise(lit(truth))
         };
         Ok(match labels {
+            LabelExpr::Label(name) if graph.open.is_some() => GraphFunction::call(
+                &graph,
+                GraphFunctionKind::HasLabel { label: name.text.clone(), edge },
+                element.clone(),
+            ),
             LabelExpr::Label(name) => match names::find_label(&graph, name, edge, Dialect::Cypher)?
             {
                 Some(label) => GraphFunction::call(

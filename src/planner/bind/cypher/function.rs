@@ -126,6 +126,9 @@ impl Binder<'_> {
             }
         };
         let (kind, ty) = match (folded, edge) {
+            ("id", edge) if self.graph()?.open.is_some() => {
+                (GraphFunctionKind::Number { edge }, CypherType::Integer)
+            }
             ("id", _) => {
                 return Ok(Typed::new(
                     cast(value.expr, CypherType::Integer.arrow()),
@@ -138,6 +141,11 @@ impl Binder<'_> {
             }
             ("type", true) => (GraphFunctionKind::Labels { edge }, CypherType::String),
             ("keys", _) => (GraphFunctionKind::Keys { edge }, CypherType::list(CypherType::String)),
+            ("properties", edge) if self.graph()?.open.is_some() => {
+                let kind = GraphFunctionKind::PropertyMap { edge };
+                let expr = GraphFunction::call(self.graph()?, kind, value.expr);
+                return Ok(Typed::new(expr, CypherType::Any));
+            }
             ("properties", _) => (GraphFunctionKind::Properties { edge }, CypherType::Any),
             ("startnode", true) => (GraphFunctionKind::EndPoint { end: false }, CypherType::Node),
             ("endnode", true) => (GraphFunctionKind::EndPoint { end: true }, CypherType::Node),

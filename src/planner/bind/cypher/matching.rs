@@ -16,7 +16,7 @@ use super::walk::{conjuncts, has_subquery};
 use crate::error::PgError;
 use crate::functions::cypher::CypherType;
 use crate::functions::cypher::lambda::{self, ListFunction, ListOperation};
-use crate::parser::cypher::{ComparisonOperator, Expr, Match, Unwind};
+use crate::parser::cypher::{Expr, Match, Unwind};
 use crate::parser::pattern::{GraphPattern, PathPattern};
 use crate::planner::bind::graph::names::Dialect;
 use crate::planner::bind::graph::pattern::{
@@ -109,7 +109,7 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn outer(&self, name: &str) -> Option<Outer> {
+    pub(super) fn outer(&self, name: &str) -> Option<Outer> {
         let binding = self.find(name)?;
         let element = |kind| match &binding.expr {
             PlanExpr::Column(column) => Some(Outer::Element { column: column.name.clone(), kind }),
@@ -126,7 +126,7 @@ impl Binder<'_> {
         Some(known.unwrap_or_else(|| Outer::Other { ty: binding.ty.to_string() }))
     }
 
-    fn append_match(
+    pub(super) fn append_match(
         &mut self,
         drafted: PatternDraft<'_, Expr>,
         conditions: &[&Expr],
@@ -141,6 +141,7 @@ impl Binder<'_> {
                 group.body = body;
             }
         }
+        self.know_labels(&pattern);
         self.push_variables(&variables);
         let own = own_columns(&pattern);
         let mut filters = same_vertices(&pattern, &equal);
@@ -181,6 +182,7 @@ impl Binder<'_> {
     fn repeated(&mut self, drafted: PatternDraft<'_, Expr>) -> Result<Arc<LogicalPlan>, PgError> {
         let PatternDraft { mut pattern, variables, predicates, equal, groups: _ } = drafted;
         let known = self.scope.len();
+        self.know_labels(&pattern);
         self.push_variables(&variables);
         let own = own_columns(&pattern);
         let mut filters = same_vertices(&pattern, &equal);
@@ -198,6 +200,22 @@ impl Binder<'_> {
         let filter = filters.into_iter().reduce(PlanExpr::and);
         let node = MatchPattern::try_new(None, pattern, filter, false)?;
         Ok(Arc::new(LogicalPlan::Extension(Extension { node: Arc::new(node) })))
+    }
+
+    /// Remembers what the pattern asks of the labels of its elements.
+    pub(super) fn know_labels(&mut self, pattern: &BoundPattern) {
+        let Some(open) = &pattern.open else { return };
+        let vertices = pattern.vertices.iter().map(|vertex| (&vertex.variable, vertex.bound));
+        let edges = pattern.edges.iter().map(|edge| (&edge.variable, edge.bound));
+        let known = vertices.zip(open.vertices.iter().map(Some).chain(std::iter::repeat(None)));
+        let known_edges = edges.zip(open.edges.iter().map(Some).chain(std::iter::repeat(None)));
+        for ((name, bound), tests) in known.chain(known_edges) {
+            let slot = self.labels.entry(name.clone()).or_default();
+            if !bound {
+                slot.clear();
+            }
+            slot.extend(tests.into_iter().flatten().cloned());
+        }
     }
 
     fn element_predicate(
@@ -220,7 +238,7 @@ impl Binder<'_> {
             (Predicate::Property(key, value), Some(element)) => {
                 let property = self.property(element, key)?;
                 let value = self.expr(value)?;
-                Ok(self.compare(ComparisonOperator::Equal, property, value)?.expr)
+                self.equal_by_key(property, value)
             }
             (Predicate::Property(..), None) => {
                 Err(PgError::internal("properties without an element"))
@@ -314,7 +332,7 @@ impl Binder<'_> {
 }
 
 /// The input of a pattern: nothing where there is but one row without columns.
-fn input_of(plan: LogicalPlan) -> Option<Arc<LogicalPlan>> {
+pub(super) fn input_of(plan: LogicalPlan) -> Option<Arc<LogicalPlan>> {
     match plan {
         LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, schema })
             if schema.fields().is_empty() =>
@@ -334,7 +352,7 @@ fn same_vertices(pattern: &BoundPattern, equal: &[(usize, usize)]) -> Vec<PlanEx
 }
 
 /// Columns the pattern makes.
-fn own_columns(pattern: &BoundPattern) -> BTreeSet<String> {
+pub(super) fn own_columns(pattern: &BoundPattern) -> BTreeSet<String> {
     let vertices =
         pattern.vertices.iter().filter(|vertex| !vertex.bound).map(|vertex| &vertex.variable);
     let edges = pattern.edges.iter().filter(|edge| !edge.bound).map(|edge| &edge.variable);
@@ -380,7 +398,7 @@ fn only_element(
 }
 
 /// Puts a predicate where it belongs: in its element if it is about that alone, else on the whole pattern.
-fn attach(
+pub(super) fn attach(
     pattern: &mut BoundPattern,
     slot: Slot,
     condition: PlanExpr,

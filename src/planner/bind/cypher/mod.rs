@@ -3,14 +3,17 @@
 //! * [`binder`]: the plan so far and the variables in scope; [`typed`]: expressions with Cypher types.
 //! * [`matching`], [`projection`]: the clauses; [`subquery`]: patterns and queries inside expressions.
 //! * [`expression`], [`operator`], [`function`], [`aggregate`], [`list`]: expressions.
+//! * [`writing`]: clauses that write; [`written`]: the steps they become.
 //! * [`output`]: what a client sees; [`parameter`]: parameter types; [`walk`], [`error`]: helpers.
 
 mod aggregate;
 mod binder;
+mod call_subquery;
 mod error;
 mod expression;
 mod function;
 mod list;
+mod list_query;
 mod matching;
 mod operator;
 mod output;
@@ -20,6 +23,8 @@ mod projection;
 mod subquery;
 mod typed;
 mod walk;
+mod writing;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -28,17 +33,20 @@ pub(crate) use tests::test_plan;
 
 use std::cell::Cell;
 
-use datafusion::logical_expr::{Distinct, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Distinct, Extension, LogicalPlan, LogicalPlanBuilder, lit};
 use std::sync::Arc;
 
 use self::binder::{Binder, Binding, column, projection as project};
 use self::parameter::Parameters;
 use self::typed::Typed;
+use self::written::Writes;
 use crate::catalog::Catalog;
 use crate::error::{PgError, SqlState};
 use crate::functions::cypher::CypherType;
 use crate::parser::cypher::{Clause, CypherBody, CypherStatement, Query, SingleQuery, UnionKind};
+use crate::planner::bind::context::BindContext;
 use crate::planner::bind::graph::choose_graph;
+use crate::planner::node::WithWrites;
 use crate::types::pg_type::PgType;
 
 /// What binding a Cypher statement may look at.
@@ -56,6 +64,8 @@ pub struct CypherContext<'c> {
     pub parameters: &'c [Option<PgType>],
     /// `cypher_temporal_output = 'iso'`.
     pub iso_temporals: bool,
+    /// Where defaults of columns are bound, for statements that write to typed graphs.
+    pub bind: Option<&'c BindContext>,
 }
 
 /// A bound Cypher query.
@@ -69,9 +79,13 @@ pub struct BoundQuery {
     pub parameters: Vec<PgType>,
     /// Things the user may want to know, such as properties that no element has.
     pub notices: Vec<PgError>,
+    /// The first clause that writes, if one does.
+    pub writes: Option<&'static str>,
+    /// Whether there are rows for the client.
+    pub returns: bool,
 }
 
-/// Binds a Cypher statement that reads.
+/// Binds a Cypher statement.
 ///
 /// # Errors
 /// With SQLSTATE, openCypher's detail word and byte offset (WIRE.md §6); `0A000` for what is not carried out.
@@ -92,17 +106,30 @@ pub fn bind_cypher(context: &CypherContext<'_>) -> Result<BoundQuery, PgError> {
         }
     };
     let parameters = Parameters::new(context.parameters, context.statement.parameter_count());
-    let (plan, columns, notices) = bind_query(context, query, &parameters)?;
+    let part = bind_query(context, query, &parameters)?;
     if !parameters.changed() {
-        return Ok(BoundQuery { plan, columns, parameters: parameters.types(), notices });
+        return Ok(part.bound(&parameters));
     }
     // A later use told the type of a parameter that an earlier one took for jsonb.
     let parameters = Parameters::new(&parameters.declared(), context.statement.parameter_count());
-    let (plan, columns, notices) = bind_query(context, query, &parameters)?;
-    Ok(BoundQuery { plan, columns, parameters: parameters.types(), notices })
+    Ok(bind_query(context, query, &parameters)?.bound(&parameters))
 }
 
-type Part = (LogicalPlan, Vec<(String, PgType)>, Vec<PgError>);
+/// A query that is bound, but for its parameters.
+struct Part {
+    plan: LogicalPlan,
+    columns: Vec<(String, PgType)>,
+    notices: Vec<PgError>,
+    writes: Option<&'static str>,
+    returns: bool,
+}
+
+impl Part {
+    fn bound(self, parameters: &Parameters) -> BoundQuery {
+        let Self { plan, columns, notices, writes, returns } = self;
+        BoundQuery { plan, columns, parameters: parameters.types(), notices, writes, returns }
+    }
+}
 
 fn bind_query(
     context: &CypherContext<'_>,
@@ -111,6 +138,7 @@ fn bind_query(
 ) -> Result<Part, PgError> {
     let names = Cell::new(0);
     let mut parts = Vec::with_capacity(query.parts.len());
+    let written = Writes::default();
     for part in &query.parts {
         let chosen = choose_graph(
             context.catalog,
@@ -123,6 +151,7 @@ fn bind_query(
             chosen.clone()?;
         }
         let mut binder = Binder::new(context, chosen, &names, parameters);
+        binder.written = Writes::clone(&written);
         binder.clauses(part)?;
         parts.push(binder);
     }
@@ -134,19 +163,27 @@ fn bind_query(
     let headings = first.scope.iter().map(|binding| binding.name.clone()).collect::<Vec<_>>();
     for (part, tree) in parts.iter().zip(&query.parts).skip(1) {
         if !part.scope.iter().map(|binding| &binding.name).eq(&headings) {
-            return Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                "all parts of a UNION must return columns of the same names",
-            )
-            .routine("DifferentColumnsInUnion")
-            .at(tree.span.start as usize));
+            return Err(different_columns(tree));
         }
     }
     let binder = match parts.len() {
         1 => parts.pop().ok_or_else(|| PgError::internal("a query without parts"))?,
         _ => union(parts, query.union == UnionKind::Distinct)?,
     };
-    finish(binder, notices)
+    let returns = query
+        .parts
+        .iter()
+        .all(|part| matches!(part.clauses.last(), Some(Clause::Return(_) | Clause::Call(_))));
+    finish(binder, notices, returns)
+}
+
+fn different_columns(part: &SingleQuery) -> PgError {
+    PgError::new(
+        SqlState::SYNTAX_ERROR,
+        "all parts of a UNION must return columns of the same names",
+    )
+    .routine("DifferentColumnsInUnion")
+    .at(part.span.start as usize)
 }
 
 /// The parts of a `UNION` in one plan, columns brought to common types.
@@ -185,7 +222,16 @@ fn union(parts: Vec<Binder<'_>>, distinct: bool) -> Result<Binder<'_>, PgError> 
 }
 
 /// Converts the columns to what a client gets.
-fn finish(binder: Binder<'_>, notices: Vec<PgError>) -> Result<Part, PgError> {
+fn finish(mut binder: Binder<'_>, notices: Vec<PgError>, returns: bool) -> Result<Part, PgError> {
+    let (steps, rounds, writes) = {
+        let mut written = binder.written.borrow_mut();
+        let (steps, rounds) = (&mut written.steps, std::collections::BTreeMap::new());
+        let steps = std::mem::take(steps);
+        (steps, std::mem::replace(&mut written.rounds, rounds), written.verb)
+    };
+    if writes.is_some() && !returns {
+        binder.scope.clear();
+    }
     let mut columns = Vec::with_capacity(binder.scope.len());
     let mut outputs = Vec::with_capacity(binder.scope.len());
     for binding in &binder.scope {
@@ -193,7 +239,16 @@ fn finish(binder: Binder<'_>, notices: Vec<PgError>) -> Result<Part, PgError> {
         outputs.push((expr, binding.name.clone()));
         columns.push((binding.name.clone(), ty));
     }
-    Ok((project(binder.plan, outputs)?, columns, notices))
+    if writes.is_some() && !returns {
+        // The rows are counted.
+        outputs.push((lit(true), "written".to_owned()));
+    }
+    let mut plan = project(binder.plan, outputs)?;
+    if writes.is_some() {
+        let node = WithWrites::in_order(steps, rounds, plan);
+        plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+    }
+    Ok(Part { plan, columns, notices, writes, returns })
 }
 
 impl Binder<'_> {
@@ -215,18 +270,12 @@ impl Binder<'_> {
                 | Clause::Set(_)
                 | Clause::Remove(_)
                 | Clause::Delete(_)
-                | Clause::Foreach(_) => {
-                    return Err(PgError::unsupported(
-                        "Cypher clauses that write are not supported yet",
-                        "Write to the tables of the graph with INSERT, UPDATE and DELETE.",
-                    )
-                    .at(clause.span().start as usize));
-                }
+                | Clause::Foreach(_) => self.writing_clause(clause)?,
                 Clause::Call(call) => {
                     self.procedure(call)?;
                     returned = matches!(query.clauses.last(), Some(Clause::Call(_)));
                 }
-                Clause::Subquery(_) => return Err(error::unsupported("CALL { }", clause.span())),
+                Clause::Subquery(call) => self.call_subquery(call)?,
                 Clause::LoadCsv(_) => return Err(error::unsupported("LOAD CSV", clause.span())),
             }
         }

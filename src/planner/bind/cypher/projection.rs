@@ -86,6 +86,13 @@ impl Binder<'_> {
             self.aggregation(&mut items, &mut keys, &mut hidden_condition)?;
         }
         self.stages(clause, &items, keys, hidden_condition)?;
+        let labels = items.iter().filter_map(|item| match &item.bound {
+            PlanExpr::Column(from) => {
+                Some((item.column.clone(), self.labels.get(&from.name)?.clone()))
+            }
+            _ => None,
+        });
+        self.labels = labels.collect();
         self.scope = items
             .into_iter()
             .map(|item| Binding { name: item.name, expr: column(&item.column), ty: item.ty })

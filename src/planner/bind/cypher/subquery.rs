@@ -19,6 +19,7 @@ use super::error;
 use super::expression::empty_list;
 use super::matching::columns_of;
 use super::typed::Typed;
+use super::written::Writes;
 use crate::error::PgError;
 use crate::functions::cypher::CypherType;
 use crate::parser::Span;
@@ -191,7 +192,7 @@ impl Binder<'_> {
         self.join_back(plan, &keys, gives)
     }
 
-    fn inner(&self) -> Binder<'_> {
+    pub(super) fn inner(&self) -> Binder<'_> {
         Binder {
             context: self.context,
             graph: self.graph.clone(),
@@ -204,6 +205,8 @@ impl Binder<'_> {
             names: self.names,
             parameters: self.parameters,
             notices: Vec::new(),
+            written: Writes::clone(&self.written),
+            labels: self.labels.clone(),
         }
     }
 

@@ -14,6 +14,7 @@ fn bind(text: &str) -> Result<BoundQuery, PgError> {
         graph_path: None,
         parameters: &[],
         iso_temporals: false,
+        bind: None,
     })
 }
 

@@ -26,7 +26,7 @@ pub type TypeOf<'t> = dyn FnMut(&SqlExpr, &Relation) -> Result<PgType, PgError> 
 ///
 /// # Errors
 /// `42P01`, `42809` for tables, `42703` for columns, `42P07` for an alias used twice, `42P17`, `42601` and `42710` for
-/// keys, labels and properties that do not fit together; `0A000` for open graphs.
+/// keys, labels and properties that do not fit together.
 pub fn bind_graph_definition(
     catalog: &Catalog,
     search_path: &[String],
@@ -45,11 +45,7 @@ pub fn bind_graph_definition(
     } = create;
     let offset = span.start as usize;
     if *open {
-        return Err(PgError::unsupported(
-            "property graphs without a schema (ANY) are not supported yet",
-            "Declare the graph over tables: VERTEX TABLES (…) EDGE TABLES (…).",
-        )
-        .at(offset));
+        return Err(PgError::internal("an open graph has no element tables").at(offset));
     }
     let graph_name = qualified(name)?.name;
     let graph = PropertyGraph {
@@ -57,6 +53,7 @@ pub fn bind_graph_definition(
         name: graph_name,
         vertices: Vec::new(),
         edges: Vec::new(),
+        open: None,
     };
     let mut definition = Definition { catalog, search_path, type_of, graph };
     definition.add_tables(vertex_tables, edge_tables)?;
@@ -612,7 +609,9 @@ fn check_element(element: &ElementTable) -> Result<(), PgError> {
         match known.iter().find(|known| known.name == property.name) {
             Some(first) if first.source != property.source => {
                 let show = |source: &PropertySource| match source {
-                    PropertySource::Column(at) => format!("column {}", at + 1),
+                    PropertySource::Column(at) | PropertySource::Open { column: at, .. } => {
+                        format!("column {}", at + 1)
+                    }
                     PropertySource::Expression(text) => text.clone(),
                 };
                 return Err(PgError::new(

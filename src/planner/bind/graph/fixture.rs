@@ -72,8 +72,15 @@ fn foreign_key(column: usize, referenced: u32) -> ConstraintKind {
 }
 
 fn of(relations: Vec<Relation>) -> Catalog {
-    let database =
-        Database { oid: Oid(5), name: "test".to_owned(), tenant: TenantId::SYSTEM, owner: Oid(10) };
+    let database = Database {
+        oid: Oid(5),
+        name: "test".to_owned(),
+        tenant: TenantId::SYSTEM,
+        owner: Oid(10),
+        connection_limit: -1,
+        is_template: false,
+        allow_connections: true,
+    };
     let public = Schema { oid: PUBLIC, name: "public".to_owned(), owner: Oid(10) };
     let names = relations
         .iter()

@@ -40,6 +40,9 @@ pub(crate) fn find_label(
     let known = |label: &str| tables.iter().any(|table| table.has_label(label));
     match dialect {
         Dialect::Cypher => {
+            if graph.open.is_some() {
+                return Ok(known(&name.text).then(|| name.text.clone()));
+            }
             let folded = name.text.to_lowercase();
             Ok([name.text.clone(), folded].into_iter().find(|label| known(label)))
         }
@@ -63,7 +66,7 @@ pub(crate) fn find_label(
 }
 
 fn label_names(table: &ElementTable) -> impl Iterator<Item = &str> {
-    table.labels.iter().map(|label| label.name.as_str())
+    table.label_names()
 }
 
 /// A hint at the name that was perhaps meant.
@@ -149,7 +152,7 @@ fn has_labels(
         LabelExpr::Label(name) => {
             find_label(graph, name, edge, dialect)?.is_some_and(|label| table.has_label(&label))
         }
-        LabelExpr::Wildcard(_) => !table.labels.is_empty(),
+        LabelExpr::Wildcard(_) => table.label_names().next().is_some(),
         LabelExpr::Not(inner, _) => !has_labels(graph, table, inner, edge, dialect)?,
         LabelExpr::And(parts, _) => {
             for part in parts {

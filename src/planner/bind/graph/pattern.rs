@@ -14,13 +14,13 @@ use crate::catalog::PropertyGraph;
 use crate::error::{PgError, SqlState};
 use crate::parser::Span;
 use crate::parser::pattern::{
-    EdgeDirection, EdgePattern, ElementFiller, GraphPattern, GroupPattern, MatchMode, Name,
-    PathElement, PathMode as PathModeTree, PathPattern, PathPrefix, PathSelector, Properties,
+    EdgeDirection, EdgePattern, ElementFiller, GraphPattern, GroupPattern, LabelExpr, MatchMode,
+    Name, PathElement, PathMode as PathModeTree, PathPattern, PathPrefix, PathSelector, Properties,
     Quantifier as QuantifierTree, QuantifierForm, VertexPattern,
 };
 use crate::planner::pattern::{
-    BoundPattern, Direction, EdgeRule, GroupElement, PathMode, PathSearch, PatternEdge,
-    PatternElement, PatternGroup, PatternPath, PatternVertex, Quantifier,
+    BoundPattern, Direction, EdgeRule, GroupElement, LabelTest, OpenLabels, PathMode, PathSearch,
+    PatternEdge, PatternElement, PatternGroup, PatternPath, PatternVertex, Quantifier,
 };
 
 /// What a variable of a pattern stands for.
@@ -150,6 +150,7 @@ pub(crate) fn draft_paths<'a, E>(
             edges: Vec::new(),
             paths: Vec::new(),
             edge_rule,
+            open: surroundings.graph.open.map(|_| OpenLabels::default()),
         },
         names: HashMap::new(),
         variables: Vec::new(),
@@ -375,6 +376,7 @@ impl<'a, E> Builder<'a, '_, E> {
         let tables =
             tables_with(&self.pattern.graph, filler.labels.as_ref(), false, self.around.dialect)?;
         self.restrict(at, &tables);
+        self.note_labels(Slot::Vertex(at), filler.labels.as_ref().map(label_test));
         if let Some(name) = &filler.variable {
             let text = self.name(name);
             let known = self.names.contains_key(&text) || (self.around.outer)(&text).is_some();
@@ -478,6 +480,7 @@ impl<'a, E> Builder<'a, '_, E> {
                 edges: Vec::new(),
                 paths: Vec::new(),
                 edge_rule: self.pattern.edge_rule,
+                open: self.pattern.open.as_ref().map(|_| OpenLabels::default()),
             },
             names: HashMap::new(),
             variables: Vec::new(),
@@ -555,6 +558,7 @@ impl<'a, E> Builder<'a, '_, E> {
             }
             Some(name) => self.named_vertex(name, tables, span)?,
         };
+        self.note_labels(Slot::Vertex(at), filler.labels.as_ref().map(label_test));
         self.predicates_of(filler, Slot::Vertex(at))?;
         Ok(at)
     }
@@ -638,6 +642,7 @@ impl<'a, E> Builder<'a, '_, E> {
         };
         let mut tables =
             tables_with(&self.pattern.graph, filler.labels.as_ref(), true, self.around.dialect)?;
+        let mut never = false;
         let quantifier = match source.quantifier {
             None => None,
             Some(written) => match self.quantifier(written, mode, search)? {
@@ -645,6 +650,7 @@ impl<'a, E> Builder<'a, '_, E> {
                 None => {
                     // From more to fewer: legal in Cypher, and nothing matches.
                     tables.clear();
+                    never = true;
                     Some(Quantifier { min: 1, max: Some(1) })
                 }
             },
@@ -676,10 +682,30 @@ impl<'a, E> Builder<'a, '_, E> {
             optional,
             group: None,
         });
+        self.note_labels(Slot::Edge(at), filler.labels.as_ref().map(label_test));
+        if never {
+            self.note_labels(Slot::Edge(at), Some(LabelTest::Nothing));
+        }
         self.predicates_of(filler, Slot::Edge(at))?;
         walked.push(PatternElement::Edge(at));
         walked.push(PatternElement::Vertex(right));
         Ok(())
+    }
+
+    /// Remembers what the labels of an open graph's element must satisfy.
+    fn note_labels(&mut self, slot: Slot, test: Option<LabelTest>) {
+        let (Some(open), Some(test)) = (&mut self.pattern.open, test) else { return };
+        let (tests, at) = match slot {
+            Slot::Vertex(at) => (&mut open.vertices, at),
+            Slot::Edge(at) => (&mut open.edges, at),
+            Slot::Pattern | Slot::Path(_) => return,
+        };
+        if tests.len() <= at {
+            tests.resize(at + 1, Vec::new());
+        }
+        if let Some(tests) = tests.get_mut(at) {
+            tests.push(test);
+        }
     }
 
     /// `None` for a quantifier that nothing satisfies.
@@ -791,6 +817,17 @@ impl<'a, E> Builder<'a, '_, E> {
             self.predicates.push((slot, Predicate::Condition(condition)));
         }
         Ok(())
+    }
+}
+
+/// The condition of a label expression, names as written.
+pub(crate) fn label_test(labels: &LabelExpr) -> LabelTest {
+    match labels {
+        LabelExpr::Label(name) => LabelTest::Label(name.text.clone()),
+        LabelExpr::Wildcard(_) => LabelTest::Any,
+        LabelExpr::Not(inner, _) => LabelTest::Not(Box::new(label_test(inner))),
+        LabelExpr::And(parts, _) => LabelTest::All(parts.iter().map(label_test).collect()),
+        LabelExpr::Or(parts, _) => LabelTest::Some(parts.iter().map(label_test).collect()),
     }
 }
 

@@ -360,8 +360,16 @@ pub(super) fn name_returning(items: &mut [SelectItem]) {
     name_columns(items, false);
 }
 
-/// Built-in functions are found without the schema they are in.
+/// Built-in functions are found without the schema they are in; those of `graphwire` have it in front.
 fn strip_catalog(name: &mut ObjectName) {
+    if let [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(function)] =
+        name.0.as_slice()
+        && fold(schema) == "graphwire"
+    {
+        let function = Ident::with_quote('"', format!("graphwire_{}", fold(function)));
+        name.0 = vec![ObjectNamePart::Identifier(function)];
+        return;
+    }
     let in_catalog = match name.0.as_slice() {
         [ObjectNamePart::Identifier(schema), _] => {
             matches!(fold(schema).as_str(), "pg_catalog" | "information_schema")

@@ -35,7 +35,9 @@ pub(super) fn uses(graph: &PropertyGraph, table: Oid, at: usize, name: &str) -> 
             && (element.key.contains(&at)
                 || element.labels.iter().flat_map(|label| &label.properties).any(|property| {
                     match &property.source {
-                        PropertySource::Column(column) => *column == at,
+                        PropertySource::Column(column) | PropertySource::Open { column, .. } => {
+                            *column == at
+                        }
                         PropertySource::Expression(text) => stored::columns_in(text)
                             .is_ok_and(|names| names.iter().any(|n| n == name)),
                     }
