@@ -71,7 +71,6 @@ impl GraphOperator for Weigh {
         Vec::new()
     }
 
-    #[expect(private_interfaces, reason = "only graph_exec calls it")]
     fn start(&self, context: SliceContext) -> Starting {
         let (hops, walks) = (self.hops.clone(), self.walks.clone());
         let (source, weight, known) = (self.source, self.weight, self.known);
@@ -229,7 +228,6 @@ impl GraphOperator for Collapse {
         Vec::new()
     }
 
-    #[expect(private_interfaces, reason = "only graph_exec calls it")]
     fn start(&self, context: SliceContext) -> Starting {
         let slicer: Box<dyn Slicer> = Box::new(CollapseSlicer {
             schema: context.schema,
