@@ -21,8 +21,8 @@ use super::caller::Caller;
 use super::privilege::has_whole;
 use super::require::{AsRole, Right};
 use crate::catalog::{
-    AclClass, Catalog, ElementTable, GraphRight, GraphRule, PUBLIC, PropertyGraph, PropertySource,
-    Relation, Rights, RoleSet,
+    Catalog, ElementTable, GraphRight, GraphRule, PUBLIC, PropertyGraph, PropertySource, Relation,
+    Rights, RoleSet,
 };
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::sql::roles::{GraphAction, GraphElements, GraphRightsChange, GraphVerb};
@@ -43,7 +43,7 @@ pub fn change(
         return Err(super::privilege::denied(&relation, Right::Own));
     }
     let mut rules = catalog.graph_rules(change.graph).to_vec();
-    for rule in rules_of(change) {
+    for rule in rules_of(change)? {
         match change.verb {
             GraphVerb::Grant | GraphVerb::Deny => {
                 if !rules.contains(&rule) {
@@ -61,18 +61,24 @@ pub fn change(
 }
 
 /// A statement's rules, each for one right, kind, label, property and role.
-fn rules_of(change: &GraphRightsChange) -> Vec<GraphRule> {
+///
+/// # Errors
+/// `0A000` for rights to write: who may write is decided by the rights on the tables.
+fn rules_of(change: &GraphRightsChange) -> Result<Vec<GraphRule>, PgError> {
     let rights: &[GraphRight] = match change.action {
         GraphAction::Traverse => &[GraphRight::Traverse],
         GraphAction::Read => &[GraphRight::Read],
         GraphAction::Match => &[GraphRight::Traverse, GraphRight::Read],
-        GraphAction::Create => &[GraphRight::Create],
-        GraphAction::Delete => &[GraphRight::Delete],
-        GraphAction::SetProperty => &[GraphRight::Set],
-        GraphAction::Merge => {
-            &[GraphRight::Traverse, GraphRight::Read, GraphRight::Create, GraphRight::Set]
+        GraphAction::Create
+        | GraphAction::Delete
+        | GraphAction::SetProperty
+        | GraphAction::Merge
+        | GraphAction::Write => {
+            return Err(PgError::unsupported(
+                "rights to write by label are not supported",
+                "Grant INSERT, UPDATE and DELETE on the graph's tables.",
+            ));
         }
-        GraphAction::Write => &[GraphRight::Create, GraphRight::Delete, GraphRight::Set],
     };
     let kinds: &[bool] = match change.elements {
         GraphElements::Nodes => &[false],
@@ -106,7 +112,7 @@ fn rules_of(change: &GraphRightsChange) -> Vec<GraphRule> {
             }
         }
     }
-    rules
+    Ok(rules)
 }
 
 /// The rules of a graph that are about a role, or about everybody.
@@ -404,37 +410,4 @@ impl Restrictor<'_> {
         }
         Ok(Transformed::no(expr))
     }
-}
-
-/// Whether a role may change elements of a table through a graph: by a rule that grants it or its right on the table,
-/// and no rule that denies it.
-///
-/// # Errors
-/// `42501`, in the words for the table.
-pub fn check_write(
-    catalog: &Catalog,
-    role: &RoleSet,
-    (graph, element, edges): (&PropertyGraph, &ElementTable, bool),
-    right: GraphRight,
-    property: Option<&str>,
-) -> Result<(), PgError> {
-    if role.superuser {
-        return Ok(());
-    }
-    let (granted, denied) = View::new(catalog, graph, role).ruled(element, edges, right, property);
-    let table_right = match right {
-        GraphRight::Create => Right::Insert,
-        GraphRight::Delete => Right::Delete,
-        GraphRight::Set => Right::Update,
-        GraphRight::Traverse | GraphRight::Read => Right::Select,
-    };
-    let relation = catalog.relation(element.relation);
-    let by_table = || relation.is_some_and(|one| has_whole(catalog, one, table_right, role));
-    if !denied && (granted || by_table()) {
-        return Ok(());
-    }
-    let name = relation.map_or(element.alias.as_str(), |relation| relation.name.as_str());
-    let message =
-        format!("permission denied for {} {name}", super::grants::class_word(AclClass::Table));
-    Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message))
 }
