@@ -268,8 +268,10 @@ impl AsyncDB for InBinary {
     }
 }
 
+/// All files, or those with `SLT_ONLY` in their path.
 fn files() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt");
+    let only = std::env::var("SLT_ONLY").unwrap_or_default();
     let mut files = Vec::new();
     let mut folders = vec![root];
     while let Some(folder) = folders.pop() {
@@ -277,7 +279,9 @@ fn files() -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "slt") {
+            } else if path.extension().is_some_and(|extension| extension == "slt")
+                && path.to_string_lossy().contains(&only)
+            {
                 files.push(path);
             }
         }
@@ -292,7 +296,7 @@ async fn engine() -> Arc<Engine> {
 }
 
 /// Runs every record of a file and gives the places of those that fail. What stands behind `connection alice` is run
-/// in a session of the role alice.
+/// in a session of the role alice, up to the next `connection` (sqllogictest itself means the next record alone).
 async fn run_file<D: AsyncDB<ColumnType = DefaultColumnType>>(
     way: &str,
     path: &Path,
@@ -307,15 +311,21 @@ async fn run_file<D: AsyncDB<ColumnType = DefaultColumnType>>(
         let user = user.lock().unwrap().clone();
         connect(&user).await
     });
-    for record in sqllogictest::parse_file::<DefaultColumnType>(path).unwrap() {
-        if let Record::Connection(connection) = &record {
-            *user.lock().unwrap() = match connection {
-                Connection::Named(name) => name.clone(),
-                Connection::Default => "graphwire".to_owned(),
-            };
-        }
-        let line = match &record {
-            Record::Statement { loc, .. } | Record::Query { loc, .. } => loc.line(),
+    let mut current = Connection::Default;
+    for mut record in sqllogictest::parse_file::<DefaultColumnType>(path).unwrap() {
+        let line = match &mut record {
+            Record::Statement { loc, connection, .. } | Record::Query { loc, connection, .. } => {
+                connection.clone_from(&current);
+                loc.line()
+            }
+            Record::Connection(connection) => {
+                current = connection.clone();
+                *user.lock().unwrap() = match connection {
+                    Connection::Named(name) => name.clone(),
+                    Connection::Default => "graphwire".to_owned(),
+                };
+                0
+            }
             _ => 0,
         };
         let counted = line > 0;
