@@ -45,7 +45,8 @@ fn disk() -> (SimulatedFileSystem, Model) {
 /// durable, 4 the segment's end.
 fn last_frame(bytes: &[u8]) -> Option<(usize, u8)> {
     let end = bytes.iter().rposition(|byte| *byte != 0)?;
-    let is_frame = |at: &usize| bytes.get(at + 4..at + 6) == Some(&[0x47, 0x57]);
+    let is_frame =
+        |at: &usize| bytes.get(at + 4..at + 6).is_some_and(|magic| magic == [0x47, 0x57]);
     let at = (0..end + 1).step_by(8).rfind(is_frame)?;
     (at + FRAME > end).then(|| (at, bytes[at + 6]))
 }
