@@ -437,7 +437,7 @@ async fn run_short(
     let effects = Effects { writes: short.writes(), locks: false };
     // Nothing in the statement looks at what it writes, if no foreign key does.
     let lazily = short.tables().is_some();
-    let ground = || {
+    let ground = || -> Result<_, PgError> {
         let (store, target) = snapshot_and_target(session, effects, bound.kind, lazily)?;
         session.answers.set_store(&store);
         Ok((store, target))
