@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use graphwire::session::{Engine, EngineOptions, LoginPolicy, Session};
-use graphwire::storage::StoreOptions;
 use tokio::sync::Barrier;
 
-async fn open(store: Option<StoreOptions>) -> Arc<Engine> {
-    let options =
-        EngineOptions { login: LoginPolicy::TrustLoopback, store, ..EngineOptions::default() };
-    Engine::open(options).await.unwrap()
+async fn open() -> Arc<Engine> {
+    let login = LoginPolicy::TrustLoopback;
+    Engine::open(EngineOptions { login, ..EngineOptions::default() }).await.unwrap()
 }
 
 async fn run(session: &mut Session, text: &str) {
@@ -58,7 +56,7 @@ const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY, v int, word text UNIQUE
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_writers_of_different_rows_overlap() {
-    let engine = open(None).await;
+    let engine = open().await;
     run(&mut Session::local(&engine, "graphwire").await.unwrap(), SETUP).await;
     for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
         let writes = |id: i32| {
@@ -78,7 +76,7 @@ async fn two_writers_of_different_rows_overlap() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_writers_of_one_row_do_not_overlap() {
     // The other way round, so that the test above is known to be able to fail.
-    let engine = open(None).await;
+    let engine = open().await;
     run(&mut Session::local(&engine, "graphwire").await.unwrap(), SETUP).await;
     let mut first = Session::local(&engine, "graphwire").await.unwrap();
     let mut second = Session::local(&engine, "graphwire").await.unwrap();
@@ -92,7 +90,7 @@ async fn two_writers_of_one_row_do_not_overlap() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn serializable_transactions_on_disjoint_keys_neither_wait_nor_abort() {
     const CLIENTS: i32 = 16;
-    let engine = open(None).await;
+    let engine = open().await;
     run(&mut Session::local(&engine, "graphwire").await.unwrap(), SETUP).await;
     for round in 0..5 {
         let writes = |client: i32| {
@@ -110,33 +108,4 @@ async fn serializable_transactions_on_disjoint_keys_neither_wait_nor_abort() {
     }
     let expected = 5 * CLIENTS * (1 + 8 + 1);
     assert_eq!(one_value(&engine, "SELECT sum(v) FROM t").await, expected.to_string());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn at_32_clients_more_than_four_commits_share_a_sync() {
-    const CLIENTS: usize = 32;
-    const COMMITS: usize = 20;
-    let dir = tempfile::tempdir().unwrap();
-    let engine = open(Some(StoreOptions::local(dir.path()))).await;
-    run(&mut Session::local(&engine, "graphwire").await.unwrap(), SETUP).await;
-    let (commits_before, syncs_before) = engine.commits_and_syncs().unwrap();
-    let mut clients = Vec::new();
-    for client in 0..CLIENTS {
-        let mut session = Session::local(&engine, "graphwire").await.unwrap();
-        clients.push(tokio::spawn(async move {
-            for at in 0..COMMITS {
-                let id = 1 + client + CLIENTS * at;
-                run(&mut session, &format!("UPDATE t SET v = v + 1 WHERE id = {id}")).await;
-            }
-        }));
-    }
-    for client in clients {
-        client.await.unwrap();
-    }
-    let (commits, syncs) = engine.commits_and_syncs().unwrap();
-    let (commits, syncs) = (commits - commits_before, syncs - syncs_before);
-    println!("{commits} commits took {syncs} syncs");
-    assert_eq!(commits, (CLIENTS * COMMITS) as u64);
-    assert!(commits > 4 * syncs, "{commits} commits took {syncs} syncs");
-    tokio::task::spawn_blocking(move || engine.close().unwrap()).await.unwrap();
 }

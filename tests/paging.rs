@@ -155,8 +155,8 @@ async fn row_ids_are_read_once_for_all_rows() {
     rows(&engine, "DELETE FROM big WHERE id % 14 = 0; SELECT 1").await;
     let reads = engine.cache_reads() - reads;
     assert!(reads < 1000, "{reads} reads for 4,285 rows");
-    rows(&engine, "UPDATE big SET note = 'x' WHERE id % 21 = 0; SELECT 1").await;
-    let seen = "SELECT count(*), count(*) FILTER (WHERE note = 'x') FROM big";
+    rows(&engine, "UPDATE big SET note = 'changed' WHERE id % 21 = 0; SELECT 1").await;
+    let seen = "SELECT count(*), count(*) FILTER (WHERE note = 'changed') FROM big";
     assert_eq!(rows(&engine, seen).await, ["55715|1429"]);
     close(engine).await;
 }

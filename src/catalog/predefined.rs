@@ -190,7 +190,7 @@ mod tests {
         assert!(is_member(owner));
         // Nobody else is, unless by way of the owner.
         assert!(!is_member(role("admin")) && !is_member(role("viewer")));
-        assert!(!cluster.role_set(owner, role("admin")).has(is::DATABASE_OWNER));
+        assert!(!cluster.role_set(role("viewer"), role("admin")).has(is::DATABASE_OWNER));
         let other = cluster.next_oid.take();
         cluster.roles.insert(other, Role::new(other, "other", tenant));
         cluster.add_member(owner, other, false);

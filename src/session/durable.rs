@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -207,15 +206,6 @@ pub(super) async fn store_database(
             Err(AppendError::Refused(error)) => return Err(error.into()),
             Err(AppendError::Stale { epoch: newer }) => epoch = newer,
         }
-    }
-}
-
-impl Engine {
-    /// How many commits the log took since the start, and how many syncs they took together; `None` without a log.
-    pub fn commits_and_syncs(&self) -> Option<(u64, u64)> {
-        let store = self.store()?;
-        let stats = store.log().stats();
-        Some((stats.commits.load(Ordering::Relaxed), stats.syncs.load(Ordering::Relaxed)))
     }
 }
 

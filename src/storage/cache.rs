@@ -273,6 +273,18 @@ impl BufferCache {
         Ok(self.admit(slots, at, value))
     }
 
+    /// Puts values that were read together into slots that have none, from the first on.
+    pub(in crate::storage) fn admit_all<V: Cached>(
+        &self,
+        slots: &Arc<Slots<V>>,
+        values: impl IntoIterator<Item = V>,
+    ) {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        for (at, value) in values.into_iter().enumerate() {
+            self.admit(slots, at, value);
+        }
+    }
+
     /// Puts a value into a slot; gives the one that is there now, as another reader may have been faster.
     fn admit<V: Cached>(&self, slots: &Arc<Slots<V>>, at: usize, value: V) -> V {
         let (bytes, references) = (value.bytes(), value.references());

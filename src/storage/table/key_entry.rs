@@ -221,9 +221,7 @@ fn all_pages(file: &PagedFile, entry: &KeyEntry, hashes: StoredHashes) -> Result
         return Ok(());
     }
     let bytes = file.read_pages(hashes, 0, hashes.pages)?;
-    for (at, page) in bytes.chunks(PAGE_BYTES).enumerate() {
-        file.cache().get_or_read(&entry.pages, at, || Ok::<_, StorageError>(Arc::from(page)))?;
-    }
+    file.cache().admit_all(&entry.pages, bytes.chunks(PAGE_BYTES).map(Arc::from));
     Ok(())
 }
 
