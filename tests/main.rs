@@ -17,6 +17,8 @@ mod model;
 #[cfg(test)]
 mod paging;
 #[cfg(test)]
+mod patterns;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod policies;
