@@ -1,5 +1,6 @@
 //! Statements of the short way that need rows from files: they are tried with what is in memory, and where that is not
-//! all they need, run on a thread that may wait for a disk.
+//! all they need, run on a thread that may wait for a disk. What takes a sequence's next number is not tried, as it would
+//! take two: it may wait here.
 
 use std::sync::Arc;
 
@@ -30,6 +31,10 @@ pub(super) async fn run_short(
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
+    if !short.is_repeatable() {
+        let (store, target) = ground()?;
+        return short.run(&store, &values, target).await;
+    }
     let before = short.writes().then(|| transaction.writes.lock().mark());
     let (store, target) = ground()?;
     if let Some(done) = in_memory_only_while(short.run(&store, &values, target)).await {

@@ -69,8 +69,24 @@ impl ShortPlan {
         let point = if write.is_none() { PointRead::of(&rows, &parameters) } else { None };
         let tables = tables_of(plan, catalog);
         let conflicts = compiler.conflicts.into_inner();
-        Some(Self { conflicts, rows, write, parameters, parameter_schema, point, tables })
+        let repeatable = is_repeatable(plan);
+        Some(Self {
+            conflicts,
+            rows,
+            write,
+            parameters,
+            parameter_schema,
+            point,
+            tables,
+            repeatable,
+        })
     }
+}
+
+/// Whether no expression of a plan is volatile.
+fn is_repeatable(plan: &LogicalPlan) -> bool {
+    let volatile = plan.exists(|node| Ok(node.expressions().iter().any(Expr::is_volatile)));
+    !volatile.unwrap_or(true)
 }
 
 /// What stands below names.
