@@ -43,7 +43,7 @@ impl Session {
             "cypher" => QueryLanguage::Cypher,
             _ => QueryLanguage::Auto,
         };
-        Ok(parser::parse_script(text, language, &|_| false)?)
+        Ok(parser::parse_script(text, language, &parser::is_graph_procedure)?)
     }
 
     /// As [`Self::parse`]; a text that only says something about the session, as BEGIN does, is known again.
