@@ -238,7 +238,7 @@ fn unknown(name: &str) -> PgError {
 
 #[cfg(test)]
 mod tests {
-    use crate::session::*;
+    use super::*;
 
     #[test]
     fn values_are_shown_as_postgresql_does() {
