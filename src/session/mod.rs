@@ -8,6 +8,7 @@
 //! definition), `copy`, `facts` (what functions and system views ask), [`bootstrap`].
 
 mod advisory;
+mod aside;
 pub mod bootstrap;
 mod channels;
 mod cluster;

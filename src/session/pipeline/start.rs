@@ -98,10 +98,13 @@ pub(super) async fn run_short(
     let effects = Effects { writes: short.writes(), locks: false };
     // Nothing in the statement looks at what it writes, if no foreign key does.
     let lazily = short.tables().is_some();
-    let (store, target) = snapshot_and_target(session, effects, bound.kind, lazily)?;
-    session.answers.set_store(&store);
+    let ground = || -> Result<_, PgError> {
+        let (store, target) = snapshot_and_target(session, effects, bound.kind, lazily)?;
+        session.answers.set_store(&store);
+        Ok((store, target))
+    };
     let values: Vec<ScalarValue> = values.into_iter().map(|value| value.value).collect();
-    let batches = short.run(&store, &values, target).await?;
+    let batches = crate::session::aside::run_short(session, short, values, ground).await?;
     if !bound.kind.gives_rows() {
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         return Ok(Executed::Other(Outcome::Command(bound.kind.tag(rows as u64))));
