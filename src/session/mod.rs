@@ -31,7 +31,6 @@ mod object_names;
 mod open_graph;
 pub mod outcome;
 pub mod pipeline;
-mod planner_settings;
 mod privilege_facts;
 mod quick;
 mod remembered;
