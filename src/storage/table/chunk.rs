@@ -35,6 +35,27 @@ impl RowIds {
         }
     }
 
+    /// Where an id stands, of so many rows.
+    pub(super) fn offset_of(&self, row: RowId, rows: usize) -> Option<usize> {
+        match self {
+            Self::Range(start) => {
+                let offset = row.0.checked_sub(*start).and_then(|at| usize::try_from(at).ok());
+                offset.filter(|offset| *offset < rows)
+            }
+            Self::Sorted(ids) => ids.binary_search(&row.0).ok(),
+        }
+    }
+
+    /// The least and the greatest, of so many rows.
+    pub(super) fn range(&self, rows: usize) -> (u64, u64) {
+        match self {
+            Self::Range(start) => (*start, start.saturating_add(rows.saturating_sub(1) as u64)),
+            Self::Sorted(ids) => {
+                (ids.first().copied().unwrap_or(0), ids.last().copied().unwrap_or(0))
+            }
+        }
+    }
+
     /// Those of some rows.
     pub(super) fn slice(&self, from: usize, count: usize) -> Self {
         match self {
@@ -141,6 +162,42 @@ impl Chunk {
         self.content.fresh_bytes()
     }
 
+    /// The same for all versions of the same rows, whichever of them are deleted, and for no other chunk in use.
+    pub fn rows_key(&self) -> usize {
+        Arc::as_ptr(&self.content) as usize
+    }
+
+    /// Whether both have the same rows, whichever of them are deleted.
+    pub fn same_rows(&self, other: &Self) -> bool {
+        self.rows_key() == other.rows_key()
+    }
+
+    /// Gives the offset of each row that is deleted here or in a later chunk of the same rows, but not in both, and
+    /// whether it is live in the later one.
+    pub fn differing(&self, later: &Self, mut give: impl FnMut(usize, bool)) {
+        let words = |deleted: &Option<BooleanBuffer>| -> Vec<u64> {
+            match deleted {
+                Some(deleted) => deleted.bit_chunks().iter_padded().collect(),
+                None => vec![0; self.len().div_ceil(64)],
+            }
+        };
+        if self.deleted.is_none() && later.deleted.is_none() {
+            return;
+        }
+        let (before, after) = (words(&self.deleted), words(&later.deleted));
+        for (at, (before, after)) in before.into_iter().zip(after).enumerate() {
+            let mut differ = before ^ after;
+            while differ != 0 {
+                let bit = differ.trailing_zeros() as usize;
+                differ &= differ - 1;
+                let offset = at * 64 + bit;
+                if offset < self.len() {
+                    give(offset, after >> bit & 1 == 0);
+                }
+            }
+        }
+    }
+
     /// Rows, deleted ones included.
     pub fn len(&self) -> usize {
         self.content.rows()
@@ -214,6 +271,16 @@ impl Chunk {
         self.content.offset_of(row)
     }
 
+    /// The ids of all rows, if one of them can be among these two and what is between them; what is known without them is
+    /// asked first.
+    pub(super) fn row_ids_between(
+        &self,
+        first: RowId,
+        last: RowId,
+    ) -> Result<Option<RowIds>, ArrowError> {
+        self.content.ids_between(first, last)
+    }
+
     /// The same rows with one more set of deletions.
     #[must_use]
     pub fn with_deleted(&self, deleted: BooleanBuffer) -> Self {
@@ -272,10 +339,20 @@ impl Chunk {
         self.content.row_id_array(offset, rows)
     }
 
-    /// The index of key columns, keys with nulls left out; `None` where pages of a file are to be looked into
-    /// ([`super::TableVersion::find_key`] does).
-    pub fn key_index(&self, columns: &[usize]) -> Result<Option<Arc<KeyIndex>>, ArrowError> {
-        self.content.key_index(columns)
+    /// What is known of a key, whose range among it.
+    pub(super) fn key_entry(&self, columns: &[usize]) -> Result<Arc<KeyEntry>, ArrowError> {
+        self.content.key_entry(columns)
+    }
+
+    /// Gives the offsets of rows with a key of one whole number, deleted ones included.
+    pub(super) fn find_number(
+        &self,
+        entry: &Arc<KeyEntry>,
+        number: i64,
+        encoded: &[u8],
+        found: impl FnMut(usize),
+    ) -> Result<(), ArrowError> {
+        self.content.find_number(entry, number, encoded, found)
     }
 
     /// How to find rows by key columns whose encoded key is between two; `None` if there are none.

@@ -18,6 +18,7 @@ mod matching;
 mod operator;
 mod output;
 mod parameter;
+mod procedure;
 mod projection;
 mod subquery;
 mod typed;
@@ -270,8 +271,9 @@ impl Binder<'_> {
                 | Clause::Remove(_)
                 | Clause::Delete(_)
                 | Clause::Foreach(_) => self.writing_clause(clause)?,
-                Clause::Call(_) => {
-                    return Err(error::unsupported("CALL of a procedure", clause.span()));
+                Clause::Call(call) => {
+                    self.procedure(call)?;
+                    returned = matches!(query.clauses.last(), Some(Clause::Call(_)));
                 }
                 Clause::Subquery(call) => self.call_subquery(call)?,
                 Clause::LoadCsv(_) => return Err(error::unsupported("LOAD CSV", clause.span())),
