@@ -1046,6 +1046,7 @@ fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Catalog {
         relations: Arc::default(),
         names: Arc::default(),
         comments: Arc::default(),
+        functions: Arc::default(),
         grants: Arc::default(),
         next_oid: FIRST_SYSTEM_OID,
     };

@@ -25,7 +25,7 @@ use super::tenancy::{self, Gate, Route};
 use super::transaction::{Isolation, Transaction};
 use super::{pipeline, statements, utility};
 use crate::access::Identity;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, QualifiedName};
 use crate::error::{PgError, Severity, SqlState};
 use crate::executor::write::StatementWrites;
 use crate::functions::registry::{SessionFunctions, session_functions};
@@ -349,7 +349,19 @@ impl Session {
             "cypher" => QueryLanguage::Cypher,
             _ => QueryLanguage::Auto,
         };
-        Ok(parser::parse_script(text, language, &|_| false)?)
+        Ok(parser::parse_script(text, language, &|name| self.is_procedure(name))?)
+    }
+
+    /// Whether `CALL` of this name is Cypher's: a function that `CREATE FUNCTION` made.
+    fn is_procedure(&self, name: &str) -> bool {
+        let catalog = self.shared.catalog();
+        let (schema, name) = match name.rsplit_once('.') {
+            Some((schema, name)) => (Some(schema.to_owned()), name.to_owned()),
+            None => (None, name.to_owned()),
+        };
+        let name = QualifiedName { schema, name };
+        !catalog.functions.is_empty()
+            && !catalog.functions_named(&name, &self.shared.search_path()).is_empty()
     }
 
     /// As [`Self::parse`]; a text that only says something about the session, as BEGIN does, is known again.
