@@ -13,6 +13,8 @@ mod isolation;
 #[cfg(test)]
 mod paging;
 #[cfg(test)]
+mod patterns;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod policies;

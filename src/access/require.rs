@@ -12,9 +12,9 @@ use crate::catalog::{PropertyDef, PropertySource};
 use crate::error::PgError;
 use crate::planner::bind::sql::ddl::{DdlCommand, ObjectChange, ObjectRef};
 use crate::planner::node::{
-    Apply, ConflictLookup, EachRow, ElementChange, GraphAction, GraphFunction, GraphFunctionKind,
-    GraphWrite, LockRows, MatchPattern, PolicyCheck, RowPolicy, Series, TableWrite, WithWrites,
-    WriteKind,
+    Apply, ConflictLookup, EachRow, ElementChange, GraphAction, GraphAlgorithm, GraphFunction,
+    GraphFunctionKind, GraphWrite, LockRows, MatchPattern, PolicyCheck, RowPolicy, Series,
+    TableWrite, WithWrites, WriteKind,
 };
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
@@ -233,6 +233,10 @@ fn require_extension(
     }
     if node.as_any().is::<Apply>() {
         // Both its plans are inputs, which the walk reaches.
+        return Ok(());
+    }
+    if node.as_any().is::<GraphAlgorithm>() {
+        // It reads what its inputs give it, which the walk reaches.
         return Ok(());
     }
     if node.as_any().is::<Series>() {

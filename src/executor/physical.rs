@@ -22,9 +22,9 @@ use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
 use super::operator::{
-    ApplyExec, ApplyExecParts, ConflictLookupExec, GraphWriteExec, LockRowsExec, PolicyCheckExec,
-    RowPolicyExec, RowSlot, RowsExec, ScanExec, SeriesExec, TableWriteExec, WithWritesExec,
-    WrittenRowsTable,
+    AlgorithmExec, ApplyExec, ApplyExecParts, ConflictLookupExec, GraphWriteExec, LockRowsExec,
+    PolicyCheckExec, RowPolicyExec, RowSlot, RowsExec, ScanExec, SeriesExec, TableWriteExec,
+    WithWritesExec, WrittenRowsTable,
 };
 use super::reads::ReadLog;
 use super::runtime::Runtime;
@@ -38,8 +38,8 @@ use crate::executor::graph::{
     CreatePhysical, ExpressionHook, GraphSnapshot, Guards, Moved, element_version, lower_match,
 };
 use crate::planner::node::{
-    ConflictLookup, GraphWrite, LockRows, MatchPattern, PolicyCheck, RowPolicy, Series, TableWrite,
-    WithWrites, WrittenRows,
+    ConflictLookup, GraphAlgorithm, GraphWrite, LockRows, MatchPattern, PolicyCheck, RowPolicy,
+    Series, TableWrite, WithWrites, WrittenRows,
 };
 use crate::planner::pattern::BoundPattern;
 use crate::planner::source::RelationSource;
@@ -486,6 +486,21 @@ impl ExtensionPlanner for Extensions {
             let input = Arc::clone(&physical_inputs[0]);
             return Ok(Some(Arc::new(ConflictLookupExec::new(lookup, input, Arc::clone(target)))));
         }
+        if let Some(algorithm) = node.as_any().downcast_ref::<GraphAlgorithm>() {
+            let graph = self.statement.graph(algorithm.graph.oid)?;
+            let schema = algorithm.rows.schema();
+            let parameters =
+                planner.create_physical_expr(&algorithm.parameters, schema, state, context)?;
+            let schema = Arc::clone(UserDefinedLogicalNodeCore::schema(algorithm).inner());
+            let exec = AlgorithmExec::try_new(
+                self.statement.locks.owner.session(),
+                (algorithm.algorithm, graph),
+                physical_inputs,
+                parameters,
+                schema,
+            )?;
+            return Ok(Some(Arc::new(exec)));
+        }
         if let Some(write) = node.as_any().downcast_ref::<GraphWrite>() {
             let Some(target) = &self.statement.target else {
                 return Err(DataFusionError::from(PgError::internal(
@@ -514,9 +529,17 @@ impl ExtensionPlanner for Extensions {
                 (Some(_), Some((input, plans))) => (Some(Arc::clone(input)), plans),
                 _ => (None, physical_inputs),
             };
+            let (plans, bodies) = plans.split_at(pattern.guards.len().min(plans.len()));
             let guards = Guards::try_new(&pattern.guards, plans, &graph, &create, state)?;
+            // As with the plans of guards, no operator has these as children.
+            let optimized = |plan: &Arc<dyn ExecutionPlan>| {
+                let planner = DefaultPhysicalPlanner::default();
+                planner.optimize_physical_plan(Arc::clone(plan), state, |_, _| {})
+            };
+            let bodies = bodies.iter().map(optimized).collect::<Result<Vec<_>>>()?;
             let partitions = state.config().target_partitions();
-            let matches = lower_match(pattern, input, (&graph, guards), &create, partitions)?;
+            let inputs = (input, bodies.as_slice());
+            let matches = lower_match(pattern, inputs, (&graph, guards), &create, partitions)?;
             let schema = UserDefinedLogicalNodeCore::schema(pattern);
             return Ok(Some(filtered(matches, &pattern.above, schema, &create)?));
         }

@@ -15,7 +15,7 @@ use datafusion::prelude::SessionConfig;
 
 use super::memory_pool::BranchPool;
 use crate::error::PgError;
-use crate::executor::operator::{DistinctEnds, GiveWay};
+use crate::executor::operator::{CountMatches, DistinctEnds, GiveWay};
 use crate::types::MemoryBranch;
 
 /// How many consumers an out-of-memory error names.
@@ -107,6 +107,7 @@ impl Runtime {
             .with_runtime_env(Arc::clone(&environment))
             .with_default_features()
             .with_physical_optimizer_rule(Arc::new(DistinctEnds))
+            .with_physical_optimizer_rule(Arc::new(CountMatches))
             .with_physical_optimizer_rule(Arc::new(GiveWay))
             .build();
         let one_stream = state.config().clone().with_target_partitions(1);

@@ -53,6 +53,11 @@ const SESSION_WORDS: &[&str] = &[
     "REVOKE",
 ];
 
+/// Whether a procedure of this name, its parts joined by dots, is one of Cypher's: those of graph algorithms.
+pub fn is_graph_procedure(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(schema, _)| schema.eq_ignore_ascii_case("algo"))
+}
+
 /// A language a statement can be in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {

@@ -10,7 +10,7 @@ use super::sql::{self, SqlLexer, byte_span};
 use super::statement::{Body, QueryLanguage, Statement};
 
 fn one(text: &str, language: QueryLanguage) -> Result<Statement, ParseError> {
-    let mut statements = super::parse_script(text, language, &|_| false)?;
+    let mut statements = super::parse_script(text, language, &super::is_graph_procedure)?;
     match (statements.pop(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),
         _ => Err(ParseError::syntax("exactly one statement is expected", Span::default())),

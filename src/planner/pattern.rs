@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use crate::catalog::{ElementTable, PropertyGraph};
 
@@ -128,6 +128,30 @@ pub struct PatternEdge {
     pub mode: PathMode,
     /// Given by the node's input rather than matched here.
     pub bound: bool,
+    /// Written `?`: at most once, and the column is the edge itself, null where there is none.
+    pub optional: bool,
+    /// A parenthesized pattern that is repeated instead of edges of `tables`, which are then those it may use. The edge's
+    /// own column is not for others.
+    pub group: Option<PatternGroup>,
+}
+
+/// A parenthesized path pattern under a quantifier: each match of it is a step from its first vertex to its last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatternGroup {
+    /// All matches of the pattern: a [`crate::planner::MatchPattern`] without input, a column for each element.
+    pub body: Arc<LogicalPlan>,
+    /// Its elements in the order written, vertices and edges in turn, starting and ending with a vertex.
+    pub elements: Vec<GroupElement>,
+}
+
+/// An element of a [`PatternGroup`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupElement {
+    /// Name of its column in the body.
+    pub column: String,
+    /// Name of the output column of what it stood for, step by step (`List<UInt64>`; a single element if the group is
+    /// optional), if it has a variable.
+    pub output: Option<String>,
 }
 
 /// How many times an edge is repeated.
@@ -182,6 +206,38 @@ pub struct PatternPath {
     pub elements: Vec<PatternElement>,
     /// Which of the paths between the same two ends are wanted.
     pub search: PathSearch,
+    /// What may repeat along the whole path, beyond what its quantified edges say by themselves.
+    pub mode: PathMode,
+    /// What a path must satisfy before the search chooses among them. (The node's filter is for those that are chosen.)
+    pub condition: Option<Expr>,
+}
+
+impl BoundPattern {
+    /// Whether a column is of an element between the ends of a path of which only some are wanted.
+    pub fn is_selected_by_path(&self, column: &str) -> bool {
+        let searched = self.paths.iter().filter(|path| path.search != PathSearch::All);
+        searched.into_iter().any(|path| path.is_inner(self, column))
+    }
+}
+
+impl PatternPath {
+    /// Whether a column is of an element between the path's ends, or the path itself.
+    pub fn is_inner(&self, pattern: &BoundPattern, column: &str) -> bool {
+        if self.variable.as_deref() == Some(column) {
+            return true;
+        }
+        let ends = [self.elements.first(), self.elements.last()];
+        self.elements.iter().any(|element| match element {
+            PatternElement::Vertex(at) => {
+                !ends.contains(&Some(element))
+                    && pattern.vertices.get(*at).is_some_and(|vertex| vertex.variable == column)
+            }
+            PatternElement::Edge(at) => pattern.edges.get(*at).is_some_and(|edge| {
+                let mut inside = edge.group.iter().flat_map(|group| &group.elements);
+                edge.variable == column || inside.any(|it| it.output.as_deref() == Some(column))
+            }),
+        })
+    }
 }
 
 /// A step of a [`PatternPath`].
@@ -206,4 +262,6 @@ pub enum PathSearch {
     AllShortest,
     /// The `k` shortest.
     ShortestK(u32),
+    /// All of the `k` least lengths.
+    ShortestGroups(u32),
 }

@@ -196,9 +196,14 @@ pub(super) async fn run(
             {
                 drop::drop_relations(session, &mut catalog, &BTreeSet::from([old]), false)?;
             }
+            let schema = place(session, &mut catalog, schema);
             let oid = replaces.unwrap_or_else(|| catalog.allocate());
             graph.oid = oid;
             let name = graph.name.clone();
+            let temporary = catalog
+                .schemas
+                .get(&schema)
+                .is_some_and(|schema| schema.name.starts_with("pg_temp"));
             let kind = RelationKind::PropertyGraph(Arc::new(*graph));
             catalog.put_relation(Relation {
                 oid,
@@ -206,7 +211,11 @@ pub(super) async fn run(
                 name,
                 owner,
                 comment: None,
-                persistence: Persistence::Permanent,
+                persistence: if temporary {
+                    Persistence::Temporary
+                } else {
+                    Persistence::Permanent
+                },
                 kind,
             });
             roles::born(&mut catalog, AclClass::Graph, oid, owner, schema);

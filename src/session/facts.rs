@@ -397,6 +397,32 @@ impl pg::SessionFacts for SessionAnswers {
             .collect()
     }
 
+    fn algorithms(&self) -> Vec<pg::AlgorithmRun> {
+        let Some(engine) = self.shared.engine.upgrade() else { return Vec::new() };
+        let (tenant, own) = (self.shared.tenant, self.shared.now().catalog.database.oid);
+        let sessions = engine.all_sessions();
+        let is_own = |pid: i32| {
+            sessions.iter().any(|session| {
+                session.pid.0 == pid
+                    && session.tenant == tenant
+                    && session.now().catalog.database.oid == own
+            })
+        };
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        crate::executor::graph::algorithm::running()
+            .into_iter()
+            .filter(|run| is_own(run.pid))
+            .map(|run| pg::AlgorithmRun {
+                pid: run.pid,
+                algorithm: run.algorithm.to_owned(),
+                vertices: number(run.vertices),
+                edges: number(run.edges),
+                steps_done: number(run.done),
+                steps_total: number(run.total),
+            })
+            .collect()
+    }
+
     fn row_count(&self, relation: Oid) -> Option<u64> {
         if self.policies_apply(relation) {
             return None;

@@ -349,7 +349,9 @@ impl Session {
             "cypher" => QueryLanguage::Cypher,
             _ => QueryLanguage::Auto,
         };
-        Ok(parser::parse_script(text, language, &|name| self.is_procedure(name))?)
+        Ok(parser::parse_script(text, language, &|name| {
+            parser::is_graph_procedure(name) || self.is_procedure(name)
+        })?)
     }
 
     /// Whether `CALL` of this name is Cypher's: a function that `CREATE FUNCTION` made.

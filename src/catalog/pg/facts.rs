@@ -38,6 +38,11 @@ pub trait SessionFacts {
         Vec::new()
     }
 
+    /// Graph algorithms that run in this session's database (`pg_stat_progress_graph`).
+    fn algorithms(&self) -> Vec<AlgorithmRun> {
+        Vec::new()
+    }
+
     /// Tenants that this session may see (`graphwire.tenants`).
     fn tenants(&self) -> Vec<TenantFacts> {
         Vec::new()
@@ -176,6 +181,23 @@ pub struct Backend {
     pub waits_for: Option<&'static str>,
     /// Its last statement, as far as the reader may see it.
     pub query: String,
+}
+
+/// A running graph algorithm, as `pg_stat_progress_graph` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlgorithmRun {
+    /// The session that runs it.
+    pub pid: i32,
+    /// Its name.
+    pub algorithm: String,
+    /// Vertices of its subgraph.
+    pub vertices: i64,
+    /// Edges of its subgraph.
+    pub edges: i64,
+    /// Steps done: iterations, sources or vertices, as the algorithm counts.
+    pub steps_done: i64,
+    /// Steps there are at most.
+    pub steps_total: i64,
 }
 
 /// A prepared statement, as `pg_prepared_statements` shows it.

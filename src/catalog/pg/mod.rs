@@ -51,6 +51,7 @@ mod pg_rewrite;
 mod pg_sequence;
 mod pg_settings;
 mod pg_stat_activity;
+mod pg_stat_progress_graph;
 mod pg_timezone_names;
 mod pg_type;
 mod privileges;
@@ -60,8 +61,8 @@ pub use definition::{
     SystemRelation, system_relations, system_view_oid,
 };
 pub use facts::{
-    Backend, Cursor, PreparedStatement, QuotaFacts, QuotaUsageFacts, SessionFacts, Setting,
-    TenantFacts,
+    AlgorithmRun, Backend, Cursor, PreparedStatement, QuotaFacts, QuotaUsageFacts, SessionFacts,
+    Setting, TenantFacts,
 };
 pub use rows::{SystemRowsError, rows};
 

@@ -126,6 +126,7 @@ fn compute(relation: &str) -> Option<Compute> {
         "quota_usage" => super::graphwire::quota_usage,
         "pg_settings" => super::pg_settings::rows,
         "pg_stat_activity" => super::pg_stat_activity::rows,
+        "pg_stat_progress_graph" => super::pg_stat_progress_graph::rows,
         "table_privileges" => super::privileges::table_rows,
         "pg_timezone_names" => super::pg_timezone_names::rows,
         "pg_type" => super::pg_type::rows,

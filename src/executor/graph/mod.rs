@@ -2,8 +2,9 @@
 //!
 //! Reading order: [`snapshot`] (what a graph is made of while a statement runs), `values` and `json` (reading elements),
 //! [`functions`] (the same as DataFusion functions), [`lower`] with `order` (estimates) and `key_lookup` (from a bound
-//! pattern to operators).
+//! pattern to operators), [`algorithm`] (PageRank and its like).
 
+pub mod algorithm;
 pub mod functions;
 pub mod guard;
 mod json;

@@ -11,7 +11,9 @@ use super::open::Moved;
 use crate::catalog::{Catalog, EdgeTable, EndPoint, PropertyGraph, RelationKind};
 use crate::error::PgError;
 use crate::planner::Direction;
-use crate::storage::adjacency::{Adjacency, AdjacencyCache, EdgeEnds, EndColumns, Orientation};
+use crate::storage::adjacency::{
+    AdjacencyCache, EdgePlaces, EndColumns, Neighborhood, Orientation,
+};
 use crate::storage::{StoreSnapshot, TableVersion};
 use crate::types::Oid;
 
@@ -132,7 +134,7 @@ impl GraphSnapshot {
     ///
     /// # Errors
     /// `54000` for a table of too many rows.
-    pub async fn adjacency(&self, table: u16, orientation: Orientation) -> Result<Arc<Adjacency>> {
+    pub async fn adjacency(&self, table: u16, orientation: Orientation) -> Result<Neighborhood> {
         let (edges, source, destination) = self.edge_parts(table)?;
         let built = self.cache.adjacency(edges, source, destination, orientation).await;
         Ok(built.map_err(PgError::from)?)
@@ -142,7 +144,7 @@ impl GraphSnapshot {
     ///
     /// # Errors
     /// `54000` for a table of too many rows.
-    pub fn edge_ends(&self, table: u16) -> Result<Arc<EdgeEnds>> {
+    pub fn edge_ends(&self, table: u16) -> Result<EdgePlaces> {
         let (edges, source, destination) = self.edge_parts(table)?;
         Ok(self.cache.ends(edges, source, destination).map_err(PgError::from)?)
     }

@@ -16,7 +16,6 @@ use super::snapshot::GraphSnapshot;
 use crate::catalog::{ElementTable, EndPoint, PropertyDef, PropertySource};
 use crate::error::PgError;
 use crate::storage::TableVersion;
-use crate::storage::adjacency::DANGLING;
 use crate::types::ElementRef;
 use crate::types::pg_type::PgType;
 
@@ -220,16 +219,12 @@ impl GraphSnapshot {
         for group in by_table(refs) {
             let edge = self.edge_table(group.table)?;
             let ends = self.edge_ends(group.table)?;
-            let (vertices, point) = if end {
-                (&ends.destination, &edge.destination)
-            } else {
-                (&ends.source, &edge.source)
-            };
+            let point = if end { &edge.destination } else { &edge.source };
             for (row, position) in group.rows.iter().zip(&group.positions) {
-                places[*row] = vertices
-                    .get(*position as usize)
-                    .filter(|vertex| **vertex != DANGLING)
-                    .map(|vertex| ElementRef::new(point.vertex as u16, u64::from(*vertex)).0);
+                places[*row] = ends.ends(*position).map(|(from, to)| {
+                    let vertex = if end { to } else { from };
+                    ElementRef::new(point.vertex as u16, u64::from(vertex)).0
+                });
             }
         }
         let mut builder = UInt64Builder::with_capacity(refs.len());
@@ -238,7 +233,7 @@ impl GraphSnapshot {
     }
 
     /// The identifier of each element: `alias:key`, or `alias:["k1","k2"]` for a key of several columns.
-    pub(super) fn element_ids(
+    pub(in crate::executor) fn element_ids(
         &self,
         edge: bool,
         refs: &UInt64Array,

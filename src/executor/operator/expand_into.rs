@@ -13,7 +13,7 @@ use super::append::append;
 use super::checks::Checks;
 use super::expand::{PAUSE_STEPS, refs};
 use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
-use super::hops::{HopSet, Hops, LoadedHop, position};
+use super::hops::{HopSet, Hops, LoadedHop};
 use crate::executor::graph::Guards;
 use crate::types::ElementRef;
 
@@ -114,7 +114,7 @@ impl IntoSlicer {
             if forward { (&self.hops, source, target) } else { (&self.back, target, source) };
         let fits = |hop: &&LoadedHop| hop.hop.to == to.table();
         for hop in hops.from(from).iter().filter(fits) {
-            let edges = hop.edges_between(from, position(to));
+            let edges = hop.edges_between(from, to);
             self.found.extend(edges.map(|edge| hop.edge(edge).0));
         }
     }

@@ -44,6 +44,11 @@ pub(super) trait Slicer: Send {
 
     /// Does a bounded amount of work.
     fn next(&mut self) -> Result<Progress>;
+
+    /// There is no more input. What is left to be given comes from [`Self::next`].
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What an operator gets when it starts.
@@ -234,6 +239,7 @@ impl ExecutionPlan for GraphExec {
             input: self.input.execute(partition, context)?,
             slicer: None,
             busy: false,
+            finished: false,
             metrics: BaselineMetrics::new(&self.metrics, partition),
         };
         Ok(Box::pin(cooperative(stream)))
@@ -252,6 +258,8 @@ struct SlicedStream {
     slicer: Option<Box<dyn Slicer>>,
     /// Whether the slicer is inside an input batch.
     busy: bool,
+    /// Whether the input has ended.
+    finished: bool,
     metrics: BaselineMetrics,
 }
 
@@ -264,13 +272,20 @@ impl SlicedStream {
         let Some(slicer) = &mut self.slicer else { return Poll::Ready(None) };
         loop {
             if !self.busy {
+                if self.finished {
+                    return Poll::Ready(None);
+                }
                 match ready!(self.input.poll_next_unpin(cx)) {
                     Some(Ok(batch)) if batch.num_rows() == 0 => continue,
                     Some(Ok(batch)) => {
                         slicer.start(batch)?;
                         self.busy = true;
                     }
-                    other => return Poll::Ready(other),
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None => {
+                        slicer.finish()?;
+                        (self.finished, self.busy) = (true, true);
+                    }
                 }
             }
             let timer = self.metrics.elapsed_compute().timer();

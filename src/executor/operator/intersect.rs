@@ -13,7 +13,7 @@ use super::append::append;
 use super::checks::Checks;
 use super::expand::{PAUSE_STEPS, refs};
 use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
-use super::hops::{HopSet, Hops, position};
+use super::hops::{HopSet, Hops};
 use crate::executor::graph::Guards;
 use crate::types::ElementRef;
 
@@ -192,7 +192,7 @@ impl IntersectSlicer {
             found.clear();
             for hop in self.sources[at].1.from(*vertex) {
                 if hop.hop.to == target.table() {
-                    let edges = hop.edges_between(*vertex, position(target));
+                    let edges = hop.edges_between(*vertex, target);
                     found.extend(edges.map(|edge| hop.edge(edge).0));
                 }
             }

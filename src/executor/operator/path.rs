@@ -12,14 +12,15 @@ use futures::FutureExt;
 use super::edge_list::edge_lists;
 use super::expand::refs;
 use super::graph_exec::{GraphOperator, Names, Progress, SliceContext, Slicer, Starting};
+use crate::catalog::EndPoint;
 use crate::error::PgError;
 use crate::executor::graph::GraphSnapshot;
 use crate::planner::node::path_type;
-use crate::storage::adjacency::EdgeEnds;
+use crate::storage::adjacency::EdgePlaces;
 use crate::types::ElementRef;
 
 /// A step of a path, by its column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PathPart {
     /// A vertex.
     Vertex(usize),
@@ -29,6 +30,8 @@ pub enum PathPart {
     Edges(usize),
     /// The same, walked from its end to its start.
     EdgesReversed(usize),
+    /// The steps of a repeated pattern: a list for each of its elements, vertices and edges in turn.
+    Steps(Vec<usize>),
 }
 
 /// Adds a path column (`Struct{vertices, edges}`) made of other columns.
@@ -57,6 +60,10 @@ impl GraphOperator for PathBuild {
                 PathPart::EdgesReversed(column) => {
                     write!(f, "{comma}[{}* reversed]", names.of(*column))?
                 }
+                PathPart::Steps(columns) => {
+                    let names: Vec<_> = columns.iter().map(|column| names.of(*column)).collect();
+                    write!(f, "{comma}({})*", names.join(" "))?
+                }
             }
         }
         Ok(())
@@ -83,11 +90,12 @@ impl GraphOperator for PathBuild {
         if !needed.contains(&self.column) {
             return Some(columns);
         }
-        columns.extend(self.parts.iter().map(|part| match part {
+        columns.extend(self.parts.iter().flat_map(|part| match part {
             PathPart::Vertex(column)
             | PathPart::Edge(column)
             | PathPart::Edges(column)
-            | PathPart::EdgesReversed(column) => *column,
+            | PathPart::EdgesReversed(column) => vec![*column],
+            PathPart::Steps(columns) => columns.clone(),
         }));
         Some(columns)
     }
@@ -97,7 +105,7 @@ struct PathSlicer {
     schema: SchemaRef,
     graph: Arc<GraphSnapshot>,
     parts: Vec<PathPart>,
-    ends: HashMap<u16, Arc<EdgeEnds>>,
+    ends: HashMap<u16, EdgePlaces>,
     input: Option<RecordBatch>,
 }
 
@@ -113,15 +121,14 @@ impl PathSlicer {
                 self.ends.entry(table).or_insert(ends)
             }
         };
-        let end = |vertices: &[u32], vertex: usize| {
-            vertices
-                .get(edge.position() as usize)
-                .map(|position| ElementRef::new(vertex as u16, u64::from(*position)).0)
+        let (from, to) = ends
+            .ends(edge.position())
+            .ok_or_else(|| PgError::internal("an edge of a path is not in its table"))?;
+        let end = |point: &EndPoint, position: u32| {
+            ElementRef::new(point.vertex as u16, u64::from(position)).0
         };
-        let source = end(&ends.source, definition.source.vertex);
-        let destination = end(&ends.destination, definition.destination.vertex);
-        let other = if source == Some(vertex) { destination } else { source };
-        Ok(other.ok_or_else(|| PgError::internal("an edge of a path is not in its table"))?)
+        let source = end(&definition.source, from);
+        Ok(if source == vertex { end(&definition.destination, to) } else { source })
     }
 
     fn paths(&mut self, input: &RecordBatch) -> Result<ArrayRef> {
@@ -134,7 +141,7 @@ impl PathSlicer {
             nodes.clear();
             steps.clear();
             for part in &parts {
-                self.add(input, row, *part, &mut nodes, &mut steps)?;
+                self.add(input, row, part, &mut nodes, &mut steps)?;
             }
             vertex_counts.push(nodes.len());
             edge_counts.push(steps.len());
@@ -152,25 +159,21 @@ impl PathSlicer {
         &mut self,
         input: &RecordBatch,
         row: usize,
-        part: PathPart,
+        part: &PathPart,
         vertices: &mut Vec<u64>,
         edges: &mut Vec<u64>,
     ) -> Result<()> {
         match part {
             // The last inner vertex of a quantified edge is the vertex after it.
             PathPart::Vertex(column) => {
-                let vertex = refs(input, column)?.value(row);
+                let vertex = refs(input, *column)?.value(row);
                 if vertices.len() <= edges.len() {
                     vertices.push(vertex);
                 }
             }
-            PathPart::Edge(column) => edges.push(refs(input, column)?.value(row)),
+            PathPart::Edge(column) => edges.push(refs(input, *column)?.value(row)),
             PathPart::Edges(column) | PathPart::EdgesReversed(column) => {
-                let lists = input.column(column).as_list_opt::<i32>();
-                let walked = lists.map(|lists| lists.value(row));
-                let walked = walked.as_ref().and_then(|it| it.as_primitive_opt::<UInt64Type>());
-                let walked = walked.ok_or_else(|| PgError::internal("a path needs edge lists"))?;
-                let mut walked = walked.values().to_vec();
+                let mut walked = list_at(input, *column, row)?;
                 if matches!(part, PathPart::EdgesReversed(_)) {
                     walked.reverse();
                 }
@@ -180,9 +183,27 @@ impl PathSlicer {
                     edges.push(edge);
                 }
             }
+            PathPart::Steps(columns) => {
+                let lists = columns.iter().map(|column| list_at(input, *column, row));
+                let lists = lists.collect::<Result<Vec<_>>>()?;
+                for step in 0..lists.first().map_or(0, Vec::len) {
+                    for (at, list) in lists.iter().enumerate().skip(1) {
+                        let into = if at % 2 == 0 { &mut *vertices } else { &mut *edges };
+                        into.extend(list.get(step));
+                    }
+                }
+            }
         }
         Ok(())
     }
+}
+
+/// The elements of a list.
+fn list_at(input: &RecordBatch, column: usize, row: usize) -> Result<Vec<u64>> {
+    let lists = input.column(column).as_list_opt::<i32>();
+    let list = lists.map(|lists| lists.value(row));
+    let list = list.as_ref().and_then(|it| it.as_primitive_opt::<UInt64Type>());
+    Ok(list.ok_or_else(|| PgError::internal("a path needs lists of elements"))?.values().to_vec())
 }
 
 impl Slicer for PathSlicer {

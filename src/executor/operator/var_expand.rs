@@ -172,6 +172,10 @@ impl GraphOperator for VarExpand {
         if self.quantifier.min > 1 || self.distinct_ends {
             return None;
         }
+        // A shortest walk of steps that have several elements each may repeat one of those.
+        if self.hops.group.is_some() && self.mode != PathMode::Walk {
+            return None;
+        }
         // The list is the first of the two new columns, the end the second.
         if read.contains(&self.list_column) {
             return None;

@@ -6,6 +6,7 @@ use datafusion::common::{HashSet, Result};
 use super::distances::Distances;
 use super::edge_filter::EdgeFilter;
 use super::edge_list::EdgeLists;
+use super::group::GroupRows;
 use super::hops::Hops;
 use crate::planner::PathMode;
 use crate::types::ElementRef;
@@ -71,12 +72,75 @@ impl Used {
     }
 }
 
+/// Elements inside the steps of a walk, and how many of them each step brought.
+#[derive(Default)]
+struct Inner {
+    edges: Used,
+    vertices: Used,
+    counts: Vec<(usize, usize)>,
+}
+
+impl Inner {
+    fn clear(&mut self) {
+        self.edges.clear();
+        self.vertices.clear();
+        self.counts.clear();
+    }
+
+    /// Adds a step if its elements may follow those before; `Some(true)` if it closes a simple path.
+    fn push(
+        &mut self,
+        group: &GroupRows,
+        row: u64,
+        start: u64,
+        bounds: &WalkBounds,
+    ) -> Option<bool> {
+        let (mut edges, mut vertices, mut closes) = (Vec::new(), Vec::new(), false);
+        match bounds.mode {
+            PathMode::Walk => {}
+            PathMode::Trail => edges.extend(group.edges_of(row)),
+            PathMode::Acyclic | PathMode::Simple => {
+                vertices.extend(group.vertices_of(row));
+                if bounds.reverse {
+                    vertices.reverse();
+                }
+                // The first is the last of the step before.
+                vertices.remove(0);
+                if bounds.mode == PathMode::Simple && vertices.last() == Some(&start) {
+                    closes = true;
+                    vertices.pop();
+                }
+            }
+        }
+        let twice = |list: &[u64]| (1..list.len()).any(|at| list[..at].contains(&list[at]));
+        let fits = !twice(&edges)
+            && !twice(&vertices)
+            && !edges.iter().any(|edge| self.edges.contains(*edge))
+            && !vertices.iter().any(|it| *it == start || self.vertices.contains(*it));
+        if !fits {
+            return None;
+        }
+        self.counts.push((edges.len(), vertices.len()));
+        edges.into_iter().for_each(|edge| self.edges.push(edge));
+        vertices.into_iter().for_each(|vertex| self.vertices.push(vertex));
+        Some(closes)
+    }
+
+    fn pop(&mut self) {
+        let (edges, vertices) = self.counts.pop().unwrap_or_default();
+        (0..edges).for_each(|_| self.edges.pop());
+        (0..vertices).for_each(|_| self.vertices.pop());
+    }
+}
+
 /// The walk being tried. Memory is that of the longest one.
 #[derive(Default)]
 pub(super) struct Walker {
     frames: Vec<Frame>,
     edges: Used,
     vertices: Used,
+    /// What the steps consist of, where they are matches of a pattern: all edges, and all vertices but the first of each.
+    inner: Inner,
     target: Option<u64>,
     /// Walks given out; for the caller to set back.
     pub(super) found: usize,
@@ -100,6 +164,7 @@ impl Walker {
         self.frames.clear();
         self.edges.clear();
         self.vertices.clear();
+        self.inner.clear();
         self.target = target;
         if walk.distances.is_some_and(|to| to.get(source).is_none_or(|to| to > walk.bounds.max)) {
             return;
@@ -137,6 +202,7 @@ impl Walker {
             let Some(hop) = hop else {
                 self.frames.pop();
                 self.edges.pop();
+                self.inner.pop();
                 self.vertices.pop();
                 continue;
             };
@@ -170,6 +236,13 @@ impl Walker {
             }
         }
         let closes = match walk.bounds.mode {
+            _ if let Some(group) = walk.hops.group() => {
+                let start = self.vertices.list.first().copied().unwrap_or(to);
+                match self.inner.push(group, edge, start, walk.bounds) {
+                    Some(closes) => closes,
+                    None => return,
+                }
+            }
             PathMode::Walk => false,
             PathMode::Trail if self.edges.contains(edge) => return,
             PathMode::Trail => false,
@@ -183,6 +256,7 @@ impl Walker {
         self.emit(to, walk);
         if closes || depth >= u64::from(walk.bounds.max) {
             self.edges.pop();
+            self.inner.pop();
             return;
         }
         self.vertices.push(to);

@@ -209,7 +209,7 @@ fn split(arguments: &HigherOrderFunctionArgs) -> Result<(Vec<&ColumnarValue>, &L
 }
 
 /// The elements of all rows side by side; those of null rows are left out.
-struct Elements {
+pub(super) struct Elements {
     values: ArrayRef,
     /// Row of each element.
     rows: UInt32Array,
@@ -219,7 +219,7 @@ struct Elements {
 }
 
 impl Elements {
-    fn of(list: &ListArray) -> Result<Self> {
+    pub(super) fn of(list: &ListArray) -> Result<Self> {
         let mut rows = Vec::new();
         let mut positions = Vec::new();
         let mut lengths = Vec::with_capacity(list.len());
@@ -242,7 +242,17 @@ impl Elements {
         OffsetBuffer::from_lengths(self.lengths.iter().copied())
     }
 
-    fn evaluate(&self, body: &LambdaArgument) -> Result<ArrayRef> {
+    /// Number of elements in each row.
+    pub(super) fn lengths(&self) -> &[usize] {
+        &self.lengths
+    }
+
+    /// Number of elements in all rows.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    pub(super) fn evaluate(&self, body: &LambdaArgument) -> Result<ArrayRef> {
         let result = body.evaluate(&[&|| Ok(Arc::clone(&self.values))], |captures| {
             Ok(take_arrays(captures, &self.rows, None)?)
         })?;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Expr, Extension, Filter, LogicalPlan};
+use datafusion::logical_expr::{Expr, Extension, Filter, LogicalPlan, Projection};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use crate::planner::MatchPattern;
 
-/// Makes a filter directly above a pattern part of the pattern, where it is applied as soon as its columns are there,
+/// Makes a filter above a pattern (perhaps with a choice of columns between) part of the pattern, where it is applied as soon as its columns are there,
 /// and where a key in it is a place to start from.
 ///
 /// ```text
@@ -38,7 +38,16 @@ impl OptimizerRule for PushDownPattern {
         _config: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
         let LogicalPlan::Filter(filter) = plan else { return Ok(Transformed::no(plan)) };
-        let pattern = match filter.input.as_ref() {
+        // A projection that only leaves columns out stands in nobody's way.
+        let (projection, input) = match filter.input.as_ref() {
+            LogicalPlan::Projection(projection)
+                if projection.expr.iter().all(|expr| matches!(expr, Expr::Column(_))) =>
+            {
+                (Some(projection), projection.input.as_ref())
+            }
+            input => (None, input),
+        };
+        let pattern = match input {
             LogicalPlan::Extension(Extension { node }) => {
                 node.as_any().downcast_ref::<MatchPattern>()
             }
@@ -55,6 +64,13 @@ impl OptimizerRule for PushDownPattern {
         let condition = conjunction(pattern.filter.iter().cloned().chain(inner));
         let node = pattern.with_filter(condition);
         let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+        let plan = match projection {
+            None => plan,
+            Some(projection) => LogicalPlan::Projection(Projection::try_new(
+                projection.expr.clone(),
+                Arc::new(plan),
+            )?),
+        };
         Ok(Transformed::yes(match conjunction(outer) {
             None => plan,
             Some(outer) => LogicalPlan::Filter(Filter::try_new(outer, Arc::new(plan))?),

@@ -69,6 +69,9 @@ fn replaced(
         };
         let number = Token::Number(tables.len().to_string(), false);
         tables.push(table);
+        if may_refer_left(&result) {
+            result.push(TokenWithSpan::new(Token::make_keyword("LATERAL"), token.span));
+        }
         result.push(TokenWithSpan::new(Token::make_word(GRAPH_TABLE_FUNCTION, None), token.span));
         result.push(opening.clone());
         result.push(TokenWithSpan::new(number, sqlparser_span(span)));
@@ -76,6 +79,20 @@ fn replaced(
         index += length + 3;
     }
     Ok(result)
+}
+
+/// Whether what follows these tokens stands beside tables it may refer to, as PostgreSQL's functions in FROM may: behind a
+/// comma or a join that allows it.
+fn may_refer_left(before: &[TokenWithSpan]) -> bool {
+    let word = |back: usize| match before.iter().rev().nth(back).map(|token| &token.token) {
+        Some(Token::Word(word)) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
+        _ => String::new(),
+    };
+    if matches!(before.last().map(|token| &token.token), Some(Token::Comma)) {
+        return true;
+    }
+    let kind = if word(1) == "OUTER" { word(2) } else { word(1) };
+    word(0) == "JOIN" && kind != "RIGHT" && kind != "FULL"
 }
 
 /// True if `GRAPH_TABLE (` stands at an index.

@@ -51,7 +51,7 @@ fn texts(names: &[crate::parser::pattern::Name]) -> Vec<&str> {
 fn graph_tables_leave_a_placeholder() {
     let text = "SELECT x FROM t, GRAPH_TABLE (s.g MATCH (a IS p WHERE a.x > -1) COLUMNS (a.x AS x, a.*)) AS q (x) WHERE q.x = 1";
     let (rest, tables) = taken(text);
-    assert_eq!(rest, "SELECT x FROM t, __graph_table(0) AS q (x) WHERE q.x = 1");
+    assert_eq!(rest, "SELECT x FROM t, LATERAL __graph_table(0) AS q (x) WHERE q.x = 1");
     let [table] = tables.as_slice() else { panic!("{tables:?}") };
     assert_eq!(texts(&table.graph.parts), ["s", "g"]);
     assert!(table.span.slice(text).starts_with("GRAPH_TABLE (s.g"));

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use datafusion::common::DFSchema;
+use sqlparser::ast::{Ident, Owner};
 
 use super::context::BindContext;
 use super::graph::{bind_graph_change, bind_graph_definition, qualified};
 use super::sql::bind_expression;
-use super::sql::ddl::{DdlCommand, creation_schema, drop_relations, skipping};
-use crate::catalog::{OpenGraph, PropertyGraph, Relation, RelationKind};
+use super::sql::ddl::{DdlCommand, ObjectRef, drop_relations, on_object, place, skipping};
+use crate::catalog::{OpenGraph, Persistence, PropertyGraph, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
+use crate::parser::pattern::Name;
 use crate::parser::pgq::{
     AlterAction, AlterPropertyGraph, CreatePropertyGraph, DropBehavior, DropPropertyGraph,
     PropertyGraphDdl, SqlExpr,
 };
+use crate::parser::sql::definition::ObjectAction;
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
@@ -46,7 +49,8 @@ fn type_of(context: &BindContext, expr: &SqlExpr, relation: &Relation) -> Result
 
 fn bind_create(context: &BindContext, create: &CreatePropertyGraph) -> Result<DdlCommand, PgError> {
     let name = qualified(&create.name)?;
-    let schema = creation_schema(context, &name)?;
+    let temporary = create.temporary || has_temporary_tables(context, create);
+    let (schema, _) = place(context, &name, temporary)?;
     let replaces = match context.catalog.relation_in(schema, &name.name) {
         None => None,
         Some(old) if create.or_replace && matches!(old.kind, RelationKind::PropertyGraph(_)) => {
@@ -67,9 +71,9 @@ fn bind_create(context: &BindContext, create: &CreatePropertyGraph) -> Result<Dd
         }
     };
     if create.open {
-        if create.temporary {
+        if temporary || schema == Oid::INVALID {
             return Err(PgError::unsupported(
-                "temporary property graphs are not supported yet",
+                "temporary property graphs without a schema (ANY) are not supported yet",
                 "Leave TEMPORARY out, and drop the graph when it is no longer needed.",
             )
             .at(create.span.start as usize));
@@ -87,6 +91,38 @@ fn bind_create(context: &BindContext, create: &CreatePropertyGraph) -> Result<Dd
         &mut |expr, relation| type_of(context, expr, relation),
     )?;
     Ok(DdlCommand::CreateGraph { schema, graph: Box::new(graph), replaces })
+}
+
+/// Whether an element table is temporary: then the graph is too, as in PostgreSQL.
+fn has_temporary_tables(context: &BindContext, create: &CreatePropertyGraph) -> bool {
+    let vertices = create.vertex_tables.iter().map(|vertex| &vertex.table);
+    let edges = create.edge_tables.iter().map(|edge| &edge.element.table);
+    vertices.chain(edges).any(|table| {
+        let relation = qualified(table).ok().and_then(|name| context.relation(&name).ok());
+        relation.is_some_and(|relation| relation.persistence == Persistence::Temporary)
+    })
+}
+
+/// RENAME TO, SET SCHEMA and OWNER TO, if the action is one of them.
+fn object_action(action: &AlterAction) -> Option<ObjectAction> {
+    let ident = |name: &Name| match name.quoted {
+        true => Ident::with_quote('"', name.text.clone()),
+        false => Ident::new(name.text.clone()),
+    };
+    let owner = |name: &Name| match name.text.to_ascii_lowercase().as_str() {
+        "current_user" if !name.quoted => Owner::CurrentUser,
+        "current_role" if !name.quoted => Owner::CurrentRole,
+        "session_user" if !name.quoted => Owner::SessionUser,
+        _ => Owner::Ident(ident(name)),
+    };
+    match action {
+        AlterAction::RenameTo(name) => Some(ObjectAction::Rename(ident(name))),
+        AlterAction::SetSchema(name) => Some(ObjectAction::SetSchema(ident(name))),
+        AlterAction::OwnerTo(name) => Some(ObjectAction::OwnerTo(owner(name))),
+        AlterAction::AddTables { .. }
+        | AlterAction::DropTables { .. }
+        | AlterAction::AlterTable { .. } => None,
+    }
 }
 
 fn graph_of(relation: &Relation) -> Option<&Arc<PropertyGraph>> {
@@ -126,14 +162,9 @@ fn bind_alter(context: &BindContext, alter: &AlterPropertyGraph) -> Result<DdlCo
             "Its labels, types and properties come into being when they are first used.",
         ));
     }
-    if matches!(
-        alter.action,
-        AlterAction::OwnerTo(_) | AlterAction::RenameTo(_) | AlterAction::SetSchema(_)
-    ) {
-        return Err(PgError::unsupported(
-            "this form of ALTER PROPERTY GRAPH is not supported yet",
-            "Drop the graph and create it again; its tables are not touched by that.",
-        ));
+    if let Some(action) = object_action(&alter.action) {
+        let object = ObjectRef::Relation(Arc::clone(&relation));
+        return on_object(context, object, &action, "ALTER PROPERTY GRAPH");
     }
     let changed = bind_graph_change(
         &context.catalog,

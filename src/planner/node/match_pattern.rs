@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
 use super::pattern_column;
 use crate::error::PgError;
-use crate::planner::pattern::BoundPattern;
+use crate::planner::pattern::{BoundPattern, PatternEdge, PatternGroup};
 
 /// All matches of a pattern, for each row of the input if there is one.
 ///
@@ -22,7 +22,8 @@ use crate::planner::pattern::BoundPattern;
 ///         vertices, edges, path variables:
 ///             vertex           UInt64 (ElementRef), not null
 ///             edge             UInt64 (ElementRef), not null
-///             quantified edge  List<UInt64>
+///             quantified edge  List<UInt64>; UInt64, perhaps null, if it is written with `?`
+///             group variable   the same, after the edges, for each variable of a repeated pattern
 ///             path variable    Struct{vertices: List<UInt64>, edges: List<UInt64>}
 /// ```
 ///
@@ -98,12 +99,22 @@ impl MatchPattern {
         for vertex in pattern.vertices.iter().filter(|vertex| !vertex.bound) {
             fields.push(own(&vertex.variable, DataType::UInt64));
         }
+        let list = || DataType::List(Arc::new(Field::new("item", DataType::UInt64, true)));
+        let elements = |optional| if optional { DataType::UInt64 } else { list() };
+        let maybe = |name: &str, ty| (None, Arc::new(Field::new(name, ty, true)));
         for edge in pattern.edges.iter().filter(|edge| !edge.bound) {
-            let ty = match edge.quantifier {
-                None => DataType::UInt64,
-                Some(_) => DataType::List(Arc::new(Field::new("item", DataType::UInt64, true))),
-            };
-            fields.push(own(&edge.variable, ty));
+            fields.push(match edge.quantifier {
+                None => own(&edge.variable, DataType::UInt64),
+                Some(_) if edge.optional && edge.group.is_none() => {
+                    maybe(&edge.variable, DataType::UInt64)
+                }
+                Some(_) => own(&edge.variable, list()),
+            });
+        }
+        for (edge, group) in groups(&pattern) {
+            for name in group.elements.iter().filter_map(|element| element.output.as_deref()) {
+                fields.push(maybe(name, elements(edge.optional)));
+            }
         }
         for variable in pattern.paths.iter().filter_map(|path| path.variable.as_deref()) {
             fields.push(own(variable, path_type()));
@@ -167,25 +178,32 @@ impl MatchPattern {
         let edges = self.pattern.edges.iter().filter_map(|edge| edge.predicate.as_ref());
         let filter =
             self.filter.iter().map(|filter| pattern_column::close(filter.clone(), &columns));
+        let paths = self.pattern.paths.iter().filter_map(|path| path.condition.as_ref());
+        let paths = paths.map(|condition| pattern_column::close(condition.clone(), &columns));
         vertices
             .chain(edges)
             .map(|predicate| pattern_column::close(predicate.clone(), &elements))
+            .chain(paths)
             .chain(filter)
             .collect()
     }
 }
 
-impl ElementGuard {
-    /// The same guard with another form of its plan, and the condition that DataFusion pushed to it: it pushes one to every
-    /// input of a node.
-    fn with_plan(&self, plan: LogicalPlan) -> (Self, Option<Expr>) {
-        let (plan, pushed) = match plan {
-            LogicalPlan::Filter(filter) if filter.input == self.plan => {
-                (filter.input, Some(filter.predicate))
-            }
-            other => (Arc::new(other), None),
-        };
-        (Self { element: self.element, plan }, pushed)
+/// The edges that are repeated patterns, in order.
+fn groups(pattern: &BoundPattern) -> impl Iterator<Item = (&PatternEdge, &PatternGroup)> {
+    pattern.edges.iter().filter_map(|edge| Some((edge, edge.group.as_ref()?)))
+}
+
+/// A plan under a node, and the condition that DataFusion pushed to it: it pushes one to every input of a node.
+fn without_pushed(
+    plan: LogicalPlan,
+    before: &Arc<LogicalPlan>,
+) -> (Arc<LogicalPlan>, Option<Expr>) {
+    match plan {
+        LogicalPlan::Filter(filter) if filter.input == *before => {
+            (filter.input, Some(filter.predicate))
+        }
+        other => (Arc::new(other), None),
     }
 }
 
@@ -222,7 +240,8 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
         let guards = self.guards.iter().map(|guard| guard.plan.as_ref());
-        self.input.as_deref().into_iter().chain(guards).collect()
+        let bodies = groups(&self.pattern).map(|(_, group)| group.body.as_ref());
+        self.input.as_deref().into_iter().chain(guards).chain(bodies).collect()
     }
 
     fn schema(&self) -> &DFSchemaRef {
@@ -237,8 +256,9 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
-        let all = |guard: &ElementGuard| (0..guard.plan.schema().fields().len()).collect();
-        let guards = self.guards.iter().map(all);
+        let all = |plan: &LogicalPlan| (0..plan.schema().fields().len()).collect::<Vec<_>>();
+        let guards = self.guards.iter().map(|guard| all(&guard.plan));
+        let guards = guards.chain(groups(&self.pattern).map(|(_, group)| all(&group.body)));
         let Some(input) = &self.input else { return Some(guards.collect()) };
         let schema = input.schema();
         let vertices = self.pattern.vertices.iter().filter(|vertex| vertex.bound);
@@ -252,6 +272,7 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
         let edges = self.pattern.edges.iter().filter_map(|edge| edge.predicate.as_ref());
         let read = vertices
             .chain(edges)
+            .chain(self.pattern.paths.iter().filter_map(|path| path.condition.as_ref()))
             .chain(&self.filter)
             .flat_map(Expr::column_refs)
             .filter_map(|column| schema.maybe_index_of_column(column));
@@ -292,20 +313,35 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
         for edge in &mut pattern.edges {
             edge.predicate = edge.predicate.as_ref().and_then(|_| exprs.next());
         }
+        for path in &mut pattern.paths {
+            path.condition = path.condition.as_ref().and_then(|_| exprs.next());
+        }
         let filter = self.filter.as_ref().and_then(|_| exprs.next());
         let given = usize::from(self.input.is_some());
-        if inputs.len() != given + self.guards.len() {
+        if inputs.len() != given + self.guards.len() + groups(&self.pattern).count() {
             return Err(PgError::internal("a pattern has not the inputs it had").into());
         }
         let mut above: Vec<Expr> = exprs.collect();
-        let mut guards = Vec::with_capacity(self.guards.len());
-        for (guard, plan) in self.guards.iter().zip(inputs.split_off(given)) {
-            let (guard, pushed) = guard.with_plan(plan);
-            // The same condition comes for each input; it is lost unless one of them keeps it.
-            if guards.is_empty() && self.input.is_none() {
+        let mut plans = inputs.split_off(given).into_iter();
+        // The same condition comes for each input; it is lost unless one of them keeps it.
+        let mut kept = self.input.is_some();
+        let mut keep = |pushed: Option<Expr>| {
+            if !kept {
                 above.extend(pushed);
+                kept = true;
             }
-            guards.push(guard);
+        };
+        let mut guards = Vec::with_capacity(self.guards.len());
+        for (guard, plan) in self.guards.iter().zip(&mut plans) {
+            let (plan, pushed) = without_pushed(plan, &guard.plan);
+            guards.push(ElementGuard { element: guard.element, plan });
+            keep(pushed);
+        }
+        let bodies = pattern.edges.iter_mut().filter_map(|edge| edge.group.as_mut());
+        for (group, plan) in bodies.zip(&mut plans) {
+            let (body, pushed) = without_pushed(plan, &group.body);
+            group.body = body;
+            keep(pushed);
         }
         let input = inputs.pop().map(Arc::new);
         let node = Self::try_new(input, pattern, filter, self.optional)?;

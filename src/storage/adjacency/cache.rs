@@ -1,14 +1,15 @@
 //! Adjacency lists kept for the table versions they were built from.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use datafusion::common::HashMap;
+use datafusion::common::{HashMap, HashSet};
 use parking_lot::Mutex;
 
-use super::csr::{Adjacency, Orientation};
-use super::derive::{EndsChange, derive_ends};
-use super::ends::{CancelFlag, EdgeEnds, EndColumns};
+use super::csr::{Adjacency, ListEdge, Orientation};
+use super::derive::{Derived, Resolved};
+use super::ends::{CancelFlag, DANGLING, EndColumns};
+use super::numbers::Places;
 use crate::storage::{StorageError, TableVersion};
 use crate::types::Oid;
 
@@ -38,25 +39,50 @@ impl AdjacencyKey {
     }
 }
 
-/// Versions of one edge table that are kept: the newest, and the one before for statements that still run on it.
-const VERSIONS_MAX: usize = 2;
+/// Versions of one edge table that are kept: the newest, and those that statements may still run on. They share most of
+/// what they hold.
+const VERSIONS_MAX: usize = 8;
 
 /// What is known of one [`AdjacencyKey`]: each part is built at first use, by one task at a time.
 #[derive(Debug)]
 struct Entry {
     tables: Tables,
-    /// The version before, until this one has taken over what it can use of it.
+    /// Another version, until this one has taken over what it can use of it.
     base: Mutex<Option<Arc<Entry>>>,
-    change: OnceLock<Option<Arc<EndsChange>>>,
-    ends: OnceLock<Arc<EdgeEnds>>,
+    resolved: OnceLock<Arc<Resolved>>,
     out: OnceLock<Arc<Adjacency>>,
     back: OnceLock<Arc<Adjacency>>,
     building: tokio::sync::Mutex<()>,
     last_used: AtomicU64,
+    /// Whether it was taken over from another version.
+    derived: AtomicBool,
 }
 
-/// An earlier version, and what changed since.
-type Takeover = (Arc<Entry>, Arc<EndsChange>);
+/// The lists of one edge table in one orientation, and where their rows are in the version they were asked for.
+#[derive(Debug, Clone)]
+pub struct Neighborhood {
+    /// The lists, by numbers.
+    pub lists: Arc<Adjacency>,
+    /// The vertices the lists are of.
+    pub from: Arc<Places>,
+    /// The vertices in the lists.
+    pub to: Arc<Places>,
+    /// The edges in the lists.
+    pub edges: Arc<Places>,
+}
+
+/// The ends of one edge table's edges, by position.
+#[derive(Debug, Clone)]
+pub struct EdgePlaces(Arc<Resolved>);
+
+impl EdgePlaces {
+    /// Positions of source and destination of the edge at a position; `None` if it has none.
+    pub fn ends(&self, edge: u64) -> Option<(u32, u32)> {
+        let Resolved { edges, sources, destinations, ends } = self.0.as_ref();
+        let [from, to] = ends.get(edges.number(u32::try_from(edge).ok()?));
+        (from != DANGLING).then(|| (sources.position(from), destinations.position(to)))
+    }
+}
 
 /// The engine's adjacency lists, least recently used ones dropped when they are more than `bytes_max`.
 ///
@@ -96,27 +122,21 @@ impl AdjacencyCache {
         source: (&Arc<TableVersion>, &EndColumns),
         destination: (&Arc<TableVersion>, &EndColumns),
         orientation: Orientation,
-    ) -> Result<Arc<Adjacency>, StorageError> {
+    ) -> Result<Neighborhood, StorageError> {
         let tables = Tables::new(edges, source, destination);
         let entry = self.entry(tables);
-        if let Some(built) = entry.adjacency(orientation).get() {
-            return Ok(Arc::clone(built));
+        if let Some(built) = entry.neighborhood(orientation) {
+            return Ok(built);
         }
         let building = entry.building.lock().await;
-        if let Some(built) = entry.adjacency(orientation).get() {
-            return Ok(Arc::clone(built));
+        if let Some(built) = entry.neighborhood(orientation) {
+            return Ok(built);
         }
         let built = run_blocking({
             let entry = Arc::clone(&entry);
-            move |cancel| {
-                let built = Arc::new(entry.build(orientation, cancel)?);
-                Ok(Arc::clone(entry.adjacency(orientation).get_or_init(|| built)))
-            }
+            move |cancel| entry.build(orientation, cancel)
         })
         .await?;
-        if entry.out.get().is_some() && entry.back.get().is_some() {
-            entry.base.lock().take();
-        }
         drop(building);
         self.evict();
         Ok(built)
@@ -131,23 +151,24 @@ impl AdjacencyCache {
         edges: &Arc<TableVersion>,
         source: (&Arc<TableVersion>, &EndColumns),
         destination: (&Arc<TableVersion>, &EndColumns),
-    ) -> Result<Arc<EdgeEnds>, StorageError> {
+    ) -> Result<EdgePlaces, StorageError> {
         let tables = Tables::new(edges, source, destination);
         let entry = self.entry(tables);
-        if let Some(built) = entry.ends.get() {
-            return Ok(Arc::clone(built));
+        if let Some(known) = entry.resolved.get() {
+            return Ok(EdgePlaces(Arc::clone(known)));
         }
-        let built = entry.ends(&CancelFlag::default())?;
+        let resolved = entry.resolved(&CancelFlag::default())?;
         self.evict();
-        Ok(built)
+        Ok(EdgePlaces(resolved))
     }
 
     /// Bytes held by the cache.
     pub fn bytes(&self) -> usize {
-        self.entries.lock().values().map(|entry| entry.bytes()).sum()
+        let mut seen = HashSet::new();
+        self.entries.lock().values().map(|entry| entry.bytes(&mut seen)).sum()
     }
 
-    /// The entry of these versions. A new one starts from the latest other version there is.
+    /// The entry of these versions. A new one starts from the latest other version that is known.
     fn entry(&self, tables: Tables) -> Arc<Entry> {
         let key = tables.key();
         let mut entries = self.entries.lock();
@@ -160,7 +181,8 @@ impl AdjacencyCache {
                     .map(|(other, entry)| (entry.last_used.load(Ordering::Relaxed), other.clone()))
                     .collect();
                 others.sort_unstable_by_key(|(used, _)| std::cmp::Reverse(*used));
-                let base = others.first().and_then(|(_, other)| entries.get(other)).cloned();
+                let mut known = others.iter().filter_map(|(_, other)| entries.get(other));
+                let base = known.find(|entry| entry.resolved.get().is_some()).cloned();
                 for (_, old) in others.iter().skip(VERSIONS_MAX - 1) {
                     entries.remove(old);
                 }
@@ -176,23 +198,20 @@ impl AdjacencyCache {
     /// Drops the least recently used entries until the rest fits; the newest always stays.
     fn evict(&self) {
         let mut entries = self.entries.lock();
-        let mut by_age: Vec<(u64, usize, AdjacencyKey)> = entries
+        let mut by_age: Vec<(u64, AdjacencyKey)> = entries
             .iter()
-            .map(|(key, entry)| {
-                (entry.last_used.load(Ordering::Relaxed), entry.bytes(), key.clone())
-            })
+            .map(|(key, entry)| (entry.last_used.load(Ordering::Relaxed), key.clone()))
             .collect();
-        by_age.sort_unstable_by_key(|(used, _, _)| *used);
-        let mut total: usize = by_age.iter().map(|(_, bytes, _)| bytes).sum();
-        by_age.pop();
-        for (_, bytes, key) in by_age {
-            if total <= self.bytes_max {
-                break;
-            }
+        by_age.sort_unstable_by_key(|(used, _)| std::cmp::Reverse(*used));
+        // What newer versions hold too is counted with them.
+        let mut seen = HashSet::new();
+        let mut total = 0;
+        for (at, (_, key)) in by_age.iter().enumerate() {
+            total += entries.get(key).map_or(0, |entry| entry.bytes(&mut seen));
             // A build in progress would be done twice if its entry went.
-            if entries.get(&key).is_some_and(|entry| entry.building.try_lock().is_ok()) {
-                entries.remove(&key);
-                total -= bytes;
+            let idle = entries.get(key).is_some_and(|entry| entry.building.try_lock().is_ok());
+            if at > 0 && total > self.bytes_max && idle {
+                entries.remove(key);
             }
         }
     }
@@ -213,8 +232,12 @@ impl Tables {
         }
     }
 
-    fn versions(&self) -> [&TableVersion; 3] {
+    fn versions(&self) -> [&Arc<TableVersion>; 3] {
         [&self.edges, &self.sources, &self.destinations]
+    }
+
+    fn columns(&self) -> [&EndColumns; 2] {
+        [&self.source, &self.destination]
     }
 
     fn key(&self) -> AdjacencyKey {
@@ -238,84 +261,115 @@ impl Entry {
     }
 
     fn new(tables: Tables, base: Option<Arc<Entry>>) -> Self {
-        // What the base itself was made from is not needed any more.
-        if let Some(base) = &base {
-            base.base.lock().take();
-        }
         Self {
             tables,
             base: Mutex::new(base),
-            change: OnceLock::new(),
-            ends: OnceLock::new(),
+            resolved: OnceLock::new(),
             out: OnceLock::new(),
             back: OnceLock::new(),
             building: tokio::sync::Mutex::default(),
             last_used: AtomicU64::default(),
+            derived: AtomicBool::new(false),
         }
     }
 
-    /// The base whose lists this version can start from, and what changed since.
-    fn change(&self, cancel: &CancelFlag) -> Result<Option<Takeover>, StorageError> {
-        let Some(base) = self.base.lock().clone() else { return Ok(None) };
-        if let Some(known) = self.change.get() {
-            return Ok(known.clone().map(|change| (base, change)));
-        }
-        let Some(ends) = base.ends.get() else { return Ok(None) };
-        let change = derive_ends(
-            ends,
-            base.tables.versions(),
-            self.tables.versions(),
-            [&self.tables.source, &self.tables.destination],
-            cancel,
-        )?;
-        let change = self.change.get_or_init(|| change.map(Arc::new)).clone();
-        Ok(change.map(|change| (base, change)))
+    /// The lists of one orientation with what they are about, if they are there.
+    fn neighborhood(&self, orientation: Orientation) -> Option<Neighborhood> {
+        let lists = Arc::clone(self.adjacency(orientation).get()?);
+        let Resolved { edges, sources, destinations, ends: _ } = self.resolved.get()?.as_ref();
+        let (from, to) = match orientation {
+            Orientation::Out => (sources, destinations),
+            Orientation::In => (destinations, sources),
+        };
+        let (from, to, edges) = (Arc::clone(from), Arc::clone(to), Arc::clone(edges));
+        Some(Neighborhood { lists, from, to, edges })
     }
 
-    /// The lists of one orientation.
+    /// Builds the lists of one orientation, if taking over another version's did not give them already.
     fn build(
         &self,
         orientation: Orientation,
         cancel: &CancelFlag,
-    ) -> Result<Adjacency, StorageError> {
-        let ends = self.ends(cancel)?;
-        let (from, to) = match orientation {
-            Orientation::Out => (&self.tables.sources, &self.tables.destinations),
-            Orientation::In => (&self.tables.destinations, &self.tables.sources),
-        };
-        let (from, to) = (from.positions() as usize, to.positions() as usize);
-        if let Some((base, change)) = self.change(cancel)?
-            && let Some(lists) = base.adjacency(orientation).get()
-        {
-            return Ok(change.lists(lists, orientation == Orientation::Out, from));
+    ) -> Result<Neighborhood, StorageError> {
+        let resolved = self.resolved(cancel)?;
+        if self.adjacency(orientation).get().is_none() {
+            let count = |places: &Places| places.numbers().count(places.version());
+            let (from, to) = match orientation {
+                Orientation::Out => (&resolved.sources, &resolved.destinations),
+                Orientation::In => (&resolved.destinations, &resolved.sources),
+            };
+            let (from, to) = (count(from)? as usize, count(to)? as usize);
+            let lists = Adjacency::build(&resolved.ends, orientation, from, to, cancel)?;
+            self.adjacency(orientation).get_or_init(|| Arc::new(lists));
         }
-        Adjacency::build(&ends, orientation, from, to, cancel)
+        self.neighborhood(orientation).ok_or(StorageError::Canceled)
     }
 
-    fn ends(&self, cancel: &CancelFlag) -> Result<Arc<EdgeEnds>, StorageError> {
-        if let Some(built) = self.ends.get() {
-            return Ok(Arc::clone(built));
+    /// What is known apart from the lists. Taken over from another version, it brings that one's lists with it.
+    fn resolved(&self, cancel: &CancelFlag) -> Result<Arc<Resolved>, StorageError> {
+        if let Some(known) = self.resolved.get() {
+            return Ok(Arc::clone(known));
         }
-        let built = match self.change(cancel)? {
-            Some((_, change)) => Arc::clone(&change.ends),
-            None => {
-                let Tables { edges, sources, destinations, source, destination } = &self.tables;
-                Arc::new(EdgeEnds::resolve(
-                    edges,
-                    (sources, source),
-                    (destinations, destination),
-                    cancel,
-                )?)
+        // Held until all is set: lists and what they are about must come from one thread.
+        let mut base = self.base.lock();
+        if let Some(known) = self.resolved.get() {
+            return Ok(Arc::clone(known));
+        }
+        let (versions, columns) = (self.tables.versions(), self.tables.columns());
+        if let Some(base) = base.take()
+            && let Some(known) = base.resolved.get()
+            && let Some(derived) = known.follow(versions, columns, cancel)?
+        {
+            let Derived { resolved, gone, came } = derived;
+            if let Some(lists) = base.out.get() {
+                let lists = changed(lists, gone.clone(), came.clone());
+                self.out.get_or_init(|| lists);
+            }
+            if let Some(lists) = base.back.get() {
+                let lists = changed(lists, turned(gone), turned(came));
+                self.back.get_or_init(|| lists);
+            }
+            self.derived.store(true, Ordering::Relaxed);
+            return Ok(Arc::clone(self.resolved.get_or_init(|| Arc::new(resolved))));
+        }
+        let resolved = Arc::new(Resolved::anew(versions, columns, cancel)?);
+        Ok(Arc::clone(self.resolved.get_or_init(|| resolved)))
+    }
+
+    /// Bytes held that `seen` does not have yet.
+    fn bytes(&self, seen: &mut HashSet<usize>) -> usize {
+        let mut bytes = 0;
+        let mut shared = |(address, size): (usize, usize)| {
+            if seen.insert(address) {
+                bytes += size;
             }
         };
-        Ok(Arc::clone(self.ends.get_or_init(|| built)))
+        let mut delta = 0;
+        if let Some(resolved) = self.resolved.get() {
+            let Resolved { edges, sources, destinations, ends } = resolved.as_ref();
+            [edges, sources, destinations].iter().filter_map(|it| it.array()).for_each(&mut shared);
+            shared(ends.base_bytes());
+            delta += ends.delta_bytes();
+        }
+        for lists in [&self.out, &self.back].into_iter().filter_map(OnceLock::get) {
+            shared(lists.base_bytes());
+            delta += lists.delta_bytes();
+        }
+        bytes + delta
     }
+}
 
-    fn bytes(&self) -> usize {
-        self.ends.get().map_or(0, |ends| ends.bytes())
-            + self.out.get().map_or(0, |lists| lists.bytes())
-            + self.back.get().map_or(0, |lists| lists.bytes())
+/// Lists with some edges less and some more; the same where there are none.
+fn changed(lists: &Arc<Adjacency>, gone: Vec<ListEdge>, came: Vec<ListEdge>) -> Arc<Adjacency> {
+    if gone.is_empty() && came.is_empty() {
+        return Arc::clone(lists);
     }
+    Arc::new(lists.changed_by(gone, came))
+}
+
+/// Edges seen from their other end.
+fn turned(edges: Vec<ListEdge>) -> Vec<ListEdge> {
+    edges.into_iter().map(|it| ListEdge { from: it.to, to: it.from, edge: it.edge }).collect()
 }
 
 /// Cancels its flag when it is dropped, so that a build ends with the statement that wanted it.

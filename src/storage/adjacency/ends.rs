@@ -1,5 +1,6 @@
 //! Which vertex each edge starts and ends at.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
@@ -8,10 +9,11 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::error::ArrowError;
 use datafusion::common::HashMap;
 
+use super::numbers::{Numbers, live_offsets};
 use crate::storage::StorageError;
 use crate::storage::table::{EncodedKeys, TableVersion};
 
-/// Stands for "no vertex" in [`EdgeEnds`]: the edge is deleted, or its key is null or not found.
+/// Stands for "no vertex": the edge is deleted, or its key is null or not found.
 pub const DANGLING: u32 = u32::MAX;
 
 /// How often long loops look at their [`CancelFlag`], in rows.
@@ -42,65 +44,111 @@ pub struct EndColumns {
     pub vertex: Vec<usize>,
 }
 
-/// Vertex positions of both ends of every row of an edge table.
+/// Vertex numbers of both ends of every edge, by edge number.
 ///
-/// Both have one entry for each position of the edge table. An edge with one dangling end has two: half an edge is
-/// none.
-#[derive(Debug)]
+/// An edge with one dangling end has two: half an edge is none.
+#[derive(Debug, Clone)]
 pub struct EdgeEnds {
-    /// Position in the source vertex table, or [`DANGLING`].
-    pub source: Vec<u32>,
-    /// Position in the destination vertex table, or [`DANGLING`].
-    pub destination: Vec<u32>,
+    base: Arc<Vec<[u32; 2]>>,
+    /// What counts instead.
+    changed: HashMap<u32, [u32; 2]>,
     /// Live edges of which an end was not found.
-    pub unresolved: usize,
+    pub(super) unresolved: usize,
 }
 
+/// More changes than this, and than an eighth of all, are written into the array.
+const CHANGED_MAX: usize = 4_096;
+
 impl EdgeEnds {
-    /// Resolves both ends. Time and memory are linear in the rows of the three tables.
+    /// Ends by edge number; [`DANGLING`] twice for none.
+    pub(super) fn of(ends: Vec<[u32; 2]>, unresolved: usize) -> Self {
+        Self { base: Arc::new(ends), changed: HashMap::new(), unresolved }
+    }
+
+    /// Resolves both ends. Time and memory are linear in the rows of the three tables, whose numbers are given in the
+    /// same order.
     ///
     /// # Errors
     /// `54000` for a table with too many rows, `57014` when canceled.
-    pub fn resolve(
-        edges: &TableVersion,
-        source: (&TableVersion, &EndColumns),
-        destination: (&TableVersion, &EndColumns),
+    pub(super) fn resolve(
+        [edges, sources, destinations]: [&TableVersion; 3],
+        [edge_numbers, source_numbers, destination_numbers]: [&Numbers; 3],
+        [source, destination]: [&EndColumns; 2],
         cancel: &CancelFlag,
     ) -> Result<Self, StorageError> {
-        for table in [edges, source.0, destination.0] {
-            if table.positions() >= u64::from(DANGLING) {
-                return Err(StorageError::TooManyRows);
+        let from = resolve_end(edges, (sources, source_numbers), source, cancel)?;
+        let to = resolve_end(edges, (destinations, destination_numbers), destination, cancel)?;
+        let mut ends = vec![[DANGLING; 2]; edge_numbers.count(edges)? as usize];
+        let mut unresolved = 0;
+        for (chunk, start) in edges.chunks().iter().zip(edges.chunk_starts()) {
+            for offset in live_offsets(chunk) {
+                let at = *start as usize + offset;
+                let (from, to) = (from[at], to[at]);
+                if from == DANGLING || to == DANGLING {
+                    unresolved += 1;
+                    continue;
+                }
+                let number = edge_numbers.number(chunk.row_id(offset)?);
+                if let Some(slot) = number.and_then(|number| ends.get_mut(number as usize)) {
+                    *slot = [from, to];
+                }
             }
         }
-        let mut from = resolve_end(edges, source.0, source.1, cancel)?;
-        let mut to = resolve_end(edges, destination.0, destination.1, cancel)?;
-        let mut resolved = 0;
-        for (from, to) in from.iter_mut().zip(&mut to) {
-            if *from == DANGLING || *to == DANGLING {
-                (*from, *to) = (DANGLING, DANGLING);
-            } else {
-                resolved += 1;
-            }
-        }
-        let unresolved = edges.live_rows() as usize - resolved;
-        Ok(Self { source: from, destination: to, unresolved })
+        Ok(Self::of(ends, unresolved))
     }
 
-    /// Bytes held.
-    pub fn bytes(&self) -> usize {
-        (self.source.capacity() + self.destination.capacity()) * size_of::<u32>()
+    /// Source and destination of an edge.
+    pub(super) fn get(&self, edge: u32) -> [u32; 2] {
+        if !self.changed.is_empty()
+            && let Some(ends) = self.changed.get(&edge)
+        {
+            return *ends;
+        }
+        self.base.get(edge as usize).copied().unwrap_or([DANGLING; 2])
+    }
+
+    /// The ends of all numbers there may be.
+    pub(super) fn iter(&self) -> impl Iterator<Item = [u32; 2]> + '_ {
+        let last = self.changed.keys().max().map_or(0, |edge| *edge as usize + 1);
+        (0..self.base.len().max(last) as u32).map(|edge| self.get(edge))
+    }
+
+    /// The same with some ends changed.
+    #[must_use]
+    pub(super) fn changed_by(
+        &self,
+        changes: impl IntoIterator<Item = (u32, [u32; 2])>,
+        unresolved: usize,
+    ) -> Self {
+        let mut changed = self.changed.clone();
+        changed.extend(changes);
+        if changed.len() <= CHANGED_MAX.max(self.base.len() / 8) {
+            return Self { base: Arc::clone(&self.base), changed, unresolved };
+        }
+        let ends = Self { base: Arc::clone(&self.base), changed, unresolved };
+        Self::of(ends.iter().collect(), unresolved)
+    }
+
+    /// The address of the shared array, to count it once, and its bytes.
+    pub(super) fn base_bytes(&self) -> (usize, usize) {
+        (Arc::as_ptr(&self.base) as usize, self.base.capacity() * size_of::<[u32; 2]>())
+    }
+
+    /// Bytes of the changes alone.
+    pub(super) fn delta_bytes(&self) -> usize {
+        self.changed.capacity() * 16
     }
 }
 
-/// The vertex position of one end for each edge position.
+/// The vertex number of one end for each edge position.
 fn resolve_end(
     edges: &TableVersion,
-    vertices: &TableVersion,
+    vertices: (&TableVersion, &Numbers),
     columns: &EndColumns,
     cancel: &CancelFlag,
 ) -> Result<Vec<u32>, StorageError> {
     match columns.vertex.as_slice() {
-        [vertex] if is_integer(vertices.schema.field(*vertex).data_type()) => {
+        [vertex] if is_integer(vertices.0.schema.field(*vertex).data_type()) => {
             let index = IntegerIndex::build(vertices, *vertex, cancel)?;
             resolve_integers(edges, columns.edge[0], &index, cancel)
         }
@@ -112,52 +160,52 @@ fn is_integer(ty: &DataType) -> bool {
     matches!(ty, DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::UInt32)
 }
 
-/// Vertex positions by integer key: an array where keys are dense, else a hash map.
+/// Vertex numbers by integer key: an array where keys are dense, else a hash map.
 enum IntegerIndex {
-    Dense { first: i64, positions: Vec<u32> },
+    Dense { first: i64, numbers: Vec<u32> },
     Sparse(HashMap<i64, u32>),
 }
 
 impl IntegerIndex {
     fn build(
-        vertices: &TableVersion,
+        (vertices, numbers): (&TableVersion, &Numbers),
         column: usize,
         cancel: &CancelFlag,
     ) -> Result<Self, StorageError> {
         let mut keys = Vec::with_capacity(vertices.live_rows() as usize);
-        for (chunk, start) in vertices.chunks().iter().zip(vertices.chunk_starts()) {
+        for chunk in vertices.chunks() {
             cancel.check()?;
             let values = cast(&chunk.column(column)?, &DataType::Int64)?;
             let values = values.as_primitive::<Int64Type>();
-            keys.extend(
-                (0..chunk.len())
-                    .filter(|at| chunk.is_live(*at) && values.is_valid(*at))
-                    .map(|at| (values.value(at), (*start + at as u64) as u32)),
-            );
+            for at in live_offsets(chunk).filter(|at| values.is_valid(*at)) {
+                if let Some(number) = numbers.number(chunk.row_id(at)?) {
+                    keys.push((values.value(at), number));
+                }
+            }
         }
         let first = keys.iter().map(|(key, _)| *key).min().unwrap_or(0);
         let last = keys.iter().map(|(key, _)| *key).max().unwrap_or(0);
         let span = i128::from(last) - i128::from(first) + 1;
         if span <= 4 * keys.len() as i128 + 1024 {
-            let mut positions = vec![DANGLING; span as usize];
-            for (key, position) in keys.iter().rev() {
-                positions[(key - first) as usize] = *position;
+            let mut by_key = vec![DANGLING; span as usize];
+            for (key, number) in keys.iter().rev() {
+                by_key[(key - first) as usize] = *number;
             }
-            return Ok(Self::Dense { first, positions });
+            return Ok(Self::Dense { first, numbers: by_key });
         }
         let mut map = HashMap::with_capacity(keys.len());
-        for (key, position) in keys {
-            map.entry(key).or_insert(position);
+        for (key, number) in keys {
+            map.entry(key).or_insert(number);
         }
         Ok(Self::Sparse(map))
     }
 
     fn find(&self, key: i64) -> u32 {
         match self {
-            Self::Dense { first, positions } => key
+            Self::Dense { first, numbers } => key
                 .checked_sub(*first)
                 .and_then(|at| usize::try_from(at).ok())
-                .and_then(|at| positions.get(at))
+                .and_then(|at| numbers.get(at))
                 .copied()
                 .unwrap_or(DANGLING),
             Self::Sparse(map) => map.get(&key).copied().unwrap_or(DANGLING),
@@ -191,30 +239,24 @@ fn resolve_integers(
 /// The general way: keys of any type and number of columns, compared in the row format.
 fn resolve_encoded(
     edges: &TableVersion,
-    vertices: &TableVersion,
+    (vertices, numbers): (&TableVersion, &Numbers),
     columns: &EndColumns,
     cancel: &CancelFlag,
 ) -> Result<Vec<u32>, StorageError> {
-    let types: Vec<DataType> = columns
-        .vertex
-        .iter()
-        .map(|column| vertices.schema.field(*column).data_type().clone())
-        .collect();
+    let types = key_types(vertices, columns);
     let encoded = vertices
         .chunks()
         .iter()
         .map(|chunk| Ok(encode_keys(&chunk.project(&columns.vertex)?, &types)?))
         .collect::<Result<Vec<_>, StorageError>>()?;
     let mut index: HashMap<&[u8], u32> = HashMap::with_capacity(vertices.live_rows() as usize);
-    for ((chunk, start), keys) in
-        vertices.chunks().iter().zip(vertices.chunk_starts()).zip(&encoded)
-    {
-        for at in (0..chunk.len()).filter(|at| chunk.is_live(*at)) {
+    for (chunk, keys) in vertices.chunks().iter().zip(&encoded) {
+        for at in live_offsets(chunk) {
             if at % CANCEL_CHECK_ROWS == 0 {
                 cancel.check()?;
             }
-            if let Some(key) = keys.get(at) {
-                index.entry(key).or_insert((*start + at as u64) as u32);
+            if let (Some(key), Some(number)) = (keys.get(at), numbers.number(chunk.row_id(at)?)) {
+                index.entry(key).or_insert(number);
             }
         }
     }
@@ -230,6 +272,12 @@ fn resolve_encoded(
         }
     }
     Ok(found)
+}
+
+/// The types of a vertex table's key columns.
+pub(super) fn key_types(vertices: &TableVersion, columns: &EndColumns) -> Vec<DataType> {
+    let types = columns.vertex.iter();
+    types.map(|column| vertices.schema.field(*column).data_type().clone()).collect()
 }
 
 /// Encodes key columns as `types`; a value that does not fit becomes null, which is no key.

@@ -1,22 +1,27 @@
 //! Adjacency lists of graph edges in compressed sparse rows, built from key columns and cached by table version.
 //!
 //! ```text
-//! edge table ──resolve──► EdgeEnds            source[edge], destination[edge]: vertex positions
+//! three tables ──number──► Places             row ↔ number ↔ position in one version
+//!              ──resolve─► EdgeEnds           source and destination of each edge, as numbers
 //!                            │
 //!                            └─count and place──► Adjacency (out), Adjacency (in)
 //!                                 offsets [V + 1] ──► neighbors [E], edges [E]
 //! ```
 //!
-//! A version that differs little from one whose lists are known takes them over (`derive`).
+//! Lists hold numbers, which stay when a row is updated or moved; [`Places`] has the position of a number in the
+//! version a statement reads. A version that differs little from one that is known takes over what is known of that
+//! and has a small delta beside it (`derive`), which is merged on another thread when it has grown.
 //!
-//! Positions are those of the table versions (see [`crate::storage::table`]) and are kept as `u32`: a table of more
-//! than 4,294,967,294 rows cannot be an element table (`54000`).
+//! Numbers and positions are kept as `u32`: a table of more than 4,294,967,294 rows cannot be an element table
+//! (`54000`).
 
 mod cache;
 mod csr;
 mod derive;
 mod ends;
+mod numbers;
 
-pub use cache::{AdjacencyCache, AdjacencyKey};
+pub use cache::{AdjacencyCache, AdjacencyKey, EdgePlaces, Neighborhood};
 pub use csr::{Adjacency, Orientation};
 pub use ends::{CancelFlag, DANGLING, EdgeEnds, EndColumns};
+pub use numbers::Places;

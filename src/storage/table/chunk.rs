@@ -141,6 +141,42 @@ impl Chunk {
         self.content.fresh_bytes()
     }
 
+    /// The same for all versions of the same rows, whichever of them are deleted, and for no other chunk in use.
+    pub fn rows_key(&self) -> usize {
+        Arc::as_ptr(&self.content) as usize
+    }
+
+    /// Whether both have the same rows, whichever of them are deleted.
+    pub fn same_rows(&self, other: &Self) -> bool {
+        self.rows_key() == other.rows_key()
+    }
+
+    /// Gives the offset of each row that is deleted here or in a later chunk of the same rows, but not in both, and
+    /// whether it is live in the later one.
+    pub fn differing(&self, later: &Self, mut give: impl FnMut(usize, bool)) {
+        let words = |deleted: &Option<BooleanBuffer>| -> Vec<u64> {
+            match deleted {
+                Some(deleted) => deleted.bit_chunks().iter_padded().collect(),
+                None => vec![0; self.len().div_ceil(64)],
+            }
+        };
+        if self.deleted.is_none() && later.deleted.is_none() {
+            return;
+        }
+        let (before, after) = (words(&self.deleted), words(&later.deleted));
+        for (at, (before, after)) in before.into_iter().zip(after).enumerate() {
+            let mut differ = before ^ after;
+            while differ != 0 {
+                let bit = differ.trailing_zeros() as usize;
+                differ &= differ - 1;
+                let offset = at * 64 + bit;
+                if offset < self.len() {
+                    give(offset, after >> bit & 1 == 0);
+                }
+            }
+        }
+    }
+
     /// Rows, deleted ones included.
     pub fn len(&self) -> usize {
         self.content.rows()

@@ -76,6 +76,8 @@ fn walks(
             quantifier: Some(Quantifier { min: 1, max }),
             mode: PathMode::Trail,
             bound: false,
+            optional: false,
+            group: None,
         }],
         paths: vec![PatternPath {
             variable: None,
@@ -85,6 +87,8 @@ fn walks(
                 PatternElement::Vertex(1),
             ],
             search,
+            mode: PathMode::Walk,
+            condition: None,
         }],
         edge_rule: EdgeRule::Distinct,
         open: None,

@@ -42,7 +42,7 @@ pub(super) fn plan(
     let context = PhysicalPlanningContext::default();
     lower_match(
         node,
-        input,
+        (input, &[]),
         (graph, super::Guards::default()),
         &|expr, schema| create_physical_expr(expr, schema, &properties, &context),
         2,

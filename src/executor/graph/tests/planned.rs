@@ -25,7 +25,7 @@ use super::brute_force::matches;
 use super::fixture::random_graph;
 use super::random::{property, random_pattern};
 use crate::executor::graph::{GraphSnapshot, Guards, bind_graph_functions, lower_match};
-use crate::executor::operator::DistinctEnds;
+use crate::executor::operator::{CountMatches, DistinctEnds};
 use crate::planner::{MatchPattern, PathMode, PathSearch, Quantifier};
 
 struct Extensions(Arc<GraphSnapshot>);
@@ -45,7 +45,8 @@ impl ExtensionPlanner for Extensions {
         let create =
             |expr: &_, schema: &_| planner.create_physical_expr(expr, schema, session, context);
         let input = physical_inputs.first().cloned();
-        lower_match(pattern, input, (&self.0, Guards::default()), &create, 4).map(Some)
+        let guards = Guards::default();
+        lower_match(pattern, (input, &[]), (&self.0, guards), &create, 4).map(Some)
     }
 }
 
@@ -54,6 +55,7 @@ fn state() -> SessionState {
         .with_config(SessionConfig::new().with_target_partitions(4).with_batch_size(7))
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(DistinctEnds))
+        .with_physical_optimizer_rule(Arc::new(CountMatches))
         .build()
 }
 
@@ -76,7 +78,7 @@ fn number(batches: &[RecordBatch], column: usize) -> i64 {
 
 #[tokio::test]
 async fn counts_through_the_whole_planner() {
-    let mut distinct_ends = 0;
+    let (mut distinct_ends, mut counted) = (0, 0);
     for seed in 0..100 {
         let fixture = random_graph(seed);
         let mut random = StdRng::seed_from_u64(seed ^ 0x91a7);
@@ -102,11 +104,12 @@ async fn counts_through_the_whole_planner() {
             rows.clone().aggregate(none.clone(), [count(lit(1i64))]).unwrap().build().unwrap();
         let (shown, batches) = run(all, &fixture.snapshot).await;
         assert_eq!(number(&batches, 0), firsts.len() as i64, "seed {seed} {pattern:?}\n{shown}");
+        counted += usize::from(shown.contains("CountExec"));
         let distinct = rows.aggregate(none, [count_distinct(col("v0"))]).unwrap().build().unwrap();
         let (shown, batches) = run(distinct, &fixture.snapshot).await;
         let expected = firsts.iter().collect::<std::collections::HashSet<_>>().len();
         assert_eq!(number(&batches, 0), expected as i64, "seed {seed} {pattern:?}\n{shown}");
         distinct_ends += usize::from(shown.contains("distinct ends"));
     }
-    assert!(distinct_ends > 0, "{distinct_ends}");
+    assert!(distinct_ends > 0 && counted > 0, "{distinct_ends} {counted}");
 }

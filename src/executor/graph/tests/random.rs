@@ -56,6 +56,8 @@ fn random_edge(random: &mut StdRng, at: usize, vertices: usize, quantified: bool
         quantifier,
         mode: modes[random.random_range(0..if bounded { 4 } else { 3 })],
         bound: false,
+        optional: false,
+        group: None,
     }
 }
 
@@ -117,6 +119,8 @@ pub(super) fn random_pattern(
                 PatternElement::Vertex(edge.right),
             ],
             search: if any { PathSearch::AnyShortest } else { PathSearch::AllShortest },
+            mode: PathMode::Walk,
+            condition: None,
         });
     }
     let rule = if random.random_bool(0.5) { EdgeRule::Distinct } else { EdgeRule::Repeat };

@@ -20,7 +20,8 @@ use crate::parser::cypher::{ComparisonOperator, Expr, ExprKind, Match, Unwind};
 use crate::parser::pattern::{GraphPattern, Name, PathElement, PathPattern};
 use crate::planner::bind::graph::names::Dialect;
 use crate::planner::bind::graph::pattern::{
-    Outer, PatternDraft, Predicate, Slot, Surroundings, VariableKind, draft, draft_paths,
+    Outer, PatternDraft, PatternVariable, Predicate, Slot, Surroundings, VariableKind, draft,
+    draft_paths,
 };
 use crate::planner::node::MatchPattern;
 use crate::planner::pattern::{BoundPattern, EdgeRule};
@@ -202,23 +203,19 @@ impl Binder<'_> {
         conditions: &[&Expr],
         optional: bool,
     ) -> Result<(), PgError> {
-        let PatternDraft { mut pattern, variables, predicates } = drafted;
-        for variable in &variables {
-            let ty = match variable.kind {
-                VariableKind::Vertex => CypherType::Node,
-                VariableKind::Edge => CypherType::Relationship,
-                VariableKind::EdgeList => CypherType::list(CypherType::Relationship),
-                VariableKind::Path => CypherType::Path,
-            };
-            self.scope.push(Binding {
-                name: variable.name.clone(),
-                expr: column(&variable.column),
-                ty,
-            });
+        let PatternDraft { mut pattern, variables, predicates, equal, groups } = drafted;
+        for group in groups {
+            let body = self.repeated(group.draft)?;
+            if let Some(edge) = pattern.edges.get_mut(group.edge)
+                && let Some(group) = &mut edge.group
+            {
+                group.body = body;
+            }
         }
         self.know_labels(&pattern);
+        self.push_variables(&variables);
         let own = own_columns(&pattern);
-        let mut filters = Vec::new();
+        let mut filters = same_vertices(&pattern, &equal);
         for (slot, predicate) in &predicates {
             let condition = self.element_predicate(&pattern, *slot, predicate)?;
             attach(&mut pattern, *slot, condition, &own, &mut filters);
@@ -233,6 +230,47 @@ impl Binder<'_> {
         let node = MatchPattern::try_new(input_of(plan), pattern, filter, optional)?;
         self.plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
         Ok(())
+    }
+
+    fn push_variables(&mut self, variables: &[PatternVariable]) {
+        for variable in variables {
+            let ty = match variable.kind {
+                VariableKind::Vertex => CypherType::Node,
+                VariableKind::Edge => CypherType::Relationship,
+                VariableKind::EdgeList => CypherType::list(CypherType::Relationship),
+                VariableKind::VertexList => CypherType::list(CypherType::Node),
+                VariableKind::Path => CypherType::Path,
+            };
+            self.scope.push(Binding {
+                name: variable.name.clone(),
+                expr: column(&variable.column),
+                ty,
+            });
+        }
+    }
+
+    /// The matches of a repeated pattern, in which its variables stand for single elements.
+    fn repeated(&mut self, drafted: PatternDraft<'_, Expr>) -> Result<Arc<LogicalPlan>, PgError> {
+        let PatternDraft { mut pattern, variables, predicates, equal, groups: _ } = drafted;
+        let known = self.scope.len();
+        self.know_labels(&pattern);
+        self.push_variables(&variables);
+        let own = own_columns(&pattern);
+        let mut filters = same_vertices(&pattern, &equal);
+        for (slot, predicate) in &predicates {
+            let condition = self.element_predicate(&pattern, *slot, predicate)?;
+            if !columns_of(&condition).is_subset(&own) {
+                return Err(PgError::unsupported(
+                    "a condition in a repeated pattern cannot read variables from outside of it",
+                    "Compare them in the WHERE behind the pattern, with all(x IN list WHERE …).",
+                ));
+            }
+            attach(&mut pattern, *slot, condition, &own, &mut filters);
+        }
+        self.scope.truncate(known);
+        let filter = filters.into_iter().reduce(PlanExpr::and);
+        let node = MatchPattern::try_new(None, pattern, filter, false)?;
+        Ok(Arc::new(LogicalPlan::Extension(Extension { node: Arc::new(node) })))
     }
 
     /// Remembers what the pattern asks of the labels of its elements.
@@ -264,7 +302,7 @@ impl Binder<'_> {
             Slot::Edge(at) => {
                 (pattern.edges.get(at).map(|edge| &edge.variable), CypherType::Relationship)
             }
-            Slot::Pattern => (None, CypherType::Null),
+            Slot::Pattern | Slot::Path(_) => (None, CypherType::Null),
         };
         let element = name.map(|name| Typed::new(column(name), ty));
         match (predicate, element) {
@@ -376,13 +414,23 @@ pub(super) fn input_of(plan: LogicalPlan) -> Option<Arc<LogicalPlan>> {
     }
 }
 
+/// Conditions that pairs of vertices are the same.
+fn same_vertices(pattern: &BoundPattern, equal: &[(usize, usize)]) -> Vec<PlanExpr> {
+    let pairs = equal.iter().filter_map(|(left, right)| {
+        Some((pattern.vertices.get(*left)?, pattern.vertices.get(*right)?))
+    });
+    pairs.map(|(left, right)| column(&left.variable).eq(column(&right.variable))).collect()
+}
+
 /// Columns the pattern makes.
 pub(super) fn own_columns(pattern: &BoundPattern) -> BTreeSet<String> {
     let vertices =
         pattern.vertices.iter().filter(|vertex| !vertex.bound).map(|vertex| &vertex.variable);
     let edges = pattern.edges.iter().filter(|edge| !edge.bound).map(|edge| &edge.variable);
     let paths = pattern.paths.iter().filter_map(|path| path.variable.as_ref());
-    vertices.chain(edges).chain(paths).cloned().collect()
+    let groups = pattern.edges.iter().filter_map(|edge| edge.group.as_ref());
+    let inside = groups.flat_map(|group| group.elements.iter().filter_map(|it| it.output.as_ref()));
+    vertices.chain(edges).chain(paths).chain(inside).cloned().collect()
 }
 
 /// Names of the columns an expression reads.
@@ -407,6 +455,9 @@ fn only_element(
     let used = columns_of(condition);
     let mut used = used.intersection(own);
     let (Some(name), None) = (used.next(), used.next()) else { return None };
+    if pattern.is_selected_by_path(name) {
+        return None;
+    }
     if let Some(at) = pattern.vertices.iter().position(|vertex| vertex.variable == *name) {
         return Some(Slot::Vertex(at));
     }
@@ -442,6 +493,7 @@ pub(super) fn attach(
             }
             _ => None,
         },
+        Slot::Path(at) => pattern.paths.get_mut(at).map(|path| &mut path.condition),
         Slot::Pattern => None,
     };
     match place {

@@ -20,6 +20,7 @@ mod matching;
 mod operator;
 mod output;
 mod parameter;
+mod procedure;
 mod projection;
 mod subquery;
 mod typed;
@@ -283,9 +284,18 @@ impl Binder<'_> {
                 | Clause::Delete(_)
                 | Clause::Foreach(_) => self.writing_clause(clause)?,
                 Clause::Call(call) => {
-                    let alone = query.clauses.len() == 1;
-                    self.call_procedure(call, alone)?;
-                    returned = alone;
+                    let is_algorithm = matches!(
+                        call.name.as_slice(),
+                        [schema, _] if schema.text.eq_ignore_ascii_case("algo")
+                    );
+                    if is_algorithm {
+                        self.procedure(call)?;
+                        returned = matches!(query.clauses.last(), Some(Clause::Call(_)));
+                    } else {
+                        let alone = query.clauses.len() == 1;
+                        self.call_procedure(call, alone)?;
+                        returned = alone;
+                    }
                 }
                 Clause::Subquery(call) => self.call_subquery(call)?,
                 Clause::LoadCsv(_) => return Err(error::unsupported("LOAD CSV", clause.span())),

@@ -26,7 +26,7 @@ pub type TypeOf<'t> = dyn FnMut(&SqlExpr, &Relation) -> Result<PgType, PgError> 
 ///
 /// # Errors
 /// `42P01`, `42809` for tables, `42703` for columns, `42P07` for an alias used twice, `42P17`, `42601` and `42710` for
-/// keys, labels and properties that do not fit together; `0A000` for temporary graphs.
+/// keys, labels and properties that do not fit together.
 pub fn bind_graph_definition(
     catalog: &Catalog,
     search_path: &[String],
@@ -37,7 +37,7 @@ pub fn bind_graph_definition(
         name,
         or_replace: _,
         if_not_exists: _,
-        temporary,
+        temporary: _,
         open,
         vertex_tables,
         edge_tables,
@@ -46,13 +46,6 @@ pub fn bind_graph_definition(
     let offset = span.start as usize;
     if *open {
         return Err(PgError::internal("an open graph has no element tables").at(offset));
-    }
-    if *temporary {
-        return Err(PgError::unsupported(
-            "temporary property graphs are not supported yet",
-            "Leave TEMPORARY out, and drop the graph when it is no longer needed.",
-        )
-        .at(offset));
     }
     let graph_name = qualified(name)?.name;
     let graph = PropertyGraph {
@@ -72,7 +65,7 @@ pub fn bind_graph_definition(
 ///
 /// # Errors
 /// As [`bind_graph_definition`]; `42704` for an element table or label that does not exist, `2BP01` where something
-/// depends on what would go, `0A000` for changes of owner, name and schema.
+/// depends on what would go.
 pub fn bind_graph_change(
     catalog: &Catalog,
     search_path: &[String],
@@ -94,11 +87,8 @@ pub fn bind_graph_change(
             definition.alter_table(*kind, alias, change)?
         }
         AlterAction::OwnerTo(name) | AlterAction::RenameTo(name) | AlterAction::SetSchema(name) => {
-            return Err(PgError::unsupported(
-                "changing the owner, name or schema of a property graph is not supported yet",
-                "Drop the graph and make it again: it holds no data of its own.",
-            )
-            .at(name.span.start as usize));
+            // They concern the relation, not the graph.
+            return Err(PgError::internal("not a change of the graph").at(name.span.start as usize));
         }
     }
     definition.check()?;

@@ -1,27 +1,32 @@
 //! `GRAPH_TABLE ( … )`: a pattern with SQL expressions.
 //!
 //! SQL expressions are planned by the SQL planner over a schema in which every variable is a table and every property
-//! a column; the columns then become property calls on the elements.
+//! a column; the columns then become property calls on the elements ([`scope`], [`aggregate`]). [`rows_per`] has what
+//! makes a row, [`subquery`] conditions and columns that ask other queries.
 
-use std::collections::BTreeMap;
+mod aggregate;
+mod rows_per;
+mod scope;
+mod subquery;
+
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, TableReference};
-use datafusion::logical_expr::{Expr, Extension, LogicalPlan, Projection};
+use datafusion::common::{Column, DFSchema};
+use datafusion::logical_expr::utils::split_conjunction_owned;
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 use sqlparser::ast::Expr as SqlTree;
 
-use super::names::{Dialect, graph_named, property, property_names, with_near};
-use super::pattern::{
-    PatternDraft, PatternVariable, Predicate, Slot, Surroundings, VariableKind, draft,
-};
+use self::scope::{SqlScope, fold};
+use super::names::{Dialect, graph_named, property_names};
+use super::pattern::{PatternDraft, Predicate, Slot, Surroundings, VariableKind, draft};
 use crate::catalog::{Catalog, PropertyGraph};
 use crate::error::{PgError, SqlState};
+use crate::functions::cypher::CypherType;
 use crate::functions::cypher::lambda::{self, ListFunction, ListOperation};
-use crate::functions::cypher::{CypherType, lists::ListLength};
 use crate::parser::pattern::Name;
-use crate::parser::pgq::{GraphTable, GraphTableColumn, RowsPer, SqlExpr};
-use crate::planner::node::{GraphFunction, GraphFunctionKind, MatchPattern};
+use crate::parser::pgq::{GraphTable, GraphTableColumn, SqlExpr};
+use crate::planner::node::MatchPattern;
 use crate::planner::pattern::BoundPattern;
 
 /// Plans an SQL expression over a schema.
@@ -42,32 +47,71 @@ pub fn bind_graph_table_plan(
     let offset = graph.span.start as usize;
     let graph =
         graph_named(catalog, search_path, &super::definition::qualified(graph)?, Some(offset))?;
-    match rows {
-        RowsPer::Match => {}
-        RowsPer::Vertex { variable, .. } | RowsPer::Step { from: variable, .. } => {
-            return Err(PgError::unsupported(
-                "ONE ROW PER VERTEX and ONE ROW PER STEP are not supported yet",
-                "Without them there is one row for each match.",
-            )
-            .at(variable.span.start as usize));
-        }
-    }
     let mut number = 0;
     let mut fresh = || {
         number += 1;
         format!("#{number}")
     };
+    let pattern = rows_per::with_paths(pattern, rows);
     let drafted = draft(
-        pattern,
+        pattern.as_ref(),
         Surroundings { graph: &graph, dialect: Dialect::Pgq, outer: &|_| None, fresh: &mut fresh },
     )?;
-    let PatternDraft { pattern: mut bound, variables, predicates } = drafted;
-    let mut scope = SqlScope::new(&graph, &variables, plan_sql)?;
+    let variables = drafted.variables.clone();
+    let (mut bound, mut filters) = bind_draft(&graph, drafted, plan_sql)?;
+    let mut scope = SqlScope::new(&graph, &variables, None, plan_sql)?;
+    let mut asking = Vec::new();
+    if let Some(condition) = &pattern.condition {
+        for part in split_conjunction_owned(scope.planned(condition)?) {
+            if subquery::asks(&part) {
+                asking.push(part);
+                continue;
+            }
+            let part = scope
+                .resolved(part, None)
+                .map_err(|error| error.or_at(Some(condition.span.start as usize)))?;
+            let slot = only_element(&bound, &part).unwrap_or(Slot::Pattern);
+            place(&mut bound, slot, part, &mut filters);
+        }
+    }
+    let filter = filters.into_iter().reduce(Expr::and);
+    let node = MatchPattern::try_new(None, bound, filter, false)?;
+    let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+    let plan = subquery::filtered(plan, &scope, asking)?;
+    let (plan, variables, number) = rows_per::unnested(plan, rows, variables)?;
+    let mut scope = SqlScope::new(&graph, &variables, number, plan_sql)?;
+    let outputs = columns_of_table(&mut scope, columns)?;
+    subquery::projected(plan, &scope, outputs)
+}
+
+/// Binds the predicates of a pattern and of its repeated patterns; the pattern, and conditions on all of it.
+fn bind_draft(
+    graph: &Arc<PropertyGraph>,
+    drafted: PatternDraft<'_, SqlExpr>,
+    plan_sql: &mut PlanSql<'_>,
+) -> Result<(BoundPattern, Vec<Expr>), PgError> {
+    let PatternDraft { pattern: mut bound, variables, predicates, equal, groups } = drafted;
     let mut filters = Vec::new();
+    for (left, right) in equal {
+        if let (Some(left), Some(right)) = (bound.vertices.get(left), bound.vertices.get(right)) {
+            filters.push(column(&left.variable).eq(column(&right.variable)));
+        }
+    }
+    for group in groups {
+        let (body, filters) = bind_draft(graph, group.draft, plan_sql)?;
+        let filter = filters.into_iter().reduce(Expr::and);
+        let node = MatchPattern::try_new(None, body, filter, false)?;
+        if let Some(edge) = bound.edges.get_mut(group.edge)
+            && let Some(group) = &mut edge.group
+        {
+            group.body = Arc::new(LogicalPlan::Extension(Extension { node: Arc::new(node) }));
+        }
+    }
+    let mut scope = SqlScope::new(graph, &variables, None, plan_sql)?;
     for (slot, predicate) in predicates {
         let condition = match predicate {
             Predicate::Condition(condition) => {
-                scope.condition(condition, single_edge(&bound, slot))?
+                scope.expression(condition, single_edge(&bound, slot))?
             }
             Predicate::Property(name, _) => {
                 return Err(PgError::new(
@@ -80,277 +124,69 @@ pub fn bind_graph_table_plan(
         };
         place(&mut bound, slot, condition, &mut filters);
     }
-    if let Some(condition) = &pattern.condition {
-        for part in split(scope.condition(condition, None)?) {
-            let slot = only_element(&bound, &part).unwrap_or(Slot::Pattern);
-            place(&mut bound, slot, part, &mut filters);
-        }
-    }
-    let outputs = scope.columns(columns)?;
-    let filter = filters.into_iter().reduce(Expr::and);
-    let node = MatchPattern::try_new(None, bound, filter, false)?;
-    let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
-    Ok(LogicalPlan::Projection(Projection::try_new(outputs, Arc::new(plan))?))
+    Ok((bound, filters))
 }
 
-/// Variables as tables, properties as columns.
-struct SqlScope<'s, 'p> {
-    graph: &'s Arc<PropertyGraph>,
-    variables: BTreeMap<&'s str, &'s PatternVariable>,
-    schema: DFSchema,
-    plan_sql: &'s mut PlanSql<'p>,
+fn column(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
 }
 
-impl<'s, 'p> SqlScope<'s, 'p> {
-    fn new(
-        graph: &'s Arc<PropertyGraph>,
-        variables: &'s [PatternVariable],
-        plan_sql: &'s mut PlanSql<'p>,
-    ) -> Result<Self, PgError> {
-        let mut fields = Vec::new();
-        for variable in variables {
-            let edge = match variable.kind {
-                VariableKind::Vertex => false,
-                VariableKind::Edge | VariableKind::EdgeList => true,
-                VariableKind::Path => continue,
-            };
-            for name in property_names(graph, edge) {
-                let Some(property) = property(graph, name, edge) else { continue };
-                let field = Arc::new(property.ty.field(name, true));
-                fields.push((Some(TableReference::bare(variable.name.clone())), field));
+/// The output columns: planned, with their names. Those that ask other queries are still over the scope's schema.
+fn columns_of_table(
+    scope: &mut SqlScope<'_, '_>,
+    columns: &[GraphTableColumn],
+) -> Result<Vec<(Expr, String)>, PgError> {
+    let mut outputs: Vec<(Expr, String)> = Vec::with_capacity(columns.len());
+    for column in columns {
+        match column {
+            GraphTableColumn::Expr { expr, name } => {
+                let name = output_name(expr, name.as_ref())?;
+                let planned = scope.planned(expr)?;
+                let value = match subquery::asks(&planned) {
+                    true => planned,
+                    false => scope
+                        .resolved(planned, None)
+                        .map_err(|error| error.or_at(Some(expr.span.start as usize)))?,
+                };
+                outputs.push((value, name));
+            }
+            GraphTableColumn::AllProperties { variable, span: _ } => {
+                outputs.extend(all_properties(scope, variable)?);
             }
         }
-        let schema = DFSchema::new_with_metadata(fields, Default::default())?;
-        let variables =
-            variables.iter().map(|variable| (variable.name.as_str(), variable)).collect();
-        Ok(Self { graph, variables, schema, plan_sql })
     }
-
-    /// Plans an expression; `single` is a quantified edge that is one edge here.
-    fn expression(&mut self, expr: &SqlExpr, single: Option<&str>) -> Result<Expr, PgError> {
-        self.check_names(expr)?;
-        let planned = (self.plan_sql)(&expr.expr, &self.schema)
-            .map_err(|error| error.or_at(Some(expr.span.start as usize)))?;
-        let mut failed = None;
-        let planned = planned
-            .transform_up(|expr| match &expr {
-                Expr::Column(column) => match self.element(column, single) {
-                    Ok(property) => Ok(Transformed::yes(property)),
-                    Err(error) => {
-                        failed.get_or_insert(error);
-                        Ok(Transformed::no(expr))
-                    }
-                },
-                Expr::Exists(_)
-                | Expr::InSubquery(_)
-                | Expr::ScalarSubquery(_)
-                | Expr::SetComparison(_) => {
-                    failed.get_or_insert(PgError::unsupported(
-                        "subqueries inside GRAPH_TABLE are not supported yet",
-                        "Put the condition into the WHERE of the query around it.",
-                    ));
-                    Ok(Transformed::no(expr))
-                }
-                _ => Ok(Transformed::no(expr)),
-            })?
-            .data;
-        match failed {
-            Some(error) => Err(error.or_at(Some(expr.span.start as usize))),
-            None => Ok(planned),
-        }
-    }
-
-    fn condition(&mut self, expr: &SqlExpr, single: Option<&str>) -> Result<Expr, PgError> {
-        let planned = self.expression(expr, single)?;
-        Ok(planned)
-    }
-
-    /// Names as PostgreSQL refuses them, before the SQL planner does in its own words.
-    fn check_names(&self, expr: &SqlExpr) -> Result<(), PgError> {
-        let mut result = Ok(());
-        // The visitor stops at the first error.
-        let _ = sqlparser::ast::visit_expressions(&*expr.expr, |tree| {
-            let checked = match tree {
-                SqlTree::CompoundIdentifier(parts) => match parts.as_slice() {
-                    [variable, key] => self.check_property(&fold(variable), &fold(key)),
-                    _ => Ok(()),
-                },
-                _ => Ok(()),
-            };
-            match checked {
-                Ok(()) => std::ops::ControlFlow::Continue(()),
-                Err(error) => {
-                    result = Err(error.at(expr.span.start as usize));
-                    std::ops::ControlFlow::Break(())
-                }
-            }
-        });
-        result
-    }
-
-    fn check_property(&self, variable: &str, key: &str) -> Result<(), PgError> {
-        let Some(found) = self.variables.get(variable) else {
-            let error = PgError::new(
-                SqlState::UNDEFINED_TABLE,
-                format!("missing FROM-clause entry for table \"{variable}\""),
-            );
-            return Err(with_near(error, variable, self.variables.keys().copied()));
-        };
-        let edge = match found.kind {
-            VariableKind::Vertex => false,
-            VariableKind::Edge | VariableKind::EdgeList => true,
-            VariableKind::Path => {
-                return Err(PgError::new(SqlState::UNDEFINED_COLUMN, "a path has no properties"));
-            }
-        };
-        if property(self.graph, key, edge).is_none() {
-            let error = PgError::new(
-                SqlState::UNDEFINED_COLUMN,
-                format!("property \"{key}\" does not exist"),
-            );
-            return Err(with_near(error, key, property_names(self.graph, edge).into_iter()));
-        }
-        Ok(())
-    }
-
-    /// The property call for a column of the schema.
-    fn element(&self, column: &Column, single: Option<&str>) -> Result<Expr, PgError> {
-        let name = column.relation.as_ref().map(TableReference::table).unwrap_or_default();
-        let Some(variable) = self.variables.get(name) else {
-            return Err(PgError::unsupported(
-                "references from GRAPH_TABLE to columns outside of it are not supported yet",
-                "Return what is to be compared in COLUMNS, and compare it in the WHERE of the query around it.",
-            ));
-        };
-        let edge = variable.kind != VariableKind::Vertex;
-        if variable.kind == VariableKind::EdgeList && single != Some(variable.column.as_str()) {
-            return Err(PgError::unsupported(
-                format!("a property of the quantified edge \"{name}\" is not a single value"),
-                "Conditions on each edge go into the edge pattern: -[e WHERE …]->{1,3}.",
-            ));
-        }
-        let Some(property) = property(self.graph, &column.name, edge) else {
+    for (at, (_, name)) in outputs.iter().enumerate() {
+        if outputs.iter().take(at).any(|(_, before)| before == name) {
             return Err(PgError::new(
-                SqlState::UNDEFINED_COLUMN,
-                format!("property \"{}\" does not exist", column.name),
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{name}\" specified more than once"),
             ));
-        };
-        let kind = GraphFunctionKind::Property {
-            name: property.name.clone(),
-            ty: property.ty.clone(),
-            edge,
-        };
-        Ok(GraphFunction::call(
-            self.graph,
-            kind,
-            Expr::Column(Column::new_unqualified(variable.column.clone())),
-        ))
-    }
-
-    fn columns(&mut self, columns: &[GraphTableColumn]) -> Result<Vec<Expr>, PgError> {
-        let mut outputs: Vec<Expr> = Vec::with_capacity(columns.len());
-        let mut names: Vec<String> = Vec::with_capacity(columns.len());
-        for column in columns {
-            match column {
-                GraphTableColumn::Expr { expr, name } => {
-                    let name = output_name(expr, name.as_ref())?;
-                    let value = match self.path_or_list(expr)? {
-                        Some(value) => value,
-                        None => self.expression(expr, None)?,
-                    };
-                    outputs.push(value.alias(name.clone()));
-                    names.push(name);
-                }
-                GraphTableColumn::AllProperties { variable, span: _ } => {
-                    for (name, value) in self.all_properties(variable)? {
-                        outputs.push(value.alias(name.clone()));
-                        names.push(name);
-                    }
-                }
-            }
         }
-        for (at, name) in names.iter().enumerate() {
-            if names.iter().take(at).any(|before| before == name) {
-                return Err(PgError::new(
-                    SqlState::DUPLICATE_COLUMN,
-                    format!("column \"{name}\" specified more than once"),
-                ));
-            }
-        }
-        Ok(outputs)
     }
+    Ok(outputs)
+}
 
-    /// Functions of the standard on whole elements and paths: `path_length(p)`, `element_id(a)`, `labels(a)`.
-    fn path_or_list(&self, expr: &SqlExpr) -> Result<Option<Expr>, PgError> {
-        let SqlTree::Function(call) = &*expr.expr else { return Ok(None) };
-        let [name] = call.name.0.as_slice() else { return Ok(None) };
-        let Some(function) = name.as_ident().map(fold) else { return Ok(None) };
-        let sqlparser::ast::FunctionArguments::List(arguments) = &call.args else {
-            return Ok(None);
-        };
-        let [
-            sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(
-                SqlTree::Identifier(argument),
-            )),
-        ] = arguments.args.as_slice()
-        else {
-            return Ok(None);
-        };
-        let Some(variable) = self.variables.get(fold(argument).as_str()) else { return Ok(None) };
-        let column = Expr::Column(Column::new_unqualified(variable.column.clone()));
-        let edge = variable.kind == VariableKind::Edge;
-        Ok(match (function.as_str(), variable.kind) {
-            ("path_length", VariableKind::Path) => Some(ListLength::call(
-                datafusion::functions::core::expr_fn::get_field(column, "edges"),
-            )),
-            ("path_length", VariableKind::EdgeList) => Some(ListLength::call(column)),
-            ("element_id", VariableKind::Vertex | VariableKind::Edge) => {
-                Some(GraphFunction::call(self.graph, GraphFunctionKind::ElementId { edge }, column))
-            }
-            ("labels", VariableKind::Vertex) => Some(GraphFunction::call(
-                self.graph,
-                GraphFunctionKind::Labels { edge: false },
-                column,
-            )),
-            _ => None,
-        })
-    }
-
-    fn all_properties(&self, variable: &Name) -> Result<Vec<(String, Expr)>, PgError> {
-        let name = variable.folded();
-        let Some(found) = self.variables.get(name.as_str()) else {
+fn all_properties(
+    scope: &SqlScope<'_, '_>,
+    variable: &Name,
+) -> Result<Vec<(Expr, String)>, PgError> {
+    let name = variable.folded();
+    let found = scope.variable(&name).map_err(|error| error.at(variable.span.start as usize))?;
+    let edge = match found.kind {
+        VariableKind::Vertex => false,
+        VariableKind::Edge => true,
+        VariableKind::EdgeList | VariableKind::VertexList | VariableKind::Path => {
             return Err(PgError::new(
-                SqlState::UNDEFINED_TABLE,
-                format!("missing FROM-clause entry for table \"{name}\""),
+                SqlState::SYNTAX_ERROR,
+                format!("\"{name}\" is not a single element"),
             )
             .at(variable.span.start as usize));
-        };
-        let edge = match found.kind {
-            VariableKind::Vertex => false,
-            VariableKind::Edge => true,
-            VariableKind::EdgeList | VariableKind::Path => {
-                return Err(PgError::new(
-                    SqlState::SYNTAX_ERROR,
-                    format!("\"{name}\" is not a single element"),
-                )
-                .at(variable.span.start as usize));
-            }
-        };
-        property_names(self.graph, edge)
-            .into_iter()
-            .map(|key| {
-                let column = Column::new(Some(TableReference::bare(name.clone())), key);
-                self.element(&column, None).map(|value| (key.to_owned(), value))
-            })
-            .collect()
-    }
-}
-
-fn fold(identifier: &sqlparser::ast::Ident) -> String {
-    match identifier.quote_style {
-        Some(_) => identifier.value.clone(),
-        None => identifier.value.to_ascii_lowercase(),
-    }
+        }
+    };
+    property_names(scope.graph, edge)
+        .into_iter()
+        .map(|key| Ok((scope.part(column(&found.column), edge, key)?, key.to_owned())))
+        .collect()
 }
 
 /// The column's name: as given, else the property's.
@@ -378,12 +214,8 @@ fn single_edge(pattern: &BoundPattern, slot: Slot) -> Option<&str> {
             .get(at)
             .filter(|edge| edge.quantifier.is_some())
             .map(|edge| edge.variable.as_str()),
-        Slot::Vertex(_) | Slot::Pattern => None,
+        Slot::Vertex(_) | Slot::Pattern | Slot::Path(_) => None,
     }
-}
-
-fn split(condition: Expr) -> Vec<Expr> {
-    datafusion::logical_expr::utils::split_conjunction_owned(condition)
 }
 
 fn columns_of(expr: &Expr) -> Vec<String> {
@@ -399,6 +231,9 @@ fn columns_of(expr: &Expr) -> Vec<String> {
 fn only_element(pattern: &BoundPattern, condition: &Expr) -> Option<Slot> {
     let used = columns_of(condition);
     let [name] = used.as_slice() else { return None };
+    if pattern.is_selected_by_path(name) {
+        return None;
+    }
     if let Some(at) = pattern.vertices.iter().position(|vertex| vertex.variable == *name) {
         return Some(Slot::Vertex(at));
     }
@@ -425,6 +260,7 @@ fn place(pattern: &mut BoundPattern, slot: Slot, condition: Expr, filters: &mut 
             }
             _ => None,
         },
+        Slot::Path(at) => pattern.paths.get_mut(at).map(|path| &mut path.condition),
         Slot::Pattern => None,
     };
     match target {

@@ -2,8 +2,10 @@
 //!
 //! * [`names`]: labels and properties by name, the graph a statement is about.
 //! * [`pattern`]: pattern trees to [`crate::planner::BoundPattern`].
-//! * [`graph_table`]: SQL's `GRAPH_TABLE`; [`definition`]: `CREATE` and `ALTER PROPERTY GRAPH`.
+//! * [`graph_table`]: SQL's `GRAPH_TABLE`; [`definition`]: `CREATE` and `ALTER PROPERTY GRAPH`; [`algorithm`]: table
+//!   functions.
 
+pub(crate) mod algorithm;
 pub mod definition;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -1,23 +1,28 @@
 //! Pattern trees of either language to a [`BoundPattern`].
 //!
 //! Only the shape is bound here: variables, labels, directions, quantifiers, modes and searches. Predicates are
-//! collected with the element they stand in, for the language's own expression binder.
+//! collected with the element they stand in, for the language's own expression binder. `element` has vertices and edges,
+//! `group` parentheses under a quantifier, `quantifier` how often and how many.
+
+mod element;
+mod group;
+mod quantifier;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::names::{Dialect, tables_with};
+use self::group::{EdgeSource, refuse_group_parts, single_edge};
+use self::quantifier::search;
+use super::names::Dialect;
 use crate::catalog::PropertyGraph;
-use crate::error::{PgError, SqlState};
+use crate::error::PgError;
 use crate::parser::Span;
 use crate::parser::pattern::{
-    EdgeDirection, EdgePattern, ElementFiller, GraphPattern, GroupPattern, LabelExpr, MatchMode,
-    Name, PathElement, PathMode as PathModeTree, PathPattern, PathPrefix, PathSelector, Properties,
-    Quantifier as QuantifierTree, QuantifierForm, VertexPattern,
+    GraphPattern, GroupPattern, MatchMode, Name, PathElement, PathMode as PathModeTree,
+    PathPattern, PathPrefix,
 };
 use crate::planner::pattern::{
-    BoundPattern, Direction, EdgeRule, LabelTest, OpenLabels, PathMode, PathSearch, PatternEdge,
-    PatternElement, PatternPath, PatternVertex, Quantifier,
+    BoundPattern, EdgeRule, OpenLabels, PathMode, PathSearch, PatternElement, PatternPath,
 };
 
 /// What a variable of a pattern stands for.
@@ -27,8 +32,10 @@ pub(crate) enum VariableKind {
     Vertex,
     /// One edge.
     Edge,
-    /// The edges of a variable-length edge.
+    /// The edges of a variable-length edge, or what an edge of a repeated pattern stood for.
     EdgeList,
+    /// What a vertex of a repeated pattern stood for.
+    VertexList,
     /// A path.
     Path,
 }
@@ -62,6 +69,8 @@ pub(crate) enum Slot {
     Edge(usize),
     /// In a parenthesized part: on any of the pattern's elements.
     Pattern,
+    /// In the parentheses around a path of which only some matches are wanted: before they are chosen.
+    Path(usize),
 }
 
 /// A predicate inside the pattern.
@@ -82,6 +91,19 @@ pub(crate) struct PatternDraft<'a, E> {
     pub(crate) variables: Vec<PatternVariable>,
     /// Predicates with their places.
     pub(crate) predicates: Vec<(Slot, Predicate<'a, E>)>,
+    /// Pairs of vertices that must be the same.
+    pub(crate) equal: Vec<(usize, usize)>,
+    /// Repeated patterns, whose bodies are still to be set.
+    pub(crate) groups: Vec<GroupDraft<'a, E>>,
+}
+
+/// A repeated pattern whose predicates are still trees.
+#[derive(Debug)]
+pub(crate) struct GroupDraft<'a, E> {
+    /// Index of its edge in the pattern around it.
+    pub(crate) edge: usize,
+    /// What is in the parentheses; its variables stand for single elements there.
+    pub(crate) draft: PatternDraft<'a, E>,
 }
 
 /// What a pattern needs to know of its surroundings.
@@ -135,17 +157,15 @@ pub(crate) fn draft_paths<'a, E>(
         names: HashMap::new(),
         variables: Vec::new(),
         predicates: Vec::new(),
+        equal: Vec::new(),
+        groups: Vec::new(),
         only_path: paths.len() == 1,
         around: surroundings,
     };
     for path in paths {
         builder.path(path, keep)?;
     }
-    Ok(PatternDraft {
-        pattern: builder.pattern,
-        variables: builder.variables,
-        predicates: builder.predicates,
-    })
+    Ok(builder.finish())
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -160,6 +180,8 @@ struct Builder<'a, 's, E> {
     names: HashMap<String, Named>,
     variables: Vec<PatternVariable>,
     predicates: Vec<(Slot, Predicate<'a, E>)>,
+    equal: Vec<(usize, usize)>,
+    groups: Vec<GroupDraft<'a, E>>,
     only_path: bool,
     around: Surroundings<'s>,
 }
@@ -185,18 +207,23 @@ impl<'a, E> Builder<'a, '_, E> {
         if name.starts_with('#') { (self.around.fresh)() } else { name.to_owned() }
     }
 
+    fn finish(self) -> PatternDraft<'a, E> {
+        let Self { pattern, names: _, variables, predicates, equal, groups, .. } = self;
+        PatternDraft { pattern, variables, predicates, equal, groups }
+    }
+
     fn path(&mut self, path: &'a PathPattern<E>, keep: Option<PathPrefix>) -> Result<(), PgError> {
         let prefix = match keep {
             Some(keep) if path.prefix.selector.is_none() && path.prefix.mode.is_none() => keep,
             _ => path.prefix,
         };
         let search = search(prefix)?;
-        let elements = match path.elements.as_slice() {
-            // Parentheses around a whole path change nothing.
-            [PathElement::Group(group)] if group.quantifier.is_none() => self.open_group(group)?,
-            elements => elements,
+        let slot = match search {
+            PathSearch::All => Slot::Pattern,
+            _ => Slot::Path(self.pattern.paths.len()),
         };
-        let mode = self.mode(prefix, elements)?;
+        let elements = self.flat(&path.elements, slot)?;
+        let (mode, whole) = self.mode(prefix, &elements, search);
         let walked = self.elements(elements, mode, search)?;
         let fixed = walked.iter().all(|element| match element {
             PatternElement::Edge(at) => {
@@ -206,469 +233,142 @@ impl<'a, E> Builder<'a, '_, E> {
         });
         // Where all paths are equally long, all of them are shortest.
         let search = match search {
-            PathSearch::AllShortest if fixed => PathSearch::All,
+            PathSearch::AllShortest | PathSearch::ShortestGroups(_) if fixed => PathSearch::All,
             search => search,
         };
         let variable = match &path.variable {
             Some(name) => Some(self.bind_path(name)?),
             None => None,
         };
-        if variable.is_some() || search != PathSearch::All {
-            self.pattern.paths.push(PatternPath { variable, elements: walked, search });
+        let needed = search != PathSearch::All || whole != PathMode::Walk;
+        if variable.is_some() || needed || slot != Slot::Pattern {
+            let (elements, mode, condition) = (walked, whole, None);
+            self.pattern.paths.push(PatternPath { variable, elements, search, mode, condition });
         }
         Ok(())
     }
 
-    fn open_group(&mut self, group: &'a GroupPattern<E>) -> Result<&'a [PathElement<E>], PgError> {
-        let GroupPattern { variable, prefix, elements, condition, quantifier: _, span } = group;
-        if variable.is_some() {
-            return Err(unsupported("a sub-path variable", *span));
+    /// The elements of a path without the parentheses that only hold them together; a condition in those stands in
+    /// `slot`.
+    fn flat(
+        &mut self,
+        elements: &'a [PathElement<E>],
+        slot: Slot,
+    ) -> Result<Vec<&'a PathElement<E>>, PgError> {
+        let mut flat = Vec::with_capacity(elements.len());
+        for element in elements {
+            match element {
+                PathElement::Group(group) if group.quantifier.is_none() => {
+                    let GroupPattern { variable, prefix, elements, condition, quantifier: _, span } =
+                        group;
+                    refuse_group_parts(variable.as_ref(), *prefix, *span)?;
+                    if let Some(condition) = condition {
+                        self.predicates.push((slot, Predicate::Condition(condition)));
+                    }
+                    flat.extend(self.flat(elements, slot)?);
+                }
+                element => flat.push(element),
+            }
         }
-        if prefix.mode.is_some() || prefix.selector.is_some() {
-            return Err(unsupported("a path mode inside parentheses", *span));
-        }
-        if let Some(condition) = condition {
-            self.predicates.push((Slot::Pattern, Predicate::Condition(condition)));
-        }
-        Ok(elements)
+        Ok(flat)
     }
 
-    /// The mode of the quantified edges of a path.
+    /// The mode of the quantified edges of a path, and that of the whole path where this says more.
     fn mode(
         &mut self,
         prefix: PathPrefix,
-        elements: &[PathElement<E>],
-    ) -> Result<PathMode, PgError> {
-        if self.around.dialect == Dialect::Cypher && prefix.mode.is_none() {
-            return Ok(PathMode::Trail);
+        elements: &[&'a PathElement<E>],
+        search: PathSearch,
+    ) -> (PathMode, PathMode) {
+        if self.pattern.edge_rule == EdgeRule::Distinct && prefix.mode.is_none() {
+            return (PathMode::Trail, PathMode::Walk);
         }
-        let edges =
-            elements.iter().filter(|element| !matches!(element, PathElement::Vertex(_))).count();
-        Ok(match prefix.mode {
-            None | Some(PathModeTree::Walk) => PathMode::Walk,
-            Some(PathModeTree::Trail) => {
-                if edges > 1 {
-                    if !self.only_path && self.pattern.edge_rule != EdgeRule::Distinct {
-                        return Err(unsupported(
-                            "TRAIL on one of several path patterns",
-                            prefix.span,
-                        ));
-                    }
-                    // The only path: no edge twice in the path is no edge twice in the match.
-                    self.pattern.edge_rule = EdgeRule::Distinct;
-                }
-                PathMode::Trail
-            }
-            Some(PathModeTree::Acyclic | PathModeTree::Simple) if edges > 1 => {
-                return Err(unsupported(
-                    "this path mode on a path of several edge patterns",
-                    prefix.span,
-                ));
-            }
+        let edges = elements.iter().filter(|element| !matches!(element, PathElement::Vertex(_)));
+        let quantified = elements.iter().any(|element| match element {
+            PathElement::Edge(edge) => edge.quantifier.is_some(),
+            PathElement::Group(_) => true,
+            PathElement::Vertex(_) => false,
+        });
+        let one_walk = edges.count() == 1 && quantified;
+        let mode = match prefix.mode {
+            None | Some(PathModeTree::Walk) => return (PathMode::Walk, PathMode::Walk),
+            Some(PathModeTree::Trail) => PathMode::Trail,
             Some(PathModeTree::Acyclic) => PathMode::Acyclic,
             Some(PathModeTree::Simple) => PathMode::Simple,
-        })
+        };
+        if mode == PathMode::Trail && self.only_path && !one_walk && search == PathSearch::All {
+            // The only path: no edge twice in the path is no edge twice in the match.
+            self.pattern.edge_rule = EdgeRule::Distinct;
+            return (mode, PathMode::Walk);
+        }
+        (mode, if one_walk { PathMode::Walk } else { mode })
     }
 
     fn elements(
         &mut self,
-        elements: &'a [PathElement<E>],
+        elements: Vec<&'a PathElement<E>>,
         mode: PathMode,
         search: PathSearch,
     ) -> Result<Vec<PatternElement>, PgError> {
         let mut walked = Vec::new();
-        let mut pending: Option<(usize, EdgeSource<'a, E>)> = None;
+        let mut pending: Option<(usize, &'a PathElement<E>)> = None;
         for element in elements {
-            let vertex = match element {
-                PathElement::Vertex(vertex) => {
-                    if matches!(walked.last(), Some(PatternElement::Vertex(_))) && pending.is_none()
-                    {
-                        return Err(unsupported("two vertex patterns side by side", vertex.span));
+            let PathElement::Vertex(vertex) = element else {
+                // Between two edges, and in front of the first, there is a vertex even if none is written.
+                let left = match (pending.take(), walked.last()) {
+                    (Some((left, source)), _) => {
+                        let middle = self.anonymous();
+                        self.step(&mut walked, left, source, middle, (mode, search))?;
+                        middle
                     }
-                    self.vertex(&vertex.filler, vertex.span)?
-                }
-                PathElement::Edge(_) | PathElement::Group(_) => {
-                    let source = match element {
-                        PathElement::Group(group) => single_edge(group)?,
-                        PathElement::Edge(edge) => EdgeSource { edge, quantifier: edge.quantifier },
-                        PathElement::Vertex(_) => continue,
-                    };
-                    // Between two edges, and in front of the first, there is a vertex even if none is written.
-                    let left = match (pending.take(), walked.last()) {
-                        (Some((left, source)), _) => {
-                            let middle = self.anonymous();
-                            self.edge(&mut walked, left, source, middle, mode, search)?;
-                            middle
-                        }
-                        (None, Some(PatternElement::Vertex(left))) => *left,
-                        (None, _) => {
-                            let first = self.anonymous();
-                            walked.push(PatternElement::Vertex(first));
-                            first
-                        }
-                    };
-                    pending = Some((left, source));
-                    continue;
-                }
+                    (None, Some(PatternElement::Vertex(left))) => *left,
+                    (None, _) => {
+                        let first = self.anonymous();
+                        walked.push(PatternElement::Vertex(first));
+                        first
+                    }
+                };
+                pending = Some((left, element));
+                continue;
             };
-            match pending.take() {
-                Some((left, source)) => {
-                    self.edge(&mut walked, left, source, vertex, mode, search)?
+            match (pending.take(), walked.last()) {
+                (Some((left, source)), _) => {
+                    let at = self.vertex(&vertex.filler, vertex.span)?;
+                    self.step(&mut walked, left, source, at, (mode, search))?;
                 }
-                None => walked.push(PatternElement::Vertex(vertex)),
+                // Two vertices side by side, beside parentheses, are one.
+                (None, Some(PatternElement::Vertex(at))) => self.same_vertex(*at, vertex)?,
+                (None, _) => {
+                    let at = self.vertex(&vertex.filler, vertex.span)?;
+                    walked.push(PatternElement::Vertex(at));
+                }
             }
         }
         if let Some((left, source)) = pending {
             let last = self.anonymous();
-            self.edge(&mut walked, left, source, last, mode, search)?;
+            self.step(&mut walked, left, source, last, (mode, search))?;
         }
         Ok(walked)
     }
 
-    fn anonymous(&mut self) -> usize {
-        let variable = (self.around.fresh)();
-        let tables = (0..self.pattern.graph.vertices.len())
-            .filter_map(|at| u16::try_from(at).ok())
-            .collect();
-        self.pattern.vertices.push(PatternVertex {
-            variable,
-            tables,
-            predicate: None,
-            bound: false,
-        });
-        self.pattern.vertices.len() - 1
-    }
-
-    fn vertex(&mut self, filler: &'a ElementFiller<E>, span: Span) -> Result<usize, PgError> {
-        let tables =
-            tables_with(&self.pattern.graph, filler.labels.as_ref(), false, self.around.dialect)?;
-        let at = match &filler.variable {
-            None => {
-                let at = self.anonymous();
-                self.restrict(at, &tables);
-                at
-            }
-            Some(name) => self.named_vertex(name, tables, span)?,
-        };
-        self.note_labels(Slot::Vertex(at), filler.labels.as_ref().map(label_test));
-        self.predicates_of(filler, Slot::Vertex(at))?;
-        Ok(at)
-    }
-
-    fn restrict(&mut self, vertex: usize, tables: &[u16]) {
-        if let Some(vertex) = self.pattern.vertices.get_mut(vertex) {
-            vertex.tables.retain(|table| tables.contains(table));
-        }
-    }
-
-    fn named_vertex(
-        &mut self,
-        name: &Name,
-        tables: Vec<u16>,
-        _span: Span,
-    ) -> Result<usize, PgError> {
-        let text = self.name(name);
-        match self.names.get(&text) {
-            Some(Named::Vertex(at)) => {
-                let at = *at;
-                self.restrict(at, &tables);
-                return Ok(at);
-            }
-            Some(Named::Edge | Named::Path) => return Err(self.conflict(name, "a node")),
-            None => {}
-        }
-        let (column, bound) = match (self.around.outer)(&text) {
-            Some(Outer::Element { column, kind: VariableKind::Vertex }) => (column, true),
-            Some(_) => return Err(self.conflict(name, "a node")),
-            None => (self.column(&text), false),
-        };
-        let at = self.pattern.vertices.len();
-        self.pattern.vertices.push(PatternVertex {
-            variable: column.clone(),
-            tables,
-            predicate: None,
-            bound,
-        });
-        self.names.insert(text.clone(), Named::Vertex(at));
-        if !bound {
-            self.variables.push(PatternVariable { name: text, column, kind: VariableKind::Vertex });
-        }
-        Ok(at)
-    }
-
-    fn conflict(&self, name: &Name, wanted: &str) -> PgError {
-        PgError::new(
-            SqlState::DATATYPE_MISMATCH,
-            format!(
-                "variable \"{}\" is already bound to something that is not {wanted}",
-                name.text
-            ),
-        )
-        .routine("VariableTypeConflict")
-        .at(name.span.start as usize)
-    }
-
-    fn edge(
+    fn step(
         &mut self,
         walked: &mut Vec<PatternElement>,
         left: usize,
-        source: EdgeSource<'a, E>,
+        source: &'a PathElement<E>,
         right: usize,
-        mode: PathMode,
-        search: PathSearch,
+        (mode, search): (PathMode, PathSearch),
     ) -> Result<(), PgError> {
-        let EdgePattern { filler, direction, quantifier: _, span } = source.edge;
-        let direction = match direction {
-            EdgeDirection::Right => Direction::Right,
-            EdgeDirection::Left => Direction::Left,
-            EdgeDirection::Any | EdgeDirection::LeftOrRight => Direction::Any,
-            EdgeDirection::Undirected
-            | EdgeDirection::LeftOrUndirected
-            | EdgeDirection::UndirectedOrRight => {
-                return Err(PgError::unsupported(
-                    "undirected edges are not supported",
-                    "Edges of a property graph are directed here; -[ ]- matches them either way.",
-                )
-                .at(span.start as usize));
+        match source {
+            PathElement::Edge(edge) => {
+                let source = EdgeSource { edge, quantifier: edge.quantifier };
+                self.edge(walked, left, source, right, mode, search)
             }
-        };
-        let mut tables =
-            tables_with(&self.pattern.graph, filler.labels.as_ref(), true, self.around.dialect)?;
-        let mut never = false;
-        let quantifier = match source.quantifier {
-            None => None,
-            Some(written) => match self.quantifier(written, mode, search)? {
-                Some(quantifier) => Some(quantifier),
-                None => {
-                    // From more to fewer: legal in Cypher, and nothing matches.
-                    tables.clear();
-                    never = true;
-                    Some(Quantifier { min: 1, max: Some(1) })
-                }
+            PathElement::Group(group) => match single_edge(group) {
+                Some(source) => self.edge(walked, left, source, right, mode, search),
+                None => self.group(walked, (left, right), group, (mode, search)),
             },
-        };
-        let kind = if quantifier.is_some() { VariableKind::EdgeList } else { VariableKind::Edge };
-        let (variable, bound) = match &filler.variable {
-            None => ((self.around.fresh)(), false),
-            Some(name) => self.bind_edge(name, kind)?,
-        };
-        let at = self.pattern.edges.len();
-        self.pattern.edges.push(PatternEdge {
-            variable,
-            left,
-            right,
-            direction,
-            tables,
-            predicate: None,
-            quantifier,
-            mode,
-            bound,
-        });
-        self.note_labels(Slot::Edge(at), filler.labels.as_ref().map(label_test));
-        if never {
-            self.note_labels(Slot::Edge(at), Some(LabelTest::Nothing));
-        }
-        self.predicates_of(filler, Slot::Edge(at))?;
-        walked.push(PatternElement::Edge(at));
-        walked.push(PatternElement::Vertex(right));
-        Ok(())
-    }
-
-    /// Remembers what the labels of an open graph's element must satisfy.
-    fn note_labels(&mut self, slot: Slot, test: Option<LabelTest>) {
-        let (Some(open), Some(test)) = (&mut self.pattern.open, test) else { return };
-        let (tests, at) = match slot {
-            Slot::Vertex(at) => (&mut open.vertices, at),
-            Slot::Edge(at) => (&mut open.edges, at),
-            Slot::Pattern => return,
-        };
-        if tests.len() <= at {
-            tests.resize(at + 1, Vec::new());
-        }
-        if let Some(tests) = tests.get_mut(at) {
-            tests.push(test);
+            PathElement::Vertex(_) => Ok(()),
         }
     }
-
-    /// `None` for a quantifier that nothing satisfies.
-    fn quantifier(
-        &self,
-        written: QuantifierTree,
-        mode: PathMode,
-        search: PathSearch,
-    ) -> Result<Option<Quantifier>, PgError> {
-        let QuantifierTree { min, max, form, span } = written;
-        if form == QuantifierForm::Optional {
-            return Err(unsupported("the quantifier ?", span));
-        }
-        if max.is_some_and(|max| max < min) {
-            return Ok(None);
-        }
-        if max.is_none() && mode == PathMode::Walk && search == PathSearch::All {
-            return Err(PgError::new(
-                SqlState::SYNTAX_ERROR,
-                "a quantifier without an upper bound needs a path mode or a shortest-path selector",
-            )
-            .hint("Write TRAIL, ACYCLIC, SIMPLE, ANY SHORTEST or ALL SHORTEST in front of the path, or {m,n}.")
-            .at(span.start as usize));
-        }
-        let narrow = |count: u64| {
-            u32::try_from(count).map_err(|_| {
-                PgError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "quantifier out of range")
-                    .at(span.start as usize)
-            })
-        };
-        Ok(Some(Quantifier { min: narrow(min)?, max: max.map(narrow).transpose()? }))
-    }
-
-    fn bind_edge(&mut self, name: &Name, kind: VariableKind) -> Result<(String, bool), PgError> {
-        let text = self.name(name);
-        match self.names.get(&text) {
-            Some(Named::Edge) => {
-                return Err(PgError::new(
-                    SqlState::DUPLICATE_ALIAS,
-                    format!(
-                        "relationship variable \"{}\" is used more than once in a pattern",
-                        name.text
-                    ),
-                )
-                .routine("RelationshipUniquenessViolation")
-                .at(name.span.start as usize));
-            }
-            Some(Named::Vertex(_) | Named::Path) => {
-                return Err(self.conflict(name, "a relationship"));
-            }
-            None => {}
-        }
-        let (column, bound) = match (self.around.outer)(&text) {
-            Some(Outer::Element { column, kind: outer }) if outer == kind => {
-                if kind == VariableKind::EdgeList {
-                    return Err(unsupported(
-                        "a variable-length relationship bound before",
-                        name.span,
-                    ));
-                }
-                (column, true)
-            }
-            Some(_) => return Err(self.conflict(name, "a relationship")),
-            None => (self.column(&text), false),
-        };
-        self.names.insert(text.clone(), Named::Edge);
-        if !bound {
-            self.variables.push(PatternVariable { name: text, column: column.clone(), kind });
-        }
-        Ok((column, bound))
-    }
-
-    fn bind_path(&mut self, name: &Name) -> Result<String, PgError> {
-        let text = self.name(name);
-        if self.names.contains_key(&text) || (self.around.outer)(&text).is_some() {
-            return Err(PgError::new(
-                SqlState::DUPLICATE_ALIAS,
-                format!("variable \"{}\" is already bound", name.text),
-            )
-            .routine("VariableAlreadyBound")
-            .at(name.span.start as usize));
-        }
-        let column = self.column(&text);
-        self.names.insert(text.clone(), Named::Path);
-        self.variables.push(PatternVariable {
-            name: text,
-            column: column.clone(),
-            kind: VariableKind::Path,
-        });
-        Ok(column)
-    }
-
-    fn predicates_of(&mut self, filler: &'a ElementFiller<E>, slot: Slot) -> Result<(), PgError> {
-        let ElementFiller { variable: _, labels: _, properties, condition } = filler;
-        match properties {
-            Some(Properties::Map { entries, span: _ }) => {
-                for (key, value) in entries {
-                    self.predicates.push((slot, Predicate::Property(key, value)));
-                }
-            }
-            Some(Properties::Parameter(_)) => {
-                return Err(PgError::new(
-                    SqlState::SYNTAX_ERROR,
-                    "a parameter cannot stand for the properties of a pattern that is matched",
-                )
-                .hint("Name the properties: {key: $parameter}.")
-                .routine("InvalidParameterUse"));
-            }
-            None => {}
-        }
-        if let Some(condition) = condition {
-            self.predicates.push((slot, Predicate::Condition(condition)));
-        }
-        Ok(())
-    }
-}
-
-/// The condition of a label expression, names as written.
-pub(crate) fn label_test(labels: &LabelExpr) -> LabelTest {
-    match labels {
-        LabelExpr::Label(name) => LabelTest::Label(name.text.clone()),
-        LabelExpr::Wildcard(_) => LabelTest::Any,
-        LabelExpr::Not(inner, _) => LabelTest::Not(Box::new(label_test(inner))),
-        LabelExpr::And(parts, _) => LabelTest::All(parts.iter().map(label_test).collect()),
-        LabelExpr::Or(parts, _) => LabelTest::Some(parts.iter().map(label_test).collect()),
-    }
-}
-
-/// An edge pattern and the quantifier that counts for it.
-struct EdgeSource<'a, E> {
-    edge: &'a EdgePattern<E>,
-    quantifier: Option<QuantifierTree>,
-}
-
-/// `((a)-[e]->(b)){m,n}` with nothing on its vertices is `-[e]->{m,n}`.
-fn single_edge<E>(group: &GroupPattern<E>) -> Result<EdgeSource<'_, E>, PgError> {
-    let plain = |vertex: &VertexPattern<E>| {
-        let ElementFiller { variable, labels, properties, condition } = &vertex.filler;
-        variable.is_none() && labels.is_none() && properties.is_none() && condition.is_none()
-    };
-    let edge = match group.elements.as_slice() {
-        [PathElement::Edge(edge)] => Some(edge),
-        [PathElement::Vertex(left), PathElement::Edge(edge), PathElement::Vertex(right)]
-            if plain(left) && plain(right) =>
-        {
-            Some(edge)
-        }
-        _ => None,
-    };
-    let simple = group.variable.is_none()
-        && group.prefix.mode.is_none()
-        && group.prefix.selector.is_none()
-        && group.condition.is_none();
-    match edge {
-        Some(edge) if simple && edge.quantifier.is_none() && group.quantifier.is_some() => {
-            Ok(EdgeSource { edge, quantifier: group.quantifier })
-        }
-        _ => Err(unsupported("a parenthesized path pattern of this form", group.span)),
-    }
-}
-
-fn search(prefix: PathPrefix) -> Result<PathSearch, PgError> {
-    Ok(match prefix.selector {
-        None | Some(PathSelector::All) => PathSearch::All,
-        Some(PathSelector::Any { count: 1 }) => PathSearch::Any,
-        Some(
-            PathSelector::AnyShortest
-            | PathSelector::Shortest { count: 1 }
-            | PathSelector::ShortestPathFunction,
-        ) => PathSearch::AnyShortest,
-        Some(
-            PathSelector::AllShortest
-            | PathSelector::ShortestGroups { count: 1 }
-            | PathSelector::AllShortestPathsFunction,
-        ) => PathSearch::AllShortest,
-        Some(PathSelector::Shortest { count }) => {
-            PathSearch::ShortestK(u32::try_from(count).unwrap_or(u32::MAX))
-        }
-        Some(PathSelector::Any { .. }) => return Err(unsupported("ANY k", prefix.span)),
-        Some(PathSelector::ShortestGroups { .. }) => {
-            return Err(unsupported("SHORTEST k GROUPS", prefix.span));
-        }
-    })
 }

@@ -23,6 +23,7 @@ use crate::error::{PgError, SqlState};
 use crate::functions::cast::plan_cast;
 use crate::parser::pgq::GraphTable;
 use crate::planner::bind::context::BindContext;
+use crate::planner::bind::graph::algorithm;
 use crate::types::pg_type::PgType;
 
 /// Plans the graph languages' table references.
@@ -136,6 +137,28 @@ impl Relations {
         Ok(Some(super::function::plan_call(context, &function, &values)?))
     }
 
+    /// A graph algorithm as a table function.
+    fn algorithm(&self, function: &str, arguments: &[FunctionArg]) -> Result<LogicalPlan> {
+        let texts: Option<Vec<(&str, Option<usize>)>> = arguments.iter().map(literal).collect();
+        let (graph, parameters) = match texts.as_deref() {
+            Some([(graph, _)]) => (*graph, None),
+            Some([(graph, _), (parameters, _)]) => (*graph, Some(*parameters)),
+            _ => {
+                return Err(PgError::new(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    format!(
+                        "algo.{function}() takes a graph name and parameters as JSON, both literals"
+                    ),
+                )
+                .hint("Write SELECT * FROM algo.pagerank('graph', '{\"iterations\": 20}'::jsonb).")
+                .into());
+            }
+        };
+        let (catalog, path) = (&self.context.catalog, &self.context.search_path);
+        let text = algorithm::cypher_of_function(catalog, path, function, graph, parameters)?;
+        Ok(crate::planner::bind::bind_cypher_call(&self.context, Some(graph), &text, None)?)
+    }
+
     fn cypher(&self, arguments: &[FunctionArg]) -> Result<LogicalPlan> {
         let texts: Option<Vec<(&str, Option<usize>)>> = arguments.iter().map(literal).collect();
         let (graph, (text, offset)) = match texts.as_deref() {
@@ -162,8 +185,14 @@ impl fmt::Debug for Relations {
 
 /// A string literal and the byte offset of its content.
 fn literal(argument: &FunctionArg) -> Option<(&str, Option<usize>)> {
-    let FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlExpr::Value(value))) = argument else {
-        return None;
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument else { return None };
+    let value = match expr {
+        SqlExpr::Value(value) => value,
+        SqlExpr::Cast { expr, .. } => match expr.as_ref() {
+            SqlExpr::Value(value) => value,
+            _ => return None,
+        },
+        _ => return None,
     };
     let start = super::names::offset_of(value.span);
     match &value.value {
@@ -196,6 +225,14 @@ impl RelationPlanner for Relations {
         let Some((name, arguments, alias)) = called(&relation) else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
+        if let [schema, function] = name.0.as_slice()
+            && schema.as_ident().map(fold).as_deref() == Some(algorithm::SCHEMA)
+        {
+            let function = function.as_ident().map(fold).unwrap_or_default();
+            let plan = self.algorithm(&function, arguments)?;
+            let (plan, alias) = typed_alias(plan, alias, &self.context)?;
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))));
+        }
         if let Some(plan) = self.made_function(name, arguments, planner)? {
             let (plan, alias) = typed_alias(plan, alias, &self.context)?;
             return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))));

@@ -89,7 +89,7 @@ impl Binder<'_> {
         asked: &[(String, Vec<(Name, ValueColumn)>)],
     ) -> Result<(), PgError> {
         let (tree, variables) = self.bare(path, names)?;
-        let PatternDraft { mut pattern, variables: bound, predicates: _ } = {
+        let PatternDraft { mut pattern, variables: bound, predicates: _, equal, groups } = {
             let outer = |name: &str| self.outer(name);
             let mut fresh = || self.fresh();
             let surroundings = Surroundings {
@@ -100,6 +100,12 @@ impl Binder<'_> {
             };
             draft_paths([&tree], None, EdgeRule::Distinct, surroundings)?
         };
+        if !equal.is_empty() || !groups.is_empty() {
+            return Err(PgError::unsupported(
+                "MERGE of a parenthesized pattern is not supported",
+                "Write the path without parentheses.",
+            ));
+        }
         // The pattern named its columns itself; they get the names that the clause knows them by.
         for variable in &bound {
             let Some((_, to)) = variables.iter().find(|(from, _)| *from == variable.name) else {

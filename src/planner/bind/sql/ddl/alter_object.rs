@@ -122,7 +122,7 @@ fn schema(context: &BindContext, name: &str) -> Result<ObjectRef, PgError> {
 }
 
 /// Binds an action on an object that is known.
-pub(super) fn on_object(
+pub(crate) fn on_object(
     context: &BindContext,
     object: ObjectRef,
     action: &ObjectAction,

@@ -29,6 +29,7 @@ pub use index::NewIndex;
 pub use policy::PolicyChange;
 pub use sequence::NewSequence;
 
+pub(crate) use alter_object::on_object;
 pub(crate) use drop::drop_relations;
 pub(in crate::planner::bind::sql) use view::reads as view_reads;
 
@@ -397,7 +398,7 @@ pub fn bind_definition(
 ///
 /// # Errors
 /// As [`creation_schema`]; `42P16` for a temporary object in another schema.
-pub(super) fn place(
+pub(crate) fn place(
     context: &BindContext,
     name: &QualifiedName,
     temporary: bool,
