@@ -58,10 +58,12 @@ impl Binder<'_> {
             };
             let Some(name) = &filler.variable else { continue };
             let at = self.scope.iter().rposition(|binding| binding.name == name.text);
+            let is_null = |at: &usize| {
+                self.scope.get(*at).is_some_and(|binding| binding.ty == CypherType::Null)
+            };
+            let Some(at) = at.filter(is_null) else { continue };
             let known = self.fresh();
-            if let Some(binding) = at.and_then(|at| self.scope.get_mut(at))
-                && binding.ty == CypherType::Null
-            {
+            if let Some(binding) = self.scope.get_mut(at) {
                 columns.push((null_of(&ty), known.clone()));
                 (binding.expr, binding.ty) = (column(&known), ty);
             }
