@@ -14,6 +14,9 @@ pub enum StorageError {
     /// A table is too large to be an element table of a graph.
     #[error("table has too many rows for a property graph")]
     TooManyRows,
+    /// A file would have to be read where nobody may wait for it, see [`super::reading`]; no client sees it.
+    #[error("rows are not in memory")]
+    NotInMemory,
     /// Nobody waits for the result any more.
     #[error("canceling statement due to user request")]
     Canceled,
@@ -79,7 +82,7 @@ impl Report for StorageError {
             Self::WriteConflict | Self::TableChanged => SqlState::T_R_SERIALIZATION_FAILURE,
             Self::TooManyRows => SqlState::PROGRAM_LIMIT_EXCEEDED,
             Self::Canceled => SqlState::QUERY_CANCELED,
-            Self::Arrow(_) => SqlState::INTERNAL_ERROR,
+            Self::Arrow(_) | Self::NotInMemory => SqlState::INTERNAL_ERROR,
             Self::Corrupt { .. } | Self::Malformed(_) => SqlState::DATA_CORRUPTED,
             Self::Version { .. } => SqlState::FEATURE_NOT_SUPPORTED,
             Self::Unexplained { .. } => SqlState::DATA_CORRUPTED,

@@ -13,6 +13,7 @@
 //! it was admitted in.
 
 mod compile;
+mod key;
 mod look_up;
 mod point;
 mod run;
