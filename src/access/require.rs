@@ -465,6 +465,11 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
                 needs.add(*replaces, Right::Own, Need::Whole);
             }
         }
+        // Whose function is replaced or dropped was asked when it was bound.
+        DdlCommand::CreateFunction { function, replaces: _ } => {
+            needs.add(function.schema, Right::Create, Need::Whole);
+        }
+        DdlCommand::DropFunctions { functions: _, missing: _ } => {}
         DdlCommand::Truncate { relations, restart: _, cascade: _ } => {
             for relation in relations {
                 needs.add(relation.oid, Right::Truncate, Need::Whole);

@@ -75,7 +75,7 @@ impl Writes {
                     (*base, *since, *lags) = (now, latest.commit, false);
                     moved = true;
                 }
-                TableWork::Whole { base } | TableWork::Gone { base } if now != *base => {
+                TableWork::Whole { base } if now != *base => {
                     return Err(StorageError::TableChanged);
                 }
                 TableWork::Whole { .. } => {
@@ -83,6 +83,7 @@ impl Writes {
                         working = working.with_table(Arc::clone(version));
                     }
                 }
+                // Whatever became of its rows meanwhile, be it that chunks were merged, they go too.
                 TableWork::Gone { .. } => working = working.without_table(*table),
                 TableWork::Widened { schema } => {
                     let Some(version) = latest.table(*table) else {

@@ -73,6 +73,7 @@ pub(super) fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Cata
         relations: Arc::default(),
         names: Arc::default(),
         comments: Arc::default(),
+        functions: Arc::default(),
         grants: Arc::default(),
         next_oid: FIRST_SYSTEM_OID,
     };

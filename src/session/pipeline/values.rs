@@ -65,6 +65,9 @@ pub(in crate::session) fn read_values(
                     .map(|number| number.to_string());
                 column.push_text(number.as_ref().map(String::as_bytes))
             }
+            (Format::Text, None) if is_open(prepared, at) => {
+                column.push_text(open_json(*value).as_deref())
+            }
             (Format::Text, None) => column.push_text(*value),
             (Format::Binary, _) => column.push_binary(*value),
         };
@@ -73,6 +76,31 @@ pub(in crate::session) fn read_values(
         read.push(typed_value(ScalarValue::try_from_array(&array, 0)?, ty));
     }
     Ok(read)
+}
+
+/// Whether a parameter is jsonb because nothing tells its type: neither the client nor the Cypher statement.
+fn is_open(prepared: &Prepared, at: usize) -> bool {
+    let is_cypher = prepared
+        .statement
+        .as_ref()
+        .is_some_and(|statement| matches!(statement.body, crate::parser::Body::Cypher(_)));
+    is_cypher
+        && prepared.parameters.get(at) == Some(&PgType::Jsonb)
+        && prepared.declared.get(at).cloned().flatten().is_none()
+}
+
+/// The text of an open parameter as JSON. Drivers that send texts without a type send them as they are, so what is no JSON
+/// is a string.
+fn open_json(value: Option<&[u8]>) -> Option<std::borrow::Cow<'_, [u8]>> {
+    let value = value?;
+    if serde_json::from_slice::<serde::de::IgnoredAny>(value).is_ok() {
+        return Some(value.into());
+    }
+    match std::str::from_utf8(value).map(serde_json::to_vec) {
+        Ok(Ok(string)) => Some(string.into()),
+        // Reading it says what is wrong with it.
+        _ => Some(value.into()),
+    }
 }
 
 /// The number of an object that a parameter names.

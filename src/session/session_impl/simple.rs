@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::state::Session;
+use crate::catalog::QualifiedName;
 use crate::error::{PgError, SqlState};
 use crate::parser::{self, Body, QueryLanguage, Statement};
 use crate::session::outcome::{Completion, Outcome, OutputColumn};
@@ -43,7 +44,21 @@ impl Session {
             "cypher" => QueryLanguage::Cypher,
             _ => QueryLanguage::Auto,
         };
-        Ok(parser::parse_script(text, language, &parser::is_graph_procedure)?)
+        Ok(parser::parse_script(text, language, &|name| {
+            parser::is_graph_procedure(name) || self.is_procedure(name)
+        })?)
+    }
+
+    /// Whether `CALL` of this name is Cypher's: a function that `CREATE FUNCTION` made.
+    fn is_procedure(&self, name: &str) -> bool {
+        let catalog = self.shared.catalog();
+        let (schema, name) = match name.rsplit_once('.') {
+            Some((schema, name)) => (Some(schema.to_owned()), name.to_owned()),
+            None => (None, name.to_owned()),
+        };
+        let name = QualifiedName { schema, name };
+        !catalog.functions.is_empty()
+            && !catalog.functions_named(&name, &self.shared.search_path()).is_empty()
     }
 
     /// As [`Self::parse`]; a text that only says something about the session, as BEGIN does, is known again.
