@@ -278,7 +278,7 @@ fn require_write(write: &TableWrite, needs: &mut Needs) {
 
 /// What a clause of Cypher writes: to an open graph as a whole, to the tables of a typed one.
 fn require_graph_write(write: &GraphWrite, needs: &mut Needs) {
-    let GraphWrite { graph, input: _, action, kept: _, .. } = write;
+    let GraphWrite { graph, input: _, action, kept: _, checks: _, .. } = write;
     let (vertices, edges) = action.new_elements();
     let inserts = !vertices.is_empty() || !edges.is_empty();
     let (updates, deletes) = match action {

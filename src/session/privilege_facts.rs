@@ -111,7 +111,10 @@ fn holds(catalog: &Catalog, role: &RoleSet, asked: &Asked, word: &str) -> bool {
         }
         ObjectKind::Schema => match catalog.schemas.get(&asked.object) {
             Some(schema) => {
+                let by_role =
+                    || !option && catalog.schema_rights(schema.oid, role).contains(wanted);
                 holds(&catalog.acl(AclClass::Schema, schema.oid, schema.owner), schema.owner)
+                    || by_role()
             }
             None => false,
         },

@@ -142,6 +142,21 @@ pub(super) fn named(name: &str) -> impl Iterator<Item = &'static Function> {
     FUNCTIONS.values().filter(move |function| function.name == name)
 }
 
+/// The name of a function and the types of its input arguments.
+pub fn function_inputs(oid: Oid) -> Option<(&'static str, &'static [Oid])> {
+    function(oid).map(|function| (function.name, function.inputs.as_slice()))
+}
+
+/// The functions of this name and number of input arguments, with the arguments' types.
+pub fn function_overloads(
+    name: &str,
+    inputs: usize,
+) -> impl Iterator<Item = (Oid, &'static [Oid])> {
+    named(name)
+        .filter(move |function| function.inputs.len() == inputs)
+        .map(|function| (function.oid, function.inputs.as_slice()))
+}
+
 /// A function as `regproc` prints it: with its schema where the name alone means several.
 pub fn function_name(oid: Oid) -> Option<String> {
     let function = function(oid)?;
