@@ -188,7 +188,7 @@ impl TypePlanner for Types {
             .map_err(PgError::from)?;
         // `char` alone is char(1).
         let ty = if ty == PgType::Bpchar(None) { PgType::Bpchar(Some(1)) } else { ty };
-        Ok(Some(Arc::new(ty.field("", true))))
+        Ok(Some(Arc::new(ty.field("cast", true))))
     }
 }
 

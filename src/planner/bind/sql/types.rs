@@ -145,6 +145,7 @@ pub(super) struct PgTypePlanner;
 
 impl TypePlanner for PgTypePlanner {
     fn plan_type_field(&self, ty: &DataType) -> DataFusionResult<Option<FieldRef>> {
-        Ok(Some(std::sync::Arc::new(sql_type(ty)?.field("", true))))
+        // A field without a name would take over the marks of what is cast: `json::text` would still be json.
+        Ok(Some(std::sync::Arc::new(sql_type(ty)?.field("cast", true))))
     }
 }
