@@ -157,8 +157,10 @@ def compare(db, name, vertices, edges, everything=True):
     far = nx.single_source_dijkstra_path_length(directed, source)
     near = ask(db, "sssp", f'{{"source": {source}, "weight": "w"}}')
     check(f"{name} sssp", close(near, far))
-    check(f"{name} triangles", ask(db, "triangle_count") == nx.triangles(simple))
-    check(f"{name} clustering", close(ask(db, "clustering_coefficient"), nx.clustering(simple)))
+    triangles = nx.triangles(simple)
+    check(f"{name} triangles", ask(db, "triangle_count") == triangles)
+    coefficients = nx.clustering(simple) if everything else clustering(simple, triangles)
+    check(f"{name} clustering", close(ask(db, "clustering_coefficient"), coefficients))
     check(f"{name} k_core", ask(db, "k_core") == nx.core_number(simple))
     check(f"{name} degree", close(ask(db, "degree"), dict(multi.out_degree())))
     weighted = ask(db, "degree", '{"orientation": "REVERSE", "weight": "w"}')
@@ -167,6 +169,12 @@ def compare(db, name, vertices, edges, everything=True):
     check(f"{name} label propagation", labels == label_propagation(vertices, edges, 10))
     louvain(db, name, vertices, edges, 5 if everything else 1)
     betweenness(db, name, directed, everything)
+
+
+def clustering(graph, triangles):
+    """As NetworkX defines it, from its triangles: its own function takes hours where a vertex has 40,000 neighbors."""
+    pairs = {vertex: degree * (degree - 1) / 2 for vertex, degree in graph.degree()}
+    return {vertex: triangles[vertex] / pairs[vertex] if pairs[vertex] else 0 for vertex in graph}
 
 
 def louvain(db, name, vertices, edges, tries):
