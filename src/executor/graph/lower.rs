@@ -38,6 +38,9 @@ use crate::planner::{BoundPattern, MatchPattern, PatternElement};
 /// Makes a physical expression over the columns of a schema.
 pub type CreatePhysical<'a> = &'a dyn Fn(&Expr, &DFSchema) -> Result<Arc<dyn PhysicalExpr>>;
 
+/// The plan of a node's input, if it has one, and those of its repeated patterns.
+pub type Inputs<'a> = (Option<Arc<dyn ExecutionPlan>>, &'a [Arc<dyn ExecutionPlan>]);
+
 /// The other end of a search is scanned before the search if it is expected to have at most this many rows.
 const SEARCH_ENDS_MAX: f64 = 16.0;
 /// How many steps a repeated pattern is taken to have from one vertex.
@@ -55,7 +58,7 @@ const ROW_COLUMN: &str = "~row";
 /// `0A000` for a kind of path search that is not carried out; whatever `create_physical` fails with.
 pub fn lower_match(
     node: &MatchPattern,
-    (input, bodies): (Option<Arc<dyn ExecutionPlan>>, &[Arc<dyn ExecutionPlan>]),
+    (input, bodies): Inputs<'_>,
     (graph, guards): (&Arc<GraphSnapshot>, Guards),
     create_physical: CreatePhysical<'_>,
     partitions_max: usize,

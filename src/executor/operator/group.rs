@@ -126,9 +126,12 @@ impl GroupRows {
     }
 }
 
+/// Ends of steps, and which match each is.
+type Steps = (Vec<(u32, u32)>, Vec<u32>);
+
 /// Neighbor lists from one column of vertices to another, by the tables of both.
 fn lists(from: &UInt64Array, to: &UInt64Array) -> Vec<Vec<LoadedHop>> {
-    let mut pairs: HashMap<(u16, u16), (Vec<(u32, u32)>, Vec<u32>)> = HashMap::new();
+    let mut pairs: HashMap<(u16, u16), Steps> = HashMap::new();
     for (row, (from, to)) in from.values().iter().zip(to.values()).enumerate() {
         let (from, to) = (ElementRef(*from), ElementRef(*to));
         let (pairs, rows) = pairs.entry((from.table(), to.table())).or_default();

@@ -193,8 +193,8 @@ impl AdjacencyCache {
                     .map(|(other, entry)| (entry.last_used.load(Ordering::Relaxed), other.clone()))
                     .collect();
                 others.sort_unstable_by_key(|(used, _)| std::cmp::Reverse(*used));
-                let known = others.iter().filter_map(|(_, other)| entries.get(other));
-                let base = known.filter(|entry| entry.resolved.get().is_some()).next().cloned();
+                let mut known = others.iter().filter_map(|(_, other)| entries.get(other));
+                let base = known.find(|entry| entry.resolved.get().is_some()).cloned();
                 for (_, old) in others.iter().skip(VERSIONS_MAX - 1) {
                     entries.remove(old);
                 }

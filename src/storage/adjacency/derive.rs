@@ -40,6 +40,9 @@ pub(super) struct Derived {
     pub(super) came: Vec<ListEdge>,
 }
 
+/// The ends that edges have now, by number; `None` for edges that went.
+type EndsChange = HashMap<u32, Option<[u32; 2]>>;
+
 /// A row and its position.
 type Row = (RowId, u64);
 
@@ -146,7 +149,7 @@ impl Resolved {
         new: &Self,
         [source, destination]: [&EndColumns; 2],
         cancel: &CancelFlag,
-    ) -> Result<Option<HashMap<u32, Option<[u32; 2]>>>, StorageError> {
+    ) -> Result<Option<EndsChange>, StorageError> {
         let mut change = HashMap::with_capacity(diff.gone.len() + diff.came.len());
         let numbers = self.edges.numbers();
         for (row, _) in &diff.gone {
@@ -170,7 +173,7 @@ impl Resolved {
     fn with_change(
         &self,
         mut new: Self,
-        change: HashMap<u32, Option<[u32; 2]>>,
+        change: EndsChange,
         lost: [HashSet<u32>; 2],
     ) -> (Derived, bool) {
         let (mut gone, mut came, mut dangling) = (Vec::new(), Vec::new(), false);
@@ -209,7 +212,7 @@ impl Resolved {
     }
 
     /// How many more edges without a vertex there are among those that came than among those that went.
-    fn unresolved_change(&self, change: &HashMap<u32, Option<[u32; 2]>>, new: &Self) -> i64 {
+    fn unresolved_change(&self, change: &EndsChange, new: &Self) -> i64 {
         let dangling = |ends: [u32; 2]| i64::from(ends[0] == DANGLING);
         let mut sum = 0;
         for (edge, now) in change {

@@ -149,7 +149,7 @@ impl Lists {
             next[from as usize] += 1;
         }
         for vertex in 0..vertices {
-            pairs[offsets[vertex]..offsets[vertex + 1]].sort_by(|a, b| a.0.cmp(&b.0));
+            pairs[offsets[vertex]..offsets[vertex + 1]].sort_by_key(|pair| pair.0);
         }
         let neighbors = pairs.iter().map(|pair| pair.0).collect();
         let weights = pairs.iter().map(|pair| pair.1).collect();
