@@ -7,7 +7,10 @@
                                                   and updated; the process's resident memory all the while
 
 The server is $GRAPHWIRE_BIN, or target/release/graphwire. Data goes to $TMPDIR and is removed.
+Each line that the issue sets a bound for ends with "ok" or "TOO MUCH"; the latter makes the script fail.
+$UPDATE_SECONDS is how long rows are updated before SIGKILL (60).
 """
+import atexit
 import os
 import pathlib
 import re
@@ -21,6 +24,20 @@ import time
 BINARY = os.environ.get("GRAPHWIRE_BIN") or str(pathlib.Path(__file__).parent.parent / "target/release/graphwire")
 
 
+missed = []
+
+# Servers that must not be left behind.
+running = set()
+
+
+def within(value, bound):
+    """"ok" or not, against a bound of the issue."""
+    if value <= bound:
+        return "ok"
+    missed.append(value)
+    return "TOO MUCH"
+
+
 class Server:
     def __init__(self, data, *options):
         self.log = open(pathlib.Path(data).parent / "server.log", "a+")
@@ -29,6 +46,7 @@ class Server:
         self.process = subprocess.Popen(
             [BINARY, "serve", "--dev", "--data-dir", str(data), "--listen", "127.0.0.1:0", *options],
             stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+        running.add(self.process)
         self.port = None
         while self.port is None:
             if self.process.poll() is not None:
@@ -61,6 +79,8 @@ class Server:
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
         self.process.wait()
+        running.discard(self.process)
+        self.log.close()
 
 
 def write_rows(path, first, count):
@@ -102,24 +122,44 @@ def restart(work, rows):
                 (rows // 2) * 2654435761 % 4294967296, rows // 2))]:
         server = Server(data)
         first = server.timed(query)
+        clean = server.open_seconds + first
+        again = server.timed(query)
         print(f"after a clean stop, {what}: open {server.open_seconds:.2f} s, first row {first:.2f} s, in all "
-              f"{server.open_seconds + first:.2f} s; resident {server.memory_mb():.0f} MB")
+              f"{clean:.2f} s (bound 2 s: {within(clean, 2)}); the same again {again:.3f} s; resident "
+              f"{server.memory_mb():.0f} MB", flush=True)
         server.stop()
     server = Server(data)
+    before = float(server.psql("SELECT sum(amount) FROM big"))
     pgbench = pathlib.Path(work, "update.sql")
     pgbench.write_text(f"\\set id random(0, {rows - 1})\nUPDATE big SET amount = amount + 1 WHERE id = :id;\n")
     environment = dict(os.environ, PGHOST="127.0.0.1", PGPORT=server.port, PGUSER="graphwire", PGDATABASE="graphwire")
     seconds = os.environ.get("UPDATE_SECONDS", "60")
     found = subprocess.run(["pgbench", "-n", "-M", "prepared", "-c", "16", "-T", seconds, "-f", str(pgbench)],
                            env=environment, capture_output=True, text=True)
-    print(re.search(r"number of transactions actually processed: .*", found.stdout).group(0))
+    if found.returncode:
+        raise SystemExit(found.stderr)
+    updates = int(re.search(r"number of transactions actually processed: (\d+)", found.stdout).group(1))
+    print(f"{updates} updates in {seconds} s by 16 clients", flush=True)
     server.stop(signal.SIGKILL)
-    log = sum(file.stat().st_size for file in pathlib.Path(data, "wal").iterdir())
+    # Segments are written from their beginning; what is allocated ahead is zeros.
+    log = sum(written_bytes(file) for file in pathlib.Path(data, "wal").iterdir())
     server = Server(data)
     first = server.timed(f"SELECT body FROM big WHERE id = {rows // 3}")
-    print(f"after SIGKILL with {log >> 20} MB of log (allocated space among it): open {server.open_seconds:.2f} s, first row "
-          f"{first:.2f} s, in all {server.open_seconds + first:.2f} s")
+    killed = server.open_seconds + first
+    bound = 2 + 5 * log / 1e9
+    print(f"after SIGKILL with {log / 1e6:.0f} MB of log: open {server.open_seconds:.2f} s, first row {first:.2f} s, in all "
+          f"{killed:.2f} s (bound {bound:.2f} s: {within(killed, bound)})", flush=True)
+    done = int(float(server.psql("SELECT sum(amount) FROM big"))) - int(before)
+    # Whose answers were lost with the server may be there too.
+    if not updates <= done <= updates + 16:
+        raise SystemExit(f"{updates} updates were acknowledged, {done} are there")
     server.stop()
+
+
+def written_bytes(path):
+    with open(path, "rb") as file:
+        content = file.read()
+    return len(content.rstrip(b"\0"))
 
 
 def memory(work, memory_mb):
@@ -162,11 +202,14 @@ def memory(work, memory_mb):
     step("scan after it", "SELECT count(*), sum(amount), max(length(body)) FROM big")
     stopped.set()
     watcher.join()
-    print(f"peak of all: {server.memory_mb('VmHWM'):.0f} MB of {memory_mb} MB")
+    most = server.memory_mb("VmHWM")
+    bound = memory_mb * 1.15
+    print(f"peak of all: {most:.0f} MB (bound {memory_mb} MB and 15 %, {bound:.0f} MB: {within(most, bound)})")
     server.stop()
 
 
 def main():
+    atexit.register(lambda: [process.kill() for process in running])
     with tempfile.TemporaryDirectory() as work:
         if sys.argv[1:2] == ["restart"]:
             restart(work, int(sys.argv[2]) if len(sys.argv) > 2 else 10_000_000)
@@ -174,6 +217,8 @@ def main():
             memory(work, int(sys.argv[2]) if len(sys.argv) > 2 else 512)
         else:
             raise SystemExit(__doc__)
+    if missed:
+        raise SystemExit(f"{len(missed)} over their bound")
 
 
 if __name__ == "__main__":

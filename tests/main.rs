@@ -7,9 +7,13 @@ mod backup;
 #[cfg(test)]
 mod binary_text;
 #[cfg(test)]
+mod concurrency;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod isolation;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod paging;
 #[cfg(test)]

@@ -9,9 +9,13 @@ use graphwire::storage::StoreOptions;
 const CACHE_BYTES: usize = 256 << 10;
 
 async fn open(dir: &Path) -> Arc<Engine> {
+    open_with(dir, CACHE_BYTES).await
+}
+
+async fn open_with(dir: &Path, cache_bytes: usize) -> Arc<Engine> {
     let options = EngineOptions {
         login: LoginPolicy::TrustLoopback,
-        store: Some(StoreOptions { cache_bytes: CACHE_BYTES, ..StoreOptions::local(dir) }),
+        store: Some(StoreOptions { cache_bytes, ..StoreOptions::local(dir) }),
         ..EngineOptions::default()
     };
     Engine::open(options).await.unwrap()
@@ -92,6 +96,68 @@ async fn a_start_reads_no_rows_and_a_look_up_reads_few() {
     assert!(reads > 0 && reads < 30, "{reads}");
     rows(&engine, "SELECT id FROM big WHERE id = 70000").await;
     assert_eq!(engine.cache_reads(), reads);
+    close(engine).await;
+}
+
+/// Statements of the same shape take the short way from the third on; it reads what it needs on another thread, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_short_way_reads_few_and_does_what_it_does_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path()).await;
+    rows(
+        &engine,
+        "CREATE TABLE t (id int PRIMARY KEY, v int, word text UNIQUE); \
+         INSERT INTO t SELECT n, 0, 'word ' || (n::int8 * 7919 % 400009) FROM generate_series(1, 400000) AS s(n); \
+         SELECT 1",
+    )
+    .await;
+    close(engine).await;
+    let engine = open(dir.path()).await;
+    let (chunks, _) = engine.chunks_of("graphwire", "t").unwrap();
+    assert!(chunks >= 4, "{chunks} chunks");
+    let mut session = Session::local(&engine, "graphwire").await.unwrap();
+    for id in [3, 100_003, 200_003, 300_003, 399_003, 50_003] {
+        let reads = engine.cache_reads();
+        let query = format!("SELECT word FROM t WHERE id = {id}");
+        let results = session.run_text(&query).await.unwrap();
+        let settings = session.output_settings();
+        let found = graphwire::session::display::cells(results.last().unwrap(), &settings).unwrap();
+        let word = format!("word {}", i64::from(id) * 7919 % 400_009);
+        assert_eq!(found, [[Some(word)]]);
+        let reads = engine.cache_reads() - reads;
+        assert!(reads < 12, "a look-up read {reads} times");
+    }
+    let ids = [5, 100_005, 200_005, 300_005, 399_005, 50_005, 150_005];
+    for id in ids {
+        session.run_text(&format!("UPDATE t SET v = v + 1 WHERE id = {id}")).await.unwrap();
+        session.run_text(&format!("DELETE FROM t WHERE id = {}", id + 1)).await.unwrap();
+        let word = format!("INSERT INTO t VALUES ({}, 1, 'new {id}')", id + 1_000_000);
+        session.run_text(&word).await.unwrap();
+        // This word is there already.
+        let word = format!("INSERT INTO t VALUES ({}, 1, 'word 7919')", id + 2_000_000);
+        assert_eq!(session.run_text(&word).await.unwrap_err().code().0, "23505");
+    }
+    let seen = "SELECT count(*), sum(v), max(v) FROM t";
+    assert_eq!(rows(&engine, seen).await, ["400000|14|1"]);
+    drop(session);
+    close(engine).await;
+}
+
+/// Row ids that do not follow each other are in the file; they are read for a statement, not for each of its rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn row_ids_are_read_once_for_all_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path()).await;
+    rows(&engine, &format!("{SETUP}; UPDATE big SET note = '' WHERE id % 7 = 0; SELECT 1")).await;
+    close(engine).await;
+    let engine = open_with(dir.path(), 0).await;
+    let reads = engine.cache_reads();
+    rows(&engine, "DELETE FROM big WHERE id % 14 = 0; SELECT 1").await;
+    let reads = engine.cache_reads() - reads;
+    assert!(reads < 1000, "{reads} reads for 4,285 rows");
+    rows(&engine, "UPDATE big SET note = 'changed' WHERE id % 21 = 0; SELECT 1").await;
+    let seen = "SELECT count(*), count(*) FILTER (WHERE note = 'changed') FROM big";
+    assert_eq!(rows(&engine, seen).await, ["55715|1429"]);
     close(engine).await;
 }
 

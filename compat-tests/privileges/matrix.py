@@ -310,11 +310,12 @@ class Side:
         self.alice = psycopg.connect(user="alice", dbname="graphwire", **base)
 
     def prepare(self, rights):
-        for statement in RESET + list(rights):
-            try:
-                self.admin.execute(statement.replace("{db}", self.database))
-            except psycopg.Error as error:
-                return f"setup {error.sqlstate} of {statement}: {error}"
+        # One string is one transaction.
+        statements = "; ".join(RESET + list(rights)).replace("{db}", self.database)
+        try:
+            self.admin.execute(statements)
+        except psycopg.Error as error:
+            return f"setup {error.sqlstate} of {statements}: {error}"
         return None
 
     def verdict(self, statement):

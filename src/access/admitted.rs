@@ -9,6 +9,7 @@ use super::policy::{place, verify};
 use super::privilege::check;
 use super::references::check_references;
 use super::require::{Needs, require};
+use super::type_rights::check_types;
 use crate::catalog::Catalog;
 use crate::error::PgError;
 use crate::planner::bind::BindContext;
@@ -110,5 +111,6 @@ pub fn admit_ddl(
     let needs = super::require::require_ddl(&command);
     check(&needs, caller, catalog, None)?;
     check_references(&command, caller, catalog)?;
+    check_types(&command, caller, catalog)?;
     Ok(Admitted { inner: command, needs })
 }

@@ -34,6 +34,10 @@ fn invalid(message: impl Into<String>) -> PgError {
     PgError::new(SqlState("0LP01"), message.into())
 }
 
+fn warning(code: SqlState, message: String) -> PgError {
+    PgError::new(code, message).severity(Severity::Warning)
+}
+
 fn refuse_public_option(change: &RightsChange) -> Result<(), PgError> {
     if change.grant && change.option && change.roles.contains(&PUBLIC) {
         return Err(invalid("grant options can only be granted to roles"));
@@ -119,7 +123,7 @@ fn on_relation(
             "sequence \"{}\" only supports USAGE, SELECT, and UPDATE privileges",
             relation.name
         );
-        notices.push(PgError::new(SqlState::WARNING, message).severity(Severity::Warning));
+        notices.push(warning(SqlState::WARNING, message));
         rights = rights.and(class.all());
     } else if let Some((_, name)) = rights.without(class.all()).each().next() {
         return Err(invalid(format!("invalid privilege type {name} for table")));
@@ -166,7 +170,7 @@ fn on_columns(
     if !wanted.is_empty() && class_of(relation) == AclClass::Sequence {
         let message =
             format!("sequence \"{}\" only supports SELECT column privileges", relation.name);
-        notices.push(PgError::new(SqlState::WARNING, message).severity(Severity::Warning));
+        notices.push(warning(SqlState::WARNING, message));
         wanted.iter_mut().for_each(|(_, rights, _)| *rights = rights.and(Rights::SELECT));
     }
     let lost = whole.and(AclClass::Column.all());
@@ -324,7 +328,7 @@ fn warn(
         Some(column) => format!("{what} for column \"{column}\" of relation \"{name}\""),
         None => format!("{what} for \"{name}\""),
     };
-    notices.push(PgError::new(SqlState(code), message).severity(Severity::Warning));
+    notices.push(warning(SqlState(code), message));
 }
 
 fn merge(

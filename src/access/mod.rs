@@ -1,7 +1,6 @@
 //! The gate: who may log in, what a plan touches, and whether its caller may.
 //!
-//! [`admit`] is the only way to an [`Admitted`] plan, and `optimizer` and `executor` accept nothing else. Until roles and
-//! privileges exist (issue 4) it grants everything, but it computes what each plan needs already.
+//! [`admit`] is the only way to an [`Admitted`] plan, and `optimizer` and `executor` accept nothing else.
 
 mod admitted;
 mod caller;
@@ -17,6 +16,7 @@ pub mod quota;
 mod references;
 mod require;
 pub mod roles;
+mod type_rights;
 
 pub use admitted::{Admitted, Touches, admit, admit_ddl};
 pub use caller::{Caller, Identity};

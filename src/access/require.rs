@@ -278,7 +278,7 @@ fn require_write(write: &TableWrite, needs: &mut Needs) {
 
 /// What a clause of Cypher writes: to an open graph as a whole, to the tables of a typed one.
 fn require_graph_write(write: &GraphWrite, needs: &mut Needs) {
-    let GraphWrite { graph, input: _, action, kept: _, .. } = write;
+    let GraphWrite { graph, input: _, action, kept: _, checks: _, .. } = write;
     let (vertices, edges) = action.new_elements();
     let inserts = !vertices.is_empty() || !edges.is_empty();
     let (updates, deletes) = match action {
@@ -465,6 +465,11 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
                 needs.add(*replaces, Right::Own, Need::Whole);
             }
         }
+        // Whose function is replaced or dropped was asked when it was bound.
+        DdlCommand::CreateFunction { function, replaces: _ } => {
+            needs.add(function.schema, Right::Create, Need::Whole);
+        }
+        DdlCommand::DropFunctions { functions: _, missing: _ } => {}
         DdlCommand::Truncate { relations, restart: _, cascade: _ } => {
             for relation in relations {
                 needs.add(relation.oid, Right::Truncate, Need::Whole);

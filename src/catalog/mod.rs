@@ -5,6 +5,7 @@
 pub mod acl;
 mod cluster;
 mod ddl;
+mod function;
 pub mod grants;
 pub mod graph;
 pub mod object;
@@ -19,6 +20,7 @@ pub mod stored;
 pub mod stored_text;
 
 pub use acl::{Acl, AclClass, AclItem, PUBLIC, Rights};
+pub use function::{FunctionArgument, FunctionResult, SqlFunction};
 pub use grants::{DefaultRights, Grants, GraphRight, GraphRule, class_of};
 pub use graph::{
     EdgeTable, ElementLabel, ElementTable, EndPoint, HIDDEN_LABEL, OPEN_EDGE_COLUMNS,

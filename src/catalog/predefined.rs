@@ -175,4 +175,25 @@ mod tests {
         assert!(set(owner).has(editor) && set(owner).is_admin_of(role("admin")));
         assert!(set(role("admin")).is_admin_of(viewer) && !set(role("admin")).is_admin_of(owner));
     }
+
+    #[test]
+    fn who_owns_the_database_is_a_member_of_its_owners_role() {
+        let mut cluster = Cluster::default().with_predefined_roles();
+        let tenant = TenantId(7);
+        let owner = cluster.add_tenant_roles(tenant);
+        let role = |name| cluster.role_named(tenant, name).map(|role| role.oid).unwrap();
+        let is_member = |role| {
+            let set = cluster.role_set(role, owner);
+            assert_eq!(set.has(is::DATABASE_OWNER), set.inherits(is::DATABASE_OWNER));
+            set.has(is::DATABASE_OWNER)
+        };
+        assert!(is_member(owner));
+        // Nobody else is, unless by way of the owner.
+        assert!(!is_member(role("admin")) && !is_member(role("viewer")));
+        assert!(!cluster.role_set(role("viewer"), role("admin")).has(is::DATABASE_OWNER));
+        let other = cluster.next_oid.take();
+        cluster.roles.insert(other, Role::new(other, "other", tenant));
+        cluster.add_member(owner, other, false);
+        assert!(cluster.role_set(other, owner).inherits(is::DATABASE_OWNER));
+    }
 }

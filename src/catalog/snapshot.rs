@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::catalog::acl::{Acl, AclClass};
+use crate::catalog::function::SqlFunction;
 use crate::catalog::grants::Grants;
 use crate::catalog::object::{Database, Relation, Schema};
 use crate::catalog::role::{Membership, Role, RoleSets};
@@ -122,6 +123,8 @@ pub struct Catalog {
     pub names: Arc<BTreeMap<(Oid, String), Oid>>,
     /// `COMMENT ON` what is neither a relation nor a column, by OID: schemas, constraints, the database, …
     pub comments: Arc<BTreeMap<Oid, String>>,
+    /// Functions that `CREATE FUNCTION` made, by OID.
+    pub functions: Arc<BTreeMap<Oid, Arc<SqlFunction>>>,
     /// ACLs that are not the default ones, and default rights.
     pub grants: Arc<Grants>,
     /// The next OID to give; never goes back.

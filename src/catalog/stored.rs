@@ -40,6 +40,9 @@ const DEFAULT_RIGHTS: u8 = 10;
 /// Rights on parts of a graph, by the graph's OID.
 const GRAPH_RULES: u8 = 11;
 
+/// A function that CREATE FUNCTION made.
+const FUNCTION: u8 = 12;
+
 /// An object's key, and what it is now; `None` if it is gone.
 pub type ObjectChange = (ObjectKey, Option<Vec<u8>>);
 
@@ -176,6 +179,12 @@ impl Catalog {
         for oid in base.comments.keys().filter(|oid| !self.comments.contains_key(oid)) {
             add(COMMENT, *oid, None);
         }
+        if !Arc::ptr_eq(&self.functions, &base.functions) {
+            differences(&self.functions, &base.functions, &mut changes, |oid| {
+                Some(key(FUNCTION, *oid))
+            })?;
+        }
+        let mut add = |kind, oid, object| changes.push((key(kind, oid), object));
         if self.next_oid != base.next_oid {
             add(NEXT_OID, Oid::INVALID, Some(encode(&self.next_oid)?));
         }
@@ -211,6 +220,7 @@ impl Catalog {
             relations: Arc::default(),
             names: Arc::default(),
             comments: Arc::default(),
+            functions: Arc::default(),
             grants: Arc::default(),
             next_oid: 0,
             ..self.clone()
@@ -251,6 +261,7 @@ impl Catalog {
                     let rules = &mut Arc::make_mut(&mut self.grants).graph_rules;
                     rules.insert(oid(*key)?, decode(*key, bytes)?);
                 }
+                FUNCTION => self.put_function(decode(*key, bytes)?),
                 // Not part of the catalog: no transaction moves it back.
                 COUNTER => {}
                 _ => {

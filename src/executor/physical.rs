@@ -22,9 +22,9 @@ use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
 use super::operator::{
-    AlgorithmExec, ApplyExec, ApplyExecParts, ConflictLookupExec, GraphWriteExec, LockRowsExec,
-    PolicyCheckExec, RowPolicyExec, RowSlot, RowsExec, ScanExec, SeriesExec, TableWriteExec,
-    WithWritesExec, WrittenRowsTable,
+    AlgorithmExec, ApplyExec, ApplyExecParts, ConflictLookupExec, GraphWriteChecks, GraphWriteExec,
+    LockRowsExec, PolicyCheckExec, RowPolicyExec, RowSlot, RowsExec, ScanExec, SeriesExec,
+    TableWriteExec, WithWritesExec, WrittenRowsTable,
 };
 use super::reads::ReadLog;
 use super::runtime::Runtime;
@@ -34,12 +34,13 @@ use super::write::{StatementLocks, WriteTarget};
 use crate::access::{Admitted, policy};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
+use crate::executor::graph::write::Written;
 use crate::executor::graph::{
     CreatePhysical, ExpressionHook, GraphSnapshot, Guards, Moved, element_version, lower_match,
 };
 use crate::planner::node::{
-    ConflictLookup, GraphAlgorithm, GraphWrite, LockRows, MatchPattern, PolicyCheck, RowPolicy,
-    Series, TableWrite, WithWrites, WrittenRows,
+    CheckKind, ConflictLookup, GraphAlgorithm, GraphWrite, LockRows, MatchPattern, PolicyCheck,
+    RowPolicy, Series, TableWrite, WithWrites, WrittenRows,
 };
 use crate::planner::pattern::BoundPattern;
 use crate::planner::source::RelationSource;
@@ -78,6 +79,8 @@ pub struct Statement {
     graphs: Mutex<HashMap<Oid, Arc<GraphSnapshot>>>,
     /// Whether operators are only to be shown.
     pub explains: bool,
+    /// What clauses of Cypher wrote that policies are still to be asked about.
+    pub(super) written: Arc<Mutex<Written>>,
     /// Rows of queries of WITH that write, by their numbers.
     slots: Arc<Mutex<HashMap<usize, RowSlot>>>,
     /// Bytes of the tables that a plan reads, while it is made.
@@ -109,6 +112,7 @@ impl Statement {
             moved: Arc::default(),
             graphs: Mutex::default(),
             explains: false,
+            written: Arc::default(),
             slots: Arc::default(),
             scanned: Mutex::default(),
         }
@@ -135,6 +139,7 @@ impl Statement {
             moved: Arc::clone(&self.moved),
             graphs: Mutex::default(),
             explains: self.explains,
+            written: Arc::clone(&self.written),
             slots: Arc::clone(&self.slots),
             scanned: Mutex::default(),
         }
@@ -408,6 +413,29 @@ struct Extensions {
 }
 
 impl Extensions {
+    /// Policies on the rows that a clause of Cypher writes; `plans` are the operators of their plans.
+    fn write_checks(
+        &self,
+        write: &GraphWrite,
+        plans: &[Arc<dyn ExecutionPlan>],
+        state: &dyn Session,
+    ) -> Result<GraphWriteChecks> {
+        let mut before = Vec::new();
+        for (check, plan) in write.checks.iter().zip(plans) {
+            if check.kind == CheckKind::New {
+                continue;
+            }
+            // No operator has it as a child, so that rules for operators would not meet it.
+            let plan = DefaultPhysicalPlanner::default().optimize_physical_plan(
+                Arc::clone(plan),
+                state,
+                |_, _| {},
+            )?;
+            before.push((check.clone(), plan));
+        }
+        Ok(GraphWriteChecks { before, written: Arc::clone(&self.statement.written) })
+    }
+
     async fn apply(
         &self,
         planner: &dyn PhysicalPlanner,
@@ -509,11 +537,13 @@ impl ExtensionPlanner for Extensions {
             };
             let graph = self.statement.graph(write.graph.oid)?;
             let input = Arc::clone(&physical_inputs[0]);
+            let checks = self.write_checks(write, &physical_inputs[1..], state)?;
             return Ok(Some(Arc::new(GraphWriteExec::new(
                 write,
                 input,
                 graph,
                 Arc::clone(target),
+                checks,
             ))));
         }
         if let Some(pattern) = node.as_any().downcast_ref::<MatchPattern>() {

@@ -85,10 +85,13 @@ fn any_satisfies(
         .inserted
         .iter()
         .flat_map(|(first, count)| (first.0..first.0.saturating_add(*count)).map(RowId));
-    let touched = change.touched.iter().copied().chain(inserted);
-    let positions = touched.filter_map(|row| version.find_live(row).transpose());
+    let touched: Vec<RowId> = change.touched.iter().copied().chain(inserted).collect();
     // What cannot be told is taken for a yes: the transaction may be run again.
-    let Ok(positions) = positions.collect::<Result<Vec<u64>, _>>() else { return true };
+    let Ok(places) = version.find_rows(&touched) else { return true };
+    let starts = version.chunk_starts();
+    let places = places.into_iter().flatten();
+    let positions = places.filter_map(|(chunk, at)| Some(starts.get(chunk)? + at as u64));
+    let positions: Vec<u64> = positions.filter(|position| version.is_live(*position)).collect();
     if positions.is_empty() {
         return false;
     }

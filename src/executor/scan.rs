@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{
     BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType,
@@ -18,9 +19,11 @@ use super::chunk_pruning::chunks_to_read;
 use super::operator::{RowsExec, ScanExec, ScanRange};
 use super::reads::ReadLog;
 use crate::catalog::{ConstraintKind, IndexKey, IndexSource, Relation, Table};
+use crate::storage::reading::in_memory_only;
 use crate::storage::{EncodedKeys, TableVersion};
 
 /// A stored table at the statement's snapshot.
+#[derive(Clone)]
 pub(super) struct StoredTable {
     pub(super) relation: Arc<Relation>,
     pub(super) version: Arc<TableVersion>,
@@ -67,8 +70,7 @@ impl TableProvider for StoredTable {
         let projection: Vec<usize> =
             projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let schema = Arc::new(self.schema.project(&projection)?);
-        if let Some((index, positions)) = self.find_by_key(filters)? {
-            let batch = self.rows_at(&positions, &projection, &schema)?;
+        if let Some((index, batch)) = self.look_up(filters, &projection, &schema).await? {
             let title = format!("KeyLookupExec: {} using {index}", self.relation.name);
             return Ok(Arc::new(RowsExec::new(title, batch).guarded(self.guard)));
         }
@@ -128,6 +130,37 @@ impl StoredTable {
         let all = lasting.cloned().reduce(Expr::and)?;
         let schema = DFSchema::try_from(Arc::clone(&self.schema)).ok()?;
         state.create_physical_expr(all, &schema).ok()
+    }
+
+    /// The rows that an index finds for the filters, and its name, if there is one. What has to be read from a file is read
+    /// on a thread that may wait.
+    async fn look_up(
+        &self,
+        filters: &[Expr],
+        projection: &[usize],
+        schema: &SchemaRef,
+    ) -> Result<Option<(String, RecordBatch)>> {
+        if filters.is_empty() {
+            return Ok(None);
+        }
+        if let Some(found) = in_memory_only(|| self.look_up_now(filters, projection, schema)) {
+            return found;
+        }
+        let (table, filters) = (self.clone(), filters.to_vec());
+        let (projection, schema) = (projection.to_vec(), Arc::clone(schema));
+        let read = move || table.look_up_now(&filters, &projection, &schema);
+        let read = SpawnedTask::spawn_blocking(read).join().await;
+        read.map_err(|error| DataFusionError::Internal(format!("could not read rows: {error}")))?
+    }
+
+    fn look_up_now(
+        &self,
+        filters: &[Expr],
+        projection: &[usize],
+        schema: &SchemaRef,
+    ) -> Result<Option<(String, RecordBatch)>> {
+        let Some((index, positions)) = self.find_by_key(filters)? else { return Ok(None) };
+        Ok(Some((index.to_owned(), self.rows_at(&positions, projection, schema)?)))
     }
 
     /// Positions of the rows that the filters' equalities with all columns of an index leave, and the index, if they name

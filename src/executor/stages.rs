@@ -7,12 +7,12 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::{AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{SchemaRef, UInt64Type};
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::memory_pool::MemoryConsumer;
-use datafusion::logical_expr::UserDefinedLogicalNodeCore;
+use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNodeCore};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -24,8 +24,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::physical::{Statement, plan_part};
 use super::runtime::Runtime;
+use super::write::WriteTarget;
 use crate::error::PgError;
-use crate::planner::node::WithWrites;
+use crate::planner::node::{CheckKind, GraphCheck, GraphWrite, WithWrites};
 
 /// Runs stages in order, each of which sees what those before it wrote, and gives the rows of the last.
 ///
@@ -164,6 +165,7 @@ impl ExecutionPlan for StagesExec {
                         reservation.try_grow(batch.get_array_memory_size())?;
                         batches.push(batch);
                     }
+                    hold(&statement, &target, (state.as_ref(), &serial), plan, &context).await?;
                 }
                 rounds.put_all(&statement);
                 match number {
@@ -180,6 +182,40 @@ impl ExecutionPlan for StagesExec {
         let rows = stream::once(work).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
     }
+}
+
+/// Holds the rows that a step wrote against what policies say of new rows, over what the step left.
+///
+/// # Errors
+/// `42501` for a row that must not be written.
+async fn hold(
+    statement: &Statement,
+    target: &Arc<dyn WriteTarget>,
+    (state, serial): (&SessionState, &Arc<SessionState>),
+    step: &LogicalPlan,
+    context: &Arc<TaskContext>,
+) -> Result<()> {
+    let written = std::mem::take(&mut *statement.written.lock());
+    let mut checks: Vec<GraphCheck> = Vec::new();
+    step.apply(|node| {
+        if let LogicalPlan::Extension(extension) = node
+            && let Some(write) = extension.node.as_any().downcast_ref::<GraphWrite>()
+        {
+            let about =
+                |check: &&GraphCheck| check.kind == CheckKind::New && written.concerns(check);
+            checks.extend(write.checks.iter().filter(about).cloned());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if checks.is_empty() {
+        return Ok(());
+    }
+    let after = Arc::new(statement.after_writes(target.as_ref()));
+    for check in &checks {
+        let plan = plan_part(state, serial, &after, &check.plan).await?;
+        written.hold(check, &plan, context).await?;
+    }
+    Ok(())
 }
 
 /// The rows a step reads, in parts in each of which an element comes once.

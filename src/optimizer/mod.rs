@@ -53,6 +53,7 @@ fn rewrite(
     plan: LogicalPlan,
     decorrelate: bool,
 ) -> Result<LogicalPlan, PgError> {
+    let plan = rules::settle_limits(state, plan)?;
     let plan = rules::apply_subqueries(rules::stream_series(plan)?, decorrelate)?;
     // Ours come last: DataFusion's have brought conditions down to the patterns by then.
     let own = Optimizer::with_rules(vec![Arc::new(rules::PushDownPattern)]);

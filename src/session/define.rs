@@ -152,6 +152,26 @@ pub(super) async fn run(
             }
             "CREATE VIEW"
         }
+        DdlCommand::CreateFunction { mut function, replaces } => {
+            match replaces.and_then(|oid| catalog.functions.get(&oid)) {
+                Some(old) => (function.oid, function.owner) = (old.oid, old.owner),
+                None => {
+                    function.oid = catalog.allocate();
+                    let (oid, owner, schema) = (function.oid, function.owner, function.schema);
+                    roles::born(&mut catalog, AclClass::Function, oid, owner, schema);
+                }
+            }
+            catalog.put_function(*function);
+            "CREATE FUNCTION"
+        }
+        DdlCommand::DropFunctions { functions, missing } => {
+            for name in missing {
+                let message = format!("function {name} does not exist, skipping");
+                session.shared.notify(PgError::notice(message));
+            }
+            functions.iter().for_each(|function| catalog.remove_function(function.oid));
+            "DROP FUNCTION"
+        }
         DdlCommand::RefreshView { relation, rows, concurrently: _ } => {
             return refresh(session, catalog, &relation, rows.map(|rows| *rows)).await;
         }

@@ -779,7 +779,7 @@ impl CatalogFacts for SessionAnswers {
         match class {
             "pg_class" => describe::table_is_visible(&catalog, oid, &path),
             "pg_type" => describe::type_is_visible(&catalog, oid, &path),
-            "pg_proc" => describe::function_is_visible(oid),
+            "pg_proc" => describe::function_is_visible(&catalog, oid, &path),
             "pg_operator" => describe::operator_is_visible(oid),
             "pg_opclass" => describe::opclass_is_visible(oid),
             "pg_opfamily" => describe::opfamily_is_visible(oid),

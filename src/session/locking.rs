@@ -18,7 +18,7 @@ use super::facts::SessionAnswers;
 use super::session_impl::Session;
 use super::transaction::Transaction;
 use crate::access::privilege::{denied, has_whole};
-use crate::access::{Needs, Right, require, require_ddl};
+use crate::access::{Needs, Right, admit_ddl, require, require_ddl};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
@@ -98,6 +98,10 @@ impl Session {
         let Some(transaction) = &self.transaction else {
             return Err(PgError::internal("no transaction"));
         };
+        if let Bound::Ddl(command) = bound {
+            // Who has no right to do it makes nobody wait. It is asked again under the locks.
+            admit_ddl(command.clone(), &self.shared.caller(), &self.shared.catalog())?;
+        }
         let locks = BoundLocks::of(bound, &transaction.catalog, &self.answers)?;
         self.lock_all(&locks).await
     }

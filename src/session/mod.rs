@@ -8,6 +8,7 @@
 //! definition), `copy`, `facts` (what functions and system views ask), [`bootstrap`].
 
 mod advisory;
+mod aside;
 pub mod bootstrap;
 mod channels;
 mod cluster;
@@ -30,7 +31,6 @@ mod object_names;
 mod open_graph;
 pub mod outcome;
 pub mod pipeline;
-mod planner_settings;
 mod privilege_facts;
 mod quick;
 mod remembered;

@@ -111,7 +111,10 @@ fn holds(catalog: &Catalog, role: &RoleSet, asked: &Asked, word: &str) -> bool {
         }
         ObjectKind::Schema => match catalog.schemas.get(&asked.object) {
             Some(schema) => {
+                let by_role =
+                    || !option && catalog.schema_rights(schema.oid, role).contains(wanted);
                 holds(&catalog.acl(AclClass::Schema, schema.oid, schema.owner), schema.owner)
+                    || by_role()
             }
             None => false,
         },
@@ -121,7 +124,10 @@ fn holds(catalog: &Catalog, role: &RoleSet, asked: &Asked, word: &str) -> bool {
             }
             None => false,
         },
-        ObjectKind::Function => built_in(AclClass::Function),
+        ObjectKind::Function => match catalog.functions.get(&asked.object) {
+            Some(made) => holds(&catalog.acl(AclClass::Function, made.oid, made.owner), made.owner),
+            None => built_in(AclClass::Function),
+        },
         ObjectKind::Type => built_in(AclClass::Type),
         ObjectKind::Language => built_in(AclClass::Language),
         ObjectKind::Tablespace => built_in(AclClass::Tablespace),
@@ -248,7 +254,7 @@ fn existing(facts: &Asker<'_>, kind: ObjectKind, oid: u32) -> Option<Oid> {
         }
         ObjectKind::Schema => catalog.schemas.contains_key(&oid),
         ObjectKind::Database => catalog.cluster.databases.contains_key(&oid),
-        ObjectKind::Function => describe::function_is_visible(oid).is_some(),
+        ObjectKind::Function => describe::function_is_visible(catalog, oid, path).is_some(),
         ObjectKind::Type => describe::type_is_visible(catalog, oid, path).is_some(),
         ObjectKind::Language => matches!(oid.0, 12..=14),
         ObjectKind::Tablespace => matches!(oid.0, 1663 | 1664),

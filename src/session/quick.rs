@@ -15,6 +15,7 @@ use super::statements::Prepared;
 use super::values::read_plain;
 use crate::executor::short::FoundRow;
 use crate::planner::bind::{Bound, PlanKind};
+use crate::storage::reading::in_memory_only;
 
 /// What a look-up gave.
 #[derive(Debug)]
@@ -81,7 +82,8 @@ impl Session {
         for ((format, value), ty) in values.iter().zip(&prepared.parameters) {
             parameters.push(read_plain(ty, *format, *value)?);
         }
-        let row = point.find(&latest.store, &parameters).ok()?;
+        // What has to be read from a file is read by others.
+        let row = in_memory_only(|| point.find(&latest.store, &parameters))?.ok()?;
         let columns = Arc::clone(&short.columns);
         self.shared.note_finished(&prepared.text);
         Some(LookedUp { columns, row })

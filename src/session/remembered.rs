@@ -156,7 +156,7 @@ impl Session {
                 self.remembered.shapes.remove(shape.text.as_str());
                 Ok(None)
             }
-            Err(error) => Err(error.without_offset()),
+            Err(error) => Err(self.without_hidden_values(error.without_offset())),
         }
     }
 

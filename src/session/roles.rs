@@ -78,7 +78,7 @@ pub(super) fn set_role(
 /// Changes the session's role; `None` goes back to the one that logged in.
 ///
 /// # Errors
-/// `22023` for an unknown role, `42501` unless the role that logged in is a superuser.
+/// `22023` for an unknown role, `42501` unless the role that logged in was a superuser then and still is.
 pub(super) fn set_session_authorization(
     shared: &SessionShared,
     name: Option<&str>,
@@ -91,11 +91,10 @@ pub(super) fn set_session_authorization(
         Some(name) if name == shared.user => authenticated,
         Some(name) => catalog.role_named(name).ok_or_else(|| missing(name))?.oid,
     };
-    if role != authenticated && !catalog.role_set(authenticated).superuser {
-        return Err(PgError::new(
-            SqlState::INSUFFICIENT_PRIVILEGE,
-            "permission denied to set session authorization",
-        ));
+    let may = shared.login_superuser && catalog.role_set(authenticated).superuser;
+    if let Some(name) = name.filter(|_| role != authenticated && !may) {
+        let message = format!("permission denied to set session authorization \"{name}\"");
+        return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
     }
     become_role(shared, Identity { authenticated, session: role, role: None }, scope)
 }

@@ -30,6 +30,8 @@ pub(super) struct SessionShared {
     pub(super) user: String,
     /// The role it logged in as.
     pub(super) login_role: Oid,
+    /// Whether that was a superuser then.
+    pub(super) login_superuser: bool,
     /// The tenant the session belongs to.
     pub(super) tenant: TenantId,
     /// Who the last statement ran as.
@@ -105,6 +107,7 @@ impl SessionShared {
             engine: Arc::downgrade(engine),
             user,
             login_role: settings.identity.authenticated,
+            login_superuser: caller.superuser,
             tenant,
             caller: Mutex::new(Arc::new(caller)),
             peer,

@@ -17,6 +17,9 @@ pub enum StorageError {
     /// The tenant's memory is used up.
     #[error("out of memory")]
     OutOfMemory(crate::types::OutOfMemory),
+    /// A file would have to be read where nobody may wait for it, see [`super::reading`]; no client sees it.
+    #[error("rows are not in memory")]
+    NotInMemory,
     /// Nobody waits for the result any more.
     #[error("canceling statement due to user request")]
     Canceled,
@@ -83,7 +86,7 @@ impl Report for StorageError {
             Self::TooManyRows => SqlState::PROGRAM_LIMIT_EXCEEDED,
             Self::OutOfMemory(_) => SqlState::OUT_OF_MEMORY,
             Self::Canceled => SqlState::QUERY_CANCELED,
-            Self::Arrow(_) => SqlState::INTERNAL_ERROR,
+            Self::Arrow(_) | Self::NotInMemory => SqlState::INTERNAL_ERROR,
             Self::Corrupt { .. } | Self::Malformed(_) => SqlState::DATA_CORRUPTED,
             Self::Version { .. } => SqlState::FEATURE_NOT_SUPPORTED,
             Self::Unexplained { .. } => SqlState::DATA_CORRUPTED,

@@ -14,6 +14,7 @@ pub mod error;
 pub mod fs;
 pub mod locks;
 mod manifest;
+pub mod reading;
 pub mod recent;
 pub mod recovery;
 mod schema;

@@ -1,6 +1,6 @@
 //! Look-ups and writes by key, again and again: the quick way and remembered shapes answer what the ordinary way does.
 
-use super::client::{bind, describe, execute, parse, sync};
+use super::client::{bind, describe, execute, parse, query, sync};
 use super::server::TestServer;
 
 const TABLE: &str = "CREATE TABLE item (id int PRIMARY KEY, name text, amount bigint);
@@ -182,4 +182,36 @@ fn writes_to_several_tables_are_all_seen_in_their_block() {
         row("COMMIT");
     }
     assert_eq!(row("SELECT sum(a.n) + sum(b.n) FROM a JOIN b ON a.id = b.id"), "DataRow(110)");
+}
+
+#[test]
+fn an_error_of_a_shape_shows_no_hidden_values() {
+    let server = TestServer::trusting();
+    let mut client = server.login();
+    for statement in [
+        "CREATE ROLE quick_reader",
+        "CREATE TABLE secret (id int PRIMARY KEY, owner text, word text CHECK (word <> 'bad'))",
+        "GRANT INSERT ON secret TO quick_reader",
+        "SET ROLE quick_reader",
+    ] {
+        client.query(statement);
+    }
+    let mut details = |count: usize| -> Vec<Option<String>> {
+        (0..count)
+            .map(|_| {
+                client.send(&query("INSERT INTO secret VALUES (1, 'ann', 'bad')"));
+                let replies = client.until(b'Z');
+                let error = replies.iter().find(|reply| reply.tag == b'E').unwrap();
+                assert_eq!(error.field(b'C').as_deref(), Some("23514"));
+                error.field(b'D')
+            })
+            .collect()
+    };
+    let shown = details(3);
+    assert!(shown.iter().all(Option::is_some), "{shown:?}");
+    let mut other = server.login();
+    other.query("CREATE POLICY p ON secret USING (true)");
+    other.query("ALTER TABLE secret ENABLE ROW LEVEL SECURITY");
+    let hidden = details(3);
+    assert!(hidden.iter().all(Option::is_none), "{hidden:?}");
 }

@@ -7,7 +7,7 @@ use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Column, Result as PlanResult, TableReference};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
-    Expr, Extension, Filter, LogicalPlan, SubqueryAlias, TableScan, TableScanBuilder,
+    Expr, Extension, Filter, Join, LogicalPlan, SubqueryAlias, TableScan, TableScanBuilder,
 };
 
 use super::applies::{Binder, Selected, row_security_applies, row_security_refused};
@@ -15,7 +15,7 @@ use crate::access::require::Needs;
 use crate::catalog::{PolicyCommand, Relation, RoleSet, RowLabels, RowSecurity};
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::BindContext;
-use crate::planner::node::{LockRows, MatchPattern, RowPolicy, TableWrite};
+use crate::planner::node::{GraphWrite, LockRows, MatchPattern, RowPolicy, TableWrite};
 use crate::planner::source::{RelationSource, ViewSource, expand_views};
 use crate::types::Oid;
 
@@ -56,6 +56,16 @@ pub(in crate::access) fn place(
     Ok((plan, Some(placing.asked.into_inner())))
 }
 
+/// Whether a part of a plan scans a table with the ids of its rows, as the target of a write is scanned.
+fn gives_rows_of(plan: &LogicalPlan, table: Oid) -> bool {
+    if let LogicalPlan::TableScan(scan) = plan
+        && let Some(source) = scan.source.downcast_ref::<RelationSource>()
+    {
+        return source.with_row_id && source.relation.oid == table;
+    }
+    plan.inputs().into_iter().any(|input| gives_rows_of(input, table))
+}
+
 pub(super) struct Placing<'a> {
     pub(super) context: &'a BindContext,
     numbers: Cell<u32>,
@@ -85,6 +95,9 @@ impl Placing<'_> {
                 if let Some(pattern) = node.downcast_ref::<MatchPattern>() {
                     return self.pattern(pattern);
                 }
+                if let Some(write) = node.downcast_ref::<GraphWrite>() {
+                    return self.graph_write(write);
+                }
                 if let Some(lock) = node.downcast_ref::<LockRows>() {
                     return self.lock(lock);
                 }
@@ -94,17 +107,25 @@ impl Placing<'_> {
         self.inside(plan, target)
     }
 
-    /// Everything below a node and in its expressions.
+    /// Everything below a node and in its expressions: its subqueries, then its inputs. PostgreSQL's order is seen where
+    /// policies go in a circle, as the first table to come back is the one that is named.
     pub(super) fn inside(
         &self,
         plan: LogicalPlan,
         target: Option<(Oid, Use)>,
     ) -> PlanResult<LogicalPlan> {
         use datafusion::common::tree_node::TreeNode as _;
-        let plan = plan.map_children(|child| Ok(Transformed::yes(self.plan(child, target)?)))?.data;
         let plan =
             plan.map_subqueries(|subquery| Ok(Transformed::yes(self.plan(subquery, None)?)))?.data;
-        Ok(plan)
+        if let LogicalPlan::Join(join) = &plan
+            && target.is_some_and(|(table, _)| gives_rows_of(&join.right, table))
+        {
+            // What is written comes before what it is joined with.
+            let right = Arc::new(self.plan(join.right.as_ref().clone(), target)?);
+            let left = Arc::new(self.plan(join.left.as_ref().clone(), target)?);
+            return Ok(LogicalPlan::Join(Join { left, right, ..join.clone() }));
+        }
+        Ok(plan.map_children(|child| Ok(Transformed::yes(self.plan(child, target)?)))?.data)
     }
 
     fn lock(&self, lock: &LockRows) -> PlanResult<LogicalPlan> {

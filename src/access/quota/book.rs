@@ -13,6 +13,7 @@ use super::definition::{Gauge, Keyed, Metric, QuotaDef};
 use super::key_state::KeyState;
 use super::permit::Quotas;
 use super::tiers::built_in;
+use crate::catalog::pg::QuotaUsageFacts;
 use crate::types::{Clock, MemoryBranch, Oid, TenantId};
 
 /// Who asks for its quotas.
@@ -32,29 +33,6 @@ pub struct Subject {
     pub address: Option<IpAddr>,
     /// The memory of its tenant.
     pub memory: Arc<MemoryBranch>,
-}
-
-/// A row of `graphwire.quota_usage`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QuotaUsage {
-    /// The tenant's name.
-    pub tenant: String,
-    /// The quota's name.
-    pub quota: String,
-    /// What the counts belong to.
-    pub key: String,
-    /// What is counted.
-    pub metric: &'static str,
-    /// The window, microseconds since 1970.
-    pub window: Option<(i64, i64)>,
-    /// Used so far.
-    pub used: Option<u64>,
-    /// The limit.
-    pub max: Option<u64>,
-    /// When there is room again, if there is none.
-    pub retry_after_us: Option<i64>,
-    /// How often it was in the way.
-    pub rejected: u64,
 }
 
 /// A window as it is stored.
@@ -251,7 +229,7 @@ impl QuotaBook {
     }
 
     /// How far everything is used up; of one tenant, or of all.
-    pub fn usage(&self, tenant: Option<TenantId>) -> Vec<QuotaUsage> {
+    pub fn usage(&self, tenant: Option<TenantId>) -> Vec<QuotaUsageFacts> {
         let now_us = self.clock.now_us();
         let inner = self.inner.read();
         let mut rows = Vec::new();
@@ -289,10 +267,10 @@ fn limited(quota: &QuotaDef, memory: Option<Arc<MemoryBranch>>) -> Option<Arc<Me
     memory
 }
 
-fn usage_of(state: &KeyState, now_us: i64, rows: &mut Vec<QuotaUsage>) {
+fn usage_of(state: &KeyState, now_us: i64, rows: &mut Vec<QuotaUsageFacts>) {
     let row = |metric, window: Option<(i64, i64)>, used, max, rejected| {
         let is_used_up = matches!((used, max), (Some(used), Some(max)) if used >= max);
-        QuotaUsage {
+        QuotaUsageFacts {
             tenant: state.tenant(),
             quota: state.quota.name.clone(),
             key: match state.quota.keyed {

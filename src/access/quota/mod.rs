@@ -15,7 +15,7 @@ mod key_state;
 pub mod permit;
 pub mod tiers;
 
-pub use book::{QuotaBook, QuotaUsage, SavedUsage, Subject};
+pub use book::{QuotaBook, SavedUsage, Subject};
 pub use definition::{
     Exceeded, Gauge, IntervalDef, IntervalLimits, Keyed, Metric, QuotaDef, Target,
 };

@@ -184,17 +184,13 @@ impl Quotas {
             if before < max {
                 continue;
             }
-            let refusal = Box::new(Refusal {
-                quota: key.quota.name.clone(),
-                what: Gauge::ConcurrentQueries.name().to_owned(),
-                tenant: key.tenant(),
-                key: key.key.clone(),
-                used: before,
-                max,
-                retry_after_us: Some(SLOT_RETRY_US),
-                reset_us: None,
-                kind: RefusalKind::Rate,
-            });
+            let refusal = at_gauge(
+                key,
+                Gauge::ConcurrentQueries,
+                (before, max),
+                Some(SLOT_RETRY_US),
+                RefusalKind::Rate,
+            );
             if key.quota.exceeded == Exceeded::Notice {
                 warnings.push(warning(&refusal));
             } else {
@@ -284,17 +280,8 @@ impl Quotas {
         for key in self.keys.iter() {
             if let Some(max) = key.gauge(Gauge::StorageBytes).filter(|max| stored_bytes >= *max) {
                 key.rejected.fetch_add(1, Ordering::Relaxed);
-                return Err(Box::new(Refusal {
-                    quota: key.quota.name.clone(),
-                    what: Gauge::StorageBytes.name().to_owned(),
-                    tenant: key.tenant(),
-                    key: key.key.clone(),
-                    used: stored_bytes,
-                    max,
-                    retry_after_us: None,
-                    reset_us: None,
-                    kind: RefusalKind::Storage,
-                }));
+                let used = (stored_bytes, max);
+                return Err(at_gauge(key, Gauge::StorageBytes, used, None, RefusalKind::Storage));
             }
         }
         Ok(())
@@ -318,17 +305,9 @@ impl Quotas {
                 Keyed::Role => Connections::Role,
                 Keyed::ClientAddress => Connections::Address,
             };
-            return Err(Box::new(Refusal {
-                quota: key.quota.name.clone(),
-                what: Gauge::Connections.name().to_owned(),
-                tenant: key.tenant(),
-                key: key.key.clone(),
-                used: before,
-                max,
-                retry_after_us: Some(SLOT_RETRY_US),
-                reset_us: None,
-                kind: RefusalKind::Connections(whose),
-            }));
+            let kind = RefusalKind::Connections(whose);
+            let used = (before, max);
+            return Err(at_gauge(key, Gauge::Connections, used, Some(SLOT_RETRY_US), kind));
         }
         Ok(taken)
     }
@@ -336,6 +315,27 @@ impl Quotas {
 
 /// When to come back where nobody knows when a slot will be free.
 const SLOT_RETRY_US: i64 = 100_000;
+
+/// What is told of a gauge that is at its limit.
+fn at_gauge(
+    key: &KeyState,
+    gauge: Gauge,
+    (used, max): (u64, u64),
+    retry_after_us: Option<i64>,
+    kind: RefusalKind,
+) -> Box<Refusal> {
+    Box::new(Refusal {
+        quota: key.quota.name.clone(),
+        what: gauge.name().to_owned(),
+        tenant: key.tenant(),
+        key: key.key.clone(),
+        used,
+        max,
+        retry_after_us,
+        reset_us: None,
+        kind,
+    })
+}
 
 /// A limit is used up: an error, or with NOTICE a warning.
 fn over(

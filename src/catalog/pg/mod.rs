@@ -45,6 +45,7 @@ mod pg_namespace;
 mod pg_parameter_acl;
 mod pg_policy;
 mod pg_prepared_statements;
+mod pg_proc;
 mod pg_propgraph;
 mod pg_rewrite;
 mod pg_sequence;

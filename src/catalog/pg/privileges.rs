@@ -1,6 +1,7 @@
 //! `information_schema.table_privileges` and `column_privileges`: what was granted by or to a role of the reader's.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::batch::{Rows, row};
 use super::rows::{Source, SystemRowsError};
@@ -35,7 +36,7 @@ fn yes(value: bool) -> &'static str {
 
 struct Names<'a> {
     source: &'a Source<'a>,
-    reader: std::sync::Arc<crate::catalog::role::RoleSet>,
+    reader: Arc<crate::catalog::role::RoleSet>,
 }
 
 impl<'a> Names<'a> {
@@ -44,8 +45,14 @@ impl<'a> Names<'a> {
         Self { source, reader }
     }
 
-    fn sees(&self, one: &Granted) -> bool {
-        one.grantee == PUBLIC || self.reader.has(one.grantee) || self.reader.has(one.grantor)
+    /// Who granted it and to whom, if the reader may see it and neither is gone.
+    fn parties(&self, one: &Granted) -> Option<(&str, &str)> {
+        let roles = &self.reader;
+        let sees = one.grantee == PUBLIC || roles.has(one.grantee) || roles.has(one.grantor);
+        if !sees {
+            return None;
+        }
+        Some((self.role(one.grantor)?, self.role(one.grantee)?))
     }
 
     /// `None` for a role that is gone.
@@ -68,18 +75,17 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Relations whose rights are those of tables.
+fn tables<'a>(source: &'a Source<'_>) -> impl Iterator<Item = &'a Arc<Relation>> {
+    source.catalog.relations.values().filter(|relation| class_of(relation) == AclClass::Table)
+}
+
 pub(super) fn table_rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     let names = Names::new(source);
-    for relation in source.catalog.relations.values() {
-        if class_of(relation) != AclClass::Table {
-            continue;
-        }
+    for relation in tables(source) {
         let acl = source.catalog.relation_acl(relation);
-        for one in granted(&acl, AclClass::Table.all()).filter(|one| names.sees(one)) {
-            let (Some(grantor), Some(grantee)) = (names.role(one.grantor), names.role(one.grantee))
-            else {
-                continue;
-            };
+        for one in granted(&acl, AclClass::Table.all()) {
+            let Some((grantor, grantee)) = names.parties(&one) else { continue };
             row!(out,
                 grantor: grantor,
                 grantee: grantee,
@@ -98,21 +104,14 @@ pub(super) fn table_rows(source: &Source<'_>, out: &mut Rows) -> Result<(), Syst
 pub(super) fn column_rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     let names = Names::new(source);
     let known = AclClass::Column.all();
-    for relation in source.catalog.relations.values() {
-        if class_of(relation) != AclClass::Table {
-            continue;
-        }
+    for relation in tables(source) {
         let whole = source.catalog.relation_acl(relation);
         for column in relation.columns() {
             let own = source.catalog.grants.columns.get(&(relation.oid, column.attnum));
             let own = own.into_iter().flat_map(|acl| granted(acl, known));
             let all: BTreeSet<Granted> = granted(&whole, known).chain(own).collect();
-            for one in all.iter().filter(|one| names.sees(one)) {
-                let (Some(grantor), Some(grantee)) =
-                    (names.role(one.grantor), names.role(one.grantee))
-                else {
-                    continue;
-                };
+            for one in &all {
+                let Some((grantor, grantee)) = names.parties(one) else { continue };
                 row!(out,
                     grantor: grantor,
                     grantee: grantee,

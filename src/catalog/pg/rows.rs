@@ -111,6 +111,7 @@ fn compute(relation: &str) -> Option<Compute> {
         "pg_policies" => super::pg_policy::view_rows,
         "pg_policy" => super::pg_policy::rows,
         "pg_prepared_statements" => super::pg_prepared_statements::rows,
+        "pg_proc" => super::pg_proc::rows,
         "pg_propgraph_element" => super::pg_propgraph::element_rows,
         "pg_propgraph_element_label" => super::pg_propgraph::element_label_rows,
         "pg_propgraph_label" => super::pg_propgraph::label_rows,

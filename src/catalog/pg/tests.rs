@@ -253,6 +253,7 @@ fn catalog() -> Catalog {
         ),
         names: Arc::new(names),
         comments: Arc::default(),
+        functions: Arc::default(),
         grants: Arc::default(),
         next_oid: 17000,
     }

@@ -179,8 +179,8 @@ impl Guard {
             let batch = batch?;
             let ids = batch.columns().first().and_then(|ids| ids.as_primitive_opt::<UInt64Type>());
             let ids = ids.ok_or_else(|| PgError::internal("a guard gives no row ids"))?;
-            for id in ids.iter().flatten() {
-                let Some((chunk, offset)) = self.version.find_row(RowId(id))? else { continue };
+            let ids: Vec<RowId> = ids.iter().flatten().map(RowId).collect();
+            for (chunk, offset) in self.version.find_rows(&ids)?.into_iter().flatten() {
                 let at = starts.get(chunk).copied().unwrap_or(0) as usize + offset;
                 if at < positions {
                     bits.set_bit(at, true);

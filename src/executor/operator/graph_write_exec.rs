@@ -18,11 +18,12 @@ use datafusion::physical_plan::{
     SendableRecordBatchStream,
 };
 use futures::{StreamExt, stream};
+use parking_lot::Mutex;
 
 use crate::executor::graph::GraphSnapshot;
-use crate::executor::graph::write::Writer;
+use crate::executor::graph::write::{Writer, Written};
 use crate::executor::write::WriteTarget;
-use crate::planner::node::GraphWrite;
+use crate::planner::node::{GraphCheck, GraphWrite};
 
 /// Reads all of its input, writes what the clause says for each row, and gives the rows with the new elements.
 ///
@@ -32,7 +33,17 @@ pub struct GraphWriteExec {
     input: Arc<dyn ExecutionPlan>,
     graph: Arc<GraphSnapshot>,
     target: Arc<dyn WriteTarget>,
+    checks: Arc<GraphWriteChecks>,
     properties: Arc<PlanProperties>,
+}
+
+/// What a clause's rows are held against.
+#[derive(Default)]
+pub struct GraphWriteChecks {
+    /// What policies say of rows as they were before, with the operators that find those that pass.
+    pub(crate) before: Vec<(GraphCheck, Arc<dyn ExecutionPlan>)>,
+    /// Where to say which rows were written, for what policies say of them afterwards.
+    pub(crate) written: Arc<Mutex<Written>>,
 }
 
 impl GraphWriteExec {
@@ -42,6 +53,7 @@ impl GraphWriteExec {
         input: Arc<dyn ExecutionPlan>,
         graph: Arc<GraphSnapshot>,
         target: Arc<dyn WriteTarget>,
+        checks: GraphWriteChecks,
     ) -> Self {
         let schema = Arc::clone(UserDefinedLogicalNodeCore::schema(node).inner());
         let properties = Arc::new(PlanProperties::new(
@@ -50,7 +62,7 @@ impl GraphWriteExec {
             EmissionType::Final,
             Boundedness::Bounded,
         ));
-        Self { node: node.clone(), input, graph, target, properties }
+        Self { node: node.clone(), input, graph, target, checks: Arc::new(checks), properties }
     }
 }
 
@@ -108,6 +120,7 @@ impl ExecutionPlan for GraphWriteExec {
             input,
             graph: Arc::clone(&self.graph),
             target: Arc::clone(&self.target),
+            checks: Arc::clone(&self.checks),
             properties: Arc::clone(&self.properties),
         }))
     }
@@ -121,7 +134,7 @@ impl ExecutionPlan for GraphWriteExec {
         let (node, graph) = (self.node.clone(), Arc::clone(&self.graph));
         let (target, schema) = (Arc::clone(&self.target), self.schema());
         let reservation = MemoryConsumer::new("GraphWriteExec").register(context.memory_pool());
-        let output = Arc::clone(&schema);
+        let (output, checks) = (Arc::clone(&schema), Arc::clone(&self.checks));
         let work = async move {
             let arriving = input.schema();
             let mut batches: Vec<RecordBatch> = Vec::new();
@@ -137,7 +150,14 @@ impl ExecutionPlan for GraphWriteExec {
             let written = if rows.num_rows() == 0 {
                 RecordBatch::new_empty(output)
             } else {
-                Writer::run(target, &graph, &node, rows, &output).await?
+                let (rows, written) = Writer::run(target, &graph, &node, rows, &output).await?;
+                for (check, plan) in &checks.before {
+                    if written.concerns(check) {
+                        written.hold(check, plan, &context).await?;
+                    }
+                }
+                checks.written.lock().extend(written);
+                rows
             };
             drop(reservation);
             Ok::<_, DataFusionError>(written)

@@ -58,7 +58,7 @@ pub use expand::Expand;
 pub use expand_into::ExpandInto;
 pub use give_way::GiveWay;
 pub use graph_exec::{GraphExec, GraphOperator, Names};
-pub use graph_write_exec::GraphWriteExec;
+pub use graph_write_exec::{GraphWriteChecks, GraphWriteExec};
 pub use group::{GroupBody, GroupHops, Unpack, Unpacked};
 pub use hops::HopSet;
 pub use intersect::Intersect;

@@ -80,7 +80,7 @@ fn admitted(
         }
     }
     if let Some((_, test)) = first {
-        return Err(test.violation(table).into());
+        return Err(test.kind.violation(test.policy.as_deref(), table).into());
     }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     let columns = batch.columns().iter().take(kept).cloned().collect();

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
-use arrow::row::{RowConverter, SortField};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, ScalarValue, TableReference};
 use datafusion::execution::context::SessionState;
@@ -18,8 +17,8 @@ use datafusion::optimizer::Optimizer;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
-use parking_lot::Mutex;
 
+use super::key::Key;
 use super::{Conflicts, LookUp, Over, PointRead, Projection, ShortPlan, Step, Write};
 use crate::access::Admitted;
 use crate::catalog::{Catalog, ConstraintKind, Relation};
@@ -70,8 +69,24 @@ impl ShortPlan {
         let point = if write.is_none() { PointRead::of(&rows, &parameters) } else { None };
         let tables = tables_of(plan, catalog);
         let conflicts = compiler.conflicts.into_inner();
-        Some(Self { conflicts, rows, write, parameters, parameter_schema, point, tables })
+        let repeatable = is_repeatable(plan);
+        Some(Self {
+            conflicts,
+            rows,
+            write,
+            parameters,
+            parameter_schema,
+            point,
+            tables,
+            repeatable,
+        })
     }
+}
+
+/// Whether no expression of a plan is volatile.
+fn is_repeatable(plan: &LogicalPlan) -> bool {
+    let volatile = plan.exists(|node| Ok(node.expressions().iter().any(Expr::is_volatile)));
+    !volatile.unwrap_or(true)
 }
 
 /// What stands below names.
@@ -396,8 +411,7 @@ impl Compiler<'_> {
         let (key, values, used) = self.key(relation, schema, &conjuncts)?;
         let types: Vec<DataType> =
             key.iter().map(|column| relation.columns()[*column].ty.arrow()).collect();
-        let fields = types.iter().cloned().map(SortField::new).collect();
-        let converter = Mutex::new(RowConverter::new(fields).ok()?);
+        let key = Arc::new(Key::new(key, types)?);
         let all = width + usize::from(source.with_row_id);
         let projection = scan.projection.clone().unwrap_or_else(|| (0..all).collect());
         let schema_out: SchemaRef = Arc::clone(scan.projected_schema.inner());
@@ -405,8 +419,6 @@ impl Compiler<'_> {
             table: relation.oid,
             key,
             values,
-            types,
-            converter,
             width,
             projection,
             schema: schema_out,

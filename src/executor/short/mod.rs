@@ -13,6 +13,7 @@
 //! it was admitted in.
 
 mod compile;
+mod key;
 mod look_up;
 mod point;
 mod run;
@@ -42,6 +43,8 @@ pub struct ShortPlan {
     point: Option<PointRead>,
     /// The tables it reads and writes, where no foreign key leads to others.
     tables: Option<Box<[Oid]>>,
+    /// Whether nothing is evaluated that leaves a trace: a sequence's next number.
+    repeatable: bool,
 }
 
 #[derive(Debug)]

@@ -4,33 +4,26 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
-use arrow::datatypes::DataType;
-use arrow::row::RowConverter;
+use arrow::array::ArrayRef;
 use datafusion::common::ScalarValue;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{Column, Literal};
-use parking_lot::Mutex;
 
+use super::key::Key;
 use super::look_up::LookUp;
 use super::{Over, Projection, Step};
 use crate::error::PgError;
-use crate::storage::table::encoded_number;
-use crate::storage::{Chunk, KeyIndex, StoreSnapshot, TableVersion};
+use crate::storage::{StoreSnapshot, TableVersion};
 use crate::types::Oid;
 
 /// A compiled look-up.
+#[derive(Debug)]
 pub struct PointRead {
     table: Oid,
-    key: Vec<usize>,
+    key: Arc<Key>,
     values: Vec<KeyValue>,
-    types: Vec<DataType>,
     /// Columns of the table, one for each of the result.
     columns: Arc<[usize]>,
-    /// For keys that are not one whole number.
-    converter: Mutex<RowConverter>,
-    /// The indexes of the version that was asked last.
-    probe: Mutex<Probe>,
 }
 
 /// What a key column is compared with.
@@ -56,21 +49,6 @@ impl FoundRow {
     }
 }
 
-/// Indexes of the chunks of one version, with the least and the greatest key of each.
-///
-/// Made when a version is asked for the second time: where rows are written all the time, each is asked once.
-#[derive(Debug, Default)]
-struct Probe {
-    stamp: u64,
-    chunks: Option<Vec<(i64, i64, Arc<KeyIndex>)>>,
-}
-
-impl std::fmt::Debug for PointRead {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PointRead").field("table", &self.table).field("key", &self.key).finish()
-    }
-}
-
 impl PointRead {
     /// The look-up that a step is, if it is one; `parameters` are the places that the step's expressions number.
     pub(super) fn of(step: &Step, parameters: &[usize]) -> Option<Self> {
@@ -83,17 +61,13 @@ impl PointRead {
             _ => return None,
         };
         let values = look_up.values.iter().map(|value| key_value(value, parameters));
-        let converter = look_up.fresh_converter()?;
         let width = look_up.width;
         Some(Self {
             table: look_up.table,
-            key: look_up.key.clone(),
+            key: Arc::clone(&look_up.key),
             values: values.collect::<Option<_>>()?,
-            types: look_up.types.clone(),
             // The column past the last is the row's id, which is in no array.
             columns: columns.iter().all(|column| *column < width).then(|| columns.into())?,
-            converter: Mutex::new(converter),
-            probe: Mutex::default(),
         })
     }
 
@@ -109,17 +83,18 @@ impl PointRead {
         let Some(version) = store.table(self.table) else {
             return Err(PgError::internal("a table that is not there"));
         };
-        let found = match (self.values.as_slice(), self.types.as_slice()) {
-            ([value], [ty]) if ty.is_signed_integer() => {
-                match self.value(value, parameters).map(whole) {
-                    Some(Whole::Number(number)) => self.find_number(version, ty, number)?,
-                    Some(Whole::Null) => None,
-                    Some(Whole::Other) | None => self.find_encoded(version, parameters)?,
-                }
-            }
-            _ => self.find_encoded(version, parameters)?,
+        let place = match self.values.as_slice() {
+            [value] if self.key.is_number() => match self.value(value, parameters).map(whole) {
+                Some(Whole::Number(number)) => self.key.find_number(version, number)?,
+                Some(Whole::Null) => None,
+                Some(Whole::Other) | None => self.find_values(version, parameters)?,
+            },
+            _ => self.find_values(version, parameters)?,
         };
-        let Some((chunk, offset)) = found else { return Ok(None) };
+        let Some((chunk, offset)) = place else { return Ok(None) };
+        let Some(chunk) = version.chunks().get(chunk) else {
+            return Err(PgError::internal("a row outside of its table"));
+        };
         let values = self.columns.iter().map(|column| {
             let (start, array) = chunk.part(*column, offset)?;
             Ok::<_, PgError>((array, offset - start))
@@ -138,90 +113,17 @@ impl PointRead {
         }
     }
 
-    fn find_number(
-        &self,
-        version: &TableVersion,
-        ty: &DataType,
-        number: i64,
-    ) -> Result<Option<(Arc<Chunk>, usize)>, PgError> {
-        let Some((encoded, length)) = encoded_number(ty, number) else { return Ok(None) };
-        let encoded = encoded.get(..length).unwrap_or_default();
-        let mut found = None;
-        let mut look = |at: usize, index: &KeyIndex| {
-            let Some(chunk) = version.chunks().get(at) else { return };
-            index.find_number(number, encoded, |offset| {
-                // A key that is checked at the end of its transaction may be there twice until then.
-                if found.is_none() && chunk.is_live(offset) {
-                    found = Some((Arc::clone(chunk), offset));
-                }
-            });
-        };
-        let mut probe = self.probe.lock();
-        if probe.stamp != version.stamp {
-            *probe = Probe { stamp: version.stamp, chunks: None };
-            drop(probe);
-            for (at, chunk) in version.chunks().iter().enumerate() {
-                let Some(index) = chunk.key_index(&self.key)? else {
-                    return self.find_stored(version, encoded);
-                };
-                look(at, index.as_ref());
-            }
-            return Ok(found);
-        }
-        if probe.chunks.is_none() {
-            let mut indexes = Vec::with_capacity(version.chunks().len());
-            for chunk in version.chunks() {
-                let Some(index) = chunk.key_index(&self.key)? else {
-                    return self.find_stored(version, encoded);
-                };
-                // Without a range it holds no key that could be asked for.
-                let (least, greatest) = index.number_range().unwrap_or((i64::MAX, i64::MIN));
-                indexes.push((least, greatest, index));
-            }
-            probe.chunks = Some(indexes);
-        }
-        for (at, (least, greatest, index)) in probe.chunks.iter().flatten().enumerate() {
-            if (*least..=*greatest).contains(&number) {
-                look(at, index.as_ref());
-            }
-        }
-        Ok(found)
-    }
-
-    fn find_encoded(
+    fn find_values(
         &self,
         version: &TableVersion,
         parameters: &[ScalarValue],
-    ) -> Result<Option<(Arc<Chunk>, usize)>, PgError> {
-        let mut values = Vec::with_capacity(self.values.len());
-        for (value, ty) in self.values.iter().zip(&self.types) {
-            let Some(value) = self.value(value, parameters) else {
-                return Err(PgError::internal("a parameter without a value"));
-            };
-            let value = value.to_array()?;
-            // A number outside the column's range becomes null: no row has it.
-            let value =
-                if value.data_type() == ty { value } else { arrow::compute::cast(&value, ty)? };
-            if value.is_null(0) {
-                return Ok(None);
-            }
-            values.push(value);
-        }
-        let rows = self.converter.lock().convert_columns(&values)?;
-        self.find_stored(version, rows.row(0).data())
-    }
-
-    /// The row with an encoded key, in files too.
-    fn find_stored(
-        &self,
-        version: &TableVersion,
-        key: &[u8],
-    ) -> Result<Option<(Arc<Chunk>, usize)>, PgError> {
-        let position = version.find_key(&self.key, key)?.first().copied();
-        Ok(position.and_then(|position| {
-            let (chunk, offset) = version.locate(position);
-            Some((Arc::clone(version.chunks().get(chunk)?), offset))
-        }))
+    ) -> Result<Option<(usize, usize)>, PgError> {
+        let value = |value| match self.value(value, parameters) {
+            Some(value) => Ok(value.to_array()?),
+            None => Err(PgError::internal("a parameter without a value")),
+        };
+        let values = self.values.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.key.find(version, values)?)
     }
 }
 

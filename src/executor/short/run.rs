@@ -20,6 +20,11 @@ impl ShortPlan {
         self.write.is_some()
     }
 
+    /// Whether it can be run again, if what it wrote is taken back, as though it never was.
+    pub fn is_repeatable(&self) -> bool {
+        self.repeatable
+    }
+
     /// The statement as a look-up of columns as they are, if it is one.
     pub fn point(&self) -> Option<&PointRead> {
         self.point.as_ref()

@@ -94,10 +94,12 @@ impl StatementLocks {
         if before.schema != now.schema {
             return Ok(false);
         }
-        for row in rows {
-            if now.find_live(*row)?.is_none() {
-                return Ok(false);
-            }
+        let places = now.find_rows(rows)?;
+        let is_live = |(chunk, offset): &(usize, usize)| {
+            now.chunks().get(*chunk).is_some_and(|chunk| chunk.is_live(*offset))
+        };
+        if !places.iter().all(|place| place.as_ref().is_some_and(is_live)) {
+            return Ok(false);
         }
         let old = constraints::rows_by_id(before, rows)?;
         let new = constraints::rows_by_id(now, rows)?;

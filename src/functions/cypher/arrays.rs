@@ -258,7 +258,8 @@ pub fn build(values: &[Value], ty: &CypherType) -> Result<ArrayRef> {
         }
         CypherType::List(element) => build_list(values, element, &mismatch)?,
         CypherType::Map(fields) => build_map(values, fields, ty, &mismatch)?,
-        CypherType::Path | CypherType::Pg(_) => {
+        CypherType::Path => build_paths(values, &mismatch)?,
+        CypherType::Pg(_) => {
             if let Some(value) = values.iter().find(|value| !value.is_null()) {
                 return Err(mismatch(value));
             }
@@ -291,6 +292,36 @@ fn build_list(
         build(&items, element)?,
         Some(nulls),
     )?))
+}
+
+fn build_paths(values: &[Value], mismatch: &dyn Fn(&Value) -> DataFusionError) -> Result<ArrayRef> {
+    // Vertices and edges by turns.
+    let mut parts: [(Vec<u64>, Vec<usize>); 2] = Default::default();
+    for value in values {
+        let elements = match value {
+            Value::Null => &[],
+            Value::Path { elements, json: _ } => elements.as_slice(),
+            other => return Err(mismatch(other)),
+        };
+        for (first, (references, lengths)) in parts.iter_mut().enumerate() {
+            let known = references.len();
+            references.extend(elements.iter().skip(first).step_by(2));
+            lengths.push(references.len() - known);
+        }
+    }
+    let DataType::Struct(fields) = CypherType::Path.arrow() else {
+        return Err(DataFusionError::Internal("a path is not a structure".into()));
+    };
+    let lists = parts.into_iter().map(|(references, lengths)| {
+        let item = Arc::new(Field::new("item", DataType::UInt64, true));
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        let list =
+            ListArray::try_new(item, offsets, Arc::new(UInt64Array::from(references)), None)?;
+        Ok(Arc::new(list) as ArrayRef)
+    });
+    let lists = lists.collect::<Result<Vec<_>>>()?;
+    let nulls = NullBuffer::from(values.iter().map(|value| !value.is_null()).collect::<Vec<_>>());
+    Ok(Arc::new(StructArray::try_new(fields, lists, Some(nulls))?))
 }
 
 fn build_map(

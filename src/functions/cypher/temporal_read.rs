@@ -268,6 +268,10 @@ fn read_duration(text: &str) -> Option<Temporal> {
         return None;
     }
     let mut parts = Parts::default();
+    if date.contains('-') && date.chars().all(|one| one.is_ascii_digit() || one == '-') {
+        parts.add_calendar(sign, date, time)?;
+        return parts.duration().ok();
+    }
     for (text, units) in [(date, "YMWD"), (time.unwrap_or(""), "HMS")] {
         let mut rest = text;
         while !rest.is_empty() {
@@ -308,6 +312,29 @@ impl Parts {
         }
         let amount = sign * amount.replace(',', ".").parse::<f64>().ok()?;
         self.add(amount, unit, time);
+        Some(())
+    }
+
+    /// `2012-02-02T14:37:21.545`: a date and a time of day, taken as amounts.
+    fn add_calendar(&mut self, sign: f64, date: &str, time: Option<&str>) -> Option<()> {
+        let amounts: Vec<&str> = date.split('-').collect();
+        let [year, month, day] = amounts.as_slice() else { return None };
+        for (amount, unit) in [(year, 'Y'), (month, 'M'), (day, 'D')] {
+            self.add_text(sign, amount, unit, false)?;
+        }
+        let Some(time) = time else { return Some(()) };
+        let amounts: Vec<&str> = time.split(':').collect();
+        if amounts.is_empty() || amounts.len() > 3 {
+            return None;
+        }
+        for (amount, unit) in amounts.into_iter().zip(['H', 'M', 'S']) {
+            let is_amount =
+                |one: char| one.is_ascii_digit() || (unit == 'S' && (one == '.' || one == ','));
+            if amount.is_empty() || !amount.chars().all(is_amount) {
+                return None;
+            }
+            self.add_text(sign, amount, unit, true)?;
+        }
         Some(())
     }
 
@@ -793,6 +820,8 @@ mod tests {
             ("P2.5W", "P17DT12H"),
             ("P12Y5M14DT16H12M70S", "P12Y5M14DT16H13M10S"),
             ("PT-0.5S", "PT-0.5S"),
+            ("P2012-02-02T14:37:21.545", "P2012Y2M2DT14H37M21.545S"),
+            ("P2012-02T14:37", "22007"),
             ("P", "22007"),
         ] {
             assert_eq!(shown(duration, text), expected, "{text}");

@@ -32,6 +32,7 @@ use datafusion::logical_expr::{
 };
 
 use super::json::{from_datum, json_text, jsonb_text, parse, write_string};
+use super::kept_values::{KeptGroups, KeptValues};
 use super::time::{interval, micros, scale};
 use crate::error::{PgError, SqlState};
 use crate::functions::cast::text_io::datum_text;
@@ -198,7 +199,8 @@ impl AggregateUDFImpl for Typed {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
-        self.inner.accumulator(args)
+        let inner = self.inner.accumulator(args)?;
+        Ok(if self.array { Box::new(KeptValues::new(inner)) } else { inner })
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> DfResult<Vec<FieldRef>> {
@@ -213,14 +215,16 @@ impl AggregateUDFImpl for Typed {
         &self,
         args: AccumulatorArgs<'_>,
     ) -> DfResult<Box<dyn GroupsAccumulator>> {
-        self.inner.create_groups_accumulator(args)
+        let inner = self.inner.create_groups_accumulator(args)?;
+        Ok(if self.array { Box::new(KeptGroups::new(inner)) } else { inner })
     }
 
     fn create_sliding_accumulator(
         &self,
         args: AccumulatorArgs<'_>,
     ) -> DfResult<Box<dyn Accumulator>> {
-        self.inner.create_sliding_accumulator(args)
+        let inner = self.inner.create_sliding_accumulator(args)?;
+        Ok(if self.array { Box::new(KeptValues::new(inner)) } else { inner })
     }
 
     fn with_beneficial_ordering(
@@ -671,7 +675,8 @@ impl Accumulator for JsonPieces {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.bytes
+        // The pieces, and the text that is made of them.
+        size_of_val(self) + 2 * self.bytes
     }
 
     fn state(&mut self) -> DfResult<Vec<ScalarValue>> {

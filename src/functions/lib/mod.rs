@@ -10,6 +10,7 @@ pub(crate) mod decimal;
 mod format;
 pub(crate) mod json;
 mod json_functions;
+mod kept_values;
 mod math;
 mod notify;
 mod number_format;

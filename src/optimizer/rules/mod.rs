@@ -3,11 +3,13 @@
 mod leak_proof_lookups;
 mod name_join_keys;
 mod push_down_pattern;
+mod settle_limits;
 mod stream_series;
 mod subqueries;
 
 pub use leak_proof_lookups::leak_proof_lookups;
 pub use name_join_keys::name_join_keys;
 pub use push_down_pattern::PushDownPattern;
+pub use settle_limits::settle_limits;
 pub use stream_series::stream_series;
 pub use subqueries::{apply_subqueries, is_settled};

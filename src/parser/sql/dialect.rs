@@ -2,14 +2,14 @@
 
 use std::any::TypeId;
 
-use sqlparser::ast::ColumnOption;
+use sqlparser::ast::{ColumnOption, Expr};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 
 use super::definition;
 
-/// `sqlparser`'s PostgreSQL, changed in five places.
+/// `sqlparser`'s PostgreSQL, changed in six places.
 #[derive(Debug)]
 pub(super) struct GraphwireDialect;
 
@@ -37,6 +37,25 @@ impl Dialect for GraphwireDialect {
     /// `ON` ends a select list: `INSERT INTO t SELECT 1 ON CONFLICT DO NOTHING`.
     fn is_column_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
         *keyword != Keyword::ON && PostgreSqlDialect {}.is_column_alias(keyword, parser)
+    }
+
+    /// `a IS DISTINCT FROM b AND c` means `(a IS DISTINCT FROM b) AND c`: what follows binds as `IS` does.
+    fn parse_infix(
+        &self,
+        parser: &mut Parser<'_>,
+        expr: &Expr,
+        precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        let left = || Box::new(expr.clone());
+        if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+            let right = parser.parse_subexpr(precedence);
+            return Some(right.map(|right| Expr::IsDistinctFrom(left(), Box::new(right))));
+        }
+        if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+            let right = parser.parse_subexpr(precedence);
+            return Some(right.map(|right| Expr::IsNotDistinctFrom(left(), Box::new(right))));
+        }
+        None
     }
 
     /// Options of an identity column come in any order.

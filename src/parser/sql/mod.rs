@@ -24,6 +24,7 @@ pub mod tenancy;
 #[cfg(test)]
 mod tests;
 mod utility;
+mod word;
 
 pub(super) use lexer::SqlLexer;
 pub use like::TableLike;

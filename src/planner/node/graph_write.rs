@@ -9,8 +9,10 @@ use arrow::datatypes::{DataType, Field};
 use datafusion::common::{DFSchema, DFSchemaRef, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
+use super::{GraphCheck, RowEvent};
 use crate::catalog::{PropertyGraph, Relation};
 use crate::functions::cypher::CypherType;
+use crate::types::Oid;
 
 /// An input column with the Cypher type of its values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -120,7 +122,7 @@ pub enum GraphAction {
 /// Writes to a property graph for each row of the input, all of which is read first.
 ///
 /// ```text
-/// input   any columns
+/// input   any columns; then a column of row ids for each of `checks`
 /// output  the columns named in `kept`, then a column for each new element (UInt64), and MERGE's flag; elements in all of
 ///         them as [`GraphFunctionKind::Attach`](super::GraphFunctionKind) takes them
 /// ```
@@ -134,6 +136,8 @@ pub struct GraphWrite {
     pub action: GraphAction,
     /// Input columns that stay.
     pub kept: Vec<ValueColumn>,
+    /// What policies say of the rows it writes; the gate puts them here.
+    pub checks: Vec<GraphCheck>,
     schema: DFSchemaRef,
 }
 
@@ -184,7 +188,32 @@ impl GraphWrite {
             fields.push((None, Arc::new(Field::new(created, DataType::Boolean, true))));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-        Ok(Self { graph, input, action, kept, schema })
+        Ok(Self { graph, input, action, kept, checks: Vec::new(), schema })
+    }
+
+    /// The node with what policies say.
+    #[must_use]
+    pub fn with_checks(&self, checks: Vec<GraphCheck>) -> Self {
+        Self { checks, ..self.clone() }
+    }
+
+    /// The tables of a typed graph whose rows it may write, and how; each once.
+    pub fn row_events(&self) -> Vec<(Oid, RowEvent)> {
+        let (vertices, edges) = self.action.new_elements();
+        let new = vertices.iter().filter_map(|vertex| vertex.row.as_ref());
+        let new = new.chain(edges.iter().flat_map(|edge| &edge.rows));
+        let mut events: Vec<_> = new.map(|row| (row.relation.oid, RowEvent::Inserted)).collect();
+        let known = match &self.action {
+            GraphAction::Create { .. } | GraphAction::Merge { .. } => None,
+            GraphAction::Set { items: _ } => Some(RowEvent::Updated),
+            GraphAction::Delete { targets: _, detach: _ } => Some(RowEvent::Deleted),
+        };
+        if let Some(event) = known {
+            events.extend(self.graph.elements().map(|element| (element.relation, event)));
+        }
+        events.sort_unstable();
+        events.dedup();
+        events
     }
 }
 
@@ -195,6 +224,7 @@ impl PartialEq for GraphWrite {
             && self.input == other.input
             && self.schema == other.schema
             && self.action.verb() == other.action.verb()
+            && self.checks.len() == other.checks.len()
     }
 }
 
@@ -221,7 +251,8 @@ impl UserDefinedLogicalNodeCore for GraphWrite {
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
-        vec![&self.input]
+        let checks = self.checks.iter().map(|check| check.plan.as_ref());
+        std::iter::once(self.input.as_ref()).chain(checks).collect()
     }
 
     fn schema(&self) -> &DFSchemaRef {
@@ -236,13 +267,12 @@ impl UserDefinedLogicalNodeCore for GraphWrite {
         write!(f, "GraphWrite: {self}")
     }
 
-    fn with_exprs_and_inputs(
-        &self,
-        _exprs: Vec<Expr>,
-        mut inputs: Vec<LogicalPlan>,
-    ) -> Result<Self> {
-        let input = inputs.pop().map_or_else(|| Arc::clone(&self.input), Arc::new);
-        Ok(Self { input, ..self.clone() })
+    fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let mut inputs = inputs.into_iter().map(Arc::new);
+        let input = inputs.next().unwrap_or_else(|| Arc::clone(&self.input));
+        let checks = self.checks.iter().zip(inputs);
+        let checks = checks.map(|(check, plan)| GraphCheck { plan, ..check.clone() }).collect();
+        Ok(Self { input, checks, ..self.clone() })
     }
 }
 

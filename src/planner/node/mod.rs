@@ -3,6 +3,7 @@
 mod apply;
 mod conflict_lookup;
 mod graph_algorithm;
+mod graph_check;
 mod graph_function;
 mod graph_write;
 mod lock_rows;
@@ -18,6 +19,7 @@ mod with_writes;
 pub use apply::{Apply, ApplyKind, ApplyParts};
 pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_algorithm::{Algorithm, GraphAlgorithm};
+pub use graph_check::{GraphCheck, RowEvent};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
 pub use graph_write::{
     ElementChange, GraphAction, GraphWrite, NewEdge, NewProperties, NewVertex, SetAction, TypedRow,

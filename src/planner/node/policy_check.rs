@@ -32,14 +32,14 @@ pub struct RowTest {
     pub policy: Option<String>,
 }
 
-impl RowTest {
-    /// What a client is told of a row that fails.
-    pub fn violation(&self, table: &str) -> PgError {
-        let policy = self.policy.as_ref().map_or_else(String::new, |name| format!(" \"{name}\""));
-        let (row, using) = match self.kind {
-            CheckKind::New => ("new row", ""),
-            CheckKind::Conflicting => ("new row", " (USING expression)"),
-            CheckKind::Target => ("target row", " (USING expression)"),
+impl CheckKind {
+    /// What a client is told of a row that fails; `policy` names a restrictive one.
+    pub fn violation(self, policy: Option<&str>, table: &str) -> PgError {
+        let policy = policy.map_or_else(String::new, |name| format!(" \"{name}\""));
+        let (row, using) = match self {
+            Self::New => ("new row", ""),
+            Self::Conflicting => ("new row", " (USING expression)"),
+            Self::Target => ("target row", " (USING expression)"),
         };
         PgError::new(
             SqlState::INSUFFICIENT_PRIVILEGE,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{policy, with_writes};
 use crate::catalog::pg::describe::{quote_identifier, relation_name};
 use crate::catalog::{
-    Catalog, Column, ColumnDefault, Constraint, ConstraintKind, Relation, RelationKind, Table,
-    stored_text,
+    Catalog, Column, ColumnDefault, Constraint, ConstraintKind, Relation, RelationKind,
+    SqlFunction, Table, stored_text,
 };
 use crate::error::{PgError, SqlState};
 use crate::session::session_impl::Session;
@@ -82,6 +82,18 @@ pub(super) fn drop_schemas(
         .filter(told)
         .map(|relation| (described(session, catalog, relation), schema_name(&relation.schema)))
         .collect();
+    let functions: Vec<Arc<SqlFunction>> = catalog
+        .functions
+        .values()
+        .filter(|function| schemas.contains(&function.schema))
+        .cloned()
+        .collect();
+    let objects: Vec<(String, String)> = objects
+        .into_iter()
+        .chain(functions.iter().map(|function| {
+            (format!("function {}", function.signature()), schema_name(&function.schema))
+        }))
+        .collect();
     if !objects.is_empty() && !cascade {
         let needed: Vec<String> = objects
             .iter()
@@ -111,6 +123,7 @@ pub(super) fn drop_schemas(
     gone.extend(plan.needed.iter().map(|needed| needed.object.clone()));
     notify_cascade(session, &gone);
     plan.carry_out(session, catalog);
+    functions.iter().for_each(|function| catalog.remove_function(function.oid));
     for schema in schemas.iter().filter(|schema| !graphs.contains(schema)) {
         catalog.remove_schema(*schema);
     }

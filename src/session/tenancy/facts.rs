@@ -150,20 +150,11 @@ pub(in crate::session) fn quota_usage(
     engine: &Arc<Engine>,
     session: &SessionShared,
 ) -> Vec<QuotaUsageFacts> {
-    let rows = engine.common.quotas.usage(scope(engine, session));
-    rows.into_iter()
-        .map(|row| QuotaUsageFacts {
-            used: row.used.or_else(|| measured(engine, &row.tenant, row.metric)),
-            tenant: row.tenant,
-            quota: row.quota,
-            key: row.key,
-            metric: row.metric,
-            window: row.window,
-            max: row.max,
-            retry_after_us: row.retry_after_us,
-            rejected: row.rejected,
-        })
-        .collect()
+    let mut rows = engine.common.quotas.usage(scope(engine, session));
+    for row in &mut rows {
+        row.used = row.used.or_else(|| measured(engine, &row.tenant, row.metric));
+    }
+    rows
 }
 
 /// What is not counted by the quotas but measured where it is.

@@ -19,6 +19,7 @@ use super::stored_type::reinterpret;
 use crate::storage::cache::{BufferCache, Cached, Slots};
 use crate::storage::error::StorageError;
 use crate::storage::manifest::{FileChecks, StoredFile, StoredHashes, StoredKey};
+use crate::storage::reading::may_read;
 use crate::storage::table::key_pages::{self, PAGE_BYTES};
 
 const MAGIC: &[u8] = b"PAR1";
@@ -128,6 +129,7 @@ impl PagedFile {
         if length == 0 {
             return Ok(Bytes::new());
         }
+        may_read()?;
         self.store.read(self.stored.number, offset, length)
     }
 
@@ -215,6 +217,7 @@ impl PagedFile {
     }
 
     fn read_footer(&self) -> Result<Footer, StorageError> {
+        may_read()?;
         let length = self.store.length(self.stored.number)?;
         if length != self.stored.length {
             let reason = format!("it has {length} bytes, not {}", self.stored.length);

@@ -35,6 +35,27 @@ impl RowIds {
         }
     }
 
+    /// Where an id stands, of so many rows.
+    pub(super) fn offset_of(&self, row: RowId, rows: usize) -> Option<usize> {
+        match self {
+            Self::Range(start) => {
+                let offset = row.0.checked_sub(*start).and_then(|at| usize::try_from(at).ok());
+                offset.filter(|offset| *offset < rows)
+            }
+            Self::Sorted(ids) => ids.binary_search(&row.0).ok(),
+        }
+    }
+
+    /// The least and the greatest, of so many rows.
+    pub(super) fn range(&self, rows: usize) -> (u64, u64) {
+        match self {
+            Self::Range(start) => (*start, start.saturating_add(rows.saturating_sub(1) as u64)),
+            Self::Sorted(ids) => {
+                (ids.first().copied().unwrap_or(0), ids.last().copied().unwrap_or(0))
+            }
+        }
+    }
+
     /// Those of some rows.
     pub(super) fn slice(&self, from: usize, count: usize) -> Self {
         match self {
@@ -250,6 +271,16 @@ impl Chunk {
         self.content.offset_of(row)
     }
 
+    /// The ids of all rows, if one of them can be among these two and what is between them; what is known without them is
+    /// asked first.
+    pub(super) fn row_ids_between(
+        &self,
+        first: RowId,
+        last: RowId,
+    ) -> Result<Option<RowIds>, ArrowError> {
+        self.content.ids_between(first, last)
+    }
+
     /// The same rows with one more set of deletions.
     #[must_use]
     pub fn with_deleted(&self, deleted: BooleanBuffer) -> Self {
@@ -308,10 +339,20 @@ impl Chunk {
         self.content.row_id_array(offset, rows)
     }
 
-    /// The index of key columns, keys with nulls left out; `None` where pages of a file are to be looked into
-    /// ([`super::TableVersion::find_key`] does).
-    pub fn key_index(&self, columns: &[usize]) -> Result<Option<Arc<KeyIndex>>, ArrowError> {
-        self.content.key_index(columns)
+    /// What is known of a key, whose range among it.
+    pub(super) fn key_entry(&self, columns: &[usize]) -> Result<Arc<KeyEntry>, ArrowError> {
+        self.content.key_entry(columns)
+    }
+
+    /// Gives the offsets of rows with a key of one whole number, deleted ones included.
+    pub(super) fn find_number(
+        &self,
+        entry: &Arc<KeyEntry>,
+        number: i64,
+        encoded: &[u8],
+        found: impl FnMut(usize),
+    ) -> Result<(), ArrowError> {
+        self.content.find_number(entry, number, encoded, found)
     }
 
     /// How to find rows by key columns whose encoded key is between two; `None` if there are none.

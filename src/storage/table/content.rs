@@ -301,19 +301,28 @@ impl Content {
         }
     }
 
-    pub(super) fn offset_of(&self, row: RowId) -> Result<Option<usize>, ArrowError> {
-        match &self.ids {
+    /// All ids, if any of them can be between these two.
+    pub(super) fn ids_between(
+        &self,
+        first: RowId,
+        last: RowId,
+    ) -> Result<Option<RowIds>, ArrowError> {
+        let known = match &self.ids {
             Ids::Range(start) => {
-                let offset = row.0.checked_sub(*start).and_then(|at| usize::try_from(at).ok());
-                Ok(offset.filter(|offset| *offset < self.rows))
+                let end = start.saturating_add(self.rows as u64).checked_sub(1);
+                end.map(|end| (*start, end))
             }
-            Ids::Listed(range, list) => {
-                if range.get().is_some_and(|(first, last)| row.0 < *first || *last < row.0) {
-                    return Ok(None);
-                }
-                Ok(self.listed(range, list)?.binary_search(&row.0).ok())
-            }
+            Ids::Listed(range, _) => range.get().copied(),
+        };
+        if known.is_some_and(|(least, greatest)| last.0 < least || greatest < first.0) {
+            return Ok(None);
         }
+        self.ids().map(Some)
+    }
+
+    pub(super) fn offset_of(&self, row: RowId) -> Result<Option<usize>, ArrowError> {
+        let ids = self.ids_between(row, row)?;
+        Ok(ids.and_then(|ids| ids.offset_of(row, self.rows)))
     }
 
     pub(super) fn row_id_array(

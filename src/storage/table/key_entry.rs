@@ -1,13 +1,12 @@
 //! Rows of a chunk by the value of some columns: an index in memory, or the pages of a stored one.
 
-use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
 use super::content::Content;
-use super::key_index::{EncodedKeys, KeyIndex, KeyRange};
+use super::key_index::{EncodedKeys, KeyIndex, KeyRange, number_range};
 use super::key_pages::{self, PAGE_BYTES, key_hash};
 use crate::storage::cache::Slots;
 use crate::storage::checkpoint::{PagedFile, StoredHashes, StoredKey};
@@ -22,7 +21,7 @@ pub(super) struct KeyEntry {
     range: OnceLock<Option<KeyRange>>,
     pub(super) index: Arc<Slots<Arc<KeyIndex>>>,
     stored: Option<StoredHashes>,
-    /// All pages of the stored index.
+    /// The pages of the stored index, each in a slot of its own.
     pages: Arc<Slots<Arc<[u8]>>>,
 }
 
@@ -41,7 +40,7 @@ impl KeyEntry {
             range: OnceLock::from(key.range.clone()),
             index: Slots::empty(1),
             stored: key.hashes,
-            pages: Slots::empty(1),
+            pages: Slots::empty(key.hashes.map_or(0, |hashes| hashes.pages)),
         }
     }
 
@@ -53,8 +52,13 @@ impl KeyEntry {
             range: range.map_or_else(OnceLock::new, OnceLock::from),
             index: Slots::empty(1),
             stored: same.and_then(|same| same.stored),
-            pages: same.map_or_else(|| Slots::empty(1), |same| Arc::clone(&same.pages)),
+            pages: same.map_or_else(|| Slots::empty(0), |same| Arc::clone(&same.pages)),
         }
+    }
+
+    /// The least and the greatest key, if they are whole numbers.
+    pub(super) fn number_range(&self) -> Option<(i64, i64)> {
+        number_range(self.range.get()?.as_ref()?)
     }
 
     /// As a manifest keeps it; `None` if the index was not stored with the rows.
@@ -129,30 +133,46 @@ impl Content {
         if let Some(hashes) = entry.stored {
             return Ok(Some(KeyLookup::Pages(Arc::clone(self), entry, hashes)));
         }
-        let index = self.worked_out(&entry.index, || {
-            let places: Vec<usize> = (0..columns.len()).collect();
-            KeyIndex::build(&self.project(columns)?, &places, with_nulls).map(Arc::new)
-        })?;
+        let index = self.made(&entry)?;
         let range = entry.range.get_or_init(|| index.range().cloned());
         Ok(meets(range).then_some(KeyLookup::Index(index)))
     }
 
-    /// The index of a key, if it is in memory or can be made of rows that never were in a file; `None` where pages of a
-    /// file are to be looked into.
-    pub(super) fn key_index(&self, columns: &[usize]) -> Result<Option<Arc<KeyIndex>>, ArrowError> {
+    /// The index of a key, made of all rows if it is not in memory.
+    fn made(&self, entry: &KeyEntry) -> Result<Arc<KeyIndex>, ArrowError> {
+        self.worked_out(&entry.index, || {
+            let places: Vec<usize> = (0..entry.columns.len()).collect();
+            let keys = self.project(&entry.columns)?;
+            KeyIndex::build(&keys, &places, entry.with_nulls).map(Arc::new)
+        })
+    }
+
+    /// What is known of a key, whose range among it.
+    pub(super) fn key_entry(&self, columns: &[usize]) -> Result<Arc<KeyEntry>, ArrowError> {
         let entry = self.entry(columns, false);
+        if entry.range.get().is_none() {
+            let range = self.made(&entry)?.range().cloned();
+            entry.range.get_or_init(|| range);
+        }
+        Ok(entry)
+    }
+
+    /// Gives the offsets of rows with a key of one whole number, which is given in both forms.
+    pub(super) fn find_number(
+        self: &Arc<Self>,
+        entry: &Arc<KeyEntry>,
+        number: i64,
+        encoded: &[u8],
+        found: impl FnMut(usize),
+    ) -> Result<(), ArrowError> {
         if let Some(index) = entry.index.get(0) {
-            return Ok(Some(index));
+            index.find_number(number, encoded, found);
+        } else if let Some(hashes) = entry.stored {
+            KeyLookup::Pages(Arc::clone(self), Arc::clone(entry), hashes).find(encoded, found)?;
+        } else {
+            self.made(entry)?.find_number(number, encoded, found);
         }
-        if entry.stored.is_some() {
-            return Ok(None);
-        }
-        let index = self.worked_out(&entry.index, || {
-            let places: Vec<usize> = (0..columns.len()).collect();
-            KeyIndex::build(&self.project(columns)?, &places, false).map(Arc::new)
-        })?;
-        entry.range.get_or_init(|| index.range().cloned());
-        Ok(Some(index))
+        Ok(())
     }
 
     /// The encoded key of one row.
@@ -195,12 +215,14 @@ impl KeyLookup {
     }
 }
 
-fn all_pages(
-    file: &PagedFile,
-    entry: &KeyEntry,
-    hashes: StoredHashes,
-) -> Result<Arc<[u8]>, StorageError> {
-    file.cache().get_or_read(&entry.pages, 0, || file.read_pages(hashes, 0, hashes.pages))
+/// Reads all pages at once, unless they are in memory.
+fn all_pages(file: &PagedFile, entry: &KeyEntry, hashes: StoredHashes) -> Result<(), StorageError> {
+    if (0..hashes.pages).all(|at| entry.pages.is_filled(at)) {
+        return Ok(());
+    }
+    let bytes = file.read_pages(hashes, 0, hashes.pages)?;
+    file.cache().admit_all(&entry.pages, bytes.chunks(PAGE_BYTES).map(Arc::from));
+    Ok(())
 }
 
 /// A page that was read alone is likely to have its neighbors asked for when the cache has this much room left.
@@ -215,21 +237,16 @@ fn candidates(
     let Some(file) = content.file() else { return Ok(Vec::new()) };
     let hash = key_hash(hashes.seed, key);
     let cache = file.cache();
-    let known = match entry.pages.get(0) {
-        Some(pages) => Some(pages),
-        None if cache.bytes() < cache.bytes_max() / ROOMY => Some(all_pages(file, entry, hashes)?),
-        None => None,
+    let page = |at: usize| {
+        if let Some(page) = entry.pages.get(at) {
+            return Ok(page);
+        }
+        if cache.bytes() < cache.bytes_max() / ROOMY {
+            all_pages(file, entry, hashes)?;
+        }
+        cache.get_or_read(&entry.pages, at, || file.read_pages(hashes, at, 1))
     };
-    let found = match &known {
-        Some(pages) => key_pages::find(hash, hashes.pages, |at| {
-            let page = pages.get(at * PAGE_BYTES..(at + 1) * PAGE_BYTES);
-            Ok::<_, StorageError>(Cow::Borrowed(page.unwrap_or_default()))
-        }),
-        None => key_pages::find(hash, hashes.pages, |at| {
-            Ok(Cow::Owned(file.read_pages(hashes, at, 1)?.to_vec()))
-        }),
-    };
-    let mut found = found?;
+    let mut found = key_pages::find::<_, StorageError>(hash, hashes.pages, page)?;
     found.retain(|offset| *offset < content.rows());
     Ok(found)
 }

@@ -197,6 +197,11 @@ fn number(key: &[u8]) -> Option<i64> {
     }
 }
 
+/// A range of keys, if they are whole numbers.
+pub(super) fn number_range((least, greatest): &KeyRange) -> Option<(i64, i64)> {
+    Some((number(least)?, number(greatest)?))
+}
+
 /// A key to be found, in the form an index compares.
 #[derive(Clone, Copy)]
 enum Sought<'a> {
@@ -428,12 +433,6 @@ impl KeyIndex {
             found(from);
             from += 1;
         }
-    }
-
-    /// The least and the greatest key, if they are whole numbers.
-    pub fn number_range(&self) -> Option<(i64, i64)> {
-        let (least, greatest) = self.range.as_ref()?;
-        Some((number(least)?, number(greatest)?))
     }
 
     /// In ascending keys, the first row whose key is not less.

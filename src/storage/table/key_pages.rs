@@ -8,8 +8,6 @@
 //! A key is looked for where its hash would be if hashes were spread evenly, which they nearly are, so one page is read,
 //! seldom two. What is found may be another key with the same hash: the caller compares.
 
-use std::borrow::Cow;
-
 use crate::storage::codec::Malformed;
 
 /// Bytes of a page.
@@ -54,19 +52,20 @@ pub(in crate::storage) fn put_pages<'a>(
 }
 
 /// A page that was checked.
-struct Page<'a>(Cow<'a, [u8]>, usize);
+struct Page<B>(B, usize);
 
-impl<'a> Page<'a> {
-    fn new(bytes: Cow<'a, [u8]>) -> Result<Self, Malformed> {
+impl<B: AsRef<[u8]>> Page<B> {
+    fn new(page: B) -> Result<Self, Malformed> {
+        let bytes = page.as_ref();
         let count = bytes.first_chunk::<4>().map_or(0, |count| u32::from_le_bytes(*count) as usize);
         if bytes.len() != PAGE_BYTES || count == 0 || count > ENTRIES {
             return Err(MALFORMED);
         }
-        Ok(Self(bytes, count))
+        Ok(Self(page, count))
     }
 
     fn number(&self, at: usize) -> u32 {
-        let bytes = self.0.get(at..at + 4).and_then(|bytes| bytes.first_chunk::<4>());
+        let bytes = self.0.as_ref().get(at..at + 4).and_then(|bytes| bytes.first_chunk::<4>());
         bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes))
     }
 
@@ -104,10 +103,10 @@ pub(in crate::storage) fn is_whole(page: &[u8]) -> bool {
 ///
 /// # Errors
 /// Those of `page`, and [`Malformed`] if it is none.
-pub(in crate::storage) fn find<'a, E: From<Malformed>>(
+pub(in crate::storage) fn find<B: AsRef<[u8]>, E: From<Malformed>>(
     hash: u32,
     pages: usize,
-    page: impl Fn(usize) -> Result<Cow<'a, [u8]>, E>,
+    page: impl Fn(usize) -> Result<B, E>,
 ) -> Result<Vec<usize>, E> {
     let mut found = Vec::new();
     if pages == 0 {
@@ -142,7 +141,7 @@ mod tests {
         let page = |at: usize| {
             let page = &bytes[at * PAGE_BYTES..(at + 1) * PAGE_BYTES];
             assert!(is_whole(page));
-            Ok::<_, Malformed>(Cow::Borrowed(page))
+            Ok::<_, Malformed>(page)
         };
         find(hash, pages, page).unwrap()
     }

@@ -246,8 +246,8 @@ impl TableVersion {
     pub fn delete(&self, rows: &[RowId]) -> Result<Option<Self>, ArrowError> {
         let mut builders: Vec<Option<BooleanBufferBuilder>> =
             (0..self.chunks.len()).map(|_| None).collect();
-        for row in rows {
-            let Some((at, offset)) = self.find_row(*row)? else { return Ok(None) };
+        for place in self.find_rows(rows)? {
+            let Some((at, offset)) = place else { return Ok(None) };
             let chunk = &self.chunks[at];
             let builder = builders[at].get_or_insert_with(|| {
                 let mut builder = BooleanBufferBuilder::new(chunk.len());
@@ -285,6 +285,37 @@ impl TableVersion {
             }
         }
         Ok(None)
+    }
+
+    /// As [`Self::find_row`], for many: the ids of a chunk are read once, however many of them are asked for.
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if row ids could not be read.
+    pub fn find_rows(&self, rows: &[RowId]) -> Result<Vec<Option<(usize, usize)>>, ArrowError> {
+        if let [row] = rows {
+            return Ok(vec![self.find_row(*row)?]);
+        }
+        let mut places = vec![None; rows.len()];
+        let mut missing: Vec<usize> = (0..rows.len()).collect();
+        missing.sort_by_key(|at| rows.get(*at));
+        for (at, chunk) in self.chunks.iter().enumerate().rev() {
+            let (Some(first), Some(last)) = (missing.first(), missing.last()) else { break };
+            let (Some(first), Some(last)) = (rows.get(*first), rows.get(*last)) else { break };
+            let Some(ids) = chunk.row_ids_between(*first, *last)? else { continue };
+            let (least, greatest) = ids.range(chunk.len());
+            let id = |row: &usize| rows.get(*row).map_or(0, |row| row.0);
+            let from = missing.partition_point(|row| id(row) < least);
+            let to = missing.partition_point(|row| id(row) <= greatest);
+            let mut elsewhere = Vec::new();
+            for row in missing.get(from..to).unwrap_or_default() {
+                match ids.offset_of(RowId(id(row)), chunk.len()) {
+                    Some(offset) => places[*row] = Some((at, offset)),
+                    None => elsewhere.push(*row),
+                }
+            }
+            missing.splice(from..to.max(from), elsewhere);
+        }
+        Ok(places)
     }
 
     /// Position of a row by its id; `None` if it is not there, or deleted.

@@ -268,11 +268,14 @@ impl SegmentReader {
         header: &FrameHeader,
     ) -> Result<Option<Vec<u8>>, StorageError> {
         let start = at + HEADER_BYTES as u64;
-        if start + u64::from(header.length) > self.length {
+        if at + header.frame_bytes() > self.length {
             return Ok(None);
         }
-        let payload = self.bytes_at(start, header.length as usize)?;
-        Ok((crc32fast::hash(payload) == header.payload_crc).then(|| payload.to_vec()))
+        let padded = (header.length as usize).next_multiple_of(ALIGNMENT);
+        let (payload, zeros) = self.bytes_at(start, padded)?.split_at(header.length as usize);
+        let is_whole =
+            crc32fast::hash(payload) == header.payload_crc && zeros.iter().all(|byte| *byte == 0);
+        Ok(is_whole.then(|| payload.to_vec()))
     }
 
     /// The segment ends where it was read to, if no later frame says that more was durable.

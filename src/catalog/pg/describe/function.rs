@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::super::type_facts::{parse, table};
 use super::name::{format_type, quote_identifier};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, FunctionResult, SqlFunction};
 use crate::types::Oid;
 
 /// A row of `pg_proc`.
@@ -142,6 +142,21 @@ pub(super) fn named(name: &str) -> impl Iterator<Item = &'static Function> {
     FUNCTIONS.values().filter(move |function| function.name == name)
 }
 
+/// The name of a function and the types of its input arguments.
+pub fn function_inputs(oid: Oid) -> Option<(&'static str, &'static [Oid])> {
+    function(oid).map(|function| (function.name, function.inputs.as_slice()))
+}
+
+/// The functions of this name and number of input arguments, with the arguments' types.
+pub fn function_overloads(
+    name: &str,
+    inputs: usize,
+) -> impl Iterator<Item = (Oid, &'static [Oid])> {
+    named(name)
+        .filter(move |function| function.inputs.len() == inputs)
+        .map(|function| (function.oid, function.inputs.as_slice()))
+}
+
 /// A function as `regproc` prints it: with its schema where the name alone means several.
 pub fn function_name(oid: Oid) -> Option<String> {
     let function = function(oid)?;
@@ -150,8 +165,34 @@ pub fn function_name(oid: Oid) -> Option<String> {
     Some(if is_unique { name } else { format!("pg_catalog.{name}") })
 }
 
+/// Arguments of a function that was made, with their names.
+fn made_arguments(function: &SqlFunction) -> String {
+    let shown = function.arguments.iter().map(|argument| match &argument.name {
+        Some(name) => format!("{} {}", quote_identifier(name), argument.ty.name()),
+        None => argument.ty.name(),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn made_result(function: &SqlFunction) -> String {
+    match &function.result {
+        FunctionResult::Void => "void".to_owned(),
+        FunctionResult::Value(ty) => ty.name(),
+        FunctionResult::SetOf(ty) => format!("SETOF {}", ty.name()),
+        FunctionResult::Table(columns) => {
+            let columns = columns
+                .iter()
+                .map(|(name, ty)| format!("{} {}", quote_identifier(name), ty.name()));
+            format!("TABLE({})", columns.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
 /// A function as `regprocedure` prints it: `lower(text)`.
 pub fn function_signature(catalog: &Catalog, oid: Oid) -> Option<String> {
+    if let Some(made) = catalog.functions.get(&oid) {
+        return Some(made.signature());
+    }
     let function = function(oid)?;
     let types = function.inputs.iter().map(|ty| format_type(catalog, *ty, None));
     let types = types.collect::<Vec<_>>().join(",");
@@ -160,11 +201,17 @@ pub fn function_signature(catalog: &Catalog, oid: Oid) -> Option<String> {
 
 /// `pg_get_function_arguments`.
 pub fn function_arguments(catalog: &Catalog, oid: Oid) -> Option<String> {
+    if let Some(made) = catalog.functions.get(&oid) {
+        return Some(made_arguments(made));
+    }
     Some(arguments(catalog, function(oid)?, true))
 }
 
 /// `pg_get_function_identity_arguments`.
 pub fn function_identity_arguments(catalog: &Catalog, oid: Oid) -> Option<String> {
+    if let Some(made) = catalog.functions.get(&oid) {
+        return Some(made_arguments(made));
+    }
     Some(arguments(catalog, function(oid)?, false))
 }
 
@@ -199,6 +246,9 @@ fn arguments(catalog: &Catalog, function: &Function, with_defaults: bool) -> Str
 
 /// `pg_get_function_result`; `None` for procedures too.
 pub fn function_result(catalog: &Catalog, oid: Oid) -> Option<String> {
+    if let Some(made) = catalog.functions.get(&oid) {
+        return Some(made_result(made));
+    }
     let function = function(oid).filter(|function| !function.is_procedure)?;
     let columns = function.arguments.iter().filter(|argument| argument.mode == 't');
     let columns = columns.map(|column| {

@@ -4,7 +4,7 @@ use super::super::definition::PG_CATALOG_OID;
 use super::super::index_of;
 use super::super::type_facts::{parse, table};
 use super::name::{pseudo_type, row_type_of, schema_and_name};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, QualifiedName};
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
@@ -59,7 +59,12 @@ pub fn type_is_visible(catalog: &Catalog, oid: Oid, search_path: &[String]) -> O
 }
 
 /// `pg_function_is_visible`; `None` if there is no such function. All are in `pg_catalog`.
-pub fn function_is_visible(oid: Oid) -> Option<bool> {
+pub fn function_is_visible(catalog: &Catalog, oid: Oid, path: &[String]) -> Option<bool> {
+    if let Some(made) = catalog.functions.get(&oid) {
+        let name = QualifiedName { schema: None, name: made.name.clone() };
+        let found = catalog.functions_named(&name, path);
+        return Some(found.iter().any(|one| one.oid == oid));
+    }
     super::function::exists(oid).then_some(true)
 }
 

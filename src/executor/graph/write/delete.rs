@@ -13,7 +13,7 @@ use super::set::rows_of;
 use crate::catalog::EndPoint;
 use crate::error::{PgError, SqlState};
 use crate::functions::cypher::{Value, arrays};
-use crate::planner::node::ValueColumn;
+use crate::planner::node::{RowEvent, ValueColumn};
 use crate::storage::EncodedKeys;
 use crate::types::RowId;
 
@@ -48,6 +48,7 @@ impl Writer {
                 let relation = self.relation(self.table_of(edge, table)?)?;
                 let ids: Vec<RowId> = rows.into_iter().collect();
                 self.target.delete(&relation, &ids).await?;
+                self.written.note(relation.oid, RowEvent::Deleted, &ids);
             }
         }
         self.renew()

@@ -2,6 +2,7 @@
 //!
 //! * [`input`]: the rows of a clause and the elements in them; [`values`]: property values as columns.
 //! * [`create`], [`merge`], [`set`], [`labels`], [`delete`]: the clauses; [`typed`]: rows of a typed graph's tables.
+//! * [`written`]: which rows these were, for policies on them.
 //!
 //! References here are detached: the table of an element and the id of its row, which stay what they are whatever is
 //! written. An element that goes to another partition is noted in [`super::Moved`].
@@ -14,6 +15,7 @@ mod merge;
 mod set;
 mod typed;
 mod values;
+mod written;
 
 use std::sync::Arc;
 
@@ -30,16 +32,19 @@ use crate::types::{ElementRef, Oid};
 use input::Input;
 
 pub(super) use typed::pg_column;
+pub(crate) use written::Written;
 
 /// Writes for the rows of one clause.
 pub(crate) struct Writer {
     target: Arc<dyn WriteTarget>,
     /// The graph as it is now.
     graph: Arc<GraphSnapshot>,
+    /// Rows of a typed graph's tables that it wrote.
+    written: Written,
 }
 
 impl Writer {
-    /// Does what a clause says for all rows of its input; the rows it gives.
+    /// Does what a clause says for all rows of its input; the rows it gives, and those it wrote.
     ///
     /// # Errors
     /// `23…` for a violated constraint or a node with relationships, `22004` for a null where MERGE needs a value, `42804`
@@ -50,8 +55,8 @@ impl Writer {
         write: &GraphWrite,
         rows: RecordBatch,
         schema: &SchemaRef,
-    ) -> Result<RecordBatch> {
-        let mut writer = Self { target, graph: Arc::clone(before) };
+    ) -> Result<(RecordBatch, Written)> {
+        let mut writer = Self { target, graph: Arc::clone(before), written: Written::default() };
         let mut input = Input::new(Arc::clone(before), rows);
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
         for kept in &write.kept {
@@ -79,7 +84,8 @@ impl Writer {
             .map(|(column, field)| super::values::as_type(column, field.data_type()))
             .collect::<Result<Vec<_>>>()?;
         let count = RecordBatchOptions::new().with_row_count(Some(input.len()));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &count)?)
+        let rows = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &count)?;
+        Ok((rows, writer.written))
     }
 
     /// Looks at the graph again after something was written.

@@ -192,9 +192,8 @@ impl Writer {
 /// Rows by their ids, in that order.
 pub(super) fn rows_of(version: &TableVersion, ids: &[RowId]) -> Result<RecordBatch> {
     let mut positions = Vec::with_capacity(ids.len());
-    for id in ids {
-        let (chunk, offset) =
-            version.find_row(*id)?.ok_or_else(|| PgError::internal("a row that is not there"))?;
+    for place in version.find_rows(ids)? {
+        let (chunk, offset) = place.ok_or_else(|| PgError::internal("a row that is not there"))?;
         positions.push(version.chunk_starts().get(chunk).copied().unwrap_or(0) + offset as u64);
     }
     Ok(version.rows_at(&positions)?)

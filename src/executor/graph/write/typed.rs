@@ -15,7 +15,7 @@ use crate::executor::graph::open::refs_of;
 use crate::executor::graph::values::as_type;
 use crate::functions::cypher::json::write_json;
 use crate::functions::cypher::{CypherType, Value, arrays};
-use crate::planner::node::{NewEdge, TypedRow};
+use crate::planner::node::{NewEdge, RowEvent, TypedRow};
 use crate::types::input_column::InputColumn;
 use crate::types::pg_type::PgType;
 use crate::types::{ElementRef, InputSettings, RowId};
@@ -48,6 +48,7 @@ impl Writer {
         let arriving = Arc::new(arrow::datatypes::Schema::new(nullable));
         let batch = RecordBatch::try_new(arriving, columns.collect())?;
         let ids = self.target.insert_numbered(&row.relation, batch).await?;
+        self.written.note(row.relation.oid, RowEvent::Inserted, &ids);
         self.renew()?;
         Ok(UInt64Array::from_iter_values(ids.iter().map(|id| ElementRef::new(row.table, id.0).0)))
     }
@@ -151,6 +152,7 @@ impl Writer {
         let rows =
             RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(nullable)), columns)?;
         self.target.update(&relation, &ids, vec![rows]).await?;
+        self.written.note(relation.oid, RowEvent::Updated, &ids);
         self.renew()
     }
 }

@@ -154,20 +154,17 @@ pub(in crate::executor::write) fn rows_by_id(
     version: &TableVersion,
     ids: &[RowId],
 ) -> Result<RecordBatch, PgError> {
-    let mut positions = Vec::with_capacity(ids.len());
-    for id in ids {
-        positions.extend(version.find_row(*id)?.map(|place| position(version, place)));
-    }
+    let places = version.find_rows(ids)?.into_iter().flatten();
+    let positions: Vec<u64> = places.map(|place| position(version, place)).collect();
     Ok(version.rows_at(&positions)?)
 }
 
 /// Those of the rows with these ids that are there.
 pub(super) fn live_rows(version: &TableVersion, ids: &[RowId]) -> Result<RecordBatch, PgError> {
-    let mut positions = Vec::with_capacity(ids.len());
-    for id in ids {
-        positions.extend(version.find_live(*id)?);
-    }
-    Ok(version.rows_at(&positions)?)
+    let places = version.find_rows(ids)?.into_iter().flatten();
+    let positions = places.map(|place| position(version, place));
+    let live: Vec<u64> = positions.filter(|position| version.is_live(*position)).collect();
+    Ok(version.rows_at(&live)?)
 }
 
 /// Chunk and offset as a position.

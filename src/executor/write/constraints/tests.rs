@@ -60,6 +60,7 @@ fn relation(columns: Vec<Column>, constraints: Vec<Constraint>) -> (Catalog, Rel
         relations: Arc::new(BTreeMap::from([(relation.oid, Arc::new(relation.clone()))])),
         names: Arc::default(),
         comments: Arc::default(),
+        functions: Arc::default(),
         grants: Arc::default(),
         next_oid: 20_000,
     };

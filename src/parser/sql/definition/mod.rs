@@ -10,7 +10,7 @@ mod sequence;
 
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, TokenWithSpan};
+use sqlparser::tokenizer::TokenWithSpan;
 
 pub use ast::{
     AlterAction, Definition, IdentityChange, Maintenance, ObjectAction, ObjectKind, ReindexTarget,
@@ -19,6 +19,7 @@ pub use ast::{
 pub(super) use sequence::identity;
 
 use super::parse::whole;
+use super::word::{eat, is_word, word_at};
 use crate::parser::error::ParseError;
 use crate::parser::span::Span;
 
@@ -39,10 +40,7 @@ pub(super) fn definition(
 
 /// What reads the statement, how many tokens it begins with, and whether TEMPORARY is among them.
 fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize, bool)> {
-    let word = |at: usize| match tokens.get(at).map(|token| &token.token) {
-        Some(Token::Word(word)) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
-        _ => String::new(),
-    };
+    let word = |at: usize| word_at(tokens, at);
     let first = word(0);
     let temporary = first == "CREATE" && matches!(word(1).as_str(), "TEMP" | "TEMPORARY");
     let at = 1 + usize::from(temporary);
@@ -72,18 +70,4 @@ fn if_exists(parser: &mut Parser<'_>) -> bool {
 /// `IF NOT EXISTS`
 fn if_not_exists(parser: &mut Parser<'_>) -> bool {
     parser.parse_keywords(&[Keyword::IF, Keyword::NOT, Keyword::EXISTS])
-}
-
-/// Takes a word that `sqlparser` may not know as a keyword.
-fn eat(parser: &mut Parser<'_>, expected: &str) -> bool {
-    let found = is_word(&parser.peek_token_ref().token, expected);
-    if found {
-        parser.next_token();
-    }
-    found
-}
-
-fn is_word(token: &Token, expected: &str) -> bool {
-    matches!(token, Token::Word(word)
-        if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
 }

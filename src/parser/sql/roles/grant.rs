@@ -9,7 +9,8 @@ use super::ast::{
     GrantKind, GrantObjects, GraphVerb, MembershipGrant, MembershipOption, RightsGrant, RoleName,
     RoleStatement,
 };
-use super::{cascade, eat, eat_all, expect, granted_by, graph, is_word, role_name, role_names};
+use super::{cascade, granted_by, graph, role_name, role_names};
+use crate::parser::sql::word::{eat, eat_all, expect, is_word};
 
 /// A right or a role, before it is known which.
 struct Item {

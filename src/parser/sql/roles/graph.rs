@@ -5,7 +5,8 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::ast::{GraphAction, GraphElements, GraphGrant, GraphVerb, RoleStatement};
-use super::{eat, eat_all, expect, is_word, role_names};
+use super::role_names;
+use crate::parser::sql::word::{eat, eat_all, expect, is_word};
 
 /// An action and its properties.
 pub(super) type Action = (GraphAction, Vec<Ident>);

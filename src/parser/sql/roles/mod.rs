@@ -7,11 +7,12 @@ mod role;
 
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, TokenWithSpan};
+use sqlparser::tokenizer::TokenWithSpan;
 
 pub use ast::*;
 
 use super::parse::whole;
+use super::word::{eat, expect, word_at};
 use crate::parser::error::ParseError;
 use crate::parser::span::Span;
 
@@ -31,10 +32,7 @@ pub(super) fn role_statement(
 
 /// What reads the statement, and how many tokens it begins with.
 fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize)> {
-    let word = |at: usize| match tokens.get(at).map(|token| &token.token) {
-        Some(Token::Word(word)) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
-        _ => String::new(),
-    };
+    let word = |at: usize| word_at(tokens, at);
     let has = |wanted: &str| (0..tokens.len()).any(|at| word(at) == wanted);
     let (first, second) = (word(0), word(1));
     Some(match (first.as_str(), second.as_str()) {
@@ -59,40 +57,6 @@ fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize)> {
         ("DENY", _) => (graph::deny, 1),
         _ => return None,
     })
-}
-
-/// Takes a word that `sqlparser` may not know as a keyword.
-fn eat(parser: &mut Parser<'_>, expected: &str) -> bool {
-    let found = is_word(&parser.peek_token_ref().token, expected);
-    if found {
-        parser.next_token();
-    }
-    found
-}
-
-fn eat_all(parser: &mut Parser<'_>, expected: &[&str]) -> bool {
-    let found = expected
-        .iter()
-        .enumerate()
-        .all(|(at, word)| is_word(&parser.peek_nth_token_ref(at).token, word));
-    if found {
-        expected.iter().for_each(|_| {
-            parser.next_token();
-        });
-    }
-    found
-}
-
-fn expect(parser: &mut Parser<'_>, expected: &str) -> Result<(), ParserError> {
-    match eat(parser, expected) {
-        true => Ok(()),
-        false => parser.expected_ref(expected, parser.peek_token_ref()),
-    }
-}
-
-fn is_word(token: &Token, expected: &str) -> bool {
-    matches!(token, Token::Word(word)
-        if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
 }
 
 fn role_name(parser: &mut Parser<'_>) -> Result<RoleName, ParserError> {

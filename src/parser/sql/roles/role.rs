@@ -5,7 +5,8 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::ast::{OwnedKind, RoleName, RoleOption, RoleStatement, SettingChange};
-use super::{cascade, eat, eat_all, expect, is_word, role_name, role_names};
+use super::{cascade, role_name, role_names};
+use crate::parser::sql::word::{eat, eat_all, expect, is_word};
 
 pub(super) fn create(parser: &mut Parser<'_>) -> Result<RoleStatement, ParserError> {
     let name = role_name(parser)?;

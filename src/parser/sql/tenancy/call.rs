@@ -8,7 +8,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::ast::{Argument, Tenancy};
-use super::{eat, is_word};
+use crate::parser::sql::word::{eat, is_word};
 
 /// The functions.
 pub const FUNCTIONS: [&str; 13] = [

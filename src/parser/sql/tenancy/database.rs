@@ -5,7 +5,8 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::ast::{DatabaseAction, Tenancy, TenancyOption};
-use super::{eat, eat_words, expect, value};
+use super::value;
+use crate::parser::sql::word::{eat, eat_all, expect};
 
 pub(super) fn create(parser: &mut Parser<'_>) -> Result<Tenancy, ParserError> {
     let name = parser.parse_identifier()?;
@@ -33,7 +34,7 @@ pub(super) fn alter(parser: &mut Parser<'_>) -> Result<Tenancy, ParserError> {
 }
 
 pub(super) fn drop(parser: &mut Parser<'_>) -> Result<Tenancy, ParserError> {
-    let if_exists = eat_words(parser, &["IF", "EXISTS"]);
+    let if_exists = eat_all(parser, &["IF", "EXISTS"]);
     let name = parser.parse_identifier()?;
     let with = eat(parser, "WITH");
     let mut force = false;

@@ -18,6 +18,7 @@ pub use ast::{
 pub use call::FUNCTIONS as TENANCY_FUNCTIONS;
 
 use super::parse::whole;
+use super::word::word_at;
 use crate::parser::error::ParseError;
 use crate::parser::span::Span;
 
@@ -41,10 +42,7 @@ pub(super) fn tenancy(
 
 /// What reads the statement, and how many tokens it begins with.
 fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize)> {
-    let word = |at: usize| match tokens.get(at).map(|token| &token.token) {
-        Some(Token::Word(word)) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
-        _ => String::new(),
-    };
+    let word = |at: usize| word_at(tokens, at);
     let replace = word(1) == "OR" && word(2) == "REPLACE" && word(3) == "QUOTA";
     match (word(0).as_str(), word(1).as_str()) {
         ("CREATE", "TENANT") => Some((tenant::create, 2)),
@@ -61,41 +59,6 @@ fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize)> {
         ("ALTER", "DATABASE") => Some((database::alter, 2)),
         ("DROP", "DATABASE") => Some((database::drop, 2)),
         _ => None,
-    }
-}
-
-fn is_word(token: &Token, expected: &str) -> bool {
-    matches!(token, Token::Word(word)
-        if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
-}
-
-/// Takes a word, if it stands here.
-fn eat(parser: &mut Parser<'_>, expected: &str) -> bool {
-    let found = is_word(&parser.peek_token_ref().token, expected);
-    if found {
-        parser.next_token();
-    }
-    found
-}
-
-/// Takes several words, if they stand here.
-fn eat_words(parser: &mut Parser<'_>, expected: &[&str]) -> bool {
-    let index = parser.index();
-    let found = expected.iter().all(|word| eat(parser, word));
-    if !found {
-        while parser.index() > index {
-            parser.prev_token();
-        }
-    }
-    found
-}
-
-/// Takes a word that must stand here.
-fn expect(parser: &mut Parser<'_>, expected: &str) -> Result<(), ParserError> {
-    if eat(parser, expected) {
-        Ok(())
-    } else {
-        parser.expected_ref(expected, parser.peek_token_ref())
     }
 }
 

@@ -8,16 +8,17 @@ use sqlparser::tokenizer::Token;
 use super::ast::{
     OptionValue, QuotaBody, QuotaInterval, QuotaLimits, QuotaTarget, Tenancy, TenancyOption, Usage,
 };
-use super::{eat, eat_words, expect, option, value};
+use super::{option, value};
+use crate::parser::sql::word::{eat, eat_all, expect};
 
 pub(super) fn create(parser: &mut Parser<'_>) -> Result<Tenancy, ParserError> {
-    let if_not_exists = eat_words(parser, &["IF", "NOT", "EXISTS"]);
+    let if_not_exists = eat_all(parser, &["IF", "NOT", "EXISTS"]);
     let name = parser.parse_identifier()?;
     Ok(Tenancy::CreateQuota { or_replace: false, if_not_exists, name, body: body(parser)? })
 }
 
 pub(super) fn replace(parser: &mut Parser<'_>) -> Result<Tenancy, ParserError> {
-    let if_not_exists = eat_words(parser, &["IF", "NOT", "EXISTS"]);
+    let if_not_exists = eat_all(parser, &["IF", "NOT", "EXISTS"]);
     let name = parser.parse_identifier()?;
     Ok(Tenancy::CreateQuota { or_replace: true, if_not_exists, name, body: body(parser)? })
 }
@@ -40,7 +41,7 @@ pub(super) fn alter(parser: &mut Parser<'_>) -> Result<Tenancy, ParserError> {
 }
 
 pub(super) fn drop(parser: &mut Parser<'_>) -> Result<Tenancy, ParserError> {
-    let if_exists = eat_words(parser, &["IF", "EXISTS"]);
+    let if_exists = eat_all(parser, &["IF", "EXISTS"]);
     Ok(Tenancy::DropQuota { if_exists, name: parser.parse_identifier()? })
 }
 
@@ -80,7 +81,7 @@ fn body(parser: &mut Parser<'_>) -> Result<QuotaBody, ParserError> {
 }
 
 fn keyed(parser: &mut Parser<'_>) -> Result<Option<String>, ParserError> {
-    if eat_words(parser, &["NOT", "KEYED"]) {
+    if eat_all(parser, &["NOT", "KEYED"]) {
         return Ok(Some(String::new()));
     }
     if !eat(parser, "KEYED") {
@@ -88,7 +89,7 @@ fn keyed(parser: &mut Parser<'_>) -> Result<Option<String>, ParserError> {
     }
     expect(parser, "BY")?;
     let keys: [&[&str]; 4] = [&["TENANT"], &["ROLE"], &["API", "KEY"], &["CLIENT", "ADDRESS"]];
-    match keys.iter().find(|words| eat_words(parser, words)) {
+    match keys.iter().find(|words| eat_all(parser, words)) {
         Some(words) => Ok(Some(words.join(" "))),
         None => {
             parser.expected_ref("TENANT, ROLE, API KEY or CLIENT ADDRESS", parser.peek_token_ref())
@@ -100,9 +101,9 @@ fn interval(parser: &mut Parser<'_>) -> Result<QuotaInterval, ParserError> {
     let randomized = eat(parser, "RANDOMIZED");
     expect(parser, "INTERVAL")?;
     let interval = interval_text(parser)?;
-    let limits = if eat_words(parser, &["NO", "LIMITS"]) {
+    let limits = if eat_all(parser, &["NO", "LIMITS"]) {
         QuotaLimits::NoLimits
-    } else if eat_words(parser, &["TRACKING", "ONLY"]) {
+    } else if eat_all(parser, &["TRACKING", "ONLY"]) {
         QuotaLimits::TrackingOnly
     } else {
         expect(parser, "MAX")?;

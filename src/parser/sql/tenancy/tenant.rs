@@ -5,10 +5,11 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::ast::{Tenancy, TenantAction};
-use super::{eat, eat_words, expect, options};
+use super::options;
+use crate::parser::sql::word::{eat, eat_all, expect};
 
 pub(super) fn create(parser: &mut Parser<'_>) -> Result<Tenancy, ParserError> {
-    let if_not_exists = eat_words(parser, &["IF", "NOT", "EXISTS"]);
+    let if_not_exists = eat_all(parser, &["IF", "NOT", "EXISTS"]);
     let name = parser.parse_identifier()?;
     let options = if eat(parser, "WITH") { options(parser)? } else { Vec::new() };
     Ok(Tenancy::CreateTenant { if_not_exists, name, options })
@@ -41,7 +42,7 @@ pub(super) fn alter(parser: &mut Parser<'_>) -> Result<Tenancy, ParserError> {
 }
 
 pub(super) fn drop(parser: &mut Parser<'_>) -> Result<Tenancy, ParserError> {
-    let if_exists = eat_words(parser, &["IF", "EXISTS"]);
+    let if_exists = eat_all(parser, &["IF", "EXISTS"]);
     let name = parser.parse_identifier()?;
     let cascade = eat(parser, "CASCADE");
     if !cascade {

@@ -15,6 +15,7 @@ use super::binder::{AggregatePlace, Binder, column};
 use super::error;
 use super::expression::{dynamic, empty_list};
 use super::typed::Typed;
+use super::walk::is_random;
 use crate::error::PgError;
 use crate::functions::cypher::output::{Conversion, Target};
 use crate::functions::cypher::{CypherType, lists};
@@ -67,6 +68,9 @@ impl Binder<'_> {
                 call.arguments.len(),
                 span,
             ));
+        }
+        if let Some(random) = call.arguments.iter().find(|argument| is_random(argument)) {
+            return Err(error::random_in_aggregate(random.span));
         }
         let outside = std::mem::replace(&mut self.place, AggregatePlace::Nested);
         let arguments = call

@@ -111,6 +111,15 @@ pub(super) fn not_constant(clause: &str, span: Span) -> PgError {
     )
 }
 
+pub(super) fn random_in_aggregate(span: Span) -> PgError {
+    at(
+        SqlState::SYNTAX_ERROR,
+        "the argument of an aggregate function cannot be random",
+        "NonConstantExpression",
+        span,
+    )
+}
+
 pub(super) fn unsupported(what: impl std::fmt::Display, span: Span) -> PgError {
     PgError::unsupported(
         format!("{what} is not supported yet"),

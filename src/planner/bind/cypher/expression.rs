@@ -169,24 +169,15 @@ impl Binder<'_> {
             PlanExpr::Column(column) => self.labels.get(&column.name),
             _ => None,
         };
-        let written = self.written.borrow();
-        let tests = known.filter(|_| !written.labels_moved);
-        let fits = |table: &&ElementTable| {
+        let (moved, silent) = {
+            let written = self.written.borrow();
+            (written.labels_moved, written.verb.is_some())
+        };
+        let tests = known.filter(|_| !moved);
+        let fits = |table: &ElementTable| {
             tests.is_none_or(|tests| tests.iter().all(|test| test.holds(table)))
         };
-        let mut ty = written.property(edge, &key.text);
-        for table in names::tables_of(graph, edge).into_iter().filter(fits) {
-            if let Some(property) = table.property(&key.text) {
-                let own = match property.source {
-                    PropertySource::Open { mixed: true, .. } => CypherType::Any,
-                    _ => CypherType::of_open(&property.ty),
-                };
-                ty = Some(ty.map_or(own.clone(), |ty| ty.unify(&own)));
-            }
-        }
-        let silent = written.verb.is_some();
-        drop(written);
-        let Some(ty) = ty else {
+        let Some(ty) = self.known_type(graph, edge, &key.text, &fits) else {
             if !silent {
                 let what = kind_name(edge);
                 let message = format!("no {what} here has a property \"{}\"", key.text);
@@ -202,6 +193,27 @@ impl Binder<'_> {
         };
         let kind = GraphFunctionKind::OpenProperty { name: key.text.clone(), ty: ty.clone(), edge };
         Typed::new(GraphFunction::call(graph, kind, base.expr), ty)
+    }
+
+    /// The type that all values of a property have so far, in an open graph's tables that fit.
+    pub(super) fn known_type(
+        &self,
+        graph: &PropertyGraph,
+        edge: bool,
+        key: &str,
+        fits: &dyn Fn(&ElementTable) -> bool,
+    ) -> Option<CypherType> {
+        let mut ty = self.written.borrow().property(edge, key);
+        for table in names::tables_of(graph, edge).into_iter().filter(|table| fits(table)) {
+            if let Some(property) = table.property(key) {
+                let own = match property.source {
+                    PropertySource::Open { mixed: true, .. } => CypherType::Any,
+                    _ => CypherType::of_open(&property.ty),
+                };
+                ty = Some(ty.map_or(own.clone(), |ty| ty.unify(&own)));
+            }
+        }
+        ty
     }
 
     fn index(&mut self, base: &Expr, index: &Expr) -> Result<Typed, PgError> {

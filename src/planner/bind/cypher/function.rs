@@ -228,8 +228,13 @@ impl Binder<'_> {
 
     /// The time the statement began, as one of the temporal types (`timestamp`: milliseconds since 1970).
     fn now(&self, function: &str) -> Typed {
+        let clock = self.context.bind.and_then(|bind| bind.functions.scalar("statement_timestamp"));
+        let instant = match clock {
+            Some(clock) => clock.call(Vec::new()),
+            None => datafusion::functions::datetime::expr_fn::now(),
+        };
         let instant = Typed::new(
-            cast(datafusion::functions::datetime::expr_fn::now(), PgType::Timestamptz.arrow()),
+            cast(instant, PgType::Timestamptz.arrow()),
             CypherType::Pg(PgType::Timestamptz),
         );
         let instant = self.normalized(instant);

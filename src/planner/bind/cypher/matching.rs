@@ -16,8 +16,8 @@ use super::walk::{conjuncts, has_subquery};
 use crate::error::PgError;
 use crate::functions::cypher::CypherType;
 use crate::functions::cypher::lambda::{self, ListFunction, ListOperation};
-use crate::parser::cypher::{Expr, Match, Unwind};
-use crate::parser::pattern::{GraphPattern, PathPattern};
+use crate::parser::cypher::{ComparisonOperator, Expr, ExprKind, Match, Unwind};
+use crate::parser::pattern::{GraphPattern, Name, PathElement, PathPattern};
 use crate::planner::bind::graph::names::Dialect;
 use crate::planner::bind::graph::pattern::{
     Outer, PatternDraft, PatternVariable, Predicate, Slot, Surroundings, VariableKind, draft,
@@ -29,6 +29,12 @@ use crate::planner::pattern::{BoundPattern, EdgeRule};
 impl Binder<'_> {
     pub(super) fn match_clause(&mut self, clause: &Match) -> Result<(), PgError> {
         let Match { optional, pattern, span: _ } = clause;
+        self.nulls_as_elements(pattern)?;
+        if let Some((pattern, renamed)) = self.without_bound_lists(pattern) {
+            self.match_clause(&Match { optional: *optional, pattern, span: clause.span })?;
+            self.scope.retain(|binding| !renamed.contains(&binding.name));
+            return Ok(());
+        }
         let deferred = pattern
             .condition
             .as_ref()
@@ -37,6 +43,73 @@ impl Binder<'_> {
             return self.optional_by_join(pattern);
         }
         self.match_pattern(pattern, *optional)
+    }
+
+    /// Variables that are certainly null and stand for elements in the pattern become elements that are null.
+    fn nulls_as_elements(&mut self, pattern: &GraphPattern<Expr>) -> Result<(), PgError> {
+        let mut columns = Vec::new();
+        for element in pattern.paths.iter().flat_map(|path| &path.elements) {
+            let (filler, ty) = match element {
+                PathElement::Vertex(vertex) => (&vertex.filler, CypherType::Node),
+                PathElement::Edge(edge) if edge.quantifier.is_none() => {
+                    (&edge.filler, CypherType::Relationship)
+                }
+                PathElement::Edge(_) | PathElement::Group(_) => continue,
+            };
+            let Some(name) = &filler.variable else { continue };
+            let at = self.scope.iter().rposition(|binding| binding.name == name.text);
+            let is_null = |at: &usize| {
+                self.scope.get(*at).is_some_and(|binding| binding.ty == CypherType::Null)
+            };
+            let Some(at) = at.filter(is_null) else { continue };
+            let known = self.fresh();
+            if let Some(binding) = self.scope.get_mut(at) {
+                columns.push((null_of(&ty), known.clone()));
+                (binding.expr, binding.ty) = (column(&known), ty);
+            }
+        }
+        if columns.is_empty() {
+            return Ok(());
+        }
+        let own = self.plan.schema().columns().into_iter();
+        let own = own.map(|column| (PlanExpr::Column(column.clone()), column.name));
+        self.project(own.chain(columns).collect())
+    }
+
+    /// `()-[rs*]->()` where `rs` is known: a walk along any relationships that are those of `rs`. The pattern, and the
+    /// names it gives to the relationships walked.
+    fn without_bound_lists(
+        &self,
+        pattern: &GraphPattern<Expr>,
+    ) -> Option<(GraphPattern<Expr>, Vec<String>)> {
+        let relationships = CypherType::list(CypherType::Relationship);
+        let mut changed = pattern.clone();
+        let mut renamed = Vec::new();
+        let mut conditions = Vec::new();
+        for element in changed.paths.iter_mut().flat_map(|path| &mut path.elements) {
+            let PathElement::Edge(edge) = element else { continue };
+            let (Some(_), Some(name)) = (&edge.quantifier, &mut edge.filler.variable) else {
+                continue;
+            };
+            if self.find(&name.text).is_none_or(|binding| binding.ty != relationships) {
+                continue;
+            }
+            let variable =
+                |name: &Name| Expr { kind: ExprKind::Variable(name.clone()), span: name.span };
+            let walked = Name { text: self.fresh(), ..name.clone() };
+            let rest = vec![(ComparisonOperator::Equal, variable(name))];
+            let first = Box::new(variable(&walked));
+            conditions.push(Expr { kind: ExprKind::Comparison { first, rest }, span: name.span });
+            renamed.push(walked.text.clone());
+            *name = walked;
+        }
+        if renamed.is_empty() {
+            return None;
+        }
+        conditions.extend(changed.condition.take());
+        let span = changed.span;
+        changed.condition = Some(Expr { kind: ExprKind::And(conditions), span });
+        Some((changed, renamed))
     }
 
     /// Appends a match of `pattern`; what its condition asks of other patterns is filtered above it.

@@ -3,11 +3,13 @@
 //! * [`binder`]: the plan so far and the variables in scope; [`typed`]: expressions with Cypher types.
 //! * [`matching`], [`projection`]: the clauses; [`subquery`]: patterns and queries inside expressions.
 //! * [`expression`], [`operator`], [`function`], [`aggregate`], [`list`]: expressions.
+//! * [`call`]: procedures; [`call_subquery`]: `CALL { }`.
 //! * [`writing`]: clauses that write; [`written`]: the steps they become.
 //! * [`output`]: what a client sees; [`parameter`]: parameter types; [`walk`], [`error`]: helpers.
 
 mod aggregate;
 mod binder;
+mod call;
 mod call_subquery;
 mod error;
 mod expression;
@@ -255,7 +257,9 @@ impl Binder<'_> {
     /// Binds the clauses of a query; afterwards the scope holds what it returns.
     fn clauses(&mut self, query: &SingleQuery) -> Result<(), PgError> {
         let mut returned = false;
-        for clause in &query.clauses {
+        let mut rest = query.clauses.as_slice();
+        while let Some((clause, after)) = rest.split_first() {
+            rest = after;
             match clause {
                 Clause::Match(clause) => self.match_clause(clause)?,
                 Clause::Unwind(clause) => self.unwind(clause)?,
@@ -265,15 +269,33 @@ impl Binder<'_> {
                     returned = true;
                 }
                 Clause::Finish(_) => {}
-                Clause::Create(_)
-                | Clause::Merge(_)
+                Clause::Create(first) => {
+                    let following = after.iter().map_while(|clause| match clause {
+                        Clause::Create(clause) => Some(clause),
+                        _ => None,
+                    });
+                    let following: Vec<_> = following.collect();
+                    rest = after.get(following.len()..).unwrap_or_default();
+                    self.create_clauses(std::iter::once(first).chain(following))?;
+                }
+                Clause::Merge(_)
                 | Clause::Set(_)
                 | Clause::Remove(_)
                 | Clause::Delete(_)
                 | Clause::Foreach(_) => self.writing_clause(clause)?,
                 Clause::Call(call) => {
-                    self.procedure(call)?;
-                    returned = matches!(query.clauses.last(), Some(Clause::Call(_)));
+                    let is_algorithm = matches!(
+                        call.name.as_slice(),
+                        [schema, _] if schema.text.eq_ignore_ascii_case("algo")
+                    );
+                    if is_algorithm {
+                        self.procedure(call)?;
+                        returned = matches!(query.clauses.last(), Some(Clause::Call(_)));
+                    } else {
+                        let alone = query.clauses.len() == 1;
+                        self.call_procedure(call, alone)?;
+                        returned = alone;
+                    }
                 }
                 Clause::Subquery(call) => self.call_subquery(call)?,
                 Clause::LoadCsv(_) => return Err(error::unsupported("LOAD CSV", clause.span())),

@@ -18,7 +18,10 @@ use super::binder::{AggregatePlace, Binder, Binding, column, one_row, projection
 use super::error;
 use super::matching::columns_of;
 use super::typed::Typed;
-use super::walk::{has_aggregate, has_subquery, has_variable, is_simple_key};
+use super::walk::{
+    beside_aggregates, has_aggregate, has_subquery, has_variable, is_simple_key, key_path,
+    uses_variable,
+};
 use crate::error::{PgError, SqlState};
 use crate::functions::cypher::CypherType;
 use crate::functions::cypher::output::{Conversion, Target};
@@ -56,6 +59,16 @@ impl Binder<'_> {
     ) -> Result<(), PgError> {
         let mut items = self.items(clause, name)?;
         let aggregated = items.iter().any(|item| item.aggregated);
+        if aggregated {
+            self.check_grouping(clause, &items)?;
+        }
+        let unnamed = clause
+            .items
+            .iter()
+            .find(|item| item.alias.is_none() && !matches!(item.expr.kind, ExprKind::Variable(_)));
+        if let (Some(item), "WITH") = (unnamed, name) {
+            return Err(error::no_alias(item.span));
+        }
         let depth = self.scope.len();
         for item in &items {
             let binding =
@@ -104,6 +117,40 @@ impl Binder<'_> {
         Ok(())
     }
 
+    /// Beside aggregates stand only grouping keys: variables and properties that are items of their own.
+    fn check_grouping(&self, clause: &Projection, items: &[Item]) -> Result<(), PgError> {
+        let grouped = || clause.items.iter().filter(|item| !has_aggregate(&item.expr));
+        let mut keys: Vec<Vec<&str>> = grouped().filter_map(|item| key_path(&item.expr)).collect();
+        if clause.star.is_some() {
+            keys.extend(self.scope.iter().map(|binding| vec![binding.name.as_str()]));
+        }
+        for item in clause.items.iter().filter(|item| has_aggregate(&item.expr)) {
+            if beside_aggregates(&item.expr, &keys).is_some() {
+                return Err(error::ambiguous_aggregation(item.span));
+            }
+        }
+        // ORDER BY sees what the items are called, too.
+        keys.extend(items.iter().map(|item| vec![item.name.as_str()]));
+        for sort in &clause.order_by {
+            let Some(name) = beside_aggregates(&sort.expr, &keys) else { continue };
+            let is_grouped =
+                grouped().any(|item| uses_variable(&item.expr, &|known| known == name.text));
+            match (is_grouped, has_aggregate(&sort.expr)) {
+                (true, true) => return Err(error::ambiguous_aggregation(sort.expr.span)),
+                (true, false) => {}
+                (false, _) => return Err(error::undefined_variable(&name.text, name.span)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The column of an item. Another column of its name below it would be taken for it.
+    fn item_column(&self, heading: &str, value: &PlanExpr) -> String {
+        let is_it = matches!(value, PlanExpr::Column(column) if column.name == heading);
+        let is_taken = self.plan.schema().fields().iter().any(|field| field.name() == heading);
+        if is_taken && !is_it { self.fresh() } else { self.column_name(heading) }
+    }
+
     fn items(&mut self, clause: &Projection, name: &'static str) -> Result<Vec<Item>, PgError> {
         let mut items = Vec::new();
         self.aggregates.clear();
@@ -126,16 +173,10 @@ impl Binder<'_> {
         }
         self.place = AggregatePlace::Allowed;
         for item in &clause.items {
-            if name == "WITH"
-                && item.alias.is_none()
-                && !matches!(item.expr.kind, ExprKind::Variable(_))
-            {
-                return Err(error::no_alias(item.span));
-            }
             let value = self.expr(&item.expr)?;
             let heading = item.column_name().to_owned();
             items.push(Item {
-                column: self.column_name(&heading),
+                column: self.item_column(&heading, &value.expr),
                 name: heading,
                 value: value.expr.clone(),
                 bound: value.expr,

@@ -1,6 +1,7 @@
 //! Questions about expression trees that are asked before they are bound.
 
 use crate::parser::cypher::{Expr, ExprKind, MapProjectionItem};
+use crate::parser::pattern::Name;
 
 /// The aggregate functions.
 pub(super) const AGGREGATES: [&str; 10] = [
@@ -130,6 +131,77 @@ pub(super) fn has_subquery(expr: &Expr) -> bool {
 /// Whether a variable is used.
 pub(super) fn has_variable(expr: &Expr) -> bool {
     any(expr, &|expr| matches!(expr.kind, ExprKind::Variable(_) | ExprKind::MapProjection { .. }))
+}
+
+/// Whether a variable for which `test` holds is used; names that the expression itself binds count too.
+pub(super) fn uses_variable(expr: &Expr, test: &dyn Fn(&str) -> bool) -> bool {
+    any(expr, &|expr| match &expr.kind {
+        ExprKind::Variable(name) | ExprKind::MapProjection { variable: name, .. } => {
+            test(&name.text)
+        }
+        _ => false,
+    })
+}
+
+/// Whether a function is called that gives another value each time.
+pub(super) fn is_random(expr: &Expr) -> bool {
+    any(expr, &|expr| match &expr.kind {
+        ExprKind::Function(call) => match call.name.as_slice() {
+            [name] => ["rand", "randomuuid"].contains(&name.text.to_ascii_lowercase().as_str()),
+            _ => false,
+        },
+        _ => false,
+    })
+}
+
+/// A variable, or a property of one, as the names along it.
+pub(super) fn key_path(expr: &Expr) -> Option<Vec<&str>> {
+    match &expr.kind {
+        ExprKind::Variable(name) => Some(vec![name.text.as_str()]),
+        ExprKind::Property { base, key } => {
+            let mut path = key_path(base)?;
+            path.push(key.text.as_str());
+            Some(path)
+        }
+        _ => None,
+    }
+}
+
+/// The first variable that is used outside of aggregates and is no part of one of the keys.
+pub(super) fn beside_aggregates<'e>(expr: &'e Expr, keys: &[Vec<&str>]) -> Option<&'e Name> {
+    outside(expr, keys, &mut Vec::new())
+}
+
+fn outside<'e>(expr: &'e Expr, keys: &[Vec<&str>], own: &mut Vec<&'e str>) -> Option<&'e Name> {
+    if is_aggregate(expr) || key_path(expr).is_some_and(|path| keys.contains(&path)) {
+        return None;
+    }
+    let known = own.len();
+    match &expr.kind {
+        ExprKind::Variable(name) => {
+            return (!own.contains(&name.text.as_str())).then_some(name);
+        }
+        ExprKind::MapProjection { variable, items: _ }
+            if !own.contains(&variable.text.as_str())
+                && !keys.contains(&vec![variable.text.as_str()]) =>
+        {
+            return Some(variable);
+        }
+        ExprKind::ListComprehension(comprehension) => own.push(&comprehension.variable.text),
+        ExprKind::Quantified(quantified) => own.push(&quantified.variable.text),
+        ExprKind::Reduce(reduce) => {
+            own.extend([reduce.accumulator.text.as_str(), reduce.variable.text.as_str()])
+        }
+        _ => {}
+    }
+    let mut found = None;
+    operands(expr, &mut |operand| {
+        if found.is_none() {
+            found = outside(operand, keys, own);
+        }
+    });
+    own.truncate(known);
+    found
 }
 
 /// Whether the expression may be a grouping key inside a larger one: a variable, or a property of one.

@@ -96,6 +96,7 @@ fn of(relations: Vec<Relation>) -> Catalog {
         relations: Arc::new(relations),
         names: Arc::new(names),
         comments: Arc::default(),
+        functions: Arc::default(),
         grants: Arc::default(),
         next_oid: 20_000,
     }

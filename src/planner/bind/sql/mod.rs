@@ -12,6 +12,7 @@ pub(crate) mod column_value;
 pub mod ddl;
 mod dml;
 mod forms;
+pub(crate) mod function;
 mod locking;
 mod names;
 mod policy;

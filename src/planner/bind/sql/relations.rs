@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::Result;
+use datafusion::common::{DFSchema, Result};
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
-use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{
+    Expr, ExprFunctionExt, ExprSchemable, LogicalPlan, LogicalPlanBuilder,
+};
 use sqlparser::ast::{
     Expr as SqlExpr, FunctionArg, FunctionArgExpr, Ident, ObjectName, TableAlias, TableFactor,
     Value,
@@ -80,6 +82,61 @@ impl Relations {
             .into());
         };
         Ok(super::locking::plan(&self.context, query, &self.graph_tables)?)
+    }
+
+    /// A call of a function that `CREATE FUNCTION` made.
+    fn made_function(
+        &self,
+        name: &ObjectName,
+        arguments: &[FunctionArg],
+        planner: &mut dyn RelationPlannerContext,
+    ) -> Result<Option<LogicalPlan>> {
+        let context = &self.context;
+        let Ok(name) = super::names::qualified_name(name) else { return Ok(None) };
+        if let Some(schema) = &name.schema
+            && schema != "algo"
+            && context.catalog.schema(schema).is_none()
+        {
+            let message = format!("schema \"{schema}\" does not exist");
+            return Err(PgError::new(SqlState::INVALID_SCHEMA_NAME, message).into());
+        }
+        if context.catalog.functions.is_empty() {
+            return Ok(None);
+        }
+        let Some(function) = super::function::find(context, &name, arguments.len())? else {
+            return Ok(None);
+        };
+        let mut values = Vec::with_capacity(arguments.len());
+        for (argument, to) in arguments.iter().zip(function.argument_types()) {
+            let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument else {
+                return Err(PgError::unsupported(
+                    "named arguments of this function are not supported",
+                    "Give the arguments in their order.",
+                )
+                .into());
+            };
+            let mut expr = expr.clone();
+            super::rewrite::rewrite_expression(&mut expr, context)?;
+            let schema = DFSchema::empty();
+            let value = planner
+                .sql_to_expr(expr, &schema)
+                .map_err(|error| super::query::planner_error(&error))?;
+            let unknown = super::resolve::is_unknown(&value);
+            let value = super::resolve::resolve_expression(value, &schema, context)?;
+            if value.contains_outer() {
+                return Err(PgError::unsupported(
+                    "arguments that refer to other tables of FROM are not supported here",
+                    "Write the function's query as LATERAL (SELECT …).",
+                )
+                .into());
+            }
+            let from = match unknown {
+                true => PgType::Unknown,
+                false => PgType::from_field(&value.to_field(&schema)?.1),
+            };
+            values.push(plan_cast(value, &from, to, false, context.functions.session())?);
+        }
+        Ok(Some(super::function::plan_call(context, &function, &values)?))
     }
 
     /// A graph algorithm as a table function.
@@ -175,6 +232,10 @@ impl RelationPlanner for Relations {
         {
             let function = function.as_ident().map(fold).unwrap_or_default();
             let plan = self.algorithm(&function, arguments)?;
+            let (plan, alias) = typed_alias(plan, alias, &self.context)?;
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))));
+        }
+        if let Some(plan) = self.made_function(name, arguments, planner)? {
             let (plan, alias) = typed_alias(plan, alias, &self.context)?;
             return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))));
         }

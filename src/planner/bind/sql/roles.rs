@@ -7,7 +7,9 @@ use sqlparser::ast::{Ident, ObjectName};
 use super::ddl::DdlCommand;
 use super::names::{fold, qualified_name};
 use crate::catalog::pg::describe;
-use crate::catalog::{AclClass, Catalog, Relation, RelationKind, Rights, class_of};
+use crate::catalog::{
+    AclClass, Catalog, QualifiedName, Relation, RelationKind, Rights, SqlFunction, class_of,
+};
 use crate::error::{PgError, Report, SqlState};
 use crate::parser::sql::roles::{
     GrantKind, GrantObjects, MembershipGrant, MembershipOption, OwnedKind, RightsGrant, RoleName,
@@ -603,7 +605,7 @@ fn objects(context: &BindContext, objects: &GrantObjects) -> Result<Vec<GrantObj
             names.iter().map(|name| named(context, *kind, name)).collect()
         }
         GrantObjects::Functions(texts) => {
-            texts.iter().map(|text| function(&context.catalog, text)).collect()
+            texts.iter().map(|text| function(context, text)).collect()
         }
         GrantObjects::AllIn(kind, schemas) => {
             let mut found = Vec::new();
@@ -647,7 +649,11 @@ fn all_in(catalog: &Catalog, kind: GrantKind, schema: Oid) -> Vec<GrantObject> {
 /// OID of the role that owns what is built in.
 const SYSTEM_ROLE: Oid = Oid(10);
 
-fn function(catalog: &Catalog, text: &str) -> Result<GrantObject, PgError> {
+fn function(context: &BindContext, text: &str) -> Result<GrantObject, PgError> {
+    if let Some(made) = made_function(context, text)? {
+        return Ok(object(AclClass::Function, made.oid, made.owner, &made.name));
+    }
+    let catalog = &context.catalog;
     let found = match text.contains('(') {
         true => describe::resolve_function_signature(catalog, text),
         false => describe::resolve_function(catalog, text),
@@ -662,6 +668,46 @@ fn function(catalog: &Catalog, text: &str) -> Result<GrantObject, PgError> {
     let name = text.split('(').next().unwrap_or(text);
     let name = name.rsplit('.').next().unwrap_or(name);
     Ok(object(AclClass::Function, oid, SYSTEM_ROLE, name))
+}
+
+/// A function that `CREATE FUNCTION` made.
+///
+/// # Errors
+/// `42725` if the name alone is not enough.
+fn made_function(
+    context: &BindContext,
+    text: &str,
+) -> Result<Option<std::sync::Arc<SqlFunction>>, PgError> {
+    let (name, types) = match text.split_once('(') {
+        Some((name, types)) => (name, Some(types.trim_end_matches(')'))),
+        None => (text, None),
+    };
+    let parts: Vec<String> = name
+        .split('.')
+        .map(|part| match part.trim().strip_prefix('"').and_then(|part| part.strip_suffix('"')) {
+            Some(quoted) => quoted.to_owned(),
+            None => part.trim().to_lowercase(),
+        })
+        .collect();
+    let name = match parts.as_slice() {
+        [name] => QualifiedName { schema: None, name: name.clone() },
+        [schema, name] => QualifiedName { schema: Some(schema.clone()), name: name.clone() },
+        _ => return Ok(None),
+    };
+    let mut found = context.catalog.functions_named(&name, &context.search_path);
+    if let Some(types) = types {
+        let types = types.split(',').filter(|ty| !ty.trim().is_empty());
+        let types: Vec<_> = types
+            .map(|ty| super::types::sql_type(&crate::parser::stored::parse_type(ty)?))
+            .collect::<Result<_, PgError>>()?;
+        found.retain(|function| function.argument_types().eq(&types));
+    }
+    if found.len() > 1 {
+        let message = format!("function name \"{}\" is not unique", name.name);
+        return Err(PgError::new(SqlState::AMBIGUOUS_FUNCTION, message)
+            .hint("Specify the argument list to select the function unambiguously."));
+    }
+    Ok(found.pop())
 }
 
 fn named(
@@ -714,7 +760,7 @@ fn named(
             let oid = oid.map_or(Oid::INVALID, |one| one.oid);
             Ok(object(AclClass::Parameter, oid, SYSTEM_ROLE, &parameter))
         }
-        GrantKind::Function => function(catalog, plain),
+        GrantKind::Function => function(context, plain),
         GrantKind::ForeignDataWrapper => Err(undefined("foreign-data wrapper", plain)),
         GrantKind::ForeignServer => Err(undefined("server", plain)),
         GrantKind::LargeObject => Err(PgError::new(

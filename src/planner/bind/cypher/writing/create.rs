@@ -16,12 +16,36 @@ use crate::parser::cypher::{Create, Expr};
 use crate::parser::pattern::{
     EdgeDirection, EdgePattern, ElementFiller, Name, PathElement, PathPattern, Properties,
 };
-use crate::planner::bind::cypher::binder::{Binder, Binding, column};
+use crate::planner::bind::cypher::binder::{AggregatePlace, Binder, Binding, column};
 use crate::planner::bind::cypher::error;
 use crate::planner::bind::cypher::expression::empty_list;
 use crate::planner::bind::cypher::typed::Typed;
+use crate::planner::bind::cypher::walk::{has_subquery, uses_variable};
 use crate::planner::bind::graph::names;
 use crate::planner::node::{GraphAction, NewEdge, NewProperties, NewVertex, TypedRow, ValueColumn};
+
+/// Whether a value in a path reads what is not there yet: a variable of these parts, or the graph.
+fn reads_what_is_made(path: &PathPattern<Expr>, parts: &Parts) -> bool {
+    let is_made = |name: &str| {
+        parts.variables.iter().any(|new| new.name.as_deref() == Some(name))
+            || parts.paths.iter().any(|path| path.name == name)
+    };
+    let reads = |value: &Expr| has_subquery(value) || uses_variable(value, &is_made);
+    path.elements.iter().any(|element| {
+        let filler = match element {
+            PathElement::Vertex(vertex) => &vertex.filler,
+            PathElement::Edge(edge) => &edge.filler,
+            PathElement::Group(_) => return false,
+        };
+        match &filler.properties {
+            None => false,
+            Some(Properties::Map { entries, span: _ }) => {
+                entries.iter().any(|(_, value)| reads(value))
+            }
+            Some(Properties::Parameter(map)) => reads(map),
+        }
+    })
+}
 
 /// Elements that a clause is to make, and what it needs for that.
 #[derive(Default)]
@@ -47,11 +71,24 @@ pub(super) struct PathColumns {
 }
 
 impl Binder<'_> {
-    pub(super) fn create_clause(&mut self, clause: &Create) -> Result<(), PgError> {
+    /// Binds CREATE clauses that follow each other: one step, however many there are, up to a value that reads what they
+    /// make.
+    pub(in crate::planner::bind::cypher) fn create_clauses<'e>(
+        &mut self,
+        clauses: impl IntoIterator<Item = &'e Create>,
+    ) -> Result<(), PgError> {
+        self.place = AggregatePlace::Forbidden("a clause that writes");
         let mut parts = Parts::default();
-        for path in &clause.paths {
+        for path in clauses.into_iter().flat_map(|clause| &clause.paths) {
+            if !parts.variables.is_empty() && reads_what_is_made(path, &parts) {
+                self.create(std::mem::take(&mut parts))?;
+            }
             self.new_path(path, &mut parts, false)?;
         }
+        self.create(parts)
+    }
+
+    fn create(&mut self, parts: Parts) -> Result<(), PgError> {
         let Parts { vertices, edges, variables, columns, paths, .. } = parts;
         self.with_columns(columns)?;
         self.write("CREATE", GraphAction::Create { vertices, edges }, variables)?;
@@ -256,9 +293,18 @@ impl Binder<'_> {
         Ok((given, asked))
     }
 
-    /// A parameter that is the value of a property of a typed graph has the property's type.
+    /// A parameter that is the value of a property has the property's type; in an open graph, that of its values so far.
     pub(super) fn expected(&self, value: Typed, edge: bool, key: &str) -> Typed {
+        if value.parameter.is_none() {
+            return value;
+        }
         let Ok(graph) = self.graph() else { return value };
+        if graph.open.is_some() {
+            return match self.known_type(graph, edge, key, &|_| true) {
+                Some(ty) => self.expect(value, &ty),
+                None => value,
+            };
+        }
         match names::cypher_property(graph, key, edge) {
             Some(property) if graph.open.is_none() => {
                 self.expect(value, &CypherType::of_property(&property.ty))

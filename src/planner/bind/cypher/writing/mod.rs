@@ -44,7 +44,7 @@ impl Binder<'_> {
     pub(super) fn writing_clause(&mut self, clause: &Clause) -> Result<(), PgError> {
         self.place = AggregatePlace::Forbidden("a clause that writes");
         match clause {
-            Clause::Create(clause) => self.create_clause(clause),
+            Clause::Create(clause) => self.create_clauses([clause]),
             Clause::Merge(clause) => self.merge_clause(clause),
             Clause::Set(clause) => self.set_clause(&clause.items),
             Clause::Remove(clause) => self.remove_clause(&clause.items),

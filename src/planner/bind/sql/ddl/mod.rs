@@ -7,6 +7,7 @@ mod alter_table;
 mod comment;
 mod create_table;
 mod drop;
+mod function;
 mod generated;
 mod index;
 mod like;
@@ -35,7 +36,8 @@ pub(in crate::planner::bind::sql) use view::reads as view_reads;
 use super::names::{fold, qualified_name};
 use crate::catalog::sequence_options::SequenceOptions;
 use crate::catalog::{
-    AclClass, Column, OnCommit, Persistence, PropertyGraph, QualifiedName, Relation, Rights, View,
+    AclClass, Column, OnCommit, Persistence, PropertyGraph, QualifiedName, Relation, Rights,
+    SqlFunction, View,
 };
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
@@ -176,6 +178,20 @@ pub enum DdlCommand {
         relation: Arc<Relation>,
         /// What is done.
         change: PolicyChange,
+    },
+    /// `CREATE [OR REPLACE] FUNCTION`.
+    CreateFunction {
+        /// The function; its OID is given when it is made.
+        function: Box<SqlFunction>,
+        /// The function it replaces.
+        replaces: Option<Oid>,
+    },
+    /// `DROP FUNCTION`.
+    DropFunctions {
+        /// What goes.
+        functions: Vec<Arc<SqlFunction>>,
+        /// Those that were not found under IF EXISTS, for notices.
+        missing: Vec<String>,
     },
     /// `COMMENT ON`.
     Comment {
@@ -439,6 +455,8 @@ pub fn bind_ddl(
         } => drop::bind(context, *object_type, *if_exists, names, *cascade),
         Statement::CreateView(create) => view::bind(context, create, text),
         Statement::Truncate(truncate) => drop::bind_truncate(context, truncate),
+        Statement::CreateFunction(create) => function::create(context, create),
+        Statement::DropFunction(drop) => function::drop(context, drop),
         Statement::CreatePolicy(create) => policy::create(context, create),
         Statement::AlterPolicy(alter) => policy::alter(context, alter),
         Statement::DropPolicy(drop) => policy::drop(context, drop),

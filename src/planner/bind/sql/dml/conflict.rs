@@ -8,6 +8,7 @@
 //!                                                              rows
 //! ```
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::common::{Column as PlanColumn, DFSchema, TableReference};
@@ -346,6 +347,10 @@ fn do_update(
         || Expr::Column(PlanColumn::from_name(ACTION)).eq(lit(RowAction::Update.code()));
     let mut exprs = vec![Expr::Column(PlanColumn::from_name(ACTION)), row_id()];
     let excluded = TableReference::bare(EXCLUDED);
+    // What was to be inserted is read as the table's columns are.
+    let proposed = Read { table, alias: EXCLUDED };
+    let mut reads = BTreeSet::new();
+    proposed.expression(&action, &mut reads)?;
     for (at, column) in table.columns.iter().enumerate() {
         let of = |table: &TableReference| {
             Expr::Column(PlanColumn::new(Some(table.clone()), &column.name))
@@ -355,14 +360,13 @@ fn do_update(
             Some((_, value)) => assign::bind_value(context, value, column, &schema)?,
             None => of(&name),
         };
+        proposed.expression(&value, &mut reads)?;
         let value = when(is_update(), value).otherwise(of(&excluded))?;
         exprs.push(value.alias_qualified(Some(alias), &column.name));
     }
-    node.reads = arbiters.columns;
-    node.reads.extend(columns_of(&exprs, &action, &name, table));
-    node.reads.sort_unstable();
-    node.reads.dedup();
-    let reads = node.reads.iter().copied().collect();
+    reads.extend(arbiters.columns);
+    reads.extend(columns_of(&exprs, &action, &name, table));
+    node.reads = reads.iter().copied().collect();
     let all: Vec<Expr> = schema.columns().into_iter().map(Expr::Column).collect();
     let with_action = all.into_iter().chain([action]);
     let plan = LogicalPlanBuilder::from(extension(node)).project(with_action)?.build()?;

@@ -1,0 +1,122 @@
+//! Functions that `CREATE FUNCTION … LANGUAGE sql` made: queries with parameters.
+
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use crate::catalog::snapshot::{Catalog, QualifiedName, next_version};
+use crate::types::Oid;
+use crate::types::pg_type::PgType;
+
+/// A query under a name, with parameters.
+///
+/// Names in the body are looked up where it is called, as PostgreSQL does for bodies that are given as text, so nothing
+/// depends on what it reads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqlFunction {
+    /// `pg_proc.oid`.
+    pub oid: Oid,
+    /// The schema it is in.
+    pub schema: Oid,
+    /// Its name.
+    pub name: String,
+    /// The owning role.
+    pub owner: Oid,
+    /// In order.
+    pub arguments: Vec<FunctionArgument>,
+    /// What a call gives.
+    pub result: FunctionResult,
+    /// The body as given.
+    pub body: String,
+    /// `pg_proc.provolatile`: `i`, `s` or `v`.
+    pub volatility: char,
+    /// Whether a null argument gives no rows, or null, without the body being asked.
+    pub strict: bool,
+}
+
+/// An argument of a function.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionArgument {
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// Its type.
+    pub ty: PgType,
+}
+
+/// What a call of a function gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FunctionResult {
+    /// `RETURNS void`.
+    Void,
+    /// `RETURNS TABLE (…)`: rows of these columns.
+    Table(Vec<(String, PgType)>),
+    /// `RETURNS SETOF type`: rows of one column.
+    SetOf(PgType),
+    /// `RETURNS type`: one value.
+    Value(PgType),
+}
+
+impl SqlFunction {
+    /// Types of the arguments, by which functions of one name differ.
+    pub fn argument_types(&self) -> impl Iterator<Item = &PgType> {
+        self.arguments.iter().map(|argument| &argument.ty)
+    }
+
+    /// Columns of what a call gives; none for `void`.
+    pub fn columns(&self) -> Vec<(String, PgType)> {
+        match &self.result {
+            FunctionResult::Void => Vec::new(),
+            FunctionResult::Table(columns) => columns.clone(),
+            FunctionResult::SetOf(ty) | FunctionResult::Value(ty) => {
+                vec![(self.name.clone(), ty.clone())]
+            }
+        }
+    }
+
+    /// `name(integer,text)`.
+    pub fn signature(&self) -> String {
+        let types: Vec<String> = self.argument_types().map(PgType::name).collect();
+        format!("{}({})", self.name, types.join(","))
+    }
+}
+
+impl Catalog {
+    /// Functions of this name in a schema, by OID.
+    pub fn functions_in(&self, schema: Oid, name: &str) -> Vec<Arc<SqlFunction>> {
+        let is_one =
+            |function: &&Arc<SqlFunction>| function.schema == schema && function.name == name;
+        self.functions.values().filter(is_one).cloned().collect()
+    }
+
+    /// Functions a name stands for: of the schema it names, else of the first one on the search path that has any.
+    pub fn functions_named(
+        &self,
+        name: &QualifiedName,
+        search_path: &[String],
+    ) -> Vec<Arc<SqlFunction>> {
+        let schemas: Vec<&str> = match &name.schema {
+            Some(schema) => vec![schema.as_str()],
+            None => search_path.iter().map(String::as_str).collect(),
+        };
+        let found = schemas.into_iter().filter_map(|schema| self.schema(schema));
+        found
+            .map(|schema| self.functions_in(schema.oid, &name.name))
+            .find(|functions| !functions.is_empty())
+            .unwrap_or_default()
+    }
+
+    /// Adds a function, or replaces the one with its OID.
+    pub fn put_function(&mut self, function: SqlFunction) {
+        Arc::make_mut(&mut self.functions).insert(function.oid, Arc::new(function));
+        self.version = next_version();
+    }
+
+    /// Removes a function.
+    pub fn remove_function(&mut self, oid: Oid) {
+        Arc::make_mut(&mut self.functions).remove(&oid);
+        self.forget_grants(crate::catalog::AclClass::Function, oid);
+        self.set_comment(oid, None);
+        self.version = next_version();
+    }
+}

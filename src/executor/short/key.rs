@@ -1,0 +1,113 @@
+//! Finds a row of a table by a whole key.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+use arrow::row::{RowConverter, SortField};
+use parking_lot::Mutex;
+
+use crate::storage::TableVersion;
+use crate::storage::table::{NumberKeys, encoded_number};
+
+/// The columns of a key, and what was learned of the version that was asked last.
+pub(super) struct Key {
+    columns: Vec<usize>,
+    types: Vec<DataType>,
+    /// For keys that are not one whole number.
+    converter: Mutex<RowConverter>,
+    last: Mutex<Last>,
+}
+
+/// What is known of the chunks of one version.
+///
+/// It is found out when a version is asked for the second time: where rows are written all the time, each is asked once.
+#[derive(Debug, Default)]
+struct Last {
+    stamp: u64,
+    numbers: Option<Arc<NumberKeys>>,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("columns", &self.columns).finish_non_exhaustive()
+    }
+}
+
+impl Key {
+    /// A key of columns of these types; `None` if they cannot be one.
+    pub(super) fn new(columns: Vec<usize>, types: Vec<DataType>) -> Option<Self> {
+        let fields = types.iter().cloned().map(SortField::new).collect();
+        let converter = Mutex::new(RowConverter::new(fields).ok()?);
+        Some(Self { columns, types, converter, last: Mutex::default() })
+    }
+
+    /// Whether it is one column of whole numbers, which [`Self::find_number`] finds.
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self.types.as_slice(), [ty] if ty.is_signed_integer())
+    }
+
+    /// Chunk and offset of the row with a number.
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if rows could not be read.
+    pub(super) fn find_number(
+        &self,
+        version: &TableVersion,
+        number: i64,
+    ) -> Result<Option<(usize, usize)>, ArrowError> {
+        let ty = self.types.first().unwrap_or(&DataType::Null);
+        let Some((encoded, length)) = encoded_number(ty, number) else { return Ok(None) };
+        let encoded = encoded.get(..length).unwrap_or_default();
+        let Some(numbers) = self.numbers_of(version)? else {
+            return self.find_encoded(version, encoded);
+        };
+        version.find_number(&numbers, number, encoded)
+    }
+
+    fn numbers_of(&self, version: &TableVersion) -> Result<Option<Arc<NumberKeys>>, ArrowError> {
+        let mut last = self.last.lock();
+        if last.stamp != version.stamp {
+            *last = Last { stamp: version.stamp, numbers: None };
+            return Ok(None);
+        }
+        if last.numbers.is_none() {
+            last.numbers = Some(Arc::new(version.number_keys(&self.columns)?));
+        }
+        Ok(last.numbers.clone())
+    }
+
+    /// Chunk and offset of the row with these values, one for each column; none has a null.
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if rows could not be read.
+    pub(super) fn find(
+        &self,
+        version: &TableVersion,
+        values: impl IntoIterator<Item = ArrayRef>,
+    ) -> Result<Option<(usize, usize)>, ArrowError> {
+        let mut key = Vec::with_capacity(self.types.len());
+        for (value, ty) in values.into_iter().zip(&self.types) {
+            // A number outside the column's range becomes null: no row has it.
+            let value =
+                if value.data_type() == ty { value } else { arrow::compute::cast(&value, ty)? };
+            if value.is_null(0) {
+                return Ok(None);
+            }
+            key.push(value);
+        }
+        let rows = self.converter.lock().convert_columns(&key)?;
+        self.find_encoded(version, rows.row(0).data())
+    }
+
+    fn find_encoded(
+        &self,
+        version: &TableVersion,
+        key: &[u8],
+    ) -> Result<Option<(usize, usize)>, ArrowError> {
+        // A key that is checked at the end of its transaction may be there twice until then.
+        let position = version.find_key(&self.columns, key)?.first().copied();
+        Ok(position.map(|position| version.locate(position)))
+    }
+}

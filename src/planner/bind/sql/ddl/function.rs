@@ -1,0 +1,261 @@
+//! `CREATE FUNCTION … LANGUAGE sql` and `DROP FUNCTION`.
+
+use std::sync::Arc;
+
+use sqlparser::ast::{
+    ArgMode, ColumnOption, CreateFunction, CreateFunctionBody, DataType, DropBehavior,
+    DropFunction, Expr, FunctionBehavior, FunctionCalledOnNull, FunctionDesc, FunctionReturnType,
+    FunctionSecurity, Ident, OperateFunctionArg, Value,
+};
+
+use super::{DdlCommand, creation_schema};
+use crate::catalog::{FunctionArgument, FunctionResult, QualifiedName, SqlFunction};
+use crate::error::{PgError, SqlState};
+use crate::planner::bind::context::BindContext;
+use crate::planner::bind::sql::function;
+use crate::planner::bind::sql::names::{fold, qualified_name};
+use crate::planner::bind::sql::types::sql_type;
+use crate::types::Oid;
+use crate::types::pg_type::PgType;
+
+pub(super) fn create(
+    context: &BindContext,
+    create: &CreateFunction,
+) -> Result<DdlCommand, PgError> {
+    refuse_foreign(create)?;
+    let name = qualified_name(&create.name)?;
+    let arguments: Vec<FunctionArgument> =
+        create.args.iter().flatten().map(argument).collect::<Result<_, _>>()?;
+    let result = match &create.return_type {
+        Some(returned) => result(returned)?,
+        None => {
+            let message = "function result type must be specified";
+            return Err(PgError::new(SqlState::INVALID_FUNCTION_DEFINITION, message));
+        }
+    };
+    let volatility = match create.behavior {
+        Some(FunctionBehavior::Immutable) => 'i',
+        Some(FunctionBehavior::Stable) => 's',
+        Some(FunctionBehavior::Volatile) | None => 'v',
+    };
+    let strict = matches!(
+        create.called_on_null,
+        Some(FunctionCalledOnNull::Strict | FunctionCalledOnNull::ReturnsNullOnNullInput)
+    );
+    let function = SqlFunction {
+        oid: Oid::INVALID,
+        schema: creation_schema(context, &name)?,
+        name: name.name,
+        owner: context.role,
+        arguments,
+        result,
+        body: body(create)?,
+        volatility,
+        strict,
+    };
+    let replaces = replaced(context, create.or_replace, &function)?;
+    // As with check_function_bodies, which is on in PostgreSQL too: a body that cannot be called is refused.
+    function::plan_body(context, &function)?;
+    Ok(DdlCommand::CreateFunction { function: Box::new(function), replaces })
+}
+
+fn refuse_foreign(create: &CreateFunction) -> Result<(), PgError> {
+    let language = create.language.as_ref().map(fold);
+    let unsupported = |what: String| {
+        Err(PgError::unsupported(what, "Functions in LANGUAGE sql of one query are."))
+    };
+    match language.as_deref() {
+        Some("sql") => {}
+        Some(other) => {
+            return unsupported(format!("functions in language \"{other}\" are not supported"));
+        }
+        None => {
+            let message = "no language specified";
+            return Err(PgError::new(SqlState::INVALID_FUNCTION_DEFINITION, message));
+        }
+    }
+    let foreign = create.or_alter
+        || create.temporary
+        || create.if_not_exists
+        || create.using.is_some()
+        || create.determinism_specifier.is_some()
+        || create.options.is_some()
+        || create.remote_connection.is_some()
+        || !create.set_params.is_empty()
+        || matches!(create.security, Some(FunctionSecurity::Definer));
+    if foreign {
+        return unsupported("this form of CREATE FUNCTION is not supported".to_owned());
+    }
+    Ok(())
+}
+
+fn argument(argument: &OperateFunctionArg) -> Result<FunctionArgument, PgError> {
+    let OperateFunctionArg { mode, name, data_type, default_expr } = argument;
+    if !matches!(mode, None | Some(ArgMode::In)) || default_expr.is_some() {
+        return Err(PgError::unsupported(
+            "arguments with OUT, INOUT, VARIADIC or a default are not supported",
+            "Write RETURNS TABLE (…).",
+        ));
+    }
+    Ok(FunctionArgument { name: name.as_ref().map(argument_name), ty: sql_type(data_type)? })
+}
+
+/// The parser gives an argument's name as it was written, with its quotes.
+fn argument_name(name: &Ident) -> String {
+    let quoted = name.value.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+    match (name.quote_style, quoted) {
+        (None, Some(quoted)) => quoted.replace("\"\"", "\""),
+        _ => fold(name),
+    }
+}
+
+fn result(returned: &FunctionReturnType) -> Result<FunctionResult, PgError> {
+    Ok(match returned {
+        FunctionReturnType::SetOf(ty) => FunctionResult::SetOf(sql_type(ty)?),
+        FunctionReturnType::DataType(DataType::Table(Some(columns))) => {
+            let mut found: Vec<(String, PgType)> = Vec::with_capacity(columns.len());
+            for column in columns {
+                let name = fold(&column.name);
+                let has_null_option = |option: &ColumnOption| matches!(option, ColumnOption::Null);
+                if !column.options.iter().all(|option| has_null_option(&option.option)) {
+                    let message = "columns of RETURNS TABLE take no constraints";
+                    return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
+                }
+                if found.iter().any(|(known, _)| *known == name) {
+                    return Err(PgError::new(
+                        SqlState::INVALID_FUNCTION_DEFINITION,
+                        format!("parameter name \"{name}\" used more than once"),
+                    ));
+                }
+                found.push((name, sql_type(&column.data_type)?));
+            }
+            FunctionResult::Table(found)
+        }
+        FunctionReturnType::DataType(DataType::Custom(name, _))
+            if qualified_name(name)?.name == "void" =>
+        {
+            FunctionResult::Void
+        }
+        FunctionReturnType::DataType(ty) => FunctionResult::Value(sql_type(ty)?),
+    })
+}
+
+fn body(create: &CreateFunction) -> Result<String, PgError> {
+    let text = match &create.function_body {
+        Some(CreateFunctionBody::AsBeforeOptions { body, link_symbol: None }) => Some(body),
+        Some(CreateFunctionBody::AsAfterOptions(body)) => Some(body),
+        _ => None,
+    };
+    match text {
+        Some(Expr::Value(value)) => match &value.value {
+            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Ok(text.clone()),
+            Value::DollarQuotedString(text) => Ok(text.value.clone()),
+            _ => Err(PgError::new(SqlState::SYNTAX_ERROR, "no function body specified")),
+        },
+        None if create.function_body.is_none() => {
+            let message = "no function body specified";
+            Err(PgError::new(SqlState::INVALID_FUNCTION_DEFINITION, message))
+        }
+        _ => Err(PgError::unsupported(
+            "this form of a function's body is not supported",
+            "Give it as text: AS $$ SELECT … $$.",
+        )),
+    }
+}
+
+/// The function that a new one takes the place of.
+///
+/// # Errors
+/// `42723` without OR REPLACE, `42P13` where the result is another one, `42501` for another's function.
+fn replaced(
+    context: &BindContext,
+    or_replace: bool,
+    new: &SqlFunction,
+) -> Result<Option<Oid>, PgError> {
+    let old = context.catalog.functions_in(new.schema, &new.name);
+    let Some(old) = old.iter().find(|old| old.argument_types().eq(new.argument_types())) else {
+        return Ok(None);
+    };
+    if !or_replace {
+        return Err(PgError::new(
+            SqlState::DUPLICATE_FUNCTION,
+            format!("function \"{}\" already exists with same argument types", new.name),
+        ));
+    }
+    check_owner(context, old)?;
+    if old.result != new.result {
+        let message = "cannot change return type of existing function";
+        return Err(PgError::new(SqlState::INVALID_FUNCTION_DEFINITION, message)
+            .hint(format!("Use DROP FUNCTION {} first.", old.signature())));
+    }
+    Ok(Some(old.oid))
+}
+
+fn check_owner(context: &BindContext, function: &SqlFunction) -> Result<(), PgError> {
+    if context.roles.superuser || context.roles.has(function.owner) {
+        return Ok(());
+    }
+    let message = format!("must be owner of function {}", function.name);
+    Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message))
+}
+
+pub(super) fn drop(context: &BindContext, drop: &DropFunction) -> Result<DdlCommand, PgError> {
+    let DropFunction { if_exists, func_desc, drop_behavior } = drop;
+    // Nothing depends on a function, so CASCADE and RESTRICT do the same.
+    let (None | Some(DropBehavior::Cascade | DropBehavior::Restrict)) = drop_behavior;
+    let (mut functions, mut missing) = (Vec::new(), Vec::new());
+    for described in func_desc {
+        match find(context, described)? {
+            Ok(function) => {
+                check_owner(context, &function)?;
+                functions.push(function);
+            }
+            Err(what) if *if_exists => missing.push(what),
+            Err(what) => {
+                let message = match described.args {
+                    None => format!("could not find a function named \"{what}\""),
+                    Some(_) => format!("function {what} does not exist"),
+                };
+                return Err(PgError::new(SqlState::UNDEFINED_FUNCTION, message));
+            }
+        }
+    }
+    Ok(DdlCommand::DropFunctions { functions, missing })
+}
+
+/// The function that is described, or (inside) how the one that is not there is called.
+fn find(
+    context: &BindContext,
+    described: &FunctionDesc,
+) -> Result<Result<Arc<SqlFunction>, String>, PgError> {
+    let name: QualifiedName = qualified_name(&described.name)?;
+    let mut found = context.catalog.functions_named(&name, &context.search_path);
+    let Some(arguments) = &described.args else {
+        if found.len() > 1 {
+            let message = format!("function name \"{name}\" is not unique");
+            return Err(PgError::new(SqlState::AMBIGUOUS_FUNCTION, message)
+                .hint("Specify the argument list to select the function unambiguously."));
+        }
+        return Ok(found.pop().ok_or_else(|| name.to_string()));
+    };
+    let types: Vec<PgType> = arguments.iter().map(argument_type).collect::<Result<_, _>>()?;
+    let is_one = |function: &Arc<SqlFunction>| function.argument_types().eq(&types);
+    let names: Vec<String> = types.iter().map(PgType::name).collect();
+    let found = found.into_iter().find(is_one);
+    Ok(found.ok_or_else(|| format!("{name}({})", names.join(","))))
+}
+
+/// An argument of DROP FUNCTION: a type, with or without a name before it.
+fn argument_type(argument: &OperateFunctionArg) -> Result<PgType, PgError> {
+    match (sql_type(&argument.data_type), &argument.name) {
+        (Ok(ty), _) => Ok(ty),
+        (Err(error), None) => Err(error),
+        (Err(error), Some(name)) => {
+            // One word is a type.
+            let ident: &Ident = name;
+            let text = ident.to_string();
+            let ty = crate::parser::stored::parse_type(&text).map_err(|_| error.clone())?;
+            sql_type(&ty)
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Running what was prepared; it is bound again if names may stand for something else by now.
+
+use datafusion::common::metadata::ScalarAndMetadata;
+
+use super::prepare::{bind_statement, cached, is_plan};
+use super::run::outcome;
+use super::start::{short_plan, start_cached};
+use super::values::output_columns;
+use crate::error::{PgError, SqlState};
+use crate::parser::{Body, Statement};
+use crate::planner::bind::{Bound, Parameters};
+use crate::session::outcome::Outcome;
+use crate::session::session_impl::{ScriptPosition, Session};
+use crate::session::statements::{CachedBound, PortalRows, Prepared, ReadyRows, Short};
+use crate::session::{copy, safe_snapshot, utility};
+
+/// What a statement's execution gave.
+pub(in crate::session) enum Executed {
+    /// Rows, perhaps not computed yet.
+    Rows(PortalRows),
+    /// A few rows that are here.
+    Ready(ReadyRows),
+    /// Anything else.
+    Other(Outcome),
+}
+
+/// Runs a prepared statement with the values of its parameters.
+pub(in crate::session) async fn execute(
+    session: &mut Session,
+    prepared: &Prepared,
+    statement: &Statement,
+    values: Vec<ScalarAndMetadata>,
+) -> Result<Executed, PgError> {
+    if matches!(&statement.body, Body::Utility(crate::parser::Utility::Tenancy(_)))
+        && let Some(outcome) =
+            crate::session::tenancy::run_call(session, statement, &values, ScriptPosition::Only)
+                .await?
+    {
+        return Ok(Executed::Other(outcome));
+    }
+    session.settle_for(statement)?;
+    if let Some(outcome) = utility::run(session, statement, ScriptPosition::Only).await? {
+        return Ok(Executed::Other(outcome));
+    }
+    session.refuse_if_failed()?;
+    safe_snapshot::wait(session).await?;
+    if let Some(outcome) = copy::run(session, statement).await? {
+        return Ok(Executed::Other(outcome));
+    }
+    let CachedBound { bound, short, .. } = loop {
+        let known = current_bound(session, prepared, statement)?;
+        if session.lock_all(&known.locks).await? {
+            break known;
+        }
+    };
+    start_cached(session, &bound, values, &short).await
+}
+
+/// Runs a prepared statement of the simple protocol; `None` if it is not what it was prepared as any more, or cannot be
+/// bound again. Nothing has happened then.
+pub(in crate::session) async fn run_prepared(
+    session: &mut Session,
+    prepared: &Prepared,
+    values: Vec<ScalarAndMetadata>,
+) -> Result<Option<Outcome>, PgError> {
+    let Some(statement) = prepared.statement.clone() else { return Ok(None) };
+    safe_snapshot::wait(session).await?;
+    let CachedBound { bound, short, .. } = loop {
+        let Ok(known) = current_bound(session, prepared, &statement) else { return Ok(None) };
+        if session.lock_all(&known.locks).await? {
+            break known;
+        }
+    };
+    outcome(start_cached(session, &bound, values, &short).await?).map(Some)
+}
+
+/// Whether a statement that was prepared has a short way for the current role.
+pub(in crate::session) fn has_short_way(session: &Session, prepared: &Prepared) -> bool {
+    let known = prepared.bound.lock().clone();
+    known.is_some_and(|known| match known.bound.as_ref() {
+        Bound::Plan(plan) => matches!(short_plan(session, plan, &known.short), Ok(Some(_))),
+        Bound::Ddl(_) => false,
+    })
+}
+
+/// Whether what names stood for when a statement was bound is what they stand for now.
+pub(in crate::session) fn still_stands(session: &Session, prepared: &Prepared) -> bool {
+    let version = match &session.transaction {
+        Some(transaction) => transaction.catalog.stamp(),
+        None => session.database.catalog_stamp(),
+    };
+    let bound = prepared.bound.lock();
+    bound.as_ref().is_some_and(|known| {
+        known.catalog_version == version && known.search_path == session.shared.search_path()
+    })
+}
+
+/// The short way that a prepared statement will take if nothing has changed, if it is known which tables it reads.
+fn short_of(session: &Session, prepared: &Prepared) -> Option<Short> {
+    if !session.shared.settings.lock().policies_as_usual() {
+        return None;
+    }
+    let bound = prepared.bound.lock();
+    let short = bound.as_ref()?.admitted_short(&session.shared.caller())??;
+    short.plan.tables().is_some().then_some(short)
+}
+
+/// The cached bound statement, bound again if names may stand for something else by now.
+fn current_bound(
+    session: &mut Session,
+    prepared: &Prepared,
+    statement: &Statement,
+) -> Result<CachedBound, PgError> {
+    let version = match short_of(session, prepared) {
+        Some(short) => {
+            session.snapshot_of(short.plan.tables().unwrap_or_default())?.catalog.stamp()
+        }
+        None => session.statement_snapshot()?.catalog.stamp(),
+    };
+    let search_path = session.shared.search_path();
+    let cached_bound = prepared.bound.lock().clone();
+    if let Some(known) = cached_bound
+        && known.catalog_version == version
+        && known.search_path == search_path
+        && known.role == session.shared.caller().role
+    {
+        return Ok(known);
+    }
+    let types = prepared.parameters.iter().cloned().map(Some).collect();
+    let bound = bind_statement(session, statement, Parameters { types })?;
+    if let (Bound::Plan(plan), true) = (&bound, is_plan(statement)) {
+        let columns = plan.kind.gives_rows().then(|| output_columns(&plan.columns));
+        let same = match (&columns, &prepared.columns) {
+            (Some(now), Some(then)) => {
+                now.len() == then.len()
+                    && now
+                        .iter()
+                        .zip(then.iter())
+                        .all(|(now, then)| now.name == then.name && now.ty == then.ty)
+            }
+            (now, then) => now.is_none() == then.is_none(),
+        };
+        if !same {
+            return Err(PgError::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "cached plan must not change result type",
+            ));
+        }
+    }
+    let renewed = cached(session, bound)?;
+    if is_plan(statement) {
+        *prepared.bound.lock() = Some(renewed.clone());
+    }
+    Ok(renewed)
+}

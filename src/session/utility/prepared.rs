@@ -1,0 +1,165 @@
+//! `PREPARE`, `EXECUTE`, `DEALLOCATE`, `DISCARD`, and Cypher inside them.
+
+use std::sync::Arc;
+
+use datafusion::common::DFSchema;
+use datafusion::common::metadata::ScalarAndMetadata;
+use sqlparser::ast::{DiscardObject, Expr, Ident, ObjectName, Statement as Sql};
+
+use super::transaction::in_transaction;
+use crate::error::{PgError, SqlState};
+use crate::functions::context::LockFacts as _;
+use crate::parser::{Body, Statement};
+use crate::planner::bind::sql::{bind_expression, fold, sql_type};
+use crate::session::outcome::Outcome;
+use crate::session::session_impl::{ScriptPosition, Session};
+use crate::session::statements::{PortalRows, read};
+use crate::session::{cursors, pipeline, roles};
+use crate::types::pg_type::PgType;
+
+pub(super) fn prepare(
+    session: &mut Session,
+    name: &str,
+    declared: Vec<Option<PgType>>,
+    inner: &Sql,
+    outer: &Statement,
+) -> Result<(), PgError> {
+    let graph_tables = match &outer.body {
+        Body::Sql { graph_tables, .. } => graph_tables.clone(),
+        Body::PropertyGraph(_) | Body::Cypher(_) | Body::Utility(_) => Vec::new(),
+    };
+    let statement = Statement {
+        span: outer.span,
+        text: outer.text.clone(),
+        body: Body::Sql { statement: Box::new(inner.clone()), graph_tables },
+    };
+    let prepared =
+        pipeline::prepare_statement(session, Some(statement), declared, &outer.text, true)?;
+    session.statements.prepare(name, Arc::new(prepared))
+}
+
+pub(super) async fn execute(
+    session: &mut Session,
+    name: &str,
+    arguments: &[Expr],
+) -> Result<Outcome, PgError> {
+    let prepared = session.statements.prepared(name)?;
+    if arguments.len() != prepared.parameters.len() {
+        return Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            format!("wrong number of parameters for prepared statement \"{name}\""),
+        )
+        .detail(format!(
+            "Expected {} parameters but got {}.",
+            prepared.parameters.len(),
+            arguments.len()
+        )));
+    }
+    let mut values = Vec::with_capacity(arguments.len());
+    for (argument, ty) in arguments.iter().zip(&prepared.parameters) {
+        values.push(constant(session, argument, ty)?);
+    }
+    let Some(statement) = prepared.statement.clone() else { return Ok(Outcome::Empty) };
+    match Box::pin(pipeline::execute(session, &prepared, &statement, values)).await? {
+        pipeline::Executed::Rows(rows) => Ok(all_rows(rows)?),
+        pipeline::Executed::Ready(ready) => Ok(all_rows(ready.into_rows())?),
+        pipeline::Executed::Other(outcome) => Ok(outcome),
+    }
+}
+
+fn all_rows(rows: PortalRows) -> Result<Outcome, PgError> {
+    let columns = Arc::clone(&rows.columns);
+    let rows = read(&Arc::new(parking_lot::Mutex::new(rows)), 0)?;
+    Ok(Outcome::Rows { columns, rows })
+}
+
+/// The value of an expression without columns, as a parameter of a type.
+fn constant(session: &mut Session, expr: &Expr, ty: &PgType) -> Result<ScalarAndMetadata, PgError> {
+    session.statement_snapshot()?;
+    let Some(transaction) = &session.transaction else {
+        return Err(PgError::internal("no transaction"));
+    };
+    let context = session.bind_context(transaction, Default::default());
+    let empty = DFSchema::empty();
+    let bound = bind_expression(&context, expr, &empty)?;
+    let bound = crate::planner::bind::sql::assign_expression(&context, bound, ty, &empty)?;
+    let value = crate::session::facts::evaluate_constant(&session.engine, bound)?;
+    Ok(pipeline::typed_value(value, ty))
+}
+
+pub(super) fn deallocate(session: &mut Session, name: &Ident) -> Result<String, PgError> {
+    if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all") {
+        session.statements.close_all_prepared();
+        return Ok("DEALLOCATE ALL".to_owned());
+    }
+    let name = fold(name);
+    session.statements.prepared(&name)?;
+    session.statements.close_prepared(&name);
+    Ok("DEALLOCATE".to_owned())
+}
+
+pub(super) async fn discard(
+    session: &mut Session,
+    what: &DiscardObject,
+) -> Result<String, PgError> {
+    match what {
+        DiscardObject::ALL => {
+            if session.transaction.as_ref().is_some_and(|transaction| transaction.explicit) {
+                return Err(PgError::new(
+                    SqlState::ACTIVE_SQL_TRANSACTION,
+                    "DISCARD ALL cannot run inside a transaction block",
+                ));
+            }
+            session.statements.close_all_portals();
+            session.statements.close_all_prepared();
+            session.shared.settings.lock().reset_all();
+            roles::set_session_authorization(&session.shared, None, roles::Scope::Session)?;
+            session.shared.sequence_state.lock().clear();
+            session.shared.unlock_all();
+            in_transaction(session)?.unlisten(None);
+            crate::session::temporary::discard(session).await?;
+            Ok("DISCARD ALL".to_owned())
+        }
+        DiscardObject::PLANS => Ok("DISCARD PLANS".to_owned()),
+        DiscardObject::SEQUENCES => {
+            session.shared.sequence_state.lock().clear();
+            Ok("DISCARD SEQUENCES".to_owned())
+        }
+        DiscardObject::TEMP => {
+            crate::session::temporary::discard(session).await?;
+            Ok("DISCARD TEMP".to_owned())
+        }
+    }
+}
+
+/// `PREPARE` and `DECLARE` of a Cypher query.
+pub(super) async fn with_cypher(
+    session: &mut Session,
+    outer: &Sql,
+    query: Statement,
+    position: ScriptPosition,
+) -> Result<Outcome, PgError> {
+    match outer {
+        Sql::Prepare { name, data_types, .. } => {
+            let declared =
+                data_types.iter().map(|ty| sql_type(ty).map(Some)).collect::<Result<_, _>>()?;
+            let text = query.text.clone();
+            let prepared =
+                pipeline::prepare_statement(session, Some(query), declared, &text, true)?;
+            session.statements.prepare(&fold(name), Arc::new(prepared))?;
+            Ok(Outcome::Command("PREPARE".to_owned()))
+        }
+        Sql::Declare { stmts } => {
+            for declare in stmts {
+                let opening = cursors::declare(session, declare, query.clone(), position);
+                Box::pin(opening).await?;
+            }
+            Ok(Outcome::Command("DECLARE CURSOR".to_owned()))
+        }
+        _ => Err(PgError::internal("a Cypher query in another statement")),
+    }
+}
+
+pub(super) fn last_name(name: &ObjectName) -> String {
+    name.0.last().and_then(|part| part.as_ident()).map(fold).unwrap_or_default()
+}
