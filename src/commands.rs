@@ -66,8 +66,9 @@ async fn serve(args: ServeArgs, file: FileConfig) -> Result<(), String> {
     };
     let memory_mb = args.memory_mb.or(file.memory_mb);
     let memory = MemoryPlan::new(memory_mb, args.buffer_cache_mb.or(file.buffer_cache_mb));
-    engine.runtime =
-        RuntimeOptions { memory_bytes_max: memory.statements, ..RuntimeOptions::default() };
+    // Adjacency is taken from the same branch, and goes when statements need it.
+    let memory_bytes_max = memory.statements + memory.adjacency;
+    engine.runtime = RuntimeOptions { memory_bytes_max, ..RuntimeOptions::default() };
     engine.adjacency_bytes_max = Some(memory.adjacency);
     let archive = args.archive_dir.or(file.archive_dir);
     engine.store = data_dir.map(|dir| StoreOptions {

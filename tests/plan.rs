@@ -93,4 +93,4 @@ macro_rules! plan_files {
     };
 }
 
-plan_files!(patterns, push_down, keys);
+plan_files!(patterns, push_down, keys, clauses);

@@ -401,11 +401,15 @@ impl pg::SessionFacts for SessionAnswers {
         let Some(engine) = self.shared.engine.upgrade() else { return Vec::new() };
         let (tenant, own) = (self.shared.tenant, self.shared.now().catalog.database.oid);
         let sessions = engine.all_sessions();
+        let caller = self.shared.caller();
+        let reads_all = caller.has(predefined_role::READ_ALL_STATS);
+        // How large another role's subgraph is, is not for everyone.
         let is_own = |pid: i32| {
             sessions.iter().any(|session| {
                 session.pid.0 == pid
                     && session.tenant == tenant
                     && session.now().catalog.database.oid == own
+                    && (reads_all || caller.has(session.login_role))
             })
         };
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);

@@ -14,6 +14,9 @@ pub enum StorageError {
     /// A table is too large to be an element table of a graph.
     #[error("table has too many rows for a property graph")]
     TooManyRows,
+    /// The tenant's memory is used up.
+    #[error("out of memory")]
+    OutOfMemory(crate::types::OutOfMemory),
     /// A file would have to be read where nobody may wait for it, see [`super::reading`]; no client sees it.
     #[error("rows are not in memory")]
     NotInMemory,
@@ -81,6 +84,7 @@ impl Report for StorageError {
         match self {
             Self::WriteConflict | Self::TableChanged => SqlState::T_R_SERIALIZATION_FAILURE,
             Self::TooManyRows => SqlState::PROGRAM_LIMIT_EXCEEDED,
+            Self::OutOfMemory(_) => SqlState::OUT_OF_MEMORY,
             Self::Canceled => SqlState::QUERY_CANCELED,
             Self::Arrow(_) | Self::NotInMemory => SqlState::INTERNAL_ERROR,
             Self::Corrupt { .. } | Self::Malformed(_) => SqlState::DATA_CORRUPTED,
@@ -95,6 +99,13 @@ impl Report for StorageError {
                 SqlState::DISK_FULL
             }
             Self::Io { .. } => SqlState::IO_ERROR,
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::OutOfMemory(refused) => Some(refused.to_string()),
+            _ => None,
         }
     }
 }

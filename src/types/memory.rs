@@ -7,8 +7,9 @@
 //!
 //! Numbers only: who takes memory and what for is the affair of those who take it.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// A share of memory with a limit of its own, inside that of its parent.
 #[derive(Debug)]
@@ -18,6 +19,16 @@ pub struct MemoryBranch {
     used: AtomicUsize,
     peak: AtomicUsize,
     parent: Option<Arc<MemoryBranch>>,
+    spare: OnceLock<Spare>,
+}
+
+/// Gives back memory that was only kept because it was there; asked for some bytes, says how many are free now.
+struct Spare(Box<dyn Fn(usize) -> usize + Send + Sync>);
+
+impl fmt::Debug for Spare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Spare")
+    }
 }
 
 /// Why memory was refused.
@@ -33,8 +44,8 @@ pub struct OutOfMemory {
     pub wanted: usize,
 }
 
-impl std::fmt::Display for OutOfMemory {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { level, bytes_max, used, wanted } = self;
         write!(
             f,
@@ -61,6 +72,7 @@ impl MemoryBranch {
             used: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
             parent,
+            spare: OnceLock::new(),
         })
     }
 
@@ -94,11 +106,26 @@ impl MemoryBranch {
         }
     }
 
-    /// Takes memory if there is so much under every limit on the way up; else nothing.
+    /// Who gives back memory before it is refused here; the first one stays.
+    pub fn spare(&self, give: impl Fn(usize) -> usize + Send + Sync + 'static) {
+        self.spare.get_or_init(|| Spare(Box::new(give)));
+    }
+
+    /// Takes memory if there is so much under every limit on the way up, or once what is kept to spare was given back;
+    /// else nothing.
     ///
     /// # Errors
     /// The first limit that is in the way.
     pub fn try_take(&self, bytes: usize) -> Result<(), OutOfMemory> {
+        match self.take_if_free(bytes) {
+            Err(_) if self.spare.get().is_some_and(|spare| spare.0(bytes) > 0) => {
+                self.take_if_free(bytes)
+            }
+            answer => answer,
+        }
+    }
+
+    fn take_if_free(&self, bytes: usize) -> Result<(), OutOfMemory> {
         let bytes_max = self.bytes_max.load(Ordering::Relaxed);
         let fits = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= bytes_max);
         let before = self

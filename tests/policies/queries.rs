@@ -94,7 +94,7 @@ fn pgq_pattern(rng: &mut StdRng) -> (String, Vec<&'static str>) {
     let bare = |rng: &mut StdRng| {
         pick(rng, &["-[IS knows]->", "<-[IS knows]-", "-[IS knows]-"]).to_owned()
     };
-    match rng.random_range(0..7) {
+    match rng.random_range(0..10) {
         0 => ("(a IS person)".to_owned(), vec!["a"]),
         1 => (format!("(a IS person){}(b IS person)", hop(rng)), vec!["a", "b"]),
         2 => (
@@ -110,6 +110,16 @@ fn pgq_pattern(rng: &mut StdRng) -> (String, Vec<&'static str>) {
             vec!["a", "b"],
         ),
         5 => ("ANY SHORTEST (a IS person)-[e IS knows]->*(b IS person)".to_owned(), vec!["a", "b"]),
+        6 => ("SIMPLE (a IS person)-[IS knows]-{1,3}(b IS person)".to_owned(), vec!["a", "b"]),
+        7 => (
+            "SHORTEST 2 GROUPS (a IS person)-[IS knows]->{1,3}(t)-[IS knows]-(b IS person)".to_owned(),
+            vec!["a", "b"],
+        ),
+        8 => (
+            "(a IS person) ((x)-[IS knows]->(y IS person WHERE y.age > 1)-[IS knows]-(z)){1,2} (b IS person)"
+                .to_owned(),
+            vec!["a", "b"],
+        ),
         _ => (
             "(a IS person)-[IS knows]->(b IS person)-[IS knows]->(c IS person), (a)-[IS knows]-(c)"
                 .to_owned(),
@@ -156,7 +166,7 @@ fn cypher(rng: &mut StdRng) -> String {
     };
     let hop = pick(rng, &["-[e:knows]->", "<-[e:knows]-", "-[e:knows]-"]);
     let far = rng.random_range(1..4);
-    match rng.random_range(0..16) {
+    match rng.random_range(0..20) {
         0 => format!("MATCH (a:person){where_} RETURN a.id, a.name"),
         1 => format!("MATCH (a:person){where_} RETURN count(a), sum(a.age)"),
         2 => format!("MATCH (a:person){hop}(b:person){where_} RETURN a.id, b.id, e.since"),
@@ -184,6 +194,32 @@ fn cypher(rng: &mut StdRng) -> String {
         14 => format!(
             "MATCH (a:person) WHERE EXISTS {{ MATCH (a)-[:knows]->(b:person) WHERE b.age > {far} }} RETURN a.id"
         ),
+        15 => format!(
+            "MATCH (a:person) ((x)-[e:knows]->(y:person WHERE y.age > {far})){{1,2}} (b){where_} RETURN a.id, b.id, size(e)"
+        ),
+        16 => format!(
+            "MATCH (a:person) ((x)-[:knows]-(y:person)-[:knows]->(z)){{1,2}} (b){where_} RETURN a.id, b.id, [n IN y | n.id]"
+        ),
+        17 | 18 => algorithm(rng),
         _ => format!("MATCH (a:person)-[e]->(b){where_} RETURN type(e), a.id, b.id"),
     }
+}
+
+/// A graph algorithm whose answers do not hang on the order of sums.
+fn algorithm(rng: &mut StdRng) -> String {
+    let algorithms = [
+        ("wcc", "component"),
+        ("scc", "component"),
+        ("bfs", "level"),
+        ("label_propagation", "community"),
+        ("triangle_count", "triangles"),
+        ("k_core", "core"),
+        ("degree", "degree"),
+    ];
+    let (name, result) = algorithms[rng.random_range(0..algorithms.len())];
+    let subgraph = pick(rng, &["", "nodeLabels: ['person'], ", "nodeFilter: 'n.age > 2', "]);
+    let source = pick(rng, &["person:3", "person:101", "city:1", "nobody:1"]);
+    let source = if name == "bfs" { format!("source: '{source}'") } else { "seed: 1".to_owned() };
+    let part = format!("{{{subgraph}relationshipTypes: ['knows', 'lives'], {source}}}");
+    format!("CALL algo.{name}({part}) YIELD node, {result} RETURN labels(node), node.id, {result}")
 }

@@ -1,4 +1,5 @@
-//! `pg_stat_progress_graph`: graph algorithms that run now. PostgreSQL has no such view.
+//! `pg_stat_progress_graph`: graph algorithms that run now, those of roles whose statements the caller may see.
+//! PostgreSQL has no such view.
 
 use super::batch::{Rows, row};
 use super::rows::{Source, SystemRowsError};

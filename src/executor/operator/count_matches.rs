@@ -10,12 +10,13 @@ use datafusion::config::ConfigOptions;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 
 use super::arrange::Arrange;
 use super::checks::{Checks, PatternFilter};
@@ -132,9 +133,7 @@ fn reduce(plan: &Arc<dyn ExecutionPlan>, needed: &[usize], more: bool) -> Result
     {
         return reduce(projection.input(), &[], more);
     }
-    if plan.downcast_ref::<CoalescePartitionsExec>().is_some_and(|exec| exec.fetch().is_none())
-        || plan.downcast_ref::<CooperativeExec>().is_some()
-    {
+    if only_moves_rows(plan) {
         let children = plan.children();
         let Some(child) = children.first() else { return Ok(Reduced::same(plan)) };
         let Reduced { plan: child, weight } = reduce(child, needed, more)?;
@@ -169,6 +168,16 @@ fn reduce(plan: &Arc<dyn ExecutionPlan>, needed: &[usize], more: bool) -> Result
         return weigh(exec, (expand.source, Some(hops)), &expand.hops, needed);
     }
     step(plan, exec, needed, more)
+}
+
+/// Whether a plan gives the rows of its input, whichever way.
+fn only_moves_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let spread = |exec: &RepartitionExec| {
+        matches!(exec.partitioning(), Partitioning::RoundRobinBatch(_)) && !exec.preserve_order()
+    };
+    plan.downcast_ref::<CoalescePartitionsExec>().is_some_and(|exec| exec.fetch().is_none())
+        || plan.downcast_ref::<RepartitionExec>().is_some_and(spread)
+        || plan.downcast_ref::<CooperativeExec>().is_some()
 }
 
 /// The least and greatest number of hops and the end tables, where walks can be counted vertex by vertex.

@@ -128,11 +128,7 @@ fn graph_table(mut parser: Parser<'_>, span: Span) -> Result<GraphTable, ParseEr
     parser.cursor.expect_word("MATCH")?;
     let pattern = graph_pattern(&mut parser)?;
     let rows = rows_per(&mut parser)?;
-    if parser.cursor.is_word("EXPORT") {
-        let place = parser.cursor.peek().span;
-        return Err(ParseError::unsupported("EXPORT of graph variables is not supported", place)
-            .with_hint("List what is needed in COLUMNS."));
-    }
+    refuse_export(&mut parser)?;
     parser.cursor.expect_word("COLUMNS")?;
     parser.cursor.expect_symbol("(")?;
     let mut columns = vec![column(&mut parser)?];
@@ -140,10 +136,20 @@ fn graph_table(mut parser: Parser<'_>, span: Span) -> Result<GraphTable, ParseEr
         columns.push(column(&mut parser)?);
     }
     parser.cursor.expect_symbol(")")?;
+    refuse_export(&mut parser)?;
     match parser.cursor.at_end() {
         true => Ok(GraphTable { graph, pattern, rows, columns, span }),
         false => Err(parser.cursor.unexpected(&[")"])),
     }
+}
+
+fn refuse_export(parser: &mut Parser<'_>) -> Result<(), ParseError> {
+    if !parser.cursor.is_word("EXPORT") {
+        return Ok(());
+    }
+    let place = parser.cursor.peek().span;
+    Err(ParseError::unsupported("EXPORT of graph variables is not supported", place)
+        .with_hint("List what is needed in COLUMNS."))
 }
 
 fn rows_per(parser: &mut Parser<'_>) -> Result<RowsPer, ParseError> {

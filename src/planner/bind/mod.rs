@@ -205,6 +205,12 @@ pub(crate) fn bind_cypher_call(
         // A graph that is named must exist, also where nothing is matched in it.
         graph::choose_graph(&context.catalog, &context.search_path, Some(graph), None)
             .map_err(|error| error.or_at(offset))?;
+        // What a view reads is noted.
+        let (schema, name) = match graph.split_once('.') {
+            Some((schema, name)) => (Some(schema.to_owned()), name.to_owned()),
+            None => (None, graph.to_owned()),
+        };
+        let _ = context.relation(&crate::catalog::QualifiedName { schema, name });
         inner.graph_path = Some(graph.to_owned());
     }
     let bound = bind_cypher(&inner, &statement)?;

@@ -145,6 +145,9 @@ impl Engine {
             databases.insert(database.name.clone(), Arc::new(state));
         }
         let adjacency_bytes = options.adjacency_bytes_max.unwrap_or(ADJACENCY_BYTES_DEFAULT);
+        let adjacency = Arc::new(AdjacencyCache::new(adjacency_bytes, runtime.memory()));
+        let spare = Arc::downgrade(&adjacency);
+        runtime.memory().spare(move |bytes| spare.upgrade().map_or(0, |spare| spare.free(bytes)));
         let engine = Arc::new(Self {
             options,
             common,
@@ -157,7 +160,7 @@ impl Engine {
             cluster: shared,
             store: found.as_ref().and_then(|found| found.store.clone()),
             is_new,
-            adjacency: Arc::new(AdjacencyCache::new(adjacency_bytes)),
+            adjacency,
             sessions: DashMap::new(),
             next_transaction: AtomicU64::new(750),
         });

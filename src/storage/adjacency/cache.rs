@@ -6,12 +6,13 @@ use std::sync::{Arc, OnceLock};
 use datafusion::common::{HashMap, HashSet};
 use parking_lot::Mutex;
 
+use super::charge::Charge;
 use super::csr::{Adjacency, ListEdge, Orientation};
 use super::derive::{Derived, Resolved};
 use super::ends::{CancelFlag, DANGLING, EndColumns};
 use super::numbers::Places;
 use crate::storage::{StorageError, TableVersion};
-use crate::types::Oid;
+use crate::types::{MemoryBranch, Oid};
 
 /// What adjacency lists are built from: three table versions (by stamp) and the columns that join them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,6 +44,12 @@ impl AdjacencyKey {
 /// what they hold.
 const VERSIONS_MAX: usize = 8;
 
+/// Bytes for each edge while lists are made of ends: a copy of the ends, two sorted orders, the lists.
+const LISTS_EDGE_BYTES: usize = 24;
+/// Bytes for each edge and vertex while ends are found: both ends, then pairs of them; keys, an index of keys, places.
+const ENDS_EDGE_BYTES: usize = 20;
+const ENDS_VERTEX_BYTES: usize = 48;
+
 /// What is known of one [`AdjacencyKey`]: each part is built at first use, by one task at a time.
 #[derive(Debug)]
 struct Entry {
@@ -56,6 +63,8 @@ struct Entry {
     last_used: AtomicU64,
     /// Whether it was taken over from another version.
     derived: AtomicBool,
+    /// Memory of what differs from that one.
+    changes: OnceLock<Charge>,
 }
 
 /// The lists of one edge table in one orientation, and where their rows are in the version they were asked for.
@@ -86,10 +95,12 @@ impl EdgePlaces {
 
 /// The engine's adjacency lists, least recently used ones dropped when they are more than `bytes_max`.
 ///
-/// What a running statement holds stays alive until it ends, on top of the limit.
+/// What a running statement holds stays alive until it ends, on top of the limit. All of it counts for the tenant's
+/// memory; a build for which there is none left is refused, and what nobody uses goes when others need the memory.
 #[derive(Debug)]
 pub struct AdjacencyCache {
     bytes_max: usize,
+    memory: Arc<MemoryBranch>,
     clock: AtomicU64,
     entries: Mutex<HashMap<AdjacencyKey, Arc<Entry>>>,
 }
@@ -105,9 +116,10 @@ struct Tables {
 }
 
 impl AdjacencyCache {
-    /// A cache that holds at most about `bytes_max` bytes.
-    pub fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, clock: AtomicU64::default(), entries: Mutex::default() }
+    /// A cache that holds at most about `bytes_max` bytes, which it takes from `memory`.
+    pub fn new(bytes_max: usize, memory: &Arc<MemoryBranch>) -> Self {
+        let memory = Arc::clone(memory);
+        Self { bytes_max, memory, clock: AtomicU64::default(), entries: Mutex::default() }
     }
 
     /// The lists of one edge table in one orientation, built on a blocking thread if they are not there.
@@ -115,7 +127,7 @@ impl AdjacencyCache {
     /// A build that nobody waits for any more stops by itself.
     ///
     /// # Errors
-    /// `54000` for a table of too many rows.
+    /// `54000` for a table of too many rows, `53200` if there is no memory for it.
     pub async fn adjacency(
         &self,
         edges: &Arc<TableVersion>,
@@ -133,8 +145,8 @@ impl AdjacencyCache {
             return Ok(built);
         }
         let built = run_blocking({
-            let entry = Arc::clone(&entry);
-            move |cancel| entry.build(orientation, cancel)
+            let (entry, memory) = (Arc::clone(&entry), Arc::clone(&self.memory));
+            move |cancel| entry.build(orientation, &memory, cancel)
         })
         .await?;
         drop(building);
@@ -145,7 +157,7 @@ impl AdjacencyCache {
     /// The ends of one edge table's edges; builds them on the calling thread if they are not there.
     ///
     /// # Errors
-    /// `54000` for a table of too many rows.
+    /// `54000` for a table of too many rows, `53200` if there is no memory for it.
     pub fn ends(
         &self,
         edges: &Arc<TableVersion>,
@@ -157,7 +169,7 @@ impl AdjacencyCache {
         if let Some(known) = entry.resolved.get() {
             return Ok(EdgePlaces(Arc::clone(known)));
         }
-        let resolved = entry.resolved(&CancelFlag::default())?;
+        let resolved = entry.resolved(&self.memory, &CancelFlag::default())?;
         self.evict();
         Ok(EdgePlaces(resolved))
     }
@@ -193,6 +205,29 @@ impl AdjacencyCache {
         };
         entry.last_used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         entry
+    }
+
+    /// Drops entries, the least recently used first, until so many bytes are free; how many are then. What a statement
+    /// still uses stays in memory without an entry.
+    pub fn free(&self, wanted: usize) -> usize {
+        // Whoever holds the entries may be the one who needs memory.
+        let Some(mut entries) = self.entries.try_lock() else { return 0 };
+        let mut by_age: Vec<(u64, AdjacencyKey)> = entries
+            .iter()
+            .filter(|(_, entry)| entry.building.try_lock().is_ok())
+            .map(|(key, entry)| (entry.last_used.load(Ordering::Relaxed), key.clone()))
+            .collect();
+        by_age.sort_unstable_by_key(|(used, _)| *used);
+        let before = self.memory.used();
+        let mut freed = 0;
+        for (_, key) in by_age {
+            entries.remove(&key);
+            freed = before.saturating_sub(self.memory.used());
+            if freed >= wanted {
+                break;
+            }
+        }
+        freed
     }
 
     /// Drops the least recently used entries until the rest fits; the newest always stays.
@@ -270,6 +305,7 @@ impl Entry {
             building: tokio::sync::Mutex::default(),
             last_used: AtomicU64::default(),
             derived: AtomicBool::new(false),
+            changes: OnceLock::new(),
         }
     }
 
@@ -289,9 +325,10 @@ impl Entry {
     fn build(
         &self,
         orientation: Orientation,
+        memory: &Arc<MemoryBranch>,
         cancel: &CancelFlag,
     ) -> Result<Neighborhood, StorageError> {
-        let resolved = self.resolved(cancel)?;
+        let resolved = self.resolved(memory, cancel)?;
         if self.adjacency(orientation).get().is_none() {
             let count = |places: &Places| places.numbers().count(places.version());
             let (from, to) = match orientation {
@@ -299,14 +336,21 @@ impl Entry {
                 Orientation::In => (&resolved.destinations, &resolved.sources),
             };
             let (from, to) = (count(from)? as usize, count(to)? as usize);
+            let edges = count(&resolved.edges)? as usize;
+            let _building = Charge::reserve(memory, LISTS_EDGE_BYTES * edges + 8 * (from + to))?;
             let lists = Adjacency::build(&resolved.ends, orientation, from, to, cancel)?;
+            lists.charge(memory);
             self.adjacency(orientation).get_or_init(|| Arc::new(lists));
         }
         self.neighborhood(orientation).ok_or(StorageError::Canceled)
     }
 
     /// What is known apart from the lists. Taken over from another version, it brings that one's lists with it.
-    fn resolved(&self, cancel: &CancelFlag) -> Result<Arc<Resolved>, StorageError> {
+    fn resolved(
+        &self,
+        memory: &Arc<MemoryBranch>,
+        cancel: &CancelFlag,
+    ) -> Result<Arc<Resolved>, StorageError> {
         if let Some(known) = self.resolved.get() {
             return Ok(Arc::clone(known));
         }
@@ -330,10 +374,22 @@ impl Entry {
                 self.back.get_or_init(|| lists);
             }
             self.derived.store(true, Ordering::Relaxed);
-            return Ok(Arc::clone(self.resolved.get_or_init(|| Arc::new(resolved))));
+            resolved.charge(memory);
+            let resolved = self.resolved.get_or_init(|| Arc::new(resolved));
+            self.charge_changes(memory, resolved);
+            return Ok(Arc::clone(resolved));
         }
-        let resolved = Arc::new(Resolved::anew(versions, columns, cancel)?);
-        Ok(Arc::clone(self.resolved.get_or_init(|| resolved)))
+        let _building = Charge::reserve(memory, build_bytes(versions))?;
+        let resolved = Resolved::anew(versions, columns, cancel)?;
+        resolved.charge(memory);
+        Ok(Arc::clone(self.resolved.get_or_init(|| Arc::new(resolved))))
+    }
+
+    /// Charges for what this version has beside the arrays that it shares with others.
+    fn charge_changes(&self, memory: &Arc<MemoryBranch>, resolved: &Resolved) {
+        let lists = [&self.out, &self.back].into_iter().filter_map(OnceLock::get);
+        let bytes = resolved.ends.delta_bytes() + lists.map(|it| it.delta_bytes()).sum::<usize>();
+        self.changes.get_or_init(|| Charge::of(memory, bytes));
     }
 
     /// Bytes held that `seen` does not have yet.
@@ -357,6 +413,16 @@ impl Entry {
         }
         bytes + delta
     }
+}
+
+/// Bytes that finding the ends of all edges takes at most about, while it is done.
+fn build_bytes([edges, sources, destinations]: [&Arc<TableVersion>; 3]) -> usize {
+    let rows = |version: &TableVersion| version.positions() as usize;
+    let vertices = match sources.stamp == destinations.stamp {
+        true => rows(sources),
+        false => rows(sources) + rows(destinations),
+    };
+    ENDS_EDGE_BYTES * rows(edges) + ENDS_VERTEX_BYTES * vertices
 }
 
 /// Lists with some edges less and some more; the same where there are none.

@@ -5,8 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use datafusion::common::HashMap;
 
+use super::charge::Charged;
 use super::ends::{CancelFlag, DANGLING, EdgeEnds};
 use crate::storage::StorageError;
+use crate::types::MemoryBranch;
 
 /// Lists that differ from the base, before they are merged into a new one.
 const CHANGED_MAX: usize = 4_096;
@@ -44,7 +46,7 @@ struct Base {
     /// Set once these lists with some changes are being merged.
     merging: AtomicBool,
     /// What they were merged into, and with which changes.
-    successor: OnceLock<(Arc<Base>, Changed)>,
+    successor: OnceLock<(Arc<Charged<Base>>, Changed)>,
 }
 
 /// Neighbors by vertex number (see [`super::Places`]): lists of a base, and whole lists that count instead.
@@ -52,7 +54,7 @@ struct Base {
 /// Source: compressed sparse rows, ordered by two stable counting sorts (time and memory O(V + E)).
 #[derive(Debug, Clone)]
 pub struct Adjacency {
-    base: Arc<Base>,
+    base: Arc<Charged<Base>>,
     changed: Changed,
     edges: usize,
 }
@@ -115,7 +117,7 @@ impl Adjacency {
 
     fn of(base: Base) -> Self {
         let edges = base.edges.len();
-        Self { base: Arc::new(base), changed: Changed::new(), edges }
+        Self { base: Arc::new(Charged::new(base)), changed: Changed::new(), edges }
     }
 
     /// Neighbors of the vertex of a number and the edges that lead to them, side by side. Empty past the end.
@@ -158,9 +160,12 @@ impl Adjacency {
 
     /// The address of the shared arrays, to count them once, and their bytes.
     pub(super) fn base_bytes(&self) -> (usize, usize) {
-        let base = &self.base;
-        let numbers = base.offsets.capacity() + base.neighbors.capacity() + base.edges.capacity();
-        (Arc::as_ptr(base) as usize, numbers * size_of::<u32>())
+        (Arc::as_ptr(&self.base) as usize, self.base.bytes())
+    }
+
+    /// Charges for the shared arrays.
+    pub(super) fn charge(&self, memory: &Arc<MemoryBranch>) {
+        self.base.charge(memory, self.base.bytes());
     }
 
     /// These lists without some edges and with others. Costs as much as the delta and the lists that change.
@@ -245,7 +250,10 @@ impl Adjacency {
         }
         let lists = self.clone();
         let merge = move || {
-            let merged = Arc::new(lists.merged());
+            let merged = Arc::new(Charged::new(lists.merged()));
+            if let Some(memory) = lists.base.memory() {
+                merged.charge(memory, merged.bytes());
+            }
             // Only one merge of a base is ever begun.
             let _ = lists.base.successor.set((merged, lists.changed));
         };
@@ -277,6 +285,11 @@ impl Base {
     fn of(offsets: Vec<u32>, neighbors: Vec<u32>, edges: Vec<u32>) -> Self {
         let (merging, successor) = (AtomicBool::new(false), OnceLock::new());
         Self { offsets, neighbors, edges, merging, successor }
+    }
+
+    fn bytes(&self) -> usize {
+        let numbers = self.offsets.capacity() + self.neighbors.capacity() + self.edges.capacity();
+        numbers * size_of::<u32>()
     }
 
     fn neighbors(&self, vertex: u32) -> (&[u32], &[u32]) {

@@ -19,7 +19,7 @@ use super::ends::{CancelFlag, DANGLING, EdgeEnds, EndColumns, encode_keys, key_t
 use super::numbers::{Numbers, Places, live_offsets};
 use crate::storage::StorageError;
 use crate::storage::table::{Chunk, EncodedKeys, TableVersion};
-use crate::types::RowId;
+use crate::types::{MemoryBranch, RowId};
 
 /// More rows than this, and than a quarter of all, are not worth looking at one by one.
 const ROWS_MAX: usize = 1 << 18;
@@ -82,6 +82,13 @@ impl Resolved {
             cancel,
         )?;
         Ok(Self { edges, sources, destinations, ends: Arc::new(ends) })
+    }
+
+    /// Charges for all arrays, as far as nobody did.
+    pub(super) fn charge(&self, memory: &Arc<MemoryBranch>) {
+        let Self { edges, sources, destinations, ends } = self;
+        [edges, sources, destinations].into_iter().for_each(|places| places.charge(memory));
+        ends.charge(memory);
     }
 
     /// The same of other versions, if it is cheap to have from this one.

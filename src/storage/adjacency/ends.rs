@@ -9,9 +9,11 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::error::ArrowError;
 use datafusion::common::HashMap;
 
+use super::charge::Charged;
 use super::numbers::{Numbers, live_offsets};
 use crate::storage::StorageError;
 use crate::storage::table::{EncodedKeys, TableVersion};
+use crate::types::MemoryBranch;
 
 /// Stands for "no vertex": the edge is deleted, or its key is null or not found.
 pub const DANGLING: u32 = u32::MAX;
@@ -49,7 +51,7 @@ pub struct EndColumns {
 /// An edge with one dangling end has two: half an edge is none.
 #[derive(Debug, Clone)]
 pub struct EdgeEnds {
-    base: Arc<Vec<[u32; 2]>>,
+    base: Arc<Charged<Vec<[u32; 2]>>>,
     /// What counts instead.
     changed: HashMap<u32, [u32; 2]>,
     /// Live edges of which an end was not found.
@@ -62,7 +64,7 @@ const CHANGED_MAX: usize = 4_096;
 impl EdgeEnds {
     /// Ends by edge number; [`DANGLING`] twice for none.
     pub(super) fn of(ends: Vec<[u32; 2]>, unresolved: usize) -> Self {
-        Self { base: Arc::new(ends), changed: HashMap::new(), unresolved }
+        Self { base: Arc::new(Charged::new(ends)), changed: HashMap::new(), unresolved }
     }
 
     /// Resolves both ends. Time and memory are linear in the rows of the three tables, whose numbers are given in the
@@ -127,6 +129,11 @@ impl EdgeEnds {
         }
         let ends = Self { base: Arc::clone(&self.base), changed, unresolved };
         Self::of(ends.iter().collect(), unresolved)
+    }
+
+    /// Charges for the shared array.
+    pub(super) fn charge(&self, memory: &Arc<MemoryBranch>) {
+        self.base.charge(memory, self.base_bytes().1);
     }
 
     /// The address of the shared array, to count it once, and its bytes.

@@ -16,6 +16,7 @@
 //! (`54000`).
 
 mod cache;
+mod charge;
 mod csr;
 mod derive;
 mod ends;

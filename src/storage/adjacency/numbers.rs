@@ -13,10 +13,11 @@ use std::sync::Arc;
 
 use datafusion::common::HashMap;
 
+use super::charge::Charged;
 use super::ends::DANGLING;
 use crate::storage::StorageError;
 use crate::storage::table::{Chunk, RowIds, TableVersion};
-use crate::types::{Oid, RowId};
+use crate::types::{MemoryBranch, Oid, RowId};
 
 /// Ids may leave this many gaps (beside three for each row) before ranks are used.
 const GAPS_MAX: u64 = 65_536;
@@ -131,7 +132,14 @@ enum Positions {
     /// Each row's position is its number.
     Same,
     /// By number; those in `moved` count first.
-    Mapped { by_number: Arc<Vec<u32>>, moved: HashMap<u32, u32> },
+    Mapped { by_number: Arc<Charged<Vec<u32>>>, moved: HashMap<u32, u32> },
+}
+
+impl Positions {
+    fn mapped(by_number: Vec<u32>) -> Self {
+        let by_number = Arc::new(Charged::new(by_number));
+        Self::Mapped { by_number, moved: HashMap::new() }
+    }
 }
 
 impl Places {
@@ -142,8 +150,7 @@ impl Places {
 
     /// Positions by number, of no table. Only [`Self::position`] may be asked.
     pub fn listed(by_number: Vec<u32>) -> Self {
-        let by_number = Arc::new(by_number);
-        Self::of_no_table(Positions::Mapped { by_number, moved: HashMap::new() })
+        Self::of_no_table(Positions::mapped(by_number))
     }
 
     fn of_no_table(positions: Positions) -> Self {
@@ -173,7 +180,7 @@ impl Places {
                     *slot = position;
                 }
             });
-            Positions::Mapped { by_number: Arc::new(by_number), moved: HashMap::new() }
+            Positions::mapped(by_number)
         };
         Ok(Self { version: Arc::clone(version), numbers: Arc::clone(numbers), ids, positions })
     }
@@ -211,14 +218,14 @@ impl Places {
             moved.insert(number, position);
         });
         let positions = if moved.len() > MOVED_MAX.max(by_number.len() / 8) {
-            let mut flat = by_number.as_ref().clone();
+            let mut flat = Vec::clone(by_number);
             flat.resize((numbers.count(new)? as usize).max(flat.len()), DANGLING);
             for (number, position) in moved {
                 if let Some(slot) = flat.get_mut(number as usize) {
                     *slot = position;
                 }
             }
-            Positions::Mapped { by_number: Arc::new(flat), moved: HashMap::new() }
+            Positions::mapped(flat)
         } else {
             Positions::Mapped { by_number: Arc::clone(by_number), moved }
         };
@@ -263,6 +270,13 @@ impl Places {
     /// The version.
     pub(super) fn version(&self) -> &Arc<TableVersion> {
         &self.version
+    }
+
+    /// Charges for the array, if there is one.
+    pub(super) fn charge(&self, memory: &Arc<MemoryBranch>) {
+        if let Positions::Mapped { by_number, .. } = &self.positions {
+            by_number.charge(memory, by_number.capacity() * size_of::<u32>());
+        }
     }
 
     /// The array, if there is one: its address, to count it once, and its bytes.

@@ -11,10 +11,12 @@ use super::progress::Progress;
 use super::projection::Projection;
 use crate::error::{PgError, SqlState};
 
-/// A gain in modularity below this is none.
-const GAIN_MIN: f64 = 1e-7;
+/// A gain in modularity below this is none, but the rounding of sums.
+const GAIN_MIN: f64 = 1e-12;
 /// Orders of vertices that are tried, at least and (in small graphs) at most; the best partition counts.
 const TRIES: (usize, usize) = (4, 32);
+/// How often coarsening and moving single vertices may take turns.
+const ROUNDS_MAX: usize = 16;
 /// So many edges are worth one more try.
 const TRY_EDGES: usize = 1 << 20;
 
@@ -30,7 +32,8 @@ struct Level {
 
 /// Communities of an undirected weighted graph, numbered from 0 in the order of their first vertices.
 ///
-/// Source: Blondel, Guillaume, Lambiotte, Lefebvre, "Fast unfolding of communities in large networks", 2008.
+/// Source: Blondel, Guillaume, Lambiotte, Lefebvre, "Fast unfolding of communities in large networks", 2008; that single
+/// vertices move again afterwards: Rotta, Noack, "Multilevel local search algorithms for modularity clustering", 2011.
 pub(super) fn communities(
     graph: &Projection,
     parameters: &Parameters,
@@ -58,27 +61,54 @@ pub(super) fn communities(
     Ok(numbered(&best.map(|(_, groups)| groups).unwrap_or_default()))
 }
 
+/// Communities from one order of vertices: made coarser until that gains nothing, then single vertices move between what
+/// came out, and again, as long as either gains.
 fn one_try(
     first: &Level,
     vertices: usize,
     random: &mut StdRng,
     progress: &Progress,
 ) -> Result<Vec<u32>, PgError> {
-    let mut groups: Vec<u32> = (0..vertices as u32).collect();
-    let mut level: Option<Level> = None;
+    let mut groups = coarsened(first, (0..vertices as u32).collect(), random, progress)?;
+    for _ in 0..ROUNDS_MAX {
+        let (moved, any) = first.local_moves(groups.clone(), random, progress)?;
+        if !any {
+            break;
+        }
+        let dense = dense(&moved);
+        let level = first.contracted(&dense);
+        groups = coarsened(&level, dense, random, progress)?;
+    }
+    Ok(groups)
+}
+
+/// Merges the communities of a level, which has one vertex for each group, until no merging gains.
+fn coarsened(
+    level: &Level,
+    mut groups: Vec<u32>,
+    random: &mut StdRng,
+    progress: &Progress,
+) -> Result<Vec<u32>, PgError> {
+    let mut own: Option<Level> = None;
     loop {
-        let current = level.as_ref().unwrap_or(first);
-        let (moved, any) = current.local_moves(random, progress)?;
+        let current = own.as_ref().unwrap_or(level);
+        let alone = (0..current.degrees.len() as u32).collect();
+        let (moved, any) = current.local_moves(alone, random, progress)?;
         if !any {
             return Ok(groups);
         }
-        let dense = numbered(&moved);
+        let dense = dense(&moved);
         let next = current.contracted(&dense);
         for group in &mut groups {
-            *group = dense[*group as usize] as u32;
+            *group = dense[*group as usize];
         }
-        level = Some(next);
+        own = Some(next);
     }
+}
+
+/// Groups numbered from 0.
+fn dense(groups: &[u32]) -> Vec<u32> {
+    numbered(groups).into_iter().map(|group| group as u32).collect()
 }
 
 impl Level {
@@ -114,15 +144,18 @@ impl Level {
         Self { neighbors, within, degrees, total }
     }
 
-    /// Moves vertices to the neighboring community that gains most, until none does; the communities, and whether any
-    /// vertex moved.
+    /// From some communities on, moves vertices to the neighboring one that gains most, until none does; the communities,
+    /// and whether any vertex moved.
     fn local_moves(
         &self,
+        mut groups: Vec<u32>,
         random: &mut StdRng,
         progress: &Progress,
     ) -> Result<(Vec<u32>, bool), PgError> {
-        let mut groups: Vec<u32> = (0..self.degrees.len() as u32).collect();
-        let mut sums = self.degrees.clone();
+        let mut sums = vec![0.0; groups.len()];
+        for (group, degree) in groups.iter().zip(&self.degrees) {
+            sums[*group as usize] += degree;
+        }
         let order = shuffled(groups.len(), random);
         let mut links: HashMap<u32, f64> = HashMap::new();
         let (mut any, mut moved) = (false, self.total > 0.0);
@@ -146,7 +179,7 @@ impl Level {
                 candidates.sort_unstable();
                 for group in candidates {
                     let gained = gain(group);
-                    if gained > best.1 + GAIN_MIN {
+                    if gained > best.1 + GAIN_MIN * self.total {
                         best = (group, gained);
                     }
                 }
@@ -161,7 +194,7 @@ impl Level {
     }
 
     /// The graph whose vertices are the communities.
-    fn contracted(&self, groups: &[i64]) -> Self {
+    fn contracted(&self, groups: &[u32]) -> Self {
         let count = groups.iter().max().map_or(0, |last| *last as usize + 1);
         let mut within = vec![0.0; count];
         let mut sums: Vec<HashMap<u32, f64>> = vec![HashMap::new(); count];

@@ -12,7 +12,7 @@ use crate::catalog::{
 use crate::executor::graph::GraphSnapshot;
 use crate::storage::{AdjacencyCache, TableVersion};
 use crate::types::pg_type::PgType;
-use crate::types::{ElementRef, Oid, RowId};
+use crate::types::{ElementRef, MemoryBranch, Oid, RowId};
 
 /// An edge as the brute-force matcher sees it.
 #[derive(Debug, Clone, Copy)]
@@ -164,6 +164,6 @@ pub(super) fn random_graph(seed: u64) -> Fixture {
 pub(super) fn snapshot(graph: PropertyGraph, versions: Vec<TableVersion>) -> Arc<GraphSnapshot> {
     let versions: Vec<_> = versions.into_iter().map(Arc::new).collect();
     let find = |oid: Oid| versions.iter().find(|version| version.table == oid).cloned();
-    let cache = Arc::new(AdjacencyCache::new(1 << 20));
+    let cache = Arc::new(AdjacencyCache::new(1 << 20, &MemoryBranch::root("tenant", 1 << 30)));
     Arc::new(GraphSnapshot::try_new(Arc::new(graph), find, &cache).unwrap())
 }

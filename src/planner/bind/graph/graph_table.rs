@@ -101,10 +101,18 @@ fn bind_draft(
         let (body, filters) = bind_draft(graph, group.draft, plan_sql)?;
         let filter = filters.into_iter().reduce(Expr::and);
         let node = MatchPattern::try_new(None, body, filter, false)?;
+        let body = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+        // Its matches are found once for a statement, not for each row beside it.
+        if body.contains_outer_reference() {
+            return Err(PgError::unsupported(
+                "a condition in a repeated pattern cannot read columns from outside of it",
+                "Compare them in the WHERE behind the pattern.",
+            ));
+        }
         if let Some(edge) = bound.edges.get_mut(group.edge)
             && let Some(group) = &mut edge.group
         {
-            group.body = Arc::new(LogicalPlan::Extension(Extension { node: Arc::new(node) }));
+            group.body = Arc::new(body);
         }
     }
     let mut scope = SqlScope::new(graph, &variables, None, plan_sql)?;

@@ -47,6 +47,8 @@ impl Relations {
         };
         let context = &self.context;
         let (catalog, path) = (&context.catalog, &context.search_path);
+        // What a view reads is noted; a graph that is not there is said below.
+        let _ = context.relation(&crate::planner::bind::graph::qualified(&table.graph)?);
         let plan = crate::planner::bind::graph::bind_graph_table_plan(
             catalog,
             path,

@@ -17,9 +17,13 @@ fn end(edge: usize) -> EndColumns {
     EndColumns { edge: vec![edge], vertex: vec![0] }
 }
 
+fn cache_of(bytes_max: usize) -> AdjacencyCache {
+    AdjacencyCache::new(bytes_max, &MemoryBranch::root("tenant", 1 << 30))
+}
+
 async fn out_lists(vertices: TableVersion, edges: TableVersion) -> Vec<Vec<u32>> {
     let (vertices, edges) = (Arc::new(vertices), Arc::new(edges));
-    let cache = AdjacencyCache::new(1 << 20);
+    let cache = cache_of(1 << 20);
     let (source, destination) = (end(0), end(1));
     let lists = cache
         .adjacency(&edges, (&vertices, &source), (&vertices, &destination), Orientation::Out)
@@ -88,7 +92,7 @@ async fn sparse_integer_and_text_keys() {
 #[tokio::test]
 async fn the_cache_is_bounded_and_shared() {
     let vertices = Arc::new(version(vec![("id", Arc::new(Int64Array::from(vec![0, 1])))]));
-    let cache = AdjacencyCache::new(1);
+    let cache = cache_of(1);
     let (source, destination) = (end(0), end(1));
     let mut bytes = Vec::new();
     for _ in 0..3 {
@@ -109,6 +113,37 @@ async fn the_cache_is_bounded_and_shared() {
         bytes.push(cache.bytes());
     }
     assert!(bytes[0] > 0 && bytes.iter().all(|held| *held == bytes[0]));
+}
+
+#[tokio::test]
+async fn memory_is_the_tenants_and_refused_when_it_is_used_up() {
+    const ROWS: i32 = 1_000;
+    let memory = MemoryBranch::root("tenant", 200_000);
+    let cache = Arc::new(AdjacencyCache::new(1 << 30, &memory));
+    let spare = Arc::downgrade(&cache);
+    memory.spare(move |bytes| spare.upgrade().map_or(0, |cache| cache.free(bytes)));
+    let ids = || Arc::new(Int32Array::from_iter_values(0..ROWS)) as ArrayRef;
+    let vertices = Arc::new(version(vec![("id", ids())]));
+    let (source, destination) = (end(0), end(1));
+    let ask = async |edges: &Arc<TableVersion>| {
+        let (source, destination) = ((&vertices, &source), (&vertices, &destination));
+        cache.adjacency(edges, source, destination, Orientation::Out).await
+    };
+    let edges = || Arc::new(version(vec![("a", ids()), ("b", ids())]));
+    let held = ask(&edges()).await.unwrap();
+    assert_eq!(memory.used(), cache.bytes());
+    assert!(memory.used() > 12 * ROWS as usize, "{}", memory.used());
+    // What is only kept goes when another statement needs it; what a statement holds stays and counts.
+    memory.take(100_000);
+    ask(&edges()).await.unwrap();
+    assert!(memory.try_take(100_000 - 24 * ROWS as usize).is_ok(), "{}", memory.used());
+    assert_eq!(cache.bytes(), 0);
+    drop(held);
+    let refused = ask(&edges()).await.unwrap_err();
+    let code = crate::error::PgError::from(refused).code();
+    assert_eq!(code, crate::error::SqlState::OUT_OF_MEMORY);
+    memory.give(200_000 - 24 * ROWS as usize);
+    assert_eq!(memory.used(), 0);
 }
 
 /// Lists of both orientations as texts.
@@ -163,7 +198,7 @@ async fn lists_taken_over_are_those_built_anew() {
         };
         let first = edge_rows(&mut random, 50, next_key);
         let mut edges = TableVersion::empty(Oid(2), first.schema()).append(first).unwrap().0;
-        let cache = AdjacencyCache::new(1 << 20);
+        let cache = cache_of(1 << 20);
         let mut live: Vec<u64> = (0..50).collect();
         let mut before = [Arc::new(vertices.clone()), Arc::new(edges.clone())];
         let mut live_vertices: Vec<u64> = (0..20).collect();
@@ -205,12 +240,12 @@ async fn lists_taken_over_are_those_built_anew() {
                 }
             }
             let tables = [&Arc::new(vertices.clone()), &Arc::new(edges.clone())];
-            let anew = both(&AdjacencyCache::new(1 << 20), tables).await;
+            let anew = both(&cache_of(1 << 20), tables).await;
             assert_eq!(both(&cache, tables).await, anew, "seed {seed}");
             // A statement may still run on the version before, and come later.
             if random.random_bool(0.3) {
                 let before = [&before[0], &before[1]];
-                let anew = both(&AdjacencyCache::new(1 << 20), before).await;
+                let anew = both(&cache_of(1 << 20), before).await;
                 assert_eq!(both(&cache, before).await, anew, "seed {seed}, the version before");
             }
             before = tables.map(Arc::clone);
@@ -247,7 +282,7 @@ async fn one_edge_costs_a_fraction_of_a_build() {
     };
     let first = rows(0, EDGES);
     let mut edges = TableVersion::empty(Oid(2), first.schema()).append(first).unwrap().0;
-    let cache = AdjacencyCache::new(1 << 28);
+    let cache = cache_of(1 << 28);
     let (source, destination) = (end(0), end(1));
     let mut built = None;
     let start = Instant::now();
