@@ -6,7 +6,7 @@
 //! SQL      FROM allv AS v0, allv AS v1, alle AS e0, …: one query for each length of each quantified edge
 //! ```
 //!
-//! `PATTERN_CASES` says how many (100 by default), `PATTERN_SEED` where to begin.
+//! `PATTERN_CASES` says how many (25 by default), `PATTERN_SEED` where to begin.
 
 use graphwire::session::display::cells;
 use graphwire::session::{Engine, EngineOptions, LoginPolicy, Session};
@@ -351,7 +351,7 @@ fn setting(name: &str, default: u64) -> u64 {
 #[tokio::test]
 async fn three_languages_find_the_same_matches() {
     const PATTERNS_FOR_EACH_GRAPH: u64 = 20;
-    let (cases, first) = (setting("PATTERN_CASES", 100), setting("PATTERN_SEED", 1));
+    let (cases, first) = (setting("PATTERN_CASES", 25), setting("PATTERN_SEED", 1));
     let (mut found, mut done) = (0, 0);
     let mut seed = first;
     while done < cases {
