@@ -9,6 +9,7 @@
 
 pub mod definition;
 mod dialect;
+mod fetch_first;
 mod forms;
 mod join;
 mod lexer;

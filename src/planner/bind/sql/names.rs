@@ -1,9 +1,10 @@
 //! Identifiers as PostgreSQL folds them, and the names of columns that have none.
 
-use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Select, SelectItem, SetExpr, Value};
+use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Select, SelectItem, SetExpr};
 
 use crate::catalog::QualifiedName;
 use crate::error::{PgError, SqlState};
+use crate::types::pg_type::PgType;
 
 /// Separates a column's name from a number that makes it unique inside a plan; cut off before a client sees it.
 const DUPLICATE_MARK: char = '\u{1}';
@@ -76,10 +77,6 @@ fn inferred_name(expr: &Expr) -> Option<(String, bool)> {
             .and_then(inferred_name)
             .filter(|(_, strong)| *strong)
             .or_else(|| Some(("case".to_owned(), false))),
-        Expr::Value(value) => match &value.value {
-            Value::Boolean(_) => Some(("bool".to_owned(), false)),
-            _ => None,
-        },
         Expr::Exists { negated: false, .. } => strong("exists"),
         Expr::Subquery(query) => match first_select(&query.body)?.projection.first()? {
             SelectItem::UnnamedExpr(expr) => inferred_name(expr),
@@ -116,6 +113,8 @@ fn first_select(body: &SetExpr) -> Option<&Select> {
 
 fn type_name(ty: &sqlparser::ast::DataType) -> String {
     match super::types::sql_type(ty) {
+        // An array's cast is named after its elements.
+        Ok(PgType::Array(element)) => element.without_modifier().typname(),
         Ok(ty) => ty.without_modifier().typname(),
         Err(_) => ty.to_string().to_lowercase(),
     }
