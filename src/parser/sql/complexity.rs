@@ -13,7 +13,6 @@ const BRACKETS_MAX: usize = 150;
 const OPERATORS_MAX: u32 = 6000;
 
 /// How many names may stand in a row, with dots between them: database, schema, table and column.
-/// Before a mistake `sqlparser` reads such a chain in 2 to the power of its length steps.
 const NAMES_MAX: usize = 4;
 
 /// Refuses what would take `sqlparser` too deep or too long.

@@ -128,7 +128,7 @@ fn run<T>(
     end: Span,
     parse: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
 ) -> Result<(T, TokenWithSpan), ParseError> {
-    let dialect = GraphwireDialect;
+    let dialect = GraphwireDialect::new(tokens.len());
     let mut parser =
         Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
     match parse(&mut parser) {
