@@ -101,6 +101,9 @@ impl Runtime {
         settings.execution.time_zone = Some("UTC".to_owned());
         settings.execution.collect_statistics = true;
         settings.optimizer.skip_failed_rules = false;
+        // A join would compare the least and the greatest of its keys to filter the other side's rows: paths have no order,
+        // and no scan of ours takes such a filter.
+        settings.optimizer.enable_join_dynamic_filter_pushdown = false;
         let planning = Arc::clone(config.options());
         let state = SessionStateBuilder::new()
             .with_config(config)

@@ -89,6 +89,12 @@ impl ParseError {
             .with_hint("Break the statement into smaller ones.")
     }
 
+    /// `42601`: more names in a row than database, schema, table and column. The message shows a hundred at most.
+    pub(super) fn too_many_names(names: &[&str], span: Span) -> Self {
+        let shown = names.get(..100).map_or_else(|| names.join("."), |some| some.join(".") + "…");
+        Self::syntax(format!("improper qualified name (too many dotted names): {shown}"), span)
+    }
+
     #[must_use]
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());

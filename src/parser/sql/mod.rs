@@ -5,8 +5,10 @@
 //! * `definition` reads data definition that `sqlparser` does not know.
 //! * `roles` reads statements on roles and rights, `tenancy` those on tenants, databases and quotas.
 //! * `rewrite` and `forms` put what `sqlparser` lacks into forms it has; `utility` reads the rest.
-//! * `dialect`, `parse` and `join` run `sqlparser`, bound what it may build, and word its errors as PostgreSQL does.
+//! * `complexity` bounds what `sqlparser` may be given; `dialect`, `parse` and `join` run it, and word its errors as
+//!   PostgreSQL does.
 
+mod complexity;
 pub mod definition;
 mod dialect;
 mod fetch_first;
@@ -27,9 +29,10 @@ mod tests;
 mod utility;
 mod word;
 
+pub(super) use complexity::check_complexity;
 pub(super) use lexer::SqlLexer;
 pub use like::TableLike;
-pub(super) use parse::{check_complexity, expression, statement};
+pub(super) use parse::{expression, statement};
 pub use place::byte_span;
 pub(super) use place::sqlparser_span;
 pub use rewrite::{CONFLICT_PARTS, MergeMark, SET_COLUMNS};

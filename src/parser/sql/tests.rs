@@ -97,6 +97,42 @@ fn known_statements_that_are_not_carried_out_are_0a000() {
     }
 }
 
+/// `sqlparser` reads a chain of names again and again when a mistake ends it; found by fuzzing.
+#[test]
+fn long_chains_of_names_are_refused_before_they_are_read() {
+    use crate::error::Report;
+    for (chain, end) in [(40, ".com"), (2000, ""), (100_000, ".."), (5, "("), (3, "..com")] {
+        let text = format!(
+            "SELECT * FROM GRAPH_TABLE (g MATCH (w) COLUMNS (w{}{end}))",
+            ".com".repeat(chain)
+        );
+        let error = parse_script(&text, QueryLanguage::Auto, &|_| false).unwrap_err();
+        assert_eq!(error.sqlstate().0, "42601", "{chain} {end}");
+    }
+    let error = parse_script("SELECT 1, a.b .c.d.e", QueryLanguage::Auto, &|_| false).unwrap_err();
+    assert_eq!(error.to_string(), "improper qualified name (too many dotted names): a.b.c.d.e");
+    assert_eq!(error.span().start, 10);
+}
+
+/// What `sqlparser` reads in two ways would take 2 to the power of the depth; found by fuzzing.
+#[test]
+fn what_is_read_in_two_ways_is_read_in_bounds() {
+    use crate::error::Report;
+    for (open, inside) in [
+        ("substring('abc', ", "1"),
+        ("trim(", "'a' b"),
+        ("extract(year FROM ", "now() now()"),
+        ("a.f(", ""),
+        ("coalesce(", ""),
+    ] {
+        let text = format!("SELECT {}{inside}", open.repeat(100));
+        let error = parse_script(&text, QueryLanguage::Auto, &|_| false).unwrap_err();
+        assert!(matches!(error.sqlstate().0, "42601" | "54001"), "{open}: {error}");
+    }
+    let text = format!("SELECT {}'abc'{}", "substring(".repeat(100), " FROM 2)".repeat(100));
+    assert!(parse_script(&text, QueryLanguage::Auto, &|_| false).is_ok());
+}
+
 #[test]
 fn keywords_of_other_dialects_are_names() {
     for text in [

@@ -18,6 +18,7 @@ mod list;
 mod list_query;
 mod matching;
 mod operator;
+mod order;
 mod output;
 mod parameter;
 mod procedure;

@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
 use super::binder::{AggregatePlace, Binder, Binding, column, one_row, projection};
 use super::error;
 use super::matching::columns_of;
+use super::order::{in_order, take_order};
 use super::typed::Typed;
 use super::walk::{
     beside_aggregates, has_aggregate, has_subquery, has_variable, is_simple_key, key_path,
@@ -227,10 +228,10 @@ impl Binder<'_> {
             substitutes.push((item.bound.clone(), column(&name), item.simple));
             item.value = column(&name);
         }
+        let (input, order) = take_order(std::mem::replace(&mut self.plan, one_row()));
         for (aggregate, name) in std::mem::take(&mut self.aggregates) {
-            aggregates.push(aggregate.alias(name));
+            aggregates.push(in_order(aggregate, &order).alias(name));
         }
-        let input = std::mem::replace(&mut self.plan, one_row());
         self.plan =
             LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(input), groups, aggregates)?);
         let known =

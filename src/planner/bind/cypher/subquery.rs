@@ -10,7 +10,6 @@ use std::sync::Arc;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{JoinConstraint, JoinType, NullEquality};
 use datafusion::functions::core::expr_fn::coalesce;
-use datafusion::functions_aggregate::array_agg::array_agg_udaf;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::logical_expr::{Aggregate, Distinct, EmptyRelation, Join, LogicalPlan, lit};
 
@@ -18,6 +17,7 @@ use super::binder::{AggregatePlace, Binder, Binding, column, one_row, projection
 use super::error;
 use super::expression::empty_list;
 use super::matching::columns_of;
+use super::order::{list_of, take_order};
 use super::typed::Typed;
 use super::written::Writes;
 use crate::error::PgError;
@@ -257,7 +257,8 @@ impl Binder<'_> {
                 )
             }
             Gives::List(value) => {
-                let list = array_agg_udaf().call(vec![value.expr]).alias(result.clone());
+                let (plan, order) = take_order(plan);
+                let list = list_of(value.expr, order).alias(result.clone());
                 let listed =
                     LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(plan), groups, vec![list])?);
                 let whole = coalesce(vec![column(&result), empty_list(&value.ty)]);
