@@ -1,7 +1,9 @@
 //! Chunks put together: small ones at the end while rows come in, all others in the background.
 //!
 //! ```text
-//! append      the tail of small fresh chunks is kept short; sizes double, so a row is copied a logarithmic number of times
+//! append      a transaction keeps the tail of its own chunks short; sizes double, so a row is copied a logarithmic
+//!             number of times
+//! commit      the same for the tail of all, as long as it is quickly done: others wait
 //! background  runs of small chunks, and chunks with many deleted rows, are written as one, without what is deleted
 //! ```
 //!
@@ -25,6 +27,8 @@ pub(in crate::storage) const CHUNK_ROWS_MAX: usize = 131_072;
 const CHUNK_BYTES_SOFT: usize = 32 << 20;
 /// Fresh chunks below this are merged with their neighbors when the tail grows.
 const SMALL_CHUNK_ROWS: usize = 65_536;
+/// A commit merges chunks below this.
+const COMMIT_CHUNK_ROWS: usize = 4096;
 /// How many small chunks may stand next to each other before they are merged.
 const SMALL_CHUNKS_MAX: usize = 8;
 
@@ -46,14 +50,32 @@ pub(super) fn chunk_rows(batch: &RecordBatch) -> usize {
     (CHUNK_BYTES_SOFT / row).clamp(1024, CHUNK_ROWS_MAX)
 }
 
-/// Merges the small fresh chunks at the tail into one when there are too many, dropping deleted rows.
-pub(super) fn merge_tail(
+/// Keeps the tail of chunks that a transaction made short. Those before `own` are all's: each transaction would merge
+/// them for itself.
+pub(super) fn merge_own(
     chunks: &mut Vec<Arc<Chunk>>,
+    own: usize,
+    schema: &SchemaRef,
+) -> Result<(), ArrowError> {
+    merge_tail(chunks, own, SMALL_CHUNK_ROWS, schema)
+}
+
+/// How many chunks at the end a commit would merge if they were too many.
+fn commit_tail(chunks: &[Arc<Chunk>]) -> usize {
+    let is_small = |chunk: &&Arc<Chunk>| chunk.len() < COMMIT_CHUNK_ROWS && !chunk.is_stored();
+    chunks.iter().rev().take_while(is_small).count()
+}
+
+/// Merges the fresh chunks of fewer than `small_rows` at the tail when there are too many, dropping deleted rows.
+fn merge_tail(
+    chunks: &mut Vec<Arc<Chunk>>,
+    first: usize,
+    small_rows: usize,
     schema: &SchemaRef,
 ) -> Result<(), ArrowError> {
     // What is stored is merged in the background: a commit does not read files.
-    let is_small = |chunk: &&Arc<Chunk>| chunk.len() < SMALL_CHUNK_ROWS && !chunk.is_stored();
-    let small = chunks.iter().rev().take_while(is_small).count();
+    let is_small = |chunk: &&Arc<Chunk>| chunk.len() < small_rows && !chunk.is_stored();
+    let small = chunks.iter().skip(first).rev().take_while(is_small).count();
     if small <= SMALL_CHUNKS_MAX {
         return Ok(());
     }
@@ -107,6 +129,16 @@ enum Eagerness {
 }
 
 impl TableVersion {
+    /// The version that a commit shows to all: its tail is short, and no transaction merges its chunks for itself.
+    ///
+    /// # Errors
+    /// None are expected: what is merged is in memory.
+    pub fn published(&self) -> Result<Self, ArrowError> {
+        let mut chunks = self.chunks().to_vec();
+        merge_tail(&mut chunks, 0, COMMIT_CHUNK_ROWS, &self.schema)?;
+        Ok(self.with_chunks(chunks).shared())
+    }
+
     /// What background merging would do to this version, one after the other: each reads the rows that move.
     pub fn merges(&self) -> impl Iterator<Item = Result<Merge, ArrowError>> {
         self.plan(Eagerness::Worth).into_iter().map(|run| self.merge_run(run))
@@ -145,7 +177,14 @@ impl TableVersion {
                 runs.push(run);
             }
         };
-        for chunk in self.chunks() {
+        // What commits merge changes all the time; it would be another tail by the time that this is done.
+        let chunks = match (eagerness, commit_tail(self.chunks())) {
+            (Eagerness::Worth, tail @ ..=SMALL_CHUNKS_MAX) => {
+                self.chunks().get(..self.chunks().len() - tail).unwrap_or_default()
+            }
+            _ => self.chunks(),
+        };
+        for chunk in chunks {
             let live = chunk.live_rows();
             let stays = live >= SMALL_CHUNK_ROWS && live * 4 >= chunk.len() * 3;
             let stays = stays && (eagerness == Eagerness::Worth || live == chunk.len());
@@ -180,7 +219,7 @@ impl TableVersion {
             chunks.splice(at..end, to);
             changed = true;
         }
-        Ok(changed.then(|| self.with_chunks(chunks)))
+        Ok(changed.then(|| self.with_chunks(chunks).shared()))
     }
 }
 
