@@ -8,6 +8,7 @@ use graphwire::server::{Server, ServerError, ServerOptions, TlsOptions, on_signa
 use graphwire::session::display::text_table;
 use graphwire::session::{
     Engine, EngineOptions, Finished, LoginPolicy, Outcome, ScriptPosition, Session,
+    THREAD_STACK_BYTES,
 };
 use graphwire::storage::StoreOptions;
 use graphwire::telemetry;
@@ -28,6 +29,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("graphwire")
+        .thread_stack_size(THREAD_STACK_BYTES)
         .build()
         .map_err(|error| format!("could not start: {error}"))?;
     match cli.command {

@@ -13,6 +13,8 @@ use std::thread::JoinHandle;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 
+use crate::session::THREAD_STACK_BYTES;
+
 /// Threads for each processor.
 const THREADS_PER_CPU: usize = 2;
 /// No more than this, however many processors there are.
@@ -43,7 +45,8 @@ impl ConnectionThreads {
             let stop = started.stop.clone();
             let run = move || runtime.block_on(stop.cancelled());
             let name = format!("graphwire-conn-{number}");
-            started.threads.push(std::thread::Builder::new().name(name).spawn(run)?);
+            let thread = std::thread::Builder::new().name(name).stack_size(THREAD_STACK_BYTES);
+            started.threads.push(thread.spawn(run)?);
         }
         Ok(started)
     }

@@ -52,7 +52,7 @@ mod utility;
 mod values;
 
 pub use channels::{Inbox, Notification};
-pub use engine::{Engine, EngineOptions, LoginPolicy};
+pub use engine::{Engine, EngineOptions, LoginPolicy, THREAD_STACK_BYTES};
 pub use identity::{Authenticated, LoginMethod, LoginRequest, Peer};
 pub use object_names::ObjectNames;
 pub use outcome::{

@@ -2,6 +2,12 @@
 
 use crate::error::PgError;
 
+/// Bytes of stack of each thread that plans or runs statements; memory is used as far as it is needed.
+///
+/// Trees of expressions are walked by recursion, DataFusion's own passes among it, and a thread that is out of stack
+/// takes the server with it. Debug builds need several times as much as release builds.
+pub const THREAD_STACK_BYTES: usize = 64 << 20;
+
 /// Threads of their own for statements that compute for long.
 pub(in crate::session) struct Compute(Option<tokio::runtime::Runtime>);
 
@@ -10,6 +16,7 @@ impl Compute {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("graphwire-compute")
+            .thread_stack_size(THREAD_STACK_BYTES)
             .enable_time()
             .build()
             .map(|runtime| Self(Some(runtime)))

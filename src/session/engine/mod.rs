@@ -16,6 +16,7 @@ mod options;
 mod sessions;
 mod shared;
 
+pub use compute::THREAD_STACK_BYTES;
 pub use first::SYSTEM_ROLE;
 pub use options::{EngineOptions, LoginPolicy};
 pub use shared::Engine;
