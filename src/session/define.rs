@@ -10,6 +10,7 @@ mod policy;
 mod roles;
 mod sequence;
 mod truncate;
+mod user_type;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -151,6 +152,10 @@ pub(super) async fn run(
                 roles::born(&mut catalog, AclClass::Table, oid, owner, schema);
             }
             "CREATE VIEW"
+        }
+        DdlCommand::Type(command) => {
+            let tag = user_type::run(session, catalog, *command).await?;
+            return Ok(tag.to_owned());
         }
         DdlCommand::CreateFunction { mut function, replaces } => {
             match replaces.and_then(|oid| catalog.functions.get(&oid)) {

@@ -1,19 +1,53 @@
-//! A type as catalog objects store it: its `pg_type` OID and its modifier, which never change.
+//! A type as catalog objects store it: its `pg_type` OID and its modifier, which never change. An enumerated type is
+//! stored in full, and again in all that use it when it changes.
+//!
+//! ```text
+//! [oid, typmod]                          a built-in type
+//! {"enum": {…}, "array": bool}           an enumerated type, or the array over it
+//! ```
+
+use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::enum_type::EnumType;
 use super::pg_type::PgType;
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+enum StoredType {
+    BuiltIn(u32, i32),
+    Enum {
+        #[serde(rename = "enum")]
+        ty: EnumType,
+        array: bool,
+    },
+}
 
 impl Serialize for PgType {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.oid(), self.typmod()).serialize(serializer)
+        let (element, array) = match self {
+            Self::Array(element) => (element.as_ref(), true),
+            scalar => (scalar, false),
+        };
+        match element {
+            Self::Enum(ty) => StoredType::Enum { ty: ty.as_ref().clone(), array },
+            _ => StoredType::BuiltIn(self.oid(), self.typmod()),
+        }
+        .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for PgType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (oid, typmod) = <(u32, i32)>::deserialize(deserializer)?;
+        let (oid, typmod) = match StoredType::deserialize(deserializer)? {
+            StoredType::BuiltIn(oid, typmod) => (oid, typmod),
+            StoredType::Enum { ty, array } => {
+                let ty = Self::Enum(Arc::new(ty));
+                return Ok(if array { Self::array_of(ty) } else { ty });
+            }
+        };
         Self::from_oid(oid, typmod)
             .ok_or_else(|| D::Error::custom(format!("there is no type with OID {oid}")))
     }

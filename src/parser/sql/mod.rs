@@ -11,6 +11,7 @@
 mod complexity;
 pub mod definition;
 mod dialect;
+mod do_block;
 mod forms;
 mod join;
 mod lexer;

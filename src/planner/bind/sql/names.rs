@@ -1,6 +1,9 @@
 //! Identifiers as PostgreSQL folds them, and the names of columns that have none.
 
-use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Select, SelectItem, SetExpr, Value};
+use sqlparser::ast::{
+    ArrayElemTypeDef, DataType, Expr, Ident, ObjectName, ObjectNamePart, Select, SelectItem,
+    SetExpr, Value,
+};
 
 use crate::catalog::QualifiedName;
 use crate::error::{PgError, SqlState};
@@ -114,9 +117,16 @@ fn first_select(body: &SetExpr) -> Option<&Select> {
     }
 }
 
-fn type_name(ty: &sqlparser::ast::DataType) -> String {
-    match super::types::sql_type(ty) {
-        Ok(ty) => ty.without_modifier().typname(),
-        Err(_) => ty.to_string().to_lowercase(),
+fn type_name(ty: &DataType) -> String {
+    let built_in = super::types::TypeScope { catalog: None, search_path: &[] };
+    match (super::types::sql_type(built_in, ty), ty) {
+        (Ok(ty), _) => ty.without_modifier().typname(),
+        (Err(_), DataType::Custom(name, _)) => {
+            qualified_name(name).map_or_else(|_| name.to_string(), |name| name.name)
+        }
+        (Err(_), DataType::Array(ArrayElemTypeDef::SquareBracket(element, _))) => {
+            type_name(element)
+        }
+        (Err(_), _) => ty.to_string().to_lowercase(),
     }
 }
