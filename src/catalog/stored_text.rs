@@ -31,6 +31,11 @@ pub fn type_in_name(name: &QualifiedName) -> Option<Oid> {
     number.parse().ok().map(Oid)
 }
 
+/// Whether a stored text names a type.
+pub fn names_type(text: &str, ty: Oid) -> bool {
+    text.contains(&format!("\"{}\"", type_reference(ty)))
+}
+
 /// The text with names for the numbers of types.
 pub fn with_types(text: &str, name: impl Fn(Oid) -> Option<String>) -> String {
     let mut result = String::with_capacity(text.len());
@@ -89,6 +94,15 @@ pub fn shown(text: &str, name: impl Fn(Oid) -> Option<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_types_become_names() {
+        let text = format!("'a'::\"{}\" = '\"type x\"'", type_reference(Oid(7)));
+        assert!(names_type(&text, Oid(7)) && !names_type(&text, Oid(70)));
+        let name = |oid: Oid| (oid == Oid(7)).then(|| "mood".to_owned());
+        assert_eq!(with_types(&text, name), "'a'::mood = '\"type x\"'");
+        assert_eq!(with_types(&text, |_| None), text);
+    }
 
     #[test]
     fn numbers_become_names() {

@@ -19,6 +19,9 @@ pub(crate) const ENUM_WIDTH: i32 = 8;
 /// How far apart the keys of labels are that were given together.
 const KEY_STEP: u64 = 1 << 32;
 
+/// The key where counting begins, so that there is room before it too.
+const KEY_BASE: u64 = 1 << 62;
+
 /// What the text form of an enumerated type begins with: no name of a type does.
 const MARK: &str = "\u{1}enum";
 
@@ -55,7 +58,7 @@ pub struct EnumLabel {
 
 /// The key of the label at a position, where all are given together.
 pub(crate) fn first_key(position: usize) -> u64 {
-    (position as u64 + 1).saturating_mul(KEY_STEP)
+    KEY_BASE.saturating_add((position as u64 + 1).saturating_mul(KEY_STEP))
 }
 
 impl EnumType {
@@ -82,11 +85,13 @@ impl EnumType {
 
     /// A key between those of the labels at `at - 1` and `at`; `None` if there is no room left.
     pub(crate) fn key_at(&self, at: usize) -> Option<u64> {
-        let before = at.checked_sub(1).and_then(|at| self.labels.get(at)).map_or(0, |one| one.key);
-        match self.labels.get(at) {
-            None => before.checked_add(KEY_STEP),
-            Some(after) => {
-                let middle = before + (after.key - before) / 2;
+        let before = at.checked_sub(1).and_then(|at| self.labels.get(at)).map(|one| one.key);
+        match (before, self.labels.get(at).map(|one| one.key)) {
+            (None, None) => Some(first_key(0)),
+            (Some(before), None) => before.checked_add(KEY_STEP),
+            (None, Some(after)) => after.checked_sub(KEY_STEP),
+            (Some(before), Some(after)) => {
+                let middle = before + after.saturating_sub(before) / 2;
                 (middle != before).then_some(middle)
             }
         }
@@ -94,7 +99,7 @@ impl EnumType {
 
     /// `pg_enum.enumsortorder` of a label.
     pub(crate) fn sort_order(label: &EnumLabel) -> f32 {
-        (label.key as f64 / KEY_STEP as f64) as f32
+        ((i128::from(label.key) - i128::from(KEY_BASE)) as f64 / KEY_STEP as f64) as f32
     }
 
     /// The name as messages show it.

@@ -8,7 +8,10 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use super::drop::{notify_cascade, still_needed};
 use super::{current_catalog, roles, set_catalog, version_of, with_writes};
 use crate::access::owned;
-use crate::catalog::{AclClass, Catalog, RelationKind, UserType, is_of};
+use crate::catalog::{
+    AclClass, Catalog, ColumnDefault, ConstraintKind, Relation, RelationKind, UserType, is_of,
+    stored_text,
+};
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::sql::ddl::{AlterStep, TypeChange, TypeCommand};
 use crate::session::session_impl::Session;
@@ -155,15 +158,26 @@ async fn drop(
 
 /// What uses a type.
 enum Dependent {
-    Column { relation: Oid, name: String, ty: String },
-    View { relation: Oid, ty: String },
-    Function { oid: Oid, ty: String },
+    /// A column, or a default or condition that names the type: what of the table goes.
+    Part {
+        relation: Oid,
+        step: AlterStep,
+        ty: String,
+    },
+    View {
+        relation: Oid,
+        ty: String,
+    },
+    Function {
+        oid: Oid,
+        ty: String,
+    },
 }
 
 impl Dependent {
     fn ty(&self) -> &str {
         match self {
-            Self::Column { ty, .. } | Self::View { ty, .. } | Self::Function { ty, .. } => ty,
+            Self::Part { ty, .. } | Self::View { ty, .. } | Self::Function { ty, .. } => ty,
         }
     }
 }
@@ -173,6 +187,7 @@ fn users(catalog: &Catalog, types: &[Arc<UserType>]) -> Vec<(String, Dependent)>
     let mut users = Vec::new();
     for ty in types {
         let name = ty.ty().name();
+        users.extend(catalog.relations.values().flat_map(|relation| naming(relation, ty)));
         for relation in catalog.relations_using(&ty.definition) {
             let word = match relation.kind {
                 RelationKind::View(_) => Some("view"),
@@ -185,9 +200,9 @@ fn users(catalog: &Catalog, types: &[Arc<UserType>]) -> Vec<(String, Dependent)>
                 continue;
             }
             for column in relation.columns().iter().filter(|one| is_of(&one.ty, &ty.definition)) {
-                let dependent = Dependent::Column {
+                let dependent = Dependent::Part {
                     relation: relation.oid,
-                    name: column.name.clone(),
+                    step: AlterStep::DropColumn { name: column.name.clone(), cascade: true },
                     ty: column.ty.name(),
                 };
                 users.push((
@@ -202,6 +217,35 @@ fn users(catalog: &Catalog, types: &[Arc<UserType>]) -> Vec<(String, Dependent)>
         }
     }
     users
+}
+
+/// Defaults and conditions of a table that name a type, but for defaults of its own columns.
+fn naming(relation: &Relation, ty: &UserType) -> Vec<(String, Dependent)> {
+    let Some(table) = relation.table() else { return Vec::new() };
+    let oid = ty.oid();
+    let part = |words: String, step: AlterStep| {
+        let words = format!("{words} table {}", relation.name);
+        (words, Dependent::Part { relation: relation.oid, step, ty: ty.ty().name() })
+    };
+    let others = table.columns.iter().filter(|column| !is_of(&column.ty, &ty.definition));
+    let defaults = others.filter_map(|column| match &column.default {
+        Some(ColumnDefault::Expression(text)) if stored_text::names_type(text, oid) => {
+            let name = column.name.clone();
+            let words = format!("default value for column {name} of");
+            Some(part(words, AlterStep::SetDefault { name, default: None }))
+        }
+        _ => None,
+    });
+    let checks = table.constraints.iter().filter_map(|constraint| match &constraint.kind {
+        ConstraintKind::Check { condition } if stored_text::names_type(condition, oid) => {
+            let name = constraint.name.clone();
+            let words = format!("constraint {name} on");
+            let step = AlterStep::DropConstraint { name, if_exists: true, cascade: true };
+            Some(part(words, step))
+        }
+        _ => None,
+    });
+    defaults.chain(checks).collect()
 }
 
 /// The catalog without what used a type.
@@ -221,10 +265,9 @@ async fn remove(
                 super::drop::drop_relations(session, &mut catalog, &going, true)?;
             }
         }
-        Dependent::Column { relation, name, .. } => {
+        Dependent::Part { relation, step, .. } => {
             if let Some(relation) = catalog.relation(relation).cloned() {
-                let steps = vec![AlterStep::DropColumn { name, cascade: true }];
-                super::alter::run(session, catalog, &relation, steps).await?;
+                super::alter::run(session, catalog, &relation, vec![step]).await?;
                 catalog = current_catalog(session)?;
             }
         }

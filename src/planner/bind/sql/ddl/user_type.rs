@@ -163,12 +163,17 @@ fn find<'a>(context: &'a BindContext, name: &QualifiedName) -> Result<&'a Arc<Us
 /// The type of a name, which the current role owns.
 fn owned<'a>(context: &'a BindContext, name: &QualifiedName) -> Result<&'a Arc<UserType>, PgError> {
     let found = find(context, name);
-    // Whoever may drop what is built in does not get here either.
-    if found.is_err() && PgType::parse_name(&name.to_string()).is_ok() {
-        return Err(PgError::new(
-            SqlState::INSUFFICIENT_PRIVILEGE,
-            format!("must be owner of type {}", name.name),
-        ));
+    if found.is_err()
+        && let Ok(built_in) = PgType::parse_name(&name.to_string())
+    {
+        return Err(if context.roles.superuser {
+            let what = format!("cannot drop type {built_in} because");
+            let message = format!("{what} it is required by the database system");
+            PgError::new(SqlState::DEPENDENT_OBJECTS_STILL_EXIST, message)
+        } else {
+            let message = format!("must be owner of type {}", name.name);
+            PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message)
+        });
     }
     let found = found?;
     let superuser = context.roles.superuser || context.system;
