@@ -22,7 +22,7 @@ SELECT 'index', schemaname, tablename, indexname FROM pg_catalog.pg_indexes WHER
 SELECT 'comment', obj_description('shop'::regnamespace, 'pg_namespace'), obj_description('shop.state'::regtype, 'pg_type'),
     obj_description('shop.customer'::regclass, 'pg_class'), col_description('shop.customer'::regclass, 3),
     obj_description('public.ticket'::regclass, 'pg_class'), obj_description('shop.open_orders'::regclass, 'pg_class');
-SELECT 'right', has_schema_privilege('pg_dump_reader', 'shop', 'USAGE'), has_table_privilege('pg_dump_reader', 'shop.customer', 'SELECT'),
-    has_table_privilege('pg_dump_reader', 'shop.orders', 'SELECT'), has_column_privilege('pg_dump_reader', 'shop.orders', 'total', 'UPDATE WITH GRANT OPTION'),
-    has_sequence_privilege('pg_dump_reader', 'public.ticket', 'USAGE'), has_type_privilege('pg_dump_reader', 'shop.state', 'USAGE'),
-    has_function_privilege('pg_dump_reader', 'public.moods()', 'EXECUTE');
+SELECT 'right', has_schema_privilege('dump_reader', 'shop', 'USAGE'), has_table_privilege('dump_reader', 'shop.customer', 'SELECT'),
+    has_table_privilege('dump_reader', 'shop.orders', 'SELECT'), has_column_privilege('dump_reader', 'shop.orders', 'total', 'UPDATE WITH GRANT OPTION'),
+    has_sequence_privilege('dump_reader', 'public.ticket', 'USAGE'), has_type_privilege('dump_reader', 'shop.state', 'USAGE'),
+    has_function_privilege('dump_reader', 'public.moods()', 'EXECUTE');

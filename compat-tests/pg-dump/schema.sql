@@ -73,10 +73,10 @@ SELECT nextval('public.ticket');
 REFRESH MATERIALIZED VIEW public.by_state;
 ALTER TYPE public.mood ADD VALUE 'fine' BEFORE 'happy';
 
-GRANT USAGE ON SCHEMA shop TO pg_dump_reader;
-GRANT SELECT ON shop.customer TO pg_dump_reader;
-GRANT SELECT (id, total), UPDATE (total) ON shop.orders TO pg_dump_reader WITH GRANT OPTION;
-GRANT USAGE ON SEQUENCE public.ticket TO pg_dump_reader;
+GRANT USAGE ON SCHEMA shop TO dump_reader;
+GRANT SELECT ON shop.customer TO dump_reader;
+GRANT SELECT (id, total), UPDATE (total) ON shop.orders TO dump_reader WITH GRANT OPTION;
+GRANT USAGE ON SEQUENCE public.ticket TO dump_reader;
 REVOKE USAGE ON TYPE shop.state FROM PUBLIC;
-GRANT USAGE ON TYPE shop.state TO pg_dump_reader;
+GRANT USAGE ON TYPE shop.state TO dump_reader;
 REVOKE EXECUTE ON FUNCTION public.moods() FROM PUBLIC;

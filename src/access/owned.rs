@@ -5,7 +5,7 @@ use super::grants::class_word;
 use super::privilege::relation_word;
 use super::roles::{check_new_owner, name_of};
 use crate::catalog::pg::describe::{format_type, quote_identifier, relation_name};
-use crate::catalog::{Acl, AclClass, Catalog, Cluster, Relation, Schema, UserType};
+use crate::catalog::{Acl, AclClass, Catalog, Cluster, Relation, Schema, SqlFunction, UserType};
 use crate::error::{PgError, SqlState};
 use crate::types::Oid;
 
@@ -176,6 +176,16 @@ pub fn give_schema(catalog: &mut Catalog, schema: Schema, to: Oid) {
         catalog.set_acl(AclClass::Schema, oid, Some(acl));
     }
     catalog.put_schema(Schema { owner: to, ..schema });
+}
+
+/// Makes `to` the owner of a function, its ACL included.
+pub fn give_function(catalog: &mut Catalog, function: &SqlFunction, to: Oid) {
+    let (oid, from) = (function.oid, function.owner);
+    if let Some(mut acl) = catalog.grants.objects.get(&(AclClass::Function, oid)).cloned() {
+        acl.change_owner(from, to);
+        catalog.set_acl(AclClass::Function, oid, Some(acl));
+    }
+    catalog.put_function(SqlFunction { owner: to, ..function.clone() });
 }
 
 /// Makes `to` the owner of a type, its ACL included.

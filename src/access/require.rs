@@ -471,6 +471,7 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
         DdlCommand::CreateFunction { function, replaces: _ } => {
             needs.add(function.schema, Right::Create, Need::Whole);
         }
+        DdlCommand::GiveFunction { function: _, to: _ } => {}
         DdlCommand::DropFunctions { functions: _, missing: _ } => {}
         // Whose type is changed was asked when it was bound.
         DdlCommand::Type(command) => match command.as_ref() {

@@ -169,6 +169,11 @@ pub(super) async fn run(
             catalog.put_function(*function);
             "CREATE FUNCTION"
         }
+        DdlCommand::GiveFunction { function, to } => {
+            roles::check_owner_change(session, &catalog, function.schema, to)?;
+            crate::access::owned::give_function(&mut catalog, &function, to);
+            "ALTER FUNCTION"
+        }
         DdlCommand::DropFunctions { functions, missing } => {
             for name in missing {
                 let message = format!("function {name} does not exist, skipping");

@@ -30,6 +30,9 @@ pub(super) async fn run(
             "CREATE TYPE"
         }
         TypeCommand::Alter { ty, change } => {
+            if let (TypeChange::OwnerTo(role), Some(found)) = (&change, catalog.types.get(&ty)) {
+                roles::check_owner_change(session, &catalog, found.schema, *role)?;
+            }
             alter(&mut catalog, ty, change)?;
             relabel(session, &catalog, ty)?;
             "ALTER TYPE"

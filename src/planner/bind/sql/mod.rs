@@ -24,6 +24,7 @@ mod resolve;
 mod rewrite;
 pub mod roles;
 pub mod stored;
+mod table_oid;
 mod ties;
 mod types;
 mod using;

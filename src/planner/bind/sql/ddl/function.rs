@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    ArgMode, ColumnOption, CreateFunction, CreateFunctionBody, DataType, DropBehavior,
-    DropFunction, Expr, FunctionBehavior, FunctionCalledOnNull, FunctionDesc, FunctionReturnType,
-    FunctionSecurity, Ident, OperateFunctionArg, Value,
+    AlterFunction, AlterFunctionOperation, ArgMode, ColumnOption, CreateFunction,
+    CreateFunctionBody, DataType, DropBehavior, DropFunction, Expr, FunctionBehavior,
+    FunctionCalledOnNull, FunctionDesc, FunctionReturnType, FunctionSecurity, Ident,
+    OperateFunctionArg, Value,
 };
 
-use super::{DdlCommand, creation_schema};
+use super::{DdlCommand, creation_schema, owner_of};
 use crate::catalog::{FunctionArgument, FunctionResult, QualifiedName, SqlFunction};
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::context::BindContext;
@@ -227,6 +228,21 @@ pub(super) fn drop(context: &BindContext, drop: &DropFunction) -> Result<DdlComm
         }
     }
     Ok(DdlCommand::DropFunctions { functions, missing })
+}
+
+pub(super) fn alter(context: &BindContext, alter: &AlterFunction) -> Result<DdlCommand, PgError> {
+    let AlterFunctionOperation::OwnerTo(owner) = &alter.operation else {
+        return Err(PgError::unsupported(
+            "ALTER FUNCTION is not supported but for OWNER TO",
+            "CREATE OR REPLACE FUNCTION, or drop it and make it anew.",
+        ));
+    };
+    let function = find(context, &alter.function)?.map_err(|what| {
+        let message = format!("function {what} does not exist");
+        PgError::new(SqlState::UNDEFINED_FUNCTION, message)
+    })?;
+    check_owner(context, &function)?;
+    Ok(DdlCommand::GiveFunction { function, to: owner_of(context, owner)? })
 }
 
 /// The function that is described, or (inside) how the one that is not there is called.

@@ -190,6 +190,13 @@ pub enum DdlCommand {
         /// The function it replaces.
         replaces: Option<Oid>,
     },
+    /// `ALTER FUNCTION … OWNER TO`.
+    GiveFunction {
+        /// The function.
+        function: Arc<SqlFunction>,
+        /// The role.
+        to: Oid,
+    },
     /// `DROP FUNCTION`.
     DropFunctions {
         /// What goes.
@@ -466,6 +473,7 @@ pub fn bind_ddl(
         Statement::CreateType { name, representation } => {
             user_type::create(context, name, representation.as_ref())
         }
+        Statement::AlterFunction(alter) => function::alter(context, alter),
         Statement::DropFunction(drop) => function::drop(context, drop),
         Statement::CreatePolicy(create) => policy::create(context, create),
         Statement::AlterPolicy(alter) => policy::alter(context, alter),
