@@ -154,7 +154,7 @@ pub(super) async fn run(
             "CREATE VIEW"
         }
         DdlCommand::Type(command) => {
-            let tag = user_type::run(session, catalog, *command).await?;
+            let tag = Box::pin(user_type::run(session, catalog, *command)).await?;
             return Ok(tag.to_owned());
         }
         DdlCommand::CreateFunction { mut function, replaces } => {

@@ -6,23 +6,22 @@
 //! {"enum": {…}, "array": bool}           an enumerated type, or the array over it
 //! ```
 
+use std::fmt;
 use std::sync::Arc;
 
-use serde::de::Error as _;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::enum_type::EnumType;
 use super::pg_type::PgType;
 
-#[derive(serde::Serialize, serde::Deserialize)]
-#[serde(untagged)]
-enum StoredType {
-    BuiltIn(u32, i32),
-    Enum {
-        #[serde(rename = "enum")]
-        ty: EnumType,
-        array: bool,
-    },
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredEnum {
+    #[serde(rename = "enum")]
+    ty: EnumType,
+    array: bool,
 }
 
 impl Serialize for PgType {
@@ -32,24 +31,40 @@ impl Serialize for PgType {
             scalar => (scalar, false),
         };
         match element {
-            Self::Enum(ty) => StoredType::Enum { ty: ty.as_ref().clone(), array },
-            _ => StoredType::BuiltIn(self.oid(), self.typmod()),
+            Self::Enum(ty) => StoredEnum { ty: ty.as_ref().clone(), array }.serialize(serializer),
+            _ => (self.oid(), self.typmod()).serialize(serializer),
         }
-        .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for PgType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (oid, typmod) = match StoredType::deserialize(deserializer)? {
-            StoredType::BuiltIn(oid, typmod) => (oid, typmod),
-            StoredType::Enum { ty, array } => {
-                let ty = Self::Enum(Arc::new(ty));
-                return Ok(if array { Self::array_of(ty) } else { ty });
-            }
-        };
-        Self::from_oid(oid, typmod)
-            .ok_or_else(|| D::Error::custom(format!("there is no type with OID {oid}")))
+        deserializer.deserialize_any(Stored)
+    }
+}
+
+/// Either form. (Not an untagged enum of serde's: numbers do not pass through its buffer.)
+struct Stored;
+
+impl<'de> Visitor<'de> for Stored {
+    type Value = PgType;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a type")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<PgType, A::Error> {
+        let missing = || A::Error::custom("a type has an OID and a modifier");
+        let oid: u32 = parts.next_element()?.ok_or_else(missing)?;
+        let typmod: i32 = parts.next_element()?.ok_or_else(missing)?;
+        PgType::from_oid(oid, typmod)
+            .ok_or_else(|| A::Error::custom(format!("there is no type with OID {oid}")))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PgType, A::Error> {
+        let StoredEnum { ty, array } = StoredEnum::deserialize(MapAccessDeserializer::new(map))?;
+        let ty = PgType::Enum(Arc::new(ty));
+        Ok(if array { PgType::array_of(ty) } else { ty })
     }
 }
 
