@@ -103,8 +103,13 @@ pub(super) async fn run(
             SqlState::INVALID_PARAMETER_VALUE,
             "COPY freeze only available using COPY FROM",
         )),
-        (true, CopyTarget::Stdout) => copy_out(session, source, said, statement).await.map(Some),
-        (false, CopyTarget::Stdin) => copy_in(session, source, said).await.map(Some),
+        // As in PostgreSQL either word does for either direction.
+        (true, CopyTarget::Stdout | CopyTarget::Stdin) => {
+            copy_out(session, source, said, statement).await.map(Some)
+        }
+        (false, CopyTarget::Stdin | CopyTarget::Stdout) => {
+            copy_in(session, source, said).await.map(Some)
+        }
         (false, CopyTarget::File { filename }) => {
             copy_file(session, source, said, filename).await.map(|tag| Some(Outcome::Command(tag)))
         }
@@ -120,10 +125,6 @@ pub(super) async fn run(
             check_server_files(session, predefined_role::EXECUTE_SERVER_PROGRAM, what)?;
             Err(PgError::unsupported("COPY with PROGRAM is not supported", "Use psql's \\copy."))
         }
-        (true, CopyTarget::Stdin) | (false, CopyTarget::Stdout) => Err(PgError::new(
-            SqlState::SYNTAX_ERROR,
-            "COPY … FROM takes STDIN, COPY … TO takes STDOUT",
-        )),
     }
 }
 

@@ -108,18 +108,17 @@ pub(super) async fn open_store(options: StoreOptions) -> Result<Opened, PgError>
 /// How often it is asked whether a checkpoint is due.
 const CHECKPOINT_LOOK: Duration = Duration::from_millis(200);
 
-/// Starts the thread that writes checkpoints when they are due. It ends with the engine.
+/// Starts the thread that merges chunks, and writes checkpoints when they are due. It ends with the engine.
 ///
 /// # Errors
 /// `XX000` if the thread could not be started.
-pub(super) fn start_checkpoints(engine: &Arc<Engine>) -> Result<(), PgError> {
+pub(super) fn start_merging_and_checkpoints(engine: &Arc<Engine>) -> Result<(), PgError> {
     let engine = Arc::downgrade(engine);
     let run = move || {
         loop {
             std::thread::sleep(CHECKPOINT_LOOK);
             let Some(engine) = engine.upgrade() else { return };
-            let Some(store) = engine.store() else { return };
-            if store.is_closed() {
+            if engine.store().is_some_and(|store| store.is_closed()) {
                 return;
             }
             if let Err(error) = engine.merge_in_background() {

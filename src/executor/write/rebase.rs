@@ -99,6 +99,20 @@ impl Writes {
         Ok((Self { working, tables, deferral }, moved && !self.tables.is_empty()))
     }
 
+    /// Brings the tables that were written into the form in which all see them.
+    ///
+    /// # Errors
+    /// None are expected: what is merged is in memory.
+    pub fn publish(&mut self) -> Result<(), StorageError> {
+        for table in self.tables.keys() {
+            if let Some(version) = self.working.table(*table) {
+                let version = Arc::new(version.published()?);
+                self.working = std::mem::take(&mut self.working).with_table(version);
+            }
+        }
+        Ok(())
+    }
+
     /// Whether this transaction gave a table columns that it does not have in `latest`.
     fn widens(&self, table: Oid, latest: &StoreSnapshot) -> bool {
         let width = |store: &StoreSnapshot| {

@@ -188,6 +188,11 @@ impl AggregateUDFImpl for Typed {
         let plain = self.inner.return_field(fields)?;
         let Some(argument) = fields.first() else { return Ok(plain) };
         let ty = PgType::from_field(argument);
+        // PostgreSQL has min and max of text, and none of varchar.
+        let ty = match ty {
+            PgType::Varchar(_) if !self.array => PgType::Text,
+            ty => ty,
+        };
         let marked = if self.array { PgType::array_of(ty) } else { ty }
             .field(plain.name(), plain.is_nullable());
         let metadata = marked.metadata().clone();

@@ -12,6 +12,7 @@ mod complexity;
 pub mod definition;
 mod dialect;
 mod do_block;
+mod fetch_first;
 mod forms;
 mod join;
 mod lexer;

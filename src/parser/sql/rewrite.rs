@@ -82,6 +82,7 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
     overriding(&mut tokens);
     operator_before_any(&mut tokens);
     function_alias(&mut tokens);
+    super::fetch_first::fetch_first(&mut tokens);
     super::locking::locking_clauses(&mut tokens);
     tokens
 }

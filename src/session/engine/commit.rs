@@ -130,7 +130,7 @@ impl DatabaseState {
         catalog: Option<&CatalogWork>,
         check: &dyn RowCheck,
     ) -> Result<(Latest, Writes), PgError> {
-        let (rebased, moved) = writes.rebase(&base.store, &self.recent)?;
+        let (mut rebased, moved) = writes.rebase(&base.store, &self.recent)?;
         let catalog = match catalog {
             Some(work) if work.changes_objects() => {
                 if work.base.version != base.catalog.version {
@@ -147,6 +147,7 @@ impl DatabaseState {
         if moved {
             check_changed(&catalog, &base.store, &rebased, check)?;
         }
+        rebased.publish()?;
         Ok((Latest { store: rebased.view().clone(), catalog }, rebased))
     }
 

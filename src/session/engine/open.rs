@@ -17,7 +17,9 @@ use crate::catalog::{Catalog, Cluster};
 use crate::error::PgError;
 use crate::executor::Runtime;
 use crate::session::cluster::SharedCluster;
-use crate::session::durable::{CLUSTER, CounterLog, open_store, start_checkpoints, store_first};
+use crate::session::durable::{
+    CLUSTER, CounterLog, open_store, start_merging_and_checkpoints, store_first,
+};
 use crate::session::tenancy::registry::TenantRecord;
 use crate::session::tenancy::{Common, Tenant};
 use crate::storage::{
@@ -169,8 +171,8 @@ impl Engine {
         crate::session::bootstrap::run(&engine).await?;
         if let Some(found) = found {
             engine.take_over(found, &cluster).await?;
-            start_checkpoints(&engine)?;
         }
+        start_merging_and_checkpoints(&engine)?;
         Ok(engine)
     }
 

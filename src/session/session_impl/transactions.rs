@@ -196,7 +196,7 @@ impl Session {
             self.shared.take_identity(identity);
             settings = self.shared.settings.lock();
         }
-        settings.transaction_is("read committed", false);
+        settings.no_transaction();
         drop(settings);
         self.shared.set_catalog(&self.database.latest().catalog);
     }

@@ -92,6 +92,13 @@ impl Settings {
         }
     }
 
+    /// Outside of a block the next transaction is shown.
+    pub fn no_transaction(&mut self) {
+        let (isolation, read_only) = self.transaction_defaults();
+        let isolation = isolation.to_owned();
+        self.transaction_is(&isolation, read_only);
+    }
+
     /// The value of a setting that is defined here; empty if it is not.
     pub fn value(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default()

@@ -100,7 +100,11 @@ pub(in crate::session) fn assign(
     match value {
         Some(value) => settings.set(name, value),
         None => settings.reset(name),
+    }?;
+    if !in_block && lower.starts_with("default_transaction_") {
+        settings.no_transaction();
     }
+    Ok(())
 }
 
 pub(super) fn run_set(session: &mut Session, set: &Set, text: &str) -> Result<(), PgError> {

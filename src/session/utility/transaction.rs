@@ -72,7 +72,7 @@ pub(super) fn begin(
                 )
                 .severity(Severity::Warning),
             );
-            Ok(())
+            apply_modes(session, wanted)
         }
         Some(transaction) => {
             // What the query string did before BEGIN becomes part of the block, as in PostgreSQL.

@@ -1,7 +1,9 @@
 //! Chunks put together: small ones at the end while rows come in, all others in the background.
 //!
 //! ```text
-//! append      the tail of small fresh chunks is kept short; sizes double, so a row is copied a logarithmic number of times
+//! append      a transaction keeps the tail of its own chunks short: eight of a size become one of the next, so a row is
+//!             copied a logarithmic number of times
+//! commit      the same for the tail of all, as far as it is quickly done: others wait
 //! background  runs of small chunks, and chunks with many deleted rows, are written as one, without what is deleted
 //! ```
 //!
@@ -25,7 +27,9 @@ pub(in crate::storage) const CHUNK_ROWS_MAX: usize = 131_072;
 const CHUNK_BYTES_SOFT: usize = 32 << 20;
 /// Fresh chunks below this are merged with their neighbors when the tail grows.
 const SMALL_CHUNK_ROWS: usize = 65_536;
-/// How many small chunks may stand next to each other before they are merged.
+/// A commit merges chunks below this.
+const COMMIT_CHUNK_ROWS: usize = 4096;
+/// So many small chunks next to each other are merged.
 const SMALL_CHUNKS_MAX: usize = 8;
 
 /// Chunks of a version that become one: see [`TableVersion::merges`].
@@ -46,33 +50,51 @@ pub(super) fn chunk_rows(batch: &RecordBatch) -> usize {
     (CHUNK_BYTES_SOFT / row).clamp(1024, CHUNK_ROWS_MAX)
 }
 
-/// Merges the small fresh chunks at the tail into one when there are too many, dropping deleted rows.
-pub(super) fn merge_tail(
+/// Keeps the tail of chunks that a transaction made short. Those before `own` are all's: each transaction would merge
+/// them for itself.
+pub(super) fn merge_own(
     chunks: &mut Vec<Arc<Chunk>>,
+    own: usize,
     schema: &SchemaRef,
 ) -> Result<(), ArrowError> {
-    // What is stored is merged in the background: a commit does not read files.
-    let is_small = |chunk: &&Arc<Chunk>| chunk.len() < SMALL_CHUNK_ROWS && !chunk.is_stored();
-    let small = chunks.iter().rev().take_while(is_small).count();
-    if small <= SMALL_CHUNKS_MAX {
-        return Ok(());
+    merge_tail(chunks, own, SMALL_CHUNK_ROWS, schema)
+}
+
+/// Where the chunks begin that commits merge.
+fn commit_tail(chunks: &[Arc<Chunk>]) -> usize {
+    let is_small = |chunk: &&Arc<Chunk>| chunk.len() < COMMIT_CHUNK_ROWS && !chunk.is_stored();
+    chunks.len() - chunks.iter().rev().take_while(is_small).count()
+}
+
+/// Merges eight fresh chunks of a size at the tail into one of the next, as long as there are so many, and drops deleted
+/// rows: each row is copied once for each size. Chunks before `first`, and of `small_rows` or more, stay.
+fn merge_tail(
+    chunks: &mut Vec<Arc<Chunk>>,
+    first: usize,
+    small_rows: usize,
+    schema: &SchemaRef,
+) -> Result<(), ArrowError> {
+    loop {
+        let size = chunks.last().map_or(0, |chunk| size_class(chunk.len()));
+        let mut rows = 0;
+        // What is stored is merged in the background: a commit does not read files.
+        let is_of_run = |chunk: &&Arc<Chunk>| {
+            rows += chunk.len();
+            let is_small = chunk.len() < small_rows && !chunk.is_stored();
+            is_small && size_class(chunk.len()) <= size && rows <= CHUNK_ROWS_MAX
+        };
+        let run = chunks.iter().skip(first).rev().take_while(is_of_run).count();
+        if run < SMALL_CHUNKS_MAX {
+            return Ok(());
+        }
+        let tail: Vec<Arc<Chunk>> = chunks.drain(chunks.len() - run..).collect();
+        chunks.extend(merge(&tail, schema)?.map(Arc::new));
     }
-    // Merge the shortest run at the end in which the new chunk is not dwarfed by what it is merged with.
-    let mut from = chunks.len() - 1;
-    let mut rows = chunks[from].len();
-    while from > chunks.len() - small
-        && chunks[from - 1].len() <= 2 * rows
-        && rows + chunks[from - 1].len() <= CHUNK_ROWS_MAX
-    {
-        from -= 1;
-        rows += chunks[from].len();
-    }
-    if from == chunks.len() - 1 {
-        from = chunks.len() - 2;
-    }
-    let tail: Vec<Arc<Chunk>> = chunks.drain(from..).collect();
-    chunks.extend(merge(&tail, schema)?.map(Arc::new));
-    Ok(())
+}
+
+/// Sizes of chunks, each up to [`SMALL_CHUNKS_MAX`] times the one before.
+fn size_class(rows: usize) -> u32 {
+    rows.max(1).ilog(SMALL_CHUNKS_MAX)
 }
 
 /// The live rows of some chunks, in order of their ids.
@@ -107,6 +129,18 @@ enum Eagerness {
 }
 
 impl TableVersion {
+    /// The version that a commit shows to all: its tail is short, and no transaction merges its chunks for itself.
+    ///
+    /// # Errors
+    /// None are expected: what is merged is in memory.
+    pub fn published(&self) -> Result<Self, ArrowError> {
+        let mut chunks = self.chunks().to_vec();
+        // A row that is updated again and again leaves a chunk behind each time.
+        chunks.retain(|chunk| chunk.live_rows() > 0 || chunk.is_stored());
+        merge_tail(&mut chunks, 0, COMMIT_CHUNK_ROWS, &self.schema)?;
+        Ok(self.with_chunks(chunks).shared())
+    }
+
     /// What background merging would do to this version, one after the other: each reads the rows that move.
     pub fn merges(&self) -> impl Iterator<Item = Result<Merge, ArrowError>> {
         self.plan(Eagerness::Worth).into_iter().map(|run| self.merge_run(run))
@@ -145,7 +179,13 @@ impl TableVersion {
                 runs.push(run);
             }
         };
-        for chunk in self.chunks() {
+        let commits = commit_tail(self.chunks());
+        for (at, chunk) in self.chunks().iter().enumerate() {
+            // What commits merge may be other chunks by the time that this is done; the others do not depend on it.
+            if at == commits && eagerness == Eagerness::Worth {
+                close(&mut run);
+                rows = 0;
+            }
             let live = chunk.live_rows();
             let stays = live >= SMALL_CHUNK_ROWS && live * 4 >= chunk.len() * 3;
             let stays = stays && (eagerness == Eagerness::Worth || live == chunk.len());
@@ -180,7 +220,7 @@ impl TableVersion {
             chunks.splice(at..end, to);
             changed = true;
         }
-        Ok(changed.then(|| self.with_chunks(chunks)))
+        Ok(changed.then(|| self.with_chunks(chunks).shared()))
     }
 }
 

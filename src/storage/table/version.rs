@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use super::chunk::{Chunk, RowIds};
 use super::key_entry::KeyLookup;
 use super::key_index::EncodedKeys;
-use super::merge::{chunk_rows, merge_tail};
+use super::merge::{chunk_rows, merge_own};
 use super::widen::widen_rows;
 use crate::types::{Oid, RowId};
 
@@ -59,6 +59,8 @@ pub struct TableVersion {
     /// Position of each chunk's first row.
     starts: Vec<u64>,
     positions: u64,
+    /// How many of the chunks, from the first, are part of a version that all see.
+    shared: usize,
     next_row: Arc<AtomicU64>,
 }
 
@@ -81,7 +83,7 @@ impl TableVersion {
             positions += chunk.len() as u64;
         }
         let stamp = NEXT_STAMP.fetch_add(1, Ordering::Relaxed);
-        Self { table, stamp, schema, chunks, starts, positions, next_row }
+        Self { table, stamp, schema, chunks, starts, positions, shared: 0, next_row }
     }
 
     /// These chunks, of rows that keep their ids, under a schema.
@@ -230,13 +232,20 @@ impl TableVersion {
                 chunks.push(Arc::new(Chunk::with_rows(batch.slice(from, count), ids, None)));
             }
         }
-        merge_tail(&mut chunks, &self.schema)?;
+        merge_own(&mut chunks, self.shared, &self.schema)?;
         Ok(self.with_chunks(chunks))
     }
 
     /// Other chunks of the same table.
     pub(super) fn with_chunks(&self, chunks: Vec<Arc<Chunk>>) -> Self {
-        Self::of(self.table, Arc::clone(&self.schema), chunks, Arc::clone(&self.next_row))
+        let next_row = Arc::clone(&self.next_row);
+        let other = Self::of(self.table, Arc::clone(&self.schema), chunks, next_row);
+        Self { shared: self.shared, ..other }
+    }
+
+    /// The same, for all to see.
+    pub(super) fn shared(self) -> Self {
+        Self { shared: self.chunks.len(), ..self }
     }
 
     /// This version without the given rows. `None` if one of them is not there or already deleted.

@@ -2,11 +2,12 @@
 
 use sqlparser::ast::{
     ArrayElemTypeDef, DataType, Expr, Ident, ObjectName, ObjectNamePart, Select, SelectItem,
-    SetExpr, Value,
+    SetExpr,
 };
 
 use crate::catalog::QualifiedName;
 use crate::error::{PgError, SqlState};
+use crate::types::pg_type::PgType;
 
 /// Separates a column's name from a number that makes it unique inside a plan; cut off before a client sees it.
 const DUPLICATE_MARK: char = '\u{1}';
@@ -79,10 +80,6 @@ fn inferred_name(expr: &Expr) -> Option<(String, bool)> {
             .and_then(inferred_name)
             .filter(|(_, strong)| *strong)
             .or_else(|| Some(("case".to_owned(), false))),
-        Expr::Value(value) => match &value.value {
-            Value::Boolean(_) => Some(("bool".to_owned(), false)),
-            _ => None,
-        },
         Expr::Exists { negated: false, .. } => strong("exists"),
         Expr::Subquery(query) => match first_select(&query.body)?.projection.first()? {
             SelectItem::UnnamedExpr(expr) => inferred_name(expr),
@@ -120,6 +117,8 @@ fn first_select(body: &SetExpr) -> Option<&Select> {
 fn type_name(ty: &DataType) -> String {
     let built_in = super::types::TypeScope { catalog: None, search_path: &[] };
     match (super::types::sql_type(built_in, ty), ty) {
+        // An array's cast is named after its elements.
+        (Ok(PgType::Array(element)), _) => element.without_modifier().typname(),
         (Ok(ty), _) => ty.without_modifier().typname(),
         (Err(_), DataType::Custom(name, _)) => {
             qualified_name(name).map_or_else(|_| name.to_string(), |name| name.name)

@@ -362,7 +362,7 @@ fn column_option(
             new.constraints.push(NewConstraint::new(name, kind, timing));
         }
         ColumnOption::ForeignKey(key) => {
-            let mut foreign = foreign_key(context, key, Some(table))?;
+            let mut foreign = foreign_key(context, key, relation)?;
             if let NewConstraintKind::ForeignKey { columns, .. } = &mut foreign {
                 *columns = vec![name];
             }
@@ -551,7 +551,9 @@ pub(super) fn constraint(
                 },
             )
         }
-        TableConstraint::ForeignKey(key) => (key.name.as_ref(), foreign_key(context, key, table)?),
+        TableConstraint::ForeignKey(key) => {
+            (key.name.as_ref(), foreign_key(context, key, relation)?)
+        }
         TableConstraint::PrimaryKeyUsingIndex(key) | TableConstraint::UniqueUsingIndex(key) => {
             let index = super::index::of_table(relation, &key.index_name).map_err(|_| {
                 PgError::new(
@@ -602,7 +604,7 @@ fn action(action: Option<&ReferentialAction>) -> ForeignKeyAction {
 fn foreign_key(
     context: &BindContext,
     key: &sqlparser::ast::ForeignKeyConstraint,
-    table: Option<&str>,
+    table: &Relation,
 ) -> Result<NewConstraintKind, PgError> {
     let match_full = match &key.match_kind {
         None | Some(ConstraintReferenceMatchKind::Simple) => false,
@@ -616,7 +618,10 @@ fn foreign_key(
     };
     let delete_columns = listed_columns(key.index_name.as_ref())?;
     let name = qualified_name(&key.foreign_table)?;
-    let own = name.schema.is_none() && Some(name.name.as_str()) == table;
+    let own = name.name == table.name
+        && name.schema.as_ref().is_none_or(|schema| {
+            context.catalog.schema(schema).is_some_and(|schema| schema.oid == table.schema)
+        });
     let names = |idents: &[Ident]| idents.iter().map(fold).collect::<Vec<_>>();
     let mut referenced_columns = names(&key.referred_columns);
     let referenced = if own {
