@@ -164,7 +164,7 @@ enum Dependent {
     /// A column, or a default or condition that names the type: what of the table goes.
     Part {
         relation: Oid,
-        step: AlterStep,
+        step: Box<AlterStep>,
         ty: String,
     },
     View {
@@ -205,7 +205,10 @@ fn users(catalog: &Catalog, types: &[Arc<UserType>]) -> Vec<(String, Dependent)>
             for column in relation.columns().iter().filter(|one| is_of(&one.ty, &ty.definition)) {
                 let dependent = Dependent::Part {
                     relation: relation.oid,
-                    step: AlterStep::DropColumn { name: column.name.clone(), cascade: true },
+                    step: Box::new(AlterStep::DropColumn {
+                        name: column.name.clone(),
+                        cascade: true,
+                    }),
                     ty: column.ty.name(),
                 };
                 users.push((
@@ -228,7 +231,10 @@ fn naming(relation: &Relation, ty: &UserType) -> Vec<(String, Dependent)> {
     let oid = ty.oid();
     let part = |words: String, step: AlterStep| {
         let words = format!("{words} table {}", relation.name);
-        (words, Dependent::Part { relation: relation.oid, step, ty: ty.ty().name() })
+        (
+            words,
+            Dependent::Part { relation: relation.oid, step: Box::new(step), ty: ty.ty().name() },
+        )
     };
     let others = table.columns.iter().filter(|column| !is_of(&column.ty, &ty.definition));
     let defaults = others.filter_map(|column| match &column.default {
@@ -270,7 +276,7 @@ async fn remove(
         }
         Dependent::Part { relation, step, .. } => {
             if let Some(relation) = catalog.relation(relation).cloned() {
-                super::alter::run(session, catalog, &relation, vec![step]).await?;
+                super::alter::run(session, catalog, &relation, vec![*step]).await?;
                 catalog = current_catalog(session)?;
             }
         }

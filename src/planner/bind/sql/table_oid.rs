@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    CastKind, DataType, Expr, Ident, JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr,
-    TableFactor, Value, VisitMut, VisitorMut, visit_expressions, visit_expressions_mut,
+    CaseWhen, CastKind, DataType, Expr, Ident, JoinOperator, ObjectName, Query, Select, SelectItem,
+    SetExpr, TableFactor, Value, VisitMut, VisitorMut, visit_expressions, visit_expressions_mut,
 };
 
 use super::names::{fold, qualified_name};
@@ -14,7 +15,7 @@ use crate::planner::bind::context::BindContext;
 use crate::types::Oid;
 
 /// Puts numbers in the place of `tableoid` and `t.tableoid`, for tables that the query's own FROM names. Where an outer
-/// join may leave the table's row out it is not one number, and stays an unknown column.
+/// join may leave the table's row out it is null if a column is that never is in the table.
 pub(super) fn rewrite(query: &mut Query, context: &BindContext) {
     let found = visit_expressions(query, |expr| match column(expr) {
         Some(_) => ControlFlow::Break(()),
@@ -67,31 +68,30 @@ impl Rewriter<'_> {
     fn select(&self, select: &mut Select) {
         let tables = self.tables(select);
         let number = |qualifier: Option<&Ident>| match (qualifier, tables.as_slice()) {
-            (None, [(_, oid)]) => *oid,
+            (None, [only]) => only.value.clone(),
             (None, _) => None,
             (Some(table), tables) => {
                 let name = fold(table);
-                tables.iter().find(|(known, _)| *known == name).and_then(|(_, oid)| *oid)
+                tables.iter().find(|known| known.name == name).and_then(|one| one.value.clone())
             }
         };
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) = item
-                && let Some(oid) = column(expr).and_then(number)
+                && let Some(value) = column(expr).and_then(number)
             {
-                let alias = Ident::new("tableoid");
-                *item = SelectItem::ExprWithAlias { expr: literal(oid), alias };
+                *item = SelectItem::ExprWithAlias { expr: value, alias: Ident::new("tableoid") };
             }
         }
         let _ = visit_expressions_mut(select, |expr| {
-            if let Some(oid) = column(expr).and_then(number) {
-                *expr = literal(oid);
+            if let Some(value) = column(expr).and_then(number) {
+                *expr = value;
             }
             ControlFlow::<()>::Continue(())
         });
     }
 
-    /// The tables of FROM by the names they have there; without a number where that is not sure.
-    fn tables(&self, select: &Select) -> Vec<(String, Option<Oid>)> {
+    /// The tables of FROM in order.
+    fn tables(&self, select: &Select) -> Vec<Found> {
         let mut tables = Vec::new();
         for from in &select.from {
             let start = tables.len();
@@ -105,10 +105,10 @@ impl Rewriter<'_> {
                     _ => (false, false),
                 };
                 if left {
-                    tables.iter_mut().skip(start).for_each(|(_, oid)| *oid = None);
+                    tables.iter_mut().skip(start).for_each(Found::may_miss);
                 }
                 if right {
-                    joined.1 = None;
+                    joined.may_miss();
                 }
                 tables.push(joined);
             }
@@ -116,11 +116,10 @@ impl Rewriter<'_> {
         tables
     }
 
-    fn table(&self, factor: &TableFactor) -> (String, Option<Oid>) {
-        let TableFactor::Table { name, alias, args: None, .. } = factor else {
-            return (String::new(), None);
-        };
-        let Ok(name) = qualified_name(name) else { return (String::new(), None) };
+    fn table(&self, factor: &TableFactor) -> Found {
+        let nothing = Found { name: String::new(), value: None, certain: None };
+        let TableFactor::Table { name, alias, args: None, .. } = factor else { return nothing };
+        let Ok(name) = qualified_name(name) else { return nothing };
         let shown = alias.as_ref().map_or_else(|| name.name.clone(), |alias| fold(&alias.name));
         let found = self.context.catalog.resolve(&name, &self.context.search_path);
         let has_rows = found.filter(|relation| {
@@ -131,7 +130,38 @@ impl Rewriter<'_> {
                     | RelationKind::System(_)
             )
         });
-        (shown, has_rows.map(|relation| relation.oid))
+        let certain = has_rows.and_then(|relation| {
+            let column = relation.columns().iter().find(|column| column.not_null)?;
+            let quoted = |name: &str| Ident::with_quote('"', name);
+            Some(Expr::CompoundIdentifier(vec![quoted(&shown), quoted(&column.name)]))
+        });
+        let value = has_rows.map(|relation| literal(relation.oid));
+        Found { name: shown, value, certain }
+    }
+}
+
+/// A table of FROM.
+struct Found {
+    /// What it is called there.
+    name: String,
+    /// What its `tableoid` is.
+    value: Option<Expr>,
+    /// A column that is never null in the table.
+    certain: Option<Expr>,
+}
+
+impl Found {
+    /// An outer join may leave the table's row out.
+    fn may_miss(&mut self) {
+        let (Some(value), Some(column)) = (self.value.take(), self.certain.take()) else { return };
+        let condition = Expr::IsNotNull(Box::new(column));
+        self.value = Some(Expr::Case {
+            case_token: AttachedToken::empty(),
+            end_token: AttachedToken::empty(),
+            operand: None,
+            conditions: vec![CaseWhen { condition, result: value }],
+            else_result: None,
+        });
     }
 }
 
