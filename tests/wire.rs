@@ -7,6 +7,7 @@ mod cancel;
 mod client;
 mod copy;
 mod encryption;
+mod enum_type;
 mod extended;
 mod first_packet;
 mod fuzz;

@@ -4,8 +4,8 @@ use super::caller::Caller;
 use super::grants::class_word;
 use super::privilege::relation_word;
 use super::roles::{check_new_owner, name_of};
-use crate::catalog::pg::describe::{quote_identifier, relation_name};
-use crate::catalog::{Acl, AclClass, Catalog, Cluster, Relation, Schema};
+use crate::catalog::pg::describe::{format_type, quote_identifier, relation_name};
+use crate::catalog::{Acl, AclClass, Catalog, Cluster, Relation, Schema, SqlFunction, UserType};
 use crate::error::{PgError, SqlState};
 use crate::types::Oid;
 
@@ -50,10 +50,14 @@ pub fn local_dependents(catalog: &Catalog, role: Oid, search_path: &[String]) ->
     }
     let owned = catalog.relations.values().filter(|relation| relation.owner == role);
     found.extend(owned.map(|relation| format!("owner of {}", described(relation))));
+    for ty in catalog.types.values().filter(|ty| ty.owner == role) {
+        found.push(format!("owner of type {}", ty.ty().name()));
+    }
     for ((class, oid), _) in catalog.grants.objects.iter().filter(|(_, acl)| acl.names(role)) {
         let what = match (class, catalog.relation(*oid)) {
             (AclClass::Table, Some(relation)) => described(relation),
             (AclClass::Schema, _) => format!("schema {}", schema_name(oid)),
+            (AclClass::Type, _) => format!("type {}", format_type(catalog, *oid, None)),
             (class, _) => format!("{} {oid}", class_word(*class)),
         };
         found.push(format!("privileges for {what}"));
@@ -120,6 +124,9 @@ pub fn reassign(
     for schema in schemas {
         give_schema(catalog, schema, to);
     }
+    let types: Vec<_> =
+        catalog.types.values().filter(|one| from.contains(&one.owner)).cloned().collect();
+    types.iter().for_each(|ty| give_type(catalog, ty, to));
     let databases: Vec<Oid> = catalog
         .cluster
         .databases
@@ -169,6 +176,26 @@ pub fn give_schema(catalog: &mut Catalog, schema: Schema, to: Oid) {
         catalog.set_acl(AclClass::Schema, oid, Some(acl));
     }
     catalog.put_schema(Schema { owner: to, ..schema });
+}
+
+/// Makes `to` the owner of a function, its ACL included.
+pub fn give_function(catalog: &mut Catalog, function: &SqlFunction, to: Oid) {
+    let (oid, from) = (function.oid, function.owner);
+    if let Some(mut acl) = catalog.grants.objects.get(&(AclClass::Function, oid)).cloned() {
+        acl.change_owner(from, to);
+        catalog.set_acl(AclClass::Function, oid, Some(acl));
+    }
+    catalog.put_function(SqlFunction { owner: to, ..function.clone() });
+}
+
+/// Makes `to` the owner of a type, its ACL included.
+pub fn give_type(catalog: &mut Catalog, ty: &UserType, to: Oid) {
+    let (oid, from) = (ty.oid(), ty.owner);
+    if let Some(mut acl) = catalog.grants.objects.get(&(AclClass::Type, oid)).cloned() {
+        acl.change_owner(from, to);
+        catalog.set_acl(AclClass::Type, oid, Some(acl));
+    }
+    catalog.put_type(UserType { owner: to, ..ty.clone() });
 }
 
 fn give_database(catalog: &mut Catalog, oid: Oid, to: Oid) {

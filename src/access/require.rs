@@ -10,7 +10,9 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 
 use crate::catalog::{PropertyDef, PropertySource};
 use crate::error::PgError;
-use crate::planner::bind::sql::ddl::{DdlCommand, ObjectChange, ObjectRef};
+use crate::planner::bind::sql::ddl::{
+    DdlCommand, ObjectChange, ObjectRef, TypeChange, TypeCommand,
+};
 use crate::planner::node::{
     Apply, ConflictLookup, EachRow, ElementChange, GraphAction, GraphAlgorithm, GraphFunction,
     GraphFunctionKind, GraphWrite, LockRows, MatchPattern, PolicyCheck, RowPolicy, Series,
@@ -469,7 +471,20 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
         DdlCommand::CreateFunction { function, replaces: _ } => {
             needs.add(function.schema, Right::Create, Need::Whole);
         }
+        DdlCommand::GiveFunction { function: _, to: _ } => {}
         DdlCommand::DropFunctions { functions: _, missing: _ } => {}
+        // Whose type is changed was asked when it was bound.
+        DdlCommand::Type(command) => match command.as_ref() {
+            TypeCommand::CreateEnum { schema, name: _, labels: _ } => {
+                needs.add(*schema, Right::Create, Need::Whole);
+            }
+            TypeCommand::Alter { ty: _, change: TypeChange::SetSchema(schema) } => {
+                needs.add(*schema, Right::Create, Need::Whole);
+            }
+            TypeCommand::Alter { ty: _, change: _ }
+            | TypeCommand::Drop { types: _, missing: _, cascade: _ }
+            | TypeCommand::Comment { ty: _, text: _ } => {}
+        },
         DdlCommand::Truncate { relations, restart: _, cascade: _ } => {
             for relation in relations {
                 needs.add(relation.oid, Right::Truncate, Need::Whole);

@@ -18,6 +18,7 @@ pub mod sequence_options;
 pub mod snapshot;
 pub mod stored;
 pub mod stored_text;
+mod user_type;
 
 pub use acl::{Acl, AclClass, AclItem, PUBLIC, Rights};
 pub use function::{FunctionArgument, FunctionResult, SqlFunction};
@@ -39,3 +40,4 @@ pub use policy::{
 pub use predefined::predefined_role;
 pub use role::{Membership, Role, RoleSet};
 pub use snapshot::{Catalog, CatalogStamp, Cluster, Parameter, QualifiedName};
+pub use user_type::{UserType, is_of};

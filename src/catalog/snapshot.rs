@@ -9,6 +9,7 @@ use crate::catalog::function::SqlFunction;
 use crate::catalog::grants::Grants;
 use crate::catalog::object::{Database, Relation, Schema};
 use crate::catalog::role::{Membership, Role, RoleSets};
+use crate::catalog::user_type::UserType;
 use crate::types::{Oid, TenantId};
 
 /// A name with the schema it was given, both as stored (already folded).
@@ -125,6 +126,8 @@ pub struct Catalog {
     pub comments: Arc<BTreeMap<Oid, String>>,
     /// Functions that `CREATE FUNCTION` made, by OID.
     pub functions: Arc<BTreeMap<Oid, Arc<SqlFunction>>>,
+    /// Types that `CREATE TYPE` made, by OID.
+    pub types: Arc<BTreeMap<Oid, Arc<UserType>>>,
     /// ACLs that are not the default ones, and default rights.
     pub grants: Arc<Grants>,
     /// The next OID to give; never goes back.

@@ -43,6 +43,9 @@ const GRAPH_RULES: u8 = 11;
 /// A function that CREATE FUNCTION made.
 const FUNCTION: u8 = 12;
 
+/// A type that CREATE TYPE made.
+const TYPE: u8 = 13;
+
 /// An object's key, and what it is now; `None` if it is gone.
 pub type ObjectChange = (ObjectKey, Option<Vec<u8>>);
 
@@ -184,6 +187,9 @@ impl Catalog {
                 Some(key(FUNCTION, *oid))
             })?;
         }
+        if !Arc::ptr_eq(&self.types, &base.types) {
+            differences(&self.types, &base.types, &mut changes, |oid| Some(key(TYPE, *oid)))?;
+        }
         let mut add = |kind, oid, object| changes.push((key(kind, oid), object));
         if self.next_oid != base.next_oid {
             add(NEXT_OID, Oid::INVALID, Some(encode(&self.next_oid)?));
@@ -221,6 +227,7 @@ impl Catalog {
             names: Arc::default(),
             comments: Arc::default(),
             functions: Arc::default(),
+            types: Arc::default(),
             grants: Arc::default(),
             next_oid: 0,
             ..self.clone()
@@ -262,6 +269,8 @@ impl Catalog {
                     rules.insert(oid(*key)?, decode(*key, bytes)?);
                 }
                 FUNCTION => self.put_function(decode(*key, bytes)?),
+                // What uses it is stored with it as it is.
+                TYPE => self.put_type(decode(*key, bytes)?),
                 // Not part of the catalog: no transaction moves it back.
                 COUNTER => {}
                 _ => {

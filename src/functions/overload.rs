@@ -131,7 +131,7 @@ fn candidate(overload: &'static Overload, args: &[PgType]) -> Option<Candidate> 
     let mut elements = Vec::new();
     for (parameter, arg) in parameters.iter().zip(args) {
         match parameter {
-            ArgType::AnyElement => elements.push(arg.clone()),
+            ArgType::AnyElement | ArgType::AnyEnum => elements.push(arg.clone()),
             ArgType::AnyArray => match arg {
                 PgType::Unknown => elements.push(PgType::Unknown),
                 arg => elements.push(arg.element()?.clone()),
@@ -140,6 +140,12 @@ fn candidate(overload: &'static Overload, args: &[PgType]) -> Option<Candidate> 
         }
     }
     let element = if elements.is_empty() { None } else { Some(common_type(&elements)?) };
+    let is_enum = |ty: &PgType| matches!(ty, PgType::Enum(_));
+    if parameters.iter().any(|p| matches!(p, ArgType::AnyEnum))
+        && !element.as_ref().is_some_and(is_enum)
+    {
+        return None;
+    }
     let all_unknown = elements.iter().all(|element| *element == PgType::Unknown);
     if !elements.is_empty()
         && all_unknown
@@ -163,7 +169,7 @@ fn targets(
             ArgType::Exact(ty) if implicit(arg, ty) => target_of(ty, arg),
             ArgType::Exact(_) => return None,
             ArgType::Any => arg.clone(),
-            ArgType::AnyElement => element.clone()?,
+            ArgType::AnyElement | ArgType::AnyEnum => element.clone()?,
             ArgType::AnyArray => match arg {
                 // The vector types pass for arrays as they are.
                 PgType::Int2vector | PgType::Oidvector => arg.clone(),

@@ -218,6 +218,7 @@ impl FunctionDescription {
             ArgType::Exact(ty) => ty.name(),
             ArgType::Any => "\"any\"".to_owned(),
             ArgType::AnyElement => "anyelement".to_owned(),
+            ArgType::AnyEnum => "anyenum".to_owned(),
             ArgType::AnyArray => "anyarray".to_owned(),
         });
         Self {

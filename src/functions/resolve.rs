@@ -48,6 +48,9 @@ fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed
     if let LogicalPlan::Union(union) = plan {
         return resolve_union(union, session).map(Transformed::yes);
     }
+    if let LogicalPlan::Unnest(_) = plan {
+        return mark_unnested(plan.recompute_schema()?).map(Transformed::yes);
+    }
     let mut schema = merge_schema(&plan.inputs());
     if let LogicalPlan::TableScan(scan) = &plan {
         schema.merge(&DFSchema::try_from_qualified_schema(
@@ -64,6 +67,34 @@ fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed
         Ok(Transformed::yes(name.restore(expr)))
     })?
     .map_data(LogicalPlan::recompute_schema)
+}
+
+/// Elements of arrays of an enumerated type are of that type, which their Arrow type does not tell.
+fn mark_unnested(plan: LogicalPlan) -> DfResult<LogicalPlan> {
+    let LogicalPlan::Unnest(unnest) = &plan else { return Ok(plan) };
+    let mut marks: Vec<(usize, PgType)> = Vec::new();
+    for (input, list) in &unnest.list_type_columns {
+        let ty = PgType::from_field(unnest.input.schema().field(*input));
+        if let Some(element @ PgType::Enum(_)) = ty.element()
+            && let Some(at) = unnest.schema.maybe_index_of_column(&list.output_column)
+            && *unnest.schema.field(at).data_type() == element.arrow()
+        {
+            marks.push((at, element.clone()));
+        }
+    }
+    if marks.is_empty() {
+        return Ok(plan);
+    }
+    let columns = unnest.schema.columns().into_iter().enumerate();
+    let exprs = columns.map(|(at, column)| {
+        let expr = Expr::Column(column.clone());
+        match marks.iter().find(|(marked, _)| *marked == at) {
+            Some((_, ty)) => marked(expr, ty).alias_qualified(column.relation, column.name),
+            None => expr,
+        }
+    });
+    let exprs = exprs.collect();
+    Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(plan))?))
 }
 
 /// A string literal that is a result is text from here on.

@@ -17,6 +17,8 @@ pub(crate) enum ArgType {
     AnyElement,
     /// `anyarray`: the array type over `anyelement`.
     AnyArray,
+    /// `anyenum`: an `anyelement` that is an enumerated type.
+    AnyEnum,
 }
 
 /// The type of a result.
@@ -140,6 +142,7 @@ impl Def {
                 "any" => ArgType::Any,
                 "anyelement" => ArgType::AnyElement,
                 "anyarray" => ArgType::AnyArray,
+                "anyenum" => ArgType::AnyEnum,
                 exact => ArgType::Exact(PgType::parse_name(exact).map_err(|_| bad())?),
             });
         }

@@ -6,6 +6,7 @@ use super::span::Span;
 use super::sql::definition::Definition;
 use super::sql::roles::RoleStatement;
 use super::sql::tenancy::Tenancy;
+use crate::error::SqlState;
 
 /// One statement of a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,10 +46,21 @@ pub enum Utility {
     WithCypher { outer: Box<sqlparser::ast::Statement>, query: Box<CypherStatement> },
     /// `CHECKPOINT`.
     Checkpoint,
+    /// `DO`.
+    Do(Box<DoBlock>),
     /// Roles and rights.
     Roles(Box<RoleStatement>),
     /// Tenants, databases and quotas.
     Tenancy(Box<Tenancy>),
+}
+
+/// Data definition under a handler: if one of the conditions is raised, nothing of it was done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DoBlock {
+    /// In order.
+    pub statements: Vec<Statement>,
+    /// EXCEPTION WHEN
+    pub conditions: Vec<SqlState>,
 }
 
 /// The session variable `query_language`.

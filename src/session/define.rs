@@ -10,6 +10,7 @@ mod policy;
 mod roles;
 mod sequence;
 mod truncate;
+mod user_type;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -152,6 +153,10 @@ pub(super) async fn run(
             }
             "CREATE VIEW"
         }
+        DdlCommand::Type(command) => {
+            let tag = Box::pin(user_type::run(session, catalog, *command)).await?;
+            return Ok(tag.to_owned());
+        }
         DdlCommand::CreateFunction { mut function, replaces } => {
             match replaces.and_then(|oid| catalog.functions.get(&oid)) {
                 Some(old) => (function.oid, function.owner) = (old.oid, old.owner),
@@ -163,6 +168,11 @@ pub(super) async fn run(
             }
             catalog.put_function(*function);
             "CREATE FUNCTION"
+        }
+        DdlCommand::GiveFunction { function, to } => {
+            roles::check_owner_change(session, &catalog, function.schema, to)?;
+            crate::access::owned::give_function(&mut catalog, &function, to);
+            "ALTER FUNCTION"
         }
         DdlCommand::DropFunctions { functions, missing } => {
             for name in missing {

@@ -19,7 +19,7 @@ use super::shared::SessionShared;
 use super::tenancy;
 use crate::access::policy::row_security_applies;
 use crate::catalog::pg::{self, describe};
-use crate::catalog::{Catalog, Index, Relation, Sequence, predefined_role};
+use crate::catalog::{Catalog, Index, Relation, Sequence, predefined_role, stored_text};
 use crate::error::{PgError, SqlState};
 use crate::executor::SystemRows;
 use crate::executor::graph::ExpressionHook;
@@ -675,7 +675,11 @@ impl CatalogFacts for SessionAnswers {
     }
 
     fn type_name(&self, oid: u32, typmod: Option<i32>) -> Option<String> {
-        let name = describe::format_type(&self.catalog_now(), Oid(oid), typmod);
+        let catalog = self.catalog_now();
+        if catalog.user_type(Oid(oid)).is_some() {
+            return describe::type_name(&catalog, Oid(oid), &self.shared.search_path());
+        }
+        let name = describe::format_type(&catalog, Oid(oid), typmod);
         (name != "???").then_some(name)
     }
 
@@ -706,7 +710,8 @@ impl CatalogFacts for SessionAnswers {
         let known = relation == 0 || catalog.relation(Oid(relation)).is_some();
         let search_path = self.shared.search_path();
         let name = |oid| describe::relation_name(&catalog, oid, &search_path);
-        known.then(|| crate::catalog::stored_text::shown(text, name))
+        let ty = |oid| describe::type_name(&catalog, oid, &search_path);
+        known.then(|| stored_text::with_types(&stored_text::shown(text, name), ty))
     }
 
     fn function_definition(&self, _oid: u32) -> Option<String> {

@@ -128,7 +128,10 @@ fn holds(catalog: &Catalog, role: &RoleSet, asked: &Asked, word: &str) -> bool {
             Some(made) => holds(&catalog.acl(AclClass::Function, made.oid, made.owner), made.owner),
             None => built_in(AclClass::Function),
         },
-        ObjectKind::Type => built_in(AclClass::Type),
+        ObjectKind::Type => match catalog.types.get(&asked.object) {
+            Some(made) => holds(&catalog.acl(AclClass::Type, made.oid(), made.owner), made.owner),
+            None => built_in(AclClass::Type),
+        },
         ObjectKind::Language => built_in(AclClass::Language),
         ObjectKind::Tablespace => built_in(AclClass::Tablespace),
         ObjectKind::Parameter => built_in(AclClass::Parameter),

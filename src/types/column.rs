@@ -3,6 +3,8 @@
 //! [`OutputColumn::new`] brings an array to one of a few representations, a column at a time; after
 //! that a value costs one match and one append, and nothing is boxed or allocated.
 
+use std::sync::Arc;
+
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Date32Array,
     Decimal128Array, Decimal256Array, FixedSizeBinaryArray, Float32Array, Float64Array, Int16Array,
@@ -17,6 +19,7 @@ use arrow::datatypes::{
 };
 
 use super::binary::send;
+use super::enum_type::{ENUM_WIDTH, EnumType};
 use super::error::TypeError;
 use super::json::render::JsonColumn;
 use super::pg_type::PgType;
@@ -74,6 +77,10 @@ enum Values {
     Timestamptz(TimestampMicrosecondArray),
     Interval(IntervalMonthDayNanoArray),
     Uuid(FixedSizeBinaryArray),
+    Enum {
+        values: FixedSizeBinaryArray,
+        ty: Arc<EnumType>,
+    },
     Array {
         lists: ListArray,
         elements: Box<OutputColumn>,
@@ -161,6 +168,9 @@ impl OutputColumn {
                 output::append_interval(months, days, micros, settings.interval_style, out);
             }
             Values::Uuid(values) => output::append_uuid(values.value(row), out),
+            Values::Enum { values, ty } => {
+                out.extend_from_slice(ty.label(values.value(row)).as_bytes());
+            }
             Values::Array { lists, elements, .. } => {
                 append_array(row, lists, elements, settings, out);
             }
@@ -220,6 +230,9 @@ impl OutputColumn {
             Values::Time(values) => out.extend_from_slice(&values.value(row).to_be_bytes()),
             Values::Timetz(values) => send::timetz(values.value(row), out),
             Values::Uuid(values) => out.extend_from_slice(values.value(row)),
+            Values::Enum { values, ty } => {
+                out.extend_from_slice(ty.label(values.value(row)).as_bytes());
+            }
             Values::Timestamp(values) | Values::Timestamptz(values) => {
                 send::timestamp(values.value(row), out);
             }
@@ -475,6 +488,7 @@ fn values_of(ty: &PgType, array: &ArrayRef) -> Result<Values, TypeError> {
         }
         PgType::Interval => Values::Interval(primitive::<IntervalMonthDayNanoType>(ty, array)?),
         PgType::Uuid => Values::Uuid(fixed(16)?),
+        PgType::Enum(ty) => Values::Enum { values: fixed(ENUM_WIDTH)?, ty: Arc::clone(ty) },
         PgType::Int2vector | PgType::Oidvector | PgType::Array(_) => list_values(ty, array)?,
         PgType::Bpchar(Some(length)) => {
             Values::Padded { values: views()?, length: *length as usize }

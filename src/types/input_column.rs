@@ -52,7 +52,7 @@ enum Builder {
     Time(PrimitiveBuilder<Time64MicrosecondType>),
     Timestamp(PrimitiveBuilder<TimestampMicrosecondType>),
     Interval(PrimitiveBuilder<IntervalMonthDayNanoType>),
-    /// uuid and timetz.
+    /// uuid, timetz and enumerated types.
     Fixed(FixedSizeBinaryBuilder),
     List {
         element: Box<InputColumn>,
@@ -156,6 +156,9 @@ impl InputColumn {
                     let (micros, east) = input::read_timetz(text, settings)?;
                     builder.append_value(send::stored_timetz(micros, east))?;
                 }
+                PgType::Enum(ref ty) => {
+                    builder.append_value(ty.read(input::read_text(text)?)?)?;
+                }
                 _ => builder.append_value(input::read_uuid(text)?)?,
             },
             Builder::List { .. } => self.push_array_text(text)?,
@@ -239,6 +242,9 @@ impl InputColumn {
             Builder::Interval(builder) => builder.append_value(receive::interval(bytes)?),
             Builder::Fixed(builder) => match self.ty {
                 PgType::Timetz => builder.append_value(receive::timetz(bytes)?)?,
+                PgType::Enum(ref ty) => {
+                    builder.append_value(ty.read(input::read_text(bytes)?)?)?;
+                }
                 _ => builder.append_value(receive::exactly::<16>(bytes)?)?,
             },
             Builder::List { element, offsets, nulls } => {

@@ -13,6 +13,7 @@ pub(crate) mod cast;
 mod clock;
 pub(crate) mod column;
 pub(crate) mod copy;
+pub mod enum_type;
 pub mod error;
 pub(crate) mod field;
 mod format;

@@ -14,6 +14,7 @@
 //! | uuid | FixedSizeBinary(16) |
 //! | oid, xid, cid, reg* ; xid8, pg_lsn | UInt32 ; UInt64 |
 //! | int2vector, oidvector | List(Int16), List(UInt32) |
+//! | an enum | FixedSizeBinary(8), whose bytes sort as the labels do |
 //! | an array | List of the element, its field named `item` |
 //!
 //! Several types share an Arrow type. Such a field says which one it is under the metadata key
@@ -23,15 +24,15 @@
 //! keep the number of zeros written after the point; it prints without trailing zeros (`1.50` reads
 //! back as `1.5`). Declare a scale where it matters.
 //!
-//! A type that lives in the catalog (enum, domain, composite, range) has no case here yet. It will be
-//! one case holding its OID, name and base type, made by the catalog; nothing else has to change, as
-//! every table in this room is a match on this enum.
+//! An enumerated type is one case that holds its OIDs, name and labels, made by the catalog; see
+//! [`super::enum_type`].
 
 use std::collections::HashMap;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 
 use super::builtin::{BuiltinRow, builtin_by_oid, builtin_row};
+use super::enum_type::{self, ENUM_WIDTH, EnumType};
 use super::error::TypeError;
 use super::type_name;
 
@@ -104,6 +105,8 @@ pub enum PgType {
     /// The pseudo-type of `pg_stats` columns; its text form is stored.
     Anyarray,
     Array(Box<PgType>),
+    /// What `CREATE TYPE … AS ENUM` made.
+    Enum(std::sync::Arc<EnumType>),
 }
 
 impl PgType {
@@ -118,6 +121,7 @@ impl PgType {
     pub fn oid(&self) -> u32 {
         match self {
             Self::Array(element) => element.array_oid(),
+            Self::Enum(ty) => ty.oid,
             scalar => builtin_row(scalar).oid,
         }
     }
@@ -128,6 +132,7 @@ impl PgType {
     pub fn array_oid(&self) -> u32 {
         match self {
             Self::Array(element) => element.array_oid(),
+            Self::Enum(ty) => ty.array_oid,
             scalar => builtin_row(scalar).array_oid,
         }
     }
@@ -152,6 +157,7 @@ impl PgType {
     pub fn typlen(&self) -> i16 {
         match self {
             Self::Array(_) => -1,
+            Self::Enum(_) => 4,
             scalar => builtin_row(scalar).len,
         }
     }
@@ -161,6 +167,7 @@ impl PgType {
     pub fn category(&self) -> char {
         match self {
             Self::Array(_) | Self::Int2vector | Self::Oidvector => 'A',
+            Self::Enum(_) => 'E',
             scalar => builtin_row(scalar).category,
         }
     }
@@ -169,7 +176,7 @@ impl PgType {
     #[must_use]
     pub fn is_preferred(&self) -> bool {
         match self {
-            Self::Array(_) => false,
+            Self::Array(_) | Self::Enum(_) => false,
             scalar => builtin_row(scalar).preferred,
         }
     }
@@ -243,6 +250,7 @@ impl PgType {
             Self::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Self::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             Self::Uuid => DataType::FixedSizeBinary(16),
+            Self::Enum(_) => DataType::FixedSizeBinary(ENUM_WIDTH),
             Self::Oid
             | Self::Regproc
             | Self::Regprocedure
@@ -288,7 +296,13 @@ impl PgType {
         if Self::from_arrow(field.data_type()) == *self {
             return field;
         }
-        field.with_metadata(HashMap::from([(TYPE_KEY.to_owned(), self.name())]))
+        field.with_metadata(HashMap::from([(TYPE_KEY.to_owned(), self.marker())]))
+    }
+
+    /// The text that a field has under [`TYPE_KEY`] for this type: its name, or for an enumerated type all of it.
+    #[must_use]
+    pub fn marker(&self) -> String {
+        enum_type::marker(self).unwrap_or_else(|| self.name())
     }
 
     /// The type of a field: what [`TYPE_KEY`] says, if it fits the Arrow type, else by that type.
@@ -296,6 +310,13 @@ impl PgType {
     pub fn from_field(field: &Field) -> Self {
         let by_arrow = Self::from_arrow(field.data_type());
         let Some(name) = field.metadata().get(TYPE_KEY) else { return by_arrow };
+        if let Some(marked) = enum_type::from_marker(name) {
+            return if same_storage(&marked.arrow(), field.data_type()) {
+                marked
+            } else {
+                by_arrow
+            };
+        }
         match Self::parse_name(name) {
             // What is computed from a `numeric` may have another scale.
             Ok(Self::Numeric(None)) if matches!(by_arrow, Self::Numeric(_)) => Self::Numeric(None),
@@ -365,6 +386,7 @@ impl PgType {
             // `format_type` writes `character` only with a length: without one it would mean (1).
             Self::Bpchar(None) => "bpchar".to_owned(),
             Self::Array(element) => format!("{}[]", element.name()),
+            Self::Enum(ty) => ty.shown(),
             scalar => builtin_row(scalar).sql_name.to_owned(),
         }
     }
@@ -374,6 +396,7 @@ impl PgType {
     pub fn typname(&self) -> String {
         match self {
             Self::Array(element) => format!("_{}", element.typname()),
+            Self::Enum(ty) => ty.name.clone(),
             scalar => builtin_row(scalar).typname.to_owned(),
         }
     }

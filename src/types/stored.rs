@@ -1,21 +1,70 @@
-//! A type as catalog objects store it: its `pg_type` OID and its modifier, which never change.
+//! A type as catalog objects store it: its `pg_type` OID and its modifier, which never change. An enumerated type is
+//! stored in full, and again in all that use it when it changes.
+//!
+//! ```text
+//! [oid, typmod]                          a built-in type
+//! {"enum": {…}, "array": bool}           an enumerated type, or the array over it
+//! ```
 
-use serde::de::Error as _;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::enum_type::EnumType;
 use super::pg_type::PgType;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredEnum {
+    #[serde(rename = "enum")]
+    ty: EnumType,
+    array: bool,
+}
 
 impl Serialize for PgType {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.oid(), self.typmod()).serialize(serializer)
+        let (element, array) = match self {
+            Self::Array(element) => (element.as_ref(), true),
+            scalar => (scalar, false),
+        };
+        match element {
+            Self::Enum(ty) => StoredEnum { ty: ty.as_ref().clone(), array }.serialize(serializer),
+            _ => (self.oid(), self.typmod()).serialize(serializer),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for PgType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (oid, typmod) = <(u32, i32)>::deserialize(deserializer)?;
-        Self::from_oid(oid, typmod)
-            .ok_or_else(|| D::Error::custom(format!("there is no type with OID {oid}")))
+        deserializer.deserialize_any(Stored)
+    }
+}
+
+/// Either form. (Not an untagged enum of serde's: numbers do not pass through its buffer.)
+struct Stored;
+
+impl<'de> Visitor<'de> for Stored {
+    type Value = PgType;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a type")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<PgType, A::Error> {
+        let missing = || A::Error::custom("a type has an OID and a modifier");
+        let oid: u32 = parts.next_element()?.ok_or_else(missing)?;
+        let typmod: i32 = parts.next_element()?.ok_or_else(missing)?;
+        PgType::from_oid(oid, typmod)
+            .ok_or_else(|| A::Error::custom(format!("there is no type with OID {oid}")))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PgType, A::Error> {
+        let StoredEnum { ty, array } = StoredEnum::deserialize(MapAccessDeserializer::new(map))?;
+        let ty = PgType::Enum(Arc::new(ty));
+        Ok(if array { PgType::array_of(ty) } else { ty })
     }
 }
 

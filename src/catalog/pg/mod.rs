@@ -38,6 +38,7 @@ mod pg_db_role_setting;
 mod pg_default_acl;
 mod pg_depend;
 mod pg_description;
+mod pg_enum;
 mod pg_index;
 mod pg_locks;
 mod pg_matviews;

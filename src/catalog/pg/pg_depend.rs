@@ -14,8 +14,9 @@ use super::rows::{Source, SystemRowsError};
 use crate::catalog::object::{
     ColumnDefault, Constraint, ConstraintKind, Relation, RelationKind, Table,
 };
-use crate::catalog::{Catalog, stored_text};
+use crate::catalog::{Catalog, UserType, stored_text};
 use crate::types::Oid;
+use crate::types::pg_type::PgType;
 
 /// An object, or with a number one of its columns.
 #[derive(Clone, Copy)]
@@ -40,6 +41,7 @@ const AUTO: char = 'a';
 const INTERNAL: char = 'i';
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
+    source.catalog.types.values().try_for_each(|ty| type_rows(ty, out))?;
     for relation in source.catalog.relations.values() {
         let this = Object::new(PG_CLASS, relation.oid);
         match &relation.kind {
@@ -81,6 +83,20 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
     Ok(())
 }
 
+/// A type, its schema and the array over it.
+fn type_rows(ty: &UserType, out: &mut Rows) -> Result<(), SystemRowsError> {
+    let this = Object::new(PG_TYPE, ty.oid());
+    let array = Object::new(PG_TYPE, Oid(ty.definition.array_oid));
+    push(out, this, Object::new(PG_NAMESPACE, ty.schema), NORMAL)?;
+    push(out, array, this, INTERNAL)
+}
+
+/// The type of a column, where it is one of the database's own.
+fn column_type(catalog: &Catalog, ty: &PgType) -> Option<Object> {
+    let (_, _) = catalog.user_type(Oid(ty.oid()))?;
+    Some(Object::new(PG_TYPE, Oid(ty.oid())))
+}
+
 fn table_rows(
     catalog: &Catalog,
     relation: &Arc<Relation>,
@@ -88,6 +104,9 @@ fn table_rows(
     out: &mut Rows,
 ) -> Result<(), SystemRowsError> {
     for column in &table.columns {
+        if let Some(ty) = column_type(catalog, &column.ty) {
+            push(out, Object::column(relation.oid, column.attnum), ty, NORMAL)?;
+        }
         let Some(ColumnDefault::Expression(text) | ColumnDefault::Generated(text)) =
             &column.default
         else {

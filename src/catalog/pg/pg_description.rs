@@ -2,7 +2,7 @@
 
 use super::batch::{Rows, row};
 use super::definition::{PG_CATALOG_OID, PUBLIC_OID};
-use super::describe::{PG_CLASS, PG_CONSTRAINT, PG_NAMESPACE};
+use super::describe::{PG_CLASS, PG_CONSTRAINT, PG_NAMESPACE, PG_TYPE};
 use super::index_of::index;
 use super::rows::{Source, SystemRowsError};
 use crate::catalog::Catalog;
@@ -16,6 +16,8 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             PG_CLASS
         } else if is_constraint(source.catalog, *object) {
             PG_CONSTRAINT
+        } else if source.catalog.types.contains_key(object) {
+            PG_TYPE
         } else {
             continue;
         };

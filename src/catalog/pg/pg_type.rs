@@ -2,8 +2,11 @@
 
 use super::batch::{Rows, Value, row};
 use super::derived_oid;
+use super::describe::acl_texts;
 use super::rows::{Source, SystemRowsError};
-use crate::catalog::object::{Relation, RelationKind};
+use crate::catalog::acl::AclClass;
+use crate::catalog::object::RelationKind;
+use crate::catalog::{Catalog, UserType};
 use crate::types::Oid;
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
@@ -15,11 +18,12 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             | RelationKind::PropertyGraph(_)
             | RelationKind::Sequence(_) => continue,
         }
+        let place = Place { schema: relation.schema, owner: relation.owner, acl: None };
         let row_type = derived_oid::row_type(relation.oid);
         let array_type = derived_oid::row_array_type(relation.oid);
         push(
             out,
-            relation,
+            &place,
             &Composite {
                 oid: row_type,
                 name: &relation.name,
@@ -30,11 +34,12 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
                 element: Oid::INVALID,
                 array: array_type,
                 functions: [RECORD_IN, RECORD_OUT, RECORD_RECV, RECORD_SEND],
+                of_enum: false,
             },
         )?;
         push(
             out,
-            relation,
+            &place,
             &Composite {
                 oid: array_type,
                 name: &format!("_{}", relation.name),
@@ -45,11 +50,50 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
                 element: row_type,
                 array: Oid::INVALID,
                 functions: [ARRAY_IN, ARRAY_OUT, ARRAY_RECV, ARRAY_SEND],
+                of_enum: false,
             },
         )?;
     }
-    Ok(())
+    source.catalog.types.values().try_for_each(|ty| enum_rows(source.catalog, ty, out))
 }
+
+/// An enumerated type and the array over it.
+fn enum_rows(catalog: &Catalog, ty: &UserType, out: &mut Rows) -> Result<(), SystemRowsError> {
+    let acl = catalog.stored_acl(AclClass::Type, ty.oid()).map(|acl| acl_texts(catalog, &acl));
+    let place = Place { schema: ty.schema, owner: ty.owner, acl };
+    let array = Oid(ty.definition.array_oid);
+    let own = Composite {
+        oid: ty.oid(),
+        name: &ty.definition.name,
+        relation: Oid::INVALID,
+        category: 'E',
+        typtype: 'e',
+        subscript: Oid::INVALID,
+        element: Oid::INVALID,
+        array,
+        functions: [ENUM_IN, ENUM_OUT, ENUM_RECV, ENUM_SEND],
+        of_enum: false,
+    };
+    push(out, &place, &own)?;
+    let over = Composite {
+        oid: array,
+        name: &format!("_{}", ty.definition.name),
+        relation: Oid::INVALID,
+        category: 'A',
+        typtype: 'b',
+        subscript: ARRAY_SUBSCRIPT_HANDLER,
+        element: ty.oid(),
+        array: Oid::INVALID,
+        functions: [ARRAY_IN, ARRAY_OUT, ARRAY_RECV, ARRAY_SEND],
+        of_enum: true,
+    };
+    push(out, &Place { acl: None, ..place }, &over)
+}
+
+const ENUM_IN: Oid = Oid(3506);
+const ENUM_OUT: Oid = Oid(3507);
+const ENUM_RECV: Oid = Oid(3532);
+const ENUM_SEND: Oid = Oid(3533);
 
 const RECORD_IN: Oid = Oid(2290);
 const RECORD_OUT: Oid = Oid(2291);
@@ -73,21 +117,27 @@ struct Composite<'a> {
     array: Oid,
     /// Input, output, receive, send.
     functions: [Oid; 4],
+    /// The array over an enumerated type.
+    of_enum: bool,
 }
 
-fn push(
-    out: &mut Rows,
-    relation: &Relation,
-    composite: &Composite<'_>,
-) -> Result<(), SystemRowsError> {
+/// Where a type is, whose it is, and who may use it.
+struct Place {
+    schema: Oid,
+    owner: Oid,
+    acl: Option<Vec<String>>,
+}
+
+fn push(out: &mut Rows, place: &Place, composite: &Composite<'_>) -> Result<(), SystemRowsError> {
     let [input, output, receive, send] = composite.functions;
+    let is_enum = composite.typtype == 'e' || composite.of_enum;
     row!(out,
         oid: composite.oid,
         typname: composite.name,
-        typnamespace: relation.schema,
-        typowner: relation.owner,
-        typlen: -1i16,
-        typbyval: false,
+        typnamespace: place.schema,
+        typowner: place.owner,
+        typlen: if composite.typtype == 'e' { 4i16 } else { -1i16 },
+        typbyval: composite.typtype == 'e',
         typtype: composite.typtype,
         typcategory: composite.category,
         typispreferred: false,
@@ -104,8 +154,8 @@ fn push(
         typmodin: Oid::INVALID,
         typmodout: Oid::INVALID,
         typanalyze: Oid::INVALID,
-        typalign: 'd',
-        typstorage: 'x',
+        typalign: if is_enum { 'i' } else { 'd' },
+        typstorage: if composite.typtype == 'e' { 'p' } else { 'x' },
         typnotnull: false,
         typbasetype: Oid::INVALID,
         typtypmod: -1,
@@ -113,7 +163,7 @@ fn push(
         typcollation: Oid::INVALID,
         typdefaultbin: Value::Null,
         typdefault: Value::Null,
-        typacl: Value::Null,
+        typacl: place.acl.clone(),
     );
     Ok(())
 }

@@ -254,6 +254,7 @@ fn catalog() -> Catalog {
         names: Arc::new(names),
         comments: Arc::default(),
         functions: Arc::default(),
+        types: Arc::default(),
         grants: Arc::default(),
         next_oid: 17000,
     }

@@ -1,6 +1,7 @@
 //! Values as JSON text, by the table of `WIRE.md` §5.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
@@ -14,6 +15,7 @@ use chrono::{NaiveTime, Timelike};
 use datafusion::common::Result;
 
 use crate::error::PgError;
+use crate::types::enum_type::EnumType;
 use crate::types::pg_type::PgType;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -32,6 +34,7 @@ enum Kind<'a> {
     Uuid,
     /// A time with a zone, in PostgreSQL's binary form: microseconds, and seconds west of Greenwich.
     Timetz,
+    Enum(Arc<EnumType>),
     /// Elements of each list, offset by list.
     List(PgType),
     /// Any other type, as a string.
@@ -48,6 +51,7 @@ impl<'a> Json<'a> {
             (PgType::Json | PgType::Jsonb, DataType::Utf8View) => Kind::Raw,
             (PgType::Uuid, DataType::FixedSizeBinary(16)) => Kind::Uuid,
             (PgType::Timetz, DataType::FixedSizeBinary(12)) => Kind::Timetz,
+            (PgType::Enum(ty), DataType::FixedSizeBinary(_)) => Kind::Enum(Arc::clone(ty)),
             (_, DataType::List(_)) => Kind::List(ty.element().cloned().unwrap_or(PgType::Text)),
             (_, data_type) if is_plain(data_type) => Kind::Plain,
             _ => {
@@ -77,6 +81,9 @@ impl<'a> Json<'a> {
                 let uuid = uuid::Uuid::from_slice(bytes)
                     .map_err(|_| PgError::internal("uuid of another length"))?;
                 push_display(text, uuid)?;
+            }
+            Kind::Enum(ty) => {
+                push_string(text, ty.label(self.values.as_fixed_size_binary().value(row)));
             }
             Kind::Timetz => push_timetz(self.values.as_fixed_size_binary().value(row), text)?,
             Kind::List(element) => {

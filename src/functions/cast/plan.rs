@@ -126,6 +126,7 @@ pub fn is_immutable_cast(call: &ScalarFunction, from: &PgType) -> Option<bool> {
                 | PgType::Varchar(_)
                 | PgType::Bpchar(_)
                 | PgType::Name
+                | PgType::Enum(_)
         )
     };
     Some((plain(from) && plain(&cast.to)) || !depends_on_session(&cast.to))
@@ -246,6 +247,6 @@ fn names_now(value: &ScalarValue) -> bool {
 pub fn typed_literal(value: ScalarValue, ty: &PgType) -> Expr {
     let mut field = ty.field("lit", true);
     // Types that are marked by nothing else still differ from a bare literal: `1::bigint` is not `1`.
-    field.metadata_mut().insert(crate::types::TYPE_KEY.to_owned(), ty.name());
+    field.metadata_mut().insert(crate::types::TYPE_KEY.to_owned(), ty.marker());
     Expr::Literal(value, Some(FieldMetadata::from(field.metadata())))
 }

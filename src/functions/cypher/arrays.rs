@@ -184,6 +184,10 @@ fn read_pg(array: &dyn Array, ty: &PgType, row: usize) -> Result<Value> {
                     None => return Err(wrong(array, &CypherType::Pg(ty.clone()))),
                 }
             }
+            (PgType::Enum(ty), _) => {
+                let bytes = array.as_fixed_size_binary_opt().map(|array| array.value(row));
+                Value::String(ty.label(bytes.unwrap_or_default()).to_owned())
+            }
             (_, Some(cypher)) if !cypher.is_temporal() => read(array, &cypher, row)?,
             (PgType::Array(element), _) => {
                 read_list(array, &CypherType::Pg((**element).clone()), row)?

@@ -334,6 +334,13 @@ fn any_equal(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     Ok(if items.iter().any(|item| item.is_null()) { Datum::Null } else { Datum::Bool(false) })
 }
 
+/// A letter of a name, from 0.
+fn name_subscript(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    let at = usize::try_from(args.int(1)?).ok();
+    let letter = at.and_then(|at| args.text(0).ok()?.chars().nth(at));
+    Ok(letter.map_or(Datum::Null, |letter| Datum::text(letter.to_string())))
+}
+
 fn expand(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let rows = args.list(0)?.iter().enumerate();
     Ok(Datum::List(
@@ -396,6 +403,7 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("array_of(variadic anyelement) anyarray", row(array_of)).with_nulls(),
     def("array_of() text[]", row(|_, _| Ok(Datum::List(Vec::new())))),
     def("array_subscript(anyarray, int4) anyelement", row(subscript)),
+    def("array_subscript(name, int4) \"char\"", row(name_subscript)),
     def(
         "list_or_empty(anyarray) anyarray",
         row(|_, a| {

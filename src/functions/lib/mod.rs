@@ -7,6 +7,7 @@ mod arithmetic;
 mod array;
 pub(crate) mod datetime;
 pub(crate) mod decimal;
+mod enums;
 mod format;
 pub(crate) mod json;
 mod json_functions;
@@ -48,6 +49,7 @@ pub(crate) const FUNCTIONS: &[&[Def]] = &[
     system::STATISTICS,
     system::VISIBLE,
     time_format::FUNCTIONS,
+    enums::FUNCTIONS,
 ];
 
 /// All operators.

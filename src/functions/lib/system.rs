@@ -595,6 +595,8 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("pg_partition_ancestors(regclass) setof regclass", row(|_, _| Ok(Datum::List(Vec::new())))).stable(),
     def("pg_options_to_table(text[]) setof (option_name text, option_value text)", row(options_to_table)),
     def("acldefault(\"char\", oid) aclitem[]", row(acl_default)).stable(),
+    // A CASE over "char" is text before its branches are looked at.
+    def("acldefault(text, oid) aclitem[]", row(acl_default)).stable(),
     def("makeaclitem(oid, oid, text, bool) aclitem", row(super::acl::make_item)).stable(),
     def("aclexplode(aclitem[]) setof (grantor oid, grantee oid, privilege_type text, is_grantable bool)", row(super::acl::explode)).stable(),
     def("pg_index_column_has_property(regclass, int4, text) bool", row(index_property)).stable(),

@@ -11,6 +11,7 @@
 mod complexity;
 pub mod definition;
 mod dialect;
+mod do_block;
 mod fetch_first;
 mod forms;
 mod join;

@@ -7,7 +7,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use super::lexer::SqlLexer;
 use super::parse::{statement, unexpected};
 use super::place::byte_span;
-use super::{definition, roles, tenancy};
+use super::{definition, do_block, roles, tenancy};
 use crate::parser::error::ParseError;
 use crate::parser::span::Span;
 use crate::parser::statement::Utility;
@@ -28,7 +28,6 @@ const UNSUPPORTED: &[&[&str]] = &[
     &["CREATE", "STATISTICS"],
     &["CREATE", "SUBSCRIPTION"],
     &["CREATE", "TABLESPACE"],
-    &["DO"],
     &["IMPORT", "FOREIGN", "SCHEMA"],
     &["PREPARE", "TRANSACTION"],
     &["ROLLBACK", "PREPARED"],
@@ -54,6 +53,9 @@ pub(in crate::parser) fn utility(
         return Ok(Some(Utility::Tenancy(Box::new(tenancy))));
     }
     let mut reader = Reader { text, tokens, position: 0, end };
+    if let Some(block) = do_block::block(tokens, reader.span())? {
+        return Ok(Some(block));
+    }
     if reader.eat("MOVE") {
         return movement(text, tokens, end).map(Some);
     }

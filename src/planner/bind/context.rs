@@ -13,7 +13,7 @@ use crate::catalog::{
 };
 use crate::error::{PgError, SqlState};
 use crate::functions::registry::SessionFunctions;
-use crate::planner::bind::sql::{LockingQuery, PolicyCache};
+use crate::planner::bind::sql::{LockingQuery, PolicyCache, TypeScope};
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
@@ -79,6 +79,11 @@ pub struct BindContext {
 }
 
 impl BindContext {
+    /// Where names of types are looked up.
+    pub fn types(&self) -> TypeScope<'_> {
+        TypeScope { catalog: Some(&self.catalog), search_path: &self.search_path }
+    }
+
     /// The relation of a name.
     ///
     /// # Errors

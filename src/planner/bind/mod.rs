@@ -120,6 +120,7 @@ fn unsupported_utility(utility: &Utility) -> PgError {
         Utility::WithCypher { .. } | Utility::Tenancy(_) => {
             ("this statement here", "Run it by itself.")
         }
+        Utility::Do(_) => ("DO here", "Run it by itself."),
         Utility::Definition(_) | Utility::Roles(_) => ("this statement", "See docs/compat.md."),
         Utility::Checkpoint => {
             ("CHECKPOINT", "Tables are in memory; there is nothing to write yet.")

@@ -7,7 +7,7 @@ use super::{policy, with_writes};
 use crate::catalog::pg::describe::{quote_identifier, relation_name};
 use crate::catalog::{
     Catalog, Column, ColumnDefault, Constraint, ConstraintKind, Relation, RelationKind,
-    SqlFunction, Table, stored_text,
+    SqlFunction, Table, UserType, stored_text,
 };
 use crate::error::{PgError, SqlState};
 use crate::session::session_impl::Session;
@@ -88,8 +88,12 @@ pub(super) fn drop_schemas(
         .filter(|function| schemas.contains(&function.schema))
         .cloned()
         .collect();
+    let types: Vec<Arc<UserType>> =
+        catalog.types.values().filter(|ty| schemas.contains(&ty.schema)).cloned().collect();
+    refuse_used_types(catalog, &types, &inside)?;
     let objects: Vec<(String, String)> = objects
         .into_iter()
+        .chain(types.iter().map(|ty| (format!("type {}", ty.ty()), schema_name(&ty.schema))))
         .chain(functions.iter().map(|function| {
             (format!("function {}", function.signature()), schema_name(&function.schema))
         }))
@@ -124,8 +128,27 @@ pub(super) fn drop_schemas(
     notify_cascade(session, &gone);
     plan.carry_out(session, catalog);
     functions.iter().for_each(|function| catalog.remove_function(function.oid));
+    types.iter().for_each(|ty| catalog.remove_type(ty.oid()));
     for schema in schemas.iter().filter(|schema| !graphs.contains(schema)) {
         catalog.remove_schema(*schema);
+    }
+    Ok(())
+}
+
+/// Columns elsewhere would lose their values with a schema's types.
+fn refuse_used_types(
+    catalog: &Catalog,
+    types: &[Arc<UserType>],
+    inside: &BTreeSet<Oid>,
+) -> Result<(), PgError> {
+    for ty in types {
+        let mut users = catalog.relations_using(&ty.definition).into_iter();
+        if let Some(user) = users.find(|user| !inside.contains(&user.oid)) {
+            return Err(PgError::unsupported(
+                format!("cannot drop type {} with its schema: {} uses it", ty.ty(), user.name),
+                "DROP TYPE … CASCADE first.",
+            ));
+        }
     }
     Ok(())
 }

@@ -74,6 +74,7 @@ pub(super) fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Cata
         names: Arc::default(),
         comments: Arc::default(),
         functions: Arc::default(),
+        types: Arc::default(),
         grants: Arc::default(),
         next_oid: FIRST_SYSTEM_OID,
     };

@@ -45,7 +45,7 @@ pub(in crate::session) fn prepare(
             "cannot insert multiple commands into a prepared statement",
         ));
     }
-    let declared = declared_types(parameter_oids)?;
+    let declared = declared_types(session, parameter_oids)?;
     prepare_statement(session, statements.pop(), declared, text, from_sql)
 }
 
@@ -121,11 +121,25 @@ pub(in crate::session) fn is_plan(statement: &Statement) -> bool {
     }
 }
 
-fn declared_types(oids: &[u32]) -> Result<Vec<Option<PgType>>, PgError> {
+/// The types that a client declares. The catalog is asked for those alone that are not built in, as a statement that
+/// reads it takes a snapshot.
+fn declared_types(session: &mut Session, oids: &[u32]) -> Result<Vec<Option<PgType>>, PgError> {
+    let built_in = |oid: &u32| *oid == 0 || PgType::from_oid(*oid, -1).is_some();
+    let context = match oids.iter().all(built_in) {
+        true => None,
+        false => {
+            session.statement_snapshot()?;
+            Some(session.current_context()?)
+        }
+    };
+    let known = |oid: u32| match &context {
+        Some(context) => context.catalog.type_of_oid(oid, -1),
+        None => PgType::from_oid(oid, -1),
+    };
     oids.iter()
         .map(|oid| match oid {
             0 | 705 => Ok(None),
-            oid => PgType::from_oid(*oid, -1).map(Some).ok_or_else(|| {
+            oid => known(*oid).map(Some).ok_or_else(|| {
                 PgError::new(
                     SqlState::UNDEFINED_OBJECT,
                     format!("type with OID {oid} does not exist"),

@@ -30,6 +30,7 @@ pub const DEFINITIONS: &[Definition] = settings! {
     FIXED "data_checksums", "off", Text, "Shows whether data checksums are turned on for this cluster.";
     USER "deadlock_timeout", "1s", Milliseconds, "Sets the time to wait on a lock before checking for deadlock.";
     USER "default_table_access_method", "heap", Enum(&["heap"]), "Tables are stored as Arrow columns under this name.";
+    USER "default_tablespace", "", Enum(&["", "pg_default"]), "There is one place for tables and indexes.";
     USER "default_transaction_deferrable", "off", Bool, "Sets the default deferrable status of new transactions.";
     USER "default_transaction_isolation", "read committed", Enum(ISOLATION), "Sets the isolation level of each new transaction.";
     REPORTED "default_transaction_read_only", "off", Bool, "Sets the default read-only status of new transactions.";

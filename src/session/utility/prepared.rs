@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use datafusion::common::DFSchema;
 use datafusion::common::metadata::ScalarAndMetadata;
-use sqlparser::ast::{DiscardObject, Expr, Ident, ObjectName, Statement as Sql};
+use sqlparser::ast::{DataType, DiscardObject, Expr, Ident, ObjectName, Statement as Sql};
 
 use super::transaction::in_transaction;
 use crate::error::{PgError, SqlState};
 use crate::functions::context::LockFacts as _;
 use crate::parser::{Body, Statement};
-use crate::planner::bind::sql::{bind_expression, fold, sql_type};
+use crate::planner::bind::sql::{TypeScope, bind_expression, fold, sql_type};
 use crate::session::outcome::Outcome;
 use crate::session::session_impl::{ScriptPosition, Session};
 use crate::session::statements::{PortalRows, read};
@@ -141,8 +141,7 @@ pub(super) async fn with_cypher(
 ) -> Result<Outcome, PgError> {
     match outer {
         Sql::Prepare { name, data_types, .. } => {
-            let declared =
-                data_types.iter().map(|ty| sql_type(ty).map(Some)).collect::<Result<_, _>>()?;
+            let declared = declared_types(session, data_types)?;
             let text = query.text.clone();
             let prepared =
                 pipeline::prepare_statement(session, Some(query), declared, &text, true)?;
@@ -162,4 +161,21 @@ pub(super) async fn with_cypher(
 
 pub(super) fn last_name(name: &ObjectName) -> String {
     name.0.last().and_then(|part| part.as_ident()).map(fold).unwrap_or_default()
+}
+
+/// The types that PREPARE declares. The catalog is asked for those alone that are not built in, as a statement that
+/// reads it takes a snapshot.
+pub(super) fn declared_types(
+    session: &mut Session,
+    types: &[DataType],
+) -> Result<Vec<Option<PgType>>, PgError> {
+    let built_in = TypeScope { catalog: None, search_path: &[] };
+    let known: Result<Vec<_>, _> =
+        types.iter().map(|ty| sql_type(built_in, ty).map(Some)).collect();
+    if known.is_ok() {
+        return known;
+    }
+    session.statement_snapshot()?;
+    let context = session.current_context()?;
+    types.iter().map(|ty| sql_type(context.types(), ty).map(Some)).collect()
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use sqlparser::ast::{Lock, Statement as Sql};
 
-use super::prepared::{deallocate, discard, execute, last_name, prepare, with_cypher};
+use super::prepared::{
+    deallocate, declared_types, discard, execute, last_name, prepare, with_cypher,
+};
 use super::set::{run_reset, run_set};
 use super::show::{show, show_columns, show_name};
 use super::transaction::{begin, commit, in_block, in_transaction, rollback};
@@ -14,7 +16,7 @@ use crate::functions::context::ChannelFacts as _;
 use crate::parser::sql::definition::Definition;
 use crate::parser::sql::roles::RoleStatement;
 use crate::parser::{Body, Statement, Utility};
-use crate::planner::bind::sql::{fold, sql_type};
+use crate::planner::bind::sql::fold;
 use crate::session::outcome::{Outcome, OutputColumn};
 use crate::session::session_impl::{ScriptPosition, Session};
 use crate::session::{cursors, roles, set_constraints};
@@ -39,7 +41,10 @@ pub(in crate::session) fn describe(
     if is_reset_session(statement) {
         return Ok(Some(None));
     }
-    if matches!(statement.body, Body::Utility(Utility::Checkpoint | Utility::WithCypher { .. })) {
+    let silent = |utility: &Utility| {
+        matches!(utility, Utility::Checkpoint | Utility::WithCypher { .. } | Utility::Do(_))
+    };
+    if matches!(&statement.body, Body::Utility(utility) if silent(utility)) {
         return Ok(Some(None));
     }
     if let Some((columns, _)) = crate::session::tenancy::describe(statement) {
@@ -111,6 +116,10 @@ pub(in crate::session) async fn run(
         checkpoint(session).await?;
         return Ok(Some(Outcome::Command("CHECKPOINT".to_owned())));
     }
+    if let Body::Utility(Utility::Do(block)) = &statement.body {
+        super::do_block::run(session, block).await?;
+        return Ok(Some(Outcome::Command("DO".to_owned())));
+    }
     if let Body::Utility(Utility::Definition(definition)) = &statement.body
         && let Definition::Maintain(maintenance) = definition.as_ref()
     {
@@ -179,8 +188,7 @@ pub(in crate::session) async fn run(
         }
         Sql::ShowVariable { variable } => show(session, &show_name(variable)).map(Some),
         Sql::Prepare { name, data_types, statement: inner } => {
-            let declared =
-                data_types.iter().map(|ty| sql_type(ty).map(Some)).collect::<Result<_, _>>()?;
+            let declared = declared_types(session, data_types)?;
             prepare(session, &fold(name), declared, inner, statement)?;
             command("PREPARE")
         }

@@ -21,6 +21,7 @@ pub fn obj_description(catalog: &Catalog, oid: Oid, of_catalog: Option<&str>) ->
         });
         if is_one { catalog.comments.get(&oid).cloned() } else { None }
     };
+    let of_type = || catalog.types.get(&oid).and_then(|_| catalog.comments.get(&oid).cloned());
     let of_schema = || {
         if catalog.schemas.contains_key(&oid)
             && let Some(comment) = catalog.comments.get(&oid)
@@ -34,6 +35,7 @@ pub fn obj_description(catalog: &Catalog, oid: Oid, of_catalog: Option<&str>) ->
         .then(of_relation)
         .flatten()
         .or_else(|| asks_for("pg_constraint").then(of_constraint).flatten())
+        .or_else(|| asks_for("pg_type").then(of_type).flatten())
         .or_else(|| asks_for("pg_namespace").then(of_schema).flatten())
 }
 

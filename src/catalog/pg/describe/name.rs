@@ -74,6 +74,10 @@ pub fn format_type(catalog: &Catalog, oid: Oid, typmod: Option<i32>) -> String {
             Some(_) => name,
         };
     }
+    if let Some((ty, is_array)) = catalog.user_type(oid) {
+        let name = quote_identifier(&ty.definition.name);
+        return format!("{name}{}", if is_array { "[]" } else { "" });
+    }
     if let Some((relation, is_array)) = row_type_of(catalog, oid) {
         return format!("{}{}", quote_identifier(&relation.name), if is_array { "[]" } else { "" });
     }
@@ -86,6 +90,9 @@ pub fn type_name(catalog: &Catalog, oid: Oid, search_path: &[String]) -> Option<
     let name = format_type(catalog, oid, None);
     if visible {
         return Some(name);
+    }
+    if let Some((ty, _)) = catalog.user_type(oid) {
+        return Some(format!("{}.{name}", schema_name(catalog, ty.schema)?));
     }
     let (relation, _) = row_type_of(catalog, oid)?;
     Some(format!("{}.{name}", schema_name(catalog, relation.schema)?))

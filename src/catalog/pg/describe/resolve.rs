@@ -4,8 +4,8 @@ use super::super::derived_oid;
 use super::super::type_facts::{parse, table};
 use super::function::{Function, named};
 use super::visible::{find_in, lookup_order};
-use crate::catalog::Catalog;
 use crate::catalog::object::RelationKind;
+use crate::catalog::{Catalog, QualifiedName};
 use crate::error::{Report, SqlState};
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
@@ -133,6 +133,26 @@ pub fn resolve_relation(
     })
 }
 
+/// A type that `CREATE TYPE` made, or the array type over it.
+fn user_type(
+    catalog: &Catalog,
+    text: &str,
+    is_array: bool,
+    search_path: &[String],
+) -> Result<Option<Oid>, NameError> {
+    let mut parts = parse_name(text)?;
+    let Some(name) = parts.pop() else { return Ok(None) };
+    let name = QualifiedName { schema: parts.pop(), name };
+    if let Some(found) = catalog.user_type_named(&name, search_path) {
+        let definition = &found.definition;
+        return Ok(Some(Oid(if is_array { definition.array_oid } else { definition.oid })));
+    }
+    let Some(element) = name.name.strip_prefix('_') else { return Ok(None) };
+    let element = QualifiedName { schema: name.schema.clone(), name: element.to_owned() };
+    let found = catalog.user_type_named(&element, search_path);
+    Ok(found.map(|found| Oid(found.definition.array_oid)))
+}
+
 /// `text::regtype`: a built-in type in any of its spellings, or the row type of a table or view.
 ///
 /// # Errors
@@ -150,6 +170,9 @@ pub fn resolve_type(
     }
     let is_array = text.trim_end().ends_with("[]");
     let name = text.trim_end().trim_end_matches("[]");
+    if let Some(found) = user_type(catalog, name, is_array, search_path)? {
+        return Ok(Some(found));
+    }
     if let Some(relation) = resolve_relation(catalog, name, search_path)? {
         let has_row_type = catalog.relation(relation).is_some_and(|relation| match relation.kind {
             RelationKind::Table(_)

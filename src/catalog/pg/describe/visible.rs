@@ -52,6 +52,11 @@ pub fn type_is_visible(catalog: &Catalog, oid: Oid, search_path: &[String]) -> O
     if PgType::from_oid(oid.0, -1).is_some() {
         return Some(true);
     }
+    if let Some((ty, _)) = catalog.user_type(oid) {
+        let name = QualifiedName { schema: None, name: ty.definition.name.clone() };
+        let found = catalog.user_type_named(&name, search_path);
+        return Some(found.is_some_and(|found| found.oid() == ty.oid()));
+    }
     if let Some((relation, _)) = row_type_of(catalog, oid) {
         return table_is_visible(catalog, relation.oid, search_path);
     }

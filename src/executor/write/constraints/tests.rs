@@ -61,6 +61,7 @@ fn relation(columns: Vec<Column>, constraints: Vec<Constraint>) -> (Catalog, Rel
         names: Arc::default(),
         comments: Arc::default(),
         functions: Arc::default(),
+        types: Arc::default(),
         grants: Arc::default(),
         next_oid: 20_000,
     };

@@ -64,6 +64,13 @@ pub enum Definition {
         /// USING
         index: Option<Ident>,
     },
+    /// `ALTER TYPE`
+    AlterType {
+        /// Its name.
+        name: ObjectName,
+        /// What is done.
+        action: TypeAction,
+    },
     /// `ALTER kind name` with an action that all kinds have.
     AlterObject {
         /// What it must be.
@@ -103,6 +110,38 @@ impl ObjectKind {
             Self::Schema => "SCHEMA",
         }
     }
+}
+
+/// An action of `ALTER TYPE`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TypeAction {
+    /// One that other objects have too.
+    Object(ObjectAction),
+    /// ADD VALUE
+    AddValue {
+        /// IF NOT EXISTS
+        if_not_exists: bool,
+        /// The new label.
+        label: String,
+        /// Where it goes; at the end if nothing is said.
+        place: Option<LabelPlace>,
+    },
+    /// RENAME VALUE
+    RenameValue {
+        /// Old label.
+        from: String,
+        /// New label.
+        to: String,
+    },
+}
+
+/// Where a label goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabelPlace {
+    /// BEFORE this one
+    Before(String),
+    /// AFTER this one
+    After(String),
 }
 
 /// An action that objects of several kinds have.

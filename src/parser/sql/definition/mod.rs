@@ -7,14 +7,15 @@ pub mod ast;
 mod comment;
 mod maintenance;
 mod sequence;
+mod user_type;
 
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::TokenWithSpan;
 
 pub use ast::{
-    AlterAction, Definition, IdentityChange, Maintenance, ObjectAction, ObjectKind, ReindexTarget,
-    SequenceOption,
+    AlterAction, Definition, IdentityChange, LabelPlace, Maintenance, ObjectAction, ObjectKind,
+    ReindexTarget, SequenceOption, TypeAction,
 };
 pub(super) use sequence::identity;
 
@@ -57,6 +58,7 @@ fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize, bool)> {
         ("ALTER", "INDEX") => Some((alter_table::index, at + 1, false)),
         ("ALTER", "VIEW") => Some((alter_table::view, at + 1, false)),
         ("ALTER", "MATERIALIZED") => Some((alter_table::materialized_view, at + 1, false)),
+        ("ALTER", "TYPE") => Some((user_type::alter, at + 1, false)),
         ("ALTER", "SCHEMA") => Some((alter_table::schema, at + 1, false)),
         _ => None,
     }

@@ -97,6 +97,7 @@ fn of(relations: Vec<Relation>) -> Catalog {
         names: Arc::new(names),
         comments: Arc::default(),
         functions: Arc::default(),
+        types: Arc::default(),
         grants: Arc::default(),
         next_oid: 20_000,
     }

@@ -24,6 +24,7 @@ mod resolve;
 mod rewrite;
 pub mod roles;
 pub mod stored;
+mod table_oid;
 mod ties;
 mod types;
 mod using;
@@ -35,6 +36,6 @@ pub use names::{fold, qualified_name};
 pub use policy::{PolicyCache, bind_policy};
 pub use query::{bind_explain, bind_expression, bind_query, plan_query};
 pub use resolve::assign as assign_expression;
-pub use types::sql_type;
+pub use types::{TypeScope, sql_type};
 
 pub(crate) use query::type_of;

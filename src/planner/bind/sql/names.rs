@@ -1,6 +1,9 @@
 //! Identifiers as PostgreSQL folds them, and the names of columns that have none.
 
-use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Select, SelectItem, SetExpr};
+use sqlparser::ast::{
+    ArrayElemTypeDef, DataType, Expr, Ident, ObjectName, ObjectNamePart, Select, SelectItem,
+    SetExpr,
+};
 
 use crate::catalog::QualifiedName;
 use crate::error::{PgError, SqlState};
@@ -111,11 +114,18 @@ fn first_select(body: &SetExpr) -> Option<&Select> {
     }
 }
 
-fn type_name(ty: &sqlparser::ast::DataType) -> String {
-    match super::types::sql_type(ty) {
+fn type_name(ty: &DataType) -> String {
+    let built_in = super::types::TypeScope { catalog: None, search_path: &[] };
+    match (super::types::sql_type(built_in, ty), ty) {
         // An array's cast is named after its elements.
-        Ok(PgType::Array(element)) => element.without_modifier().typname(),
-        Ok(ty) => ty.without_modifier().typname(),
-        Err(_) => ty.to_string().to_lowercase(),
+        (Ok(PgType::Array(element)), _) => element.without_modifier().typname(),
+        (Ok(ty), _) => ty.without_modifier().typname(),
+        (Err(_), DataType::Custom(name, _)) => {
+            qualified_name(name).map_or_else(|_| name.to_string(), |name| name.name)
+        }
+        (Err(_), DataType::Array(ArrayElemTypeDef::SquareBracket(element, _))) => {
+            type_name(element)
+        }
+        (Err(_), _) => ty.to_string().to_lowercase(),
     }
 }

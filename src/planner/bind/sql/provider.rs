@@ -39,7 +39,7 @@ impl<'a> Provider<'a> {
     pub(super) fn new(context: &'a BindContext, graph_tables: &Arc<[GraphTable]>) -> Self {
         let relations: Vec<Arc<dyn RelationPlanner>> =
             vec![Arc::new(Relations::new(context, Arc::clone(graph_tables)))];
-        Self { context, types: Arc::new(PgTypePlanner), relations }
+        Self { context, types: Arc::new(PgTypePlanner::new(context)), relations }
     }
 
     fn name_of(&self, reference: &TableReference) -> Result<QualifiedName, PgError> {

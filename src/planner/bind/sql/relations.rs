@@ -352,7 +352,7 @@ fn typed_alias(
             Ok(match &declared.data_type {
                 None => expr.alias(name),
                 Some(ty) => {
-                    let to = sql_type(ty)?;
+                    let to = sql_type(context.types(), ty)?;
                     plan_cast(
                         expr,
                         &PgType::from_field(field),

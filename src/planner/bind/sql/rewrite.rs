@@ -24,9 +24,10 @@ use crate::planner::bind::context::BindContext;
 /// `0A000` for forms that are not carried out.
 pub(super) fn rewrite_query(
     query: &mut Query,
-    _context: &BindContext,
+    context: &BindContext,
     plain_names: bool,
 ) -> Result<(), PgError> {
+    super::table_oid::rewrite(query, context);
     super::using::rewrite(query)?;
     super::forms::rewrite(query)?;
     super::check::check(query)?;

@@ -698,7 +698,9 @@ fn made_function(
     if let Some(types) = types {
         let types = types.split(',').filter(|ty| !ty.trim().is_empty());
         let types: Vec<_> = types
-            .map(|ty| super::types::sql_type(&crate::parser::stored::parse_type(ty)?))
+            .map(|ty| {
+                super::types::sql_type(context.types(), &crate::parser::stored::parse_type(ty)?)
+            })
             .collect::<Result<_, PgError>>()?;
         found.retain(|function| function.argument_types().eq(&types));
     }
@@ -734,7 +736,8 @@ fn named(
             let found = describe::resolve_type(catalog, &text, &context.search_path);
             let oid = found.map_err(|error| error.report())?;
             let oid = oid.ok_or_else(|| undefined("type", plain))?;
-            Ok(object(AclClass::Type, oid, SYSTEM_ROLE, plain))
+            let owner = catalog.types.get(&oid).map_or(SYSTEM_ROLE, |ty| ty.owner);
+            Ok(object(AclClass::Type, oid, owner, plain))
         }
         GrantKind::Language => match plain {
             "internal" | "c" => Err(PgError::new(

@@ -6,17 +6,20 @@ use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, Volatility};
 use sqlparser::ast::{
-    CastKind, DataType, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    Ident, Value, visit_expressions_mut,
+    ArrayElemTypeDef, CastKind, DataType, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, ObjectName, Value, visit_expressions_mut,
 };
 
 use super::names::fold;
 use super::query::type_of;
+use super::types::sql_type;
 use crate::catalog::stored_text;
 use crate::error::PgError;
 use crate::functions::cast::is_immutable_cast;
 use crate::functions::context::RegKind;
 use crate::planner::bind::context::BindContext;
+use crate::types::Oid;
+use crate::types::pg_type::PgType;
 
 /// Functions whose first argument is a `regclass`, and literals there names of relations.
 const OF_RELATIONS: [&str; 3] = ["nextval", "currval", "setval"];
@@ -50,6 +53,8 @@ fn store(context: &BindContext, expr: &mut SqlExpr, table: Option<&str>) -> Resu
                 *data_type = DataType::Regclass;
             }
         }
+        SqlExpr::Cast { data_type, .. } => store_type(context, data_type)?,
+        SqlExpr::TypedString(typed) => store_type(context, &mut typed.data_type)?,
         SqlExpr::Function(function) => store_call(context, function)?,
         SqlExpr::CompoundIdentifier(parts) => {
             if let [qualifier, column] = parts.as_slice()
@@ -65,6 +70,25 @@ fn store(context: &BindContext, expr: &mut SqlExpr, table: Option<&str>) -> Resu
 
 fn is_regclass(data_type: &DataType) -> bool {
     *data_type == DataType::Regclass || data_type.to_string().eq_ignore_ascii_case("regclass")
+}
+
+/// A type of the database's own by number.
+fn store_type(context: &BindContext, data_type: &mut DataType) -> Result<(), PgError> {
+    let (oid, is_array) = match sql_type(context.types(), data_type)? {
+        PgType::Enum(ty) => (ty.oid, false),
+        PgType::Array(element) => match *element {
+            PgType::Enum(ty) => (ty.oid, true),
+            _ => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    let name = Ident::with_quote('"', stored_text::type_reference(Oid(oid)));
+    let ty = DataType::Custom(ObjectName::from(vec![name]), Vec::new());
+    *data_type = match is_array {
+        true => DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(ty), None)),
+        false => ty,
+    };
+    Ok(())
 }
 
 fn store_call(context: &BindContext, function: &mut Function) -> Result<(), PgError> {

@@ -1,18 +1,34 @@
 //! SQL type names to PostgreSQL types.
 
+use std::sync::Arc;
+
 use arrow::datatypes::FieldRef;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::logical_expr::planner::TypePlanner;
-use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, TimezoneInfo};
+use sqlparser::ast::{
+    ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, ObjectName, TimezoneInfo,
+};
 
+use super::names::qualified_name;
+use crate::catalog::{Catalog, QualifiedName};
 use crate::error::{PgError, SqlState};
+use crate::planner::bind::context::BindContext;
 use crate::types::pg_type::PgType;
+
+/// Where names of types are looked up.
+#[derive(Debug, Clone, Copy)]
+pub struct TypeScope<'a> {
+    /// The types of the database's own.
+    pub catalog: Option<&'a Catalog>,
+    /// Schemas searched for unqualified names, in order.
+    pub search_path: &'a [String],
+}
 
 /// The type a name in a statement stands for.
 ///
 /// # Errors
 /// `42704` for an unknown name, `22023` for a bad modifier, `0A000` for a type that is known but not carried out.
-pub fn sql_type(ty: &DataType) -> Result<PgType, PgError> {
+pub fn sql_type(scope: TypeScope<'_>, ty: &DataType) -> Result<PgType, PgError> {
     Ok(match ty {
         DataType::Boolean | DataType::Bool => PgType::Bool,
         DataType::SmallInt(None) | DataType::Int2(None) => PgType::Int2,
@@ -57,27 +73,51 @@ pub fn sql_type(ty: &DataType) -> Result<PgType, PgError> {
         DataType::Regclass => PgType::Regclass,
         DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => {
             // Dimensions are documentation in PostgreSQL: int[][] is int[].
-            match sql_type(element)? {
+            match sql_type(scope, element)? {
                 PgType::Array(inner) => PgType::Array(inner),
                 element => PgType::Array(Box::new(element)),
             }
         }
         DataType::Array(ArrayElemTypeDef::AngleBracket(element)) => {
-            PgType::Array(Box::new(sql_type(element)?))
+            PgType::Array(Box::new(sql_type(scope, element)?))
         }
-        DataType::Custom(name, modifiers) => custom(&name.to_string(), modifiers)?,
-        other => return Err(undefined_type(&other.to_string())),
+        DataType::Custom(name, modifiers) => custom(scope, name, modifiers)?,
+        other => {
+            own_type(scope, &QualifiedName { schema: None, name: other.to_string().to_lowercase() })
+                .ok_or_else(|| undefined_type(&other.to_string()))?
+        }
     })
 }
 
-fn custom(name: &str, modifiers: &[String]) -> Result<PgType, PgError> {
+/// A type of the database's own, or the array over one under its `_name`.
+fn own_type(scope: TypeScope<'_>, name: &QualifiedName) -> Option<PgType> {
+    let catalog = scope.catalog?;
+    if let Some(found) = catalog.user_type_named(name, scope.search_path) {
+        return Some(found.ty());
+    }
+    let element = name.name.strip_prefix('_')?.to_owned();
+    let element = QualifiedName { schema: name.schema.clone(), name: element };
+    let found = catalog.user_type_named(&element, scope.search_path)?;
+    Some(PgType::array_of(found.ty()))
+}
+
+fn custom(
+    scope: TypeScope<'_>,
+    object: &ObjectName,
+    modifiers: &[String],
+) -> Result<PgType, PgError> {
+    let name = &object.to_string();
     let bare = name.to_lowercase();
     let bare = bare.strip_prefix("pg_catalog.").unwrap_or(&bare);
     let full = match modifiers {
         [] => bare.to_owned(),
         some => format!("{bare}({})", some.join(",")),
     };
-    PgType::parse_name(&full).map_err(|_| undefined_type(name))
+    if let Ok(ty) = PgType::parse_name(&full) {
+        return Ok(ty);
+    }
+    let own = own_type(scope, &qualified_name(object)?).filter(|_| modifiers.is_empty());
+    own.ok_or_else(|| undefined_type(name))
 }
 
 fn undefined_type(name: &str) -> PgError {
@@ -141,11 +181,21 @@ fn character_length(length: Option<&CharacterLength>, name: &str) -> Result<Opti
 
 /// Lets DataFusion's planner resolve type names the way [`sql_type`] does.
 #[derive(Debug)]
-pub(super) struct PgTypePlanner;
+pub(super) struct PgTypePlanner {
+    catalog: Arc<Catalog>,
+    search_path: Vec<String>,
+}
+
+impl PgTypePlanner {
+    pub(super) fn new(context: &BindContext) -> Self {
+        Self { catalog: Arc::clone(&context.catalog), search_path: context.search_path.clone() }
+    }
+}
 
 impl TypePlanner for PgTypePlanner {
     fn plan_type_field(&self, ty: &DataType) -> DataFusionResult<Option<FieldRef>> {
         // A field without a name would take over the marks of what is cast: `json::text` would still be json.
-        Ok(Some(std::sync::Arc::new(sql_type(ty)?.field("cast", true))))
+        let scope = TypeScope { catalog: Some(&self.catalog), search_path: &self.search_path };
+        Ok(Some(Arc::new(sql_type(scope, ty)?.field("cast", true))))
     }
 }

@@ -435,7 +435,7 @@ impl Shape<'_> {
         using: Option<&sqlparser::ast::Expr>,
     ) -> Result<AlterStep, PgError> {
         let (context, name) = (self.context, column.name.clone());
-        let ty = sql_type(data_type)?;
+        let ty = sql_type(context.types(), data_type)?;
         let schema = table_schema(&self.relation)?;
         if using.is_some() && matches!(column.default, Some(ColumnDefault::Generated(_))) {
             return Err(PgError::new(

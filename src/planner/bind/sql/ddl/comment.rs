@@ -41,6 +41,7 @@ pub(super) fn bind(
             let (table, index) = index_named(context, &name).ok_or_else(|| undefined(&name))?;
             Ok(DdlCommand::CommentOn { owned: table.oid, object: index, text })
         }
+        "TYPE" => super::user_type::comment(context, name, text),
         "SCHEMA" => {
             let name = qualified_name(name)?.name;
             let schema = context.catalog.schema(&name).ok_or_else(|| {
@@ -64,7 +65,7 @@ pub(super) fn bind(
         }
         other => Err(PgError::unsupported(
             format!("COMMENT ON {other} is not supported yet"),
-            "Comments are kept on relations, columns, indexes, constraints, schemas and the database.",
+            "Comments are kept on relations, columns, indexes, constraints, types, schemas and the database.",
         )),
     }
 }

@@ -288,7 +288,7 @@ pub(super) fn column(
     let serial = sequence::serial_type(&definition.data_type.to_string());
     let ty = match &serial {
         Some(ty) => ty.clone(),
-        None => sql_type(&definition.data_type)?,
+        None => sql_type(context.types(), &definition.data_type)?,
     };
     let column = Column { attnum: 0, name, ty, not_null: false, default: None, comment: None };
     let mut new = NewColumn { column, constraints: Vec::new(), sequence: None };

@@ -22,6 +22,9 @@ pub(super) fn bind(
     if object == ObjectType::Index {
         return super::index::drop(context, if_exists, names, cascade);
     }
+    if object == ObjectType::Type {
+        return super::user_type::drop(context, if_exists, names, cascade);
+    }
     let Some(kind) = drop_kind(object) else {
         return Err(PgError::unsupported(
             format!("DROP {object} is not supported yet"),

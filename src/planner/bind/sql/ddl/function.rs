@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    ArgMode, ColumnOption, CreateFunction, CreateFunctionBody, DataType, DropBehavior,
-    DropFunction, Expr, FunctionBehavior, FunctionCalledOnNull, FunctionDesc, FunctionReturnType,
-    FunctionSecurity, Ident, OperateFunctionArg, Value,
+    AlterFunction, AlterFunctionOperation, ArgMode, ColumnOption, CreateFunction,
+    CreateFunctionBody, DataType, DropBehavior, DropFunction, Expr, FunctionBehavior,
+    FunctionCalledOnNull, FunctionDesc, FunctionReturnType, FunctionSecurity, Ident,
+    OperateFunctionArg, Value,
 };
 
-use super::{DdlCommand, creation_schema};
+use super::{DdlCommand, creation_schema, owner_of};
 use crate::catalog::{FunctionArgument, FunctionResult, QualifiedName, SqlFunction};
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::context::BindContext;
@@ -25,9 +26,9 @@ pub(super) fn create(
     refuse_foreign(create)?;
     let name = qualified_name(&create.name)?;
     let arguments: Vec<FunctionArgument> =
-        create.args.iter().flatten().map(argument).collect::<Result<_, _>>()?;
+        create.args.iter().flatten().map(|one| argument(context, one)).collect::<Result<_, _>>()?;
     let result = match &create.return_type {
-        Some(returned) => result(returned)?,
+        Some(returned) => result(context, returned)?,
         None => {
             let message = "function result type must be specified";
             return Err(PgError::new(SqlState::INVALID_FUNCTION_DEFINITION, message));
@@ -89,7 +90,10 @@ fn refuse_foreign(create: &CreateFunction) -> Result<(), PgError> {
     Ok(())
 }
 
-fn argument(argument: &OperateFunctionArg) -> Result<FunctionArgument, PgError> {
+fn argument(
+    context: &BindContext,
+    argument: &OperateFunctionArg,
+) -> Result<FunctionArgument, PgError> {
     let OperateFunctionArg { mode, name, data_type, default_expr } = argument;
     if !matches!(mode, None | Some(ArgMode::In)) || default_expr.is_some() {
         return Err(PgError::unsupported(
@@ -97,7 +101,10 @@ fn argument(argument: &OperateFunctionArg) -> Result<FunctionArgument, PgError> 
             "Write RETURNS TABLE (…).",
         ));
     }
-    Ok(FunctionArgument { name: name.as_ref().map(argument_name), ty: sql_type(data_type)? })
+    Ok(FunctionArgument {
+        name: name.as_ref().map(argument_name),
+        ty: sql_type(context.types(), data_type)?,
+    })
 }
 
 /// The parser gives an argument's name as it was written, with its quotes.
@@ -109,9 +116,9 @@ fn argument_name(name: &Ident) -> String {
     }
 }
 
-fn result(returned: &FunctionReturnType) -> Result<FunctionResult, PgError> {
+fn result(context: &BindContext, returned: &FunctionReturnType) -> Result<FunctionResult, PgError> {
     Ok(match returned {
-        FunctionReturnType::SetOf(ty) => FunctionResult::SetOf(sql_type(ty)?),
+        FunctionReturnType::SetOf(ty) => FunctionResult::SetOf(sql_type(context.types(), ty)?),
         FunctionReturnType::DataType(DataType::Table(Some(columns))) => {
             let mut found: Vec<(String, PgType)> = Vec::with_capacity(columns.len());
             for column in columns {
@@ -127,7 +134,7 @@ fn result(returned: &FunctionReturnType) -> Result<FunctionResult, PgError> {
                         format!("parameter name \"{name}\" used more than once"),
                     ));
                 }
-                found.push((name, sql_type(&column.data_type)?));
+                found.push((name, sql_type(context.types(), &column.data_type)?));
             }
             FunctionResult::Table(found)
         }
@@ -136,7 +143,7 @@ fn result(returned: &FunctionReturnType) -> Result<FunctionResult, PgError> {
         {
             FunctionResult::Void
         }
-        FunctionReturnType::DataType(ty) => FunctionResult::Value(sql_type(ty)?),
+        FunctionReturnType::DataType(ty) => FunctionResult::Value(sql_type(context.types(), ty)?),
     })
 }
 
@@ -223,6 +230,21 @@ pub(super) fn drop(context: &BindContext, drop: &DropFunction) -> Result<DdlComm
     Ok(DdlCommand::DropFunctions { functions, missing })
 }
 
+pub(super) fn alter(context: &BindContext, alter: &AlterFunction) -> Result<DdlCommand, PgError> {
+    let AlterFunctionOperation::OwnerTo(owner) = &alter.operation else {
+        return Err(PgError::unsupported(
+            "ALTER FUNCTION is not supported but for OWNER TO",
+            "CREATE OR REPLACE FUNCTION, or drop it and make it anew.",
+        ));
+    };
+    let function = find(context, &alter.function)?.map_err(|what| {
+        let message = format!("function {what} does not exist");
+        PgError::new(SqlState::UNDEFINED_FUNCTION, message)
+    })?;
+    check_owner(context, &function)?;
+    Ok(DdlCommand::GiveFunction { function, to: owner_of(context, owner)? })
+}
+
 /// The function that is described, or (inside) how the one that is not there is called.
 fn find(
     context: &BindContext,
@@ -238,7 +260,8 @@ fn find(
         }
         return Ok(found.pop().ok_or_else(|| name.to_string()));
     };
-    let types: Vec<PgType> = arguments.iter().map(argument_type).collect::<Result<_, _>>()?;
+    let types: Vec<PgType> =
+        arguments.iter().map(|one| argument_type(context, one)).collect::<Result<_, _>>()?;
     let is_one = |function: &Arc<SqlFunction>| function.argument_types().eq(&types);
     let names: Vec<String> = types.iter().map(PgType::name).collect();
     let found = found.into_iter().find(is_one);
@@ -246,8 +269,8 @@ fn find(
 }
 
 /// An argument of DROP FUNCTION: a type, with or without a name before it.
-fn argument_type(argument: &OperateFunctionArg) -> Result<PgType, PgError> {
-    match (sql_type(&argument.data_type), &argument.name) {
+fn argument_type(context: &BindContext, argument: &OperateFunctionArg) -> Result<PgType, PgError> {
+    match (sql_type(context.types(), &argument.data_type), &argument.name) {
         (Ok(ty), _) => Ok(ty),
         (Err(error), None) => Err(error),
         (Err(error), Some(name)) => {
@@ -255,7 +278,7 @@ fn argument_type(argument: &OperateFunctionArg) -> Result<PgType, PgError> {
             let ident: &Ident = name;
             let text = ident.to_string();
             let ty = crate::parser::stored::parse_type(&text).map_err(|_| error.clone())?;
-            sql_type(&ty)
+            sql_type(context.types(), &ty)
         }
     }
 }

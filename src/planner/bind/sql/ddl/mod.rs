@@ -14,6 +14,7 @@ mod like;
 mod materialized;
 mod policy;
 mod sequence;
+mod user_type;
 mod view;
 
 use std::sync::Arc;
@@ -28,6 +29,9 @@ pub use create_table::{NewColumn, NewConstraint, NewConstraintKind};
 pub use index::NewIndex;
 pub use policy::PolicyChange;
 pub use sequence::NewSequence;
+pub use user_type::{TypeChange, TypeCommand};
+
+use alter_table::owner_of;
 
 pub(crate) use alter_object::on_object;
 pub(crate) use drop::drop_relations;
@@ -186,6 +190,13 @@ pub enum DdlCommand {
         /// The function it replaces.
         replaces: Option<Oid>,
     },
+    /// `ALTER FUNCTION … OWNER TO`.
+    GiveFunction {
+        /// The function.
+        function: Arc<SqlFunction>,
+        /// The role.
+        to: Oid,
+    },
     /// `DROP FUNCTION`.
     DropFunctions {
         /// What goes.
@@ -193,6 +204,8 @@ pub enum DdlCommand {
         /// Those that were not found under IF EXISTS, for notices.
         missing: Vec<String>,
     },
+    /// Types of the database's own.
+    Type(Box<TypeCommand>),
     /// `COMMENT ON`.
     Comment {
         /// The relation.
@@ -384,6 +397,7 @@ pub fn bind_definition(
         Definition::CommentOnConstraint { name, table, text } => {
             comment::on_constraint(context, name, table, text.clone())
         }
+        Definition::AlterType { name, action } => user_type::alter(context, name, action),
         Definition::AlterTable { if_exists, name, actions } => {
             alter_table::bind(context, *if_exists, name, actions)
         }
@@ -456,6 +470,10 @@ pub fn bind_ddl(
         Statement::CreateView(create) => view::bind(context, create, text),
         Statement::Truncate(truncate) => drop::bind_truncate(context, truncate),
         Statement::CreateFunction(create) => function::create(context, create),
+        Statement::CreateType { name, representation } => {
+            user_type::create(context, name, representation.as_ref())
+        }
+        Statement::AlterFunction(alter) => function::alter(context, alter),
         Statement::DropFunction(drop) => function::drop(context, drop),
         Statement::CreatePolicy(create) => policy::create(context, create),
         Statement::AlterPolicy(alter) => policy::alter(context, alter),

@@ -132,7 +132,7 @@ pub(super) fn bind_options(
     let mut restart = None;
     for option in given {
         match option {
-            SequenceOption::Type(ty) => once(&mut options.ty, sql_type(ty)?)?,
+            SequenceOption::Type(ty) => once(&mut options.ty, sql_type(context.types(), ty)?)?,
             SequenceOption::Increment(by) => once(&mut options.increment, number(by)?)?,
             SequenceOption::Min(min) => {
                 once(&mut options.min, min.as_deref().map(number).transpose()?)?

@@ -1,0 +1,285 @@
+//! Carries out `CREATE TYPE`, `ALTER TYPE` and `DROP TYPE`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+
+use super::drop::{notify_cascade, still_needed};
+use super::{current_catalog, roles, set_catalog, version_of, with_writes};
+use crate::access::owned;
+use crate::catalog::{
+    AclClass, Catalog, ColumnDefault, ConstraintKind, Relation, RelationKind, UserType, is_of,
+    stored_text,
+};
+use crate::error::{PgError, SqlState};
+use crate::planner::bind::sql::ddl::{AlterStep, TypeChange, TypeCommand};
+use crate::session::session_impl::Session;
+use crate::types::Oid;
+use crate::types::enum_type::{EnumLabel, EnumType, first_key};
+
+pub(super) async fn run(
+    session: &mut Session,
+    mut catalog: Catalog,
+    command: TypeCommand,
+) -> Result<&'static str, PgError> {
+    let tag = match command {
+        TypeCommand::CreateEnum { schema, name, labels } => {
+            let owner = session.shared.caller().role;
+            create(&mut catalog, owner, schema, name, labels);
+            "CREATE TYPE"
+        }
+        TypeCommand::Alter { ty, change } => {
+            if let (TypeChange::OwnerTo(role), Some(found)) = (&change, catalog.types.get(&ty)) {
+                roles::check_owner_change(session, &catalog, found.schema, *role)?;
+            }
+            alter(&mut catalog, ty, change)?;
+            relabel(session, &catalog, ty)?;
+            "ALTER TYPE"
+        }
+        TypeCommand::Drop { types, missing, cascade } => {
+            for error in missing {
+                session.shared.notify(PgError::notice(format!("{error}, skipping")));
+            }
+            drop(session, catalog, &types, cascade).await?;
+            return Ok("DROP TYPE");
+        }
+        TypeCommand::Comment { ty, text } => {
+            catalog.set_comment(ty, text);
+            "COMMENT"
+        }
+    };
+    set_catalog(session, catalog);
+    Ok(tag)
+}
+
+/// The schema in front of a type's name in messages.
+fn shown_schema(catalog: &Catalog, schema: Oid) -> Option<String> {
+    let schema = catalog.schemas.get(&schema)?;
+    (schema.name != "public").then(|| schema.name.clone())
+}
+
+fn create(catalog: &mut Catalog, owner: Oid, schema: Oid, name: String, labels: Vec<String>) {
+    // PostgreSQL gives the array type its number first.
+    let array_oid = catalog.allocate().0;
+    let oid = catalog.allocate();
+    let labels = labels.into_iter().enumerate();
+    let labels = labels
+        .map(|(at, label)| EnumLabel { oid: catalog.allocate().0, key: first_key(at), label })
+        .collect();
+    let shown = shown_schema(catalog, schema);
+    let definition = EnumType { oid: oid.0, array_oid, schema: shown, name, labels };
+    catalog.put_type(UserType { schema, owner, definition: Arc::new(definition) });
+    roles::born(catalog, AclClass::Type, oid, owner, schema);
+}
+
+fn alter(catalog: &mut Catalog, oid: Oid, change: TypeChange) -> Result<(), PgError> {
+    let found = catalog.types.get(&oid).cloned();
+    let found = found.ok_or_else(|| PgError::internal("what a statement names is gone"))?;
+    let mut ty = found.as_ref().clone();
+    let definition = Arc::make_mut(&mut ty.definition);
+    match change {
+        TypeChange::Rename(to) => definition.name = to,
+        TypeChange::SetSchema(schema) => {
+            definition.schema = shown_schema(catalog, schema);
+            ty.schema = schema;
+        }
+        TypeChange::OwnerTo(role) => {
+            owned::give_type(catalog, &found, role);
+            return Ok(());
+        }
+        TypeChange::AddValue(label, at) => {
+            let key = definition.key_at(at).ok_or_else(|| {
+                PgError::new(
+                    SqlState::PROGRAM_LIMIT_EXCEEDED,
+                    format!("there is no room for another label of enum {} here", definition.name),
+                )
+                .hint("Make a new type, and change the columns to it.")
+            })?;
+            let label = EnumLabel { oid: catalog.allocate().0, key, label };
+            definition.labels.insert(at, label);
+        }
+        TypeChange::RenameValue(at, to) => {
+            if let Some(label) = definition.labels.get_mut(at) {
+                label.label = to;
+            }
+        }
+    }
+    catalog.put_type(ty);
+    Ok(())
+}
+
+/// Columns say in full of which type they are, in stored rows too.
+fn relabel(session: &mut Session, catalog: &Catalog, ty: Oid) -> Result<(), PgError> {
+    let Some(ty) = catalog.types.get(&ty) else { return Ok(()) };
+    for relation in catalog.relations_using(&ty.definition) {
+        let Some(table) = relation.table() else { continue };
+        let Some(version) = version_of(session, relation.oid) else { continue };
+        if version.schema == table.schema {
+            continue;
+        }
+        let schema = Arc::clone(&table.schema);
+        let relabeled = version.reshape(Arc::clone(&schema), |batch| {
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let columns = batch.columns().to_vec();
+            RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)
+        })?;
+        with_writes(session, |writes| writes.put_table(relabeled));
+    }
+    Ok(())
+}
+
+async fn drop(
+    session: &mut Session,
+    mut catalog: Catalog,
+    types: &[Oid],
+    cascade: bool,
+) -> Result<(), PgError> {
+    let found: Vec<Arc<UserType>> =
+        types.iter().filter_map(|oid| catalog.types.get(oid)).cloned().collect();
+    let users = users(&catalog, &found);
+    let words = |(words, _): &(String, Dependent)| words.clone();
+    if !cascade && !users.is_empty() {
+        let what = match found.as_slice() {
+            [one] => format!("type {}", one.ty().name()),
+            _ => "desired object(s)".to_owned(),
+        };
+        let needed: Vec<String> = users
+            .iter()
+            .map(|(user, dependent)| format!("{user} depends on type {}", dependent.ty()))
+            .collect();
+        return Err(still_needed(&what, &needed));
+    }
+    notify_cascade(session, &users.iter().map(words).collect::<Vec<_>>());
+    for (_, dependent) in users {
+        catalog = remove(session, catalog, dependent).await?;
+    }
+    types.iter().for_each(|oid| catalog.remove_type(*oid));
+    set_catalog(session, catalog);
+    Ok(())
+}
+
+/// What uses a type.
+enum Dependent {
+    /// A column, or a default or condition that names the type: what of the table goes.
+    Part {
+        relation: Oid,
+        step: Box<AlterStep>,
+        ty: String,
+    },
+    View {
+        relation: Oid,
+        ty: String,
+    },
+    Function {
+        oid: Oid,
+        ty: String,
+    },
+}
+
+impl Dependent {
+    fn ty(&self) -> &str {
+        match self {
+            Self::Part { ty, .. } | Self::View { ty, .. } | Self::Function { ty, .. } => ty,
+        }
+    }
+}
+
+/// What uses types, in words too.
+fn users(catalog: &Catalog, types: &[Arc<UserType>]) -> Vec<(String, Dependent)> {
+    let mut users = Vec::new();
+    for ty in types {
+        let name = ty.ty().name();
+        users.extend(catalog.relations.values().flat_map(|relation| naming(relation, ty)));
+        for relation in catalog.relations_using(&ty.definition) {
+            let word = match relation.kind {
+                RelationKind::View(_) => Some("view"),
+                RelationKind::MaterializedView(_) => Some("materialized view"),
+                _ => None,
+            };
+            if let Some(word) = word {
+                let dependent = Dependent::View { relation: relation.oid, ty: name.clone() };
+                users.push((format!("{word} {}", relation.name), dependent));
+                continue;
+            }
+            for column in relation.columns().iter().filter(|one| is_of(&one.ty, &ty.definition)) {
+                let dependent = Dependent::Part {
+                    relation: relation.oid,
+                    step: Box::new(AlterStep::DropColumn {
+                        name: column.name.clone(),
+                        cascade: true,
+                    }),
+                    ty: column.ty.name(),
+                };
+                users.push((
+                    format!("column {} of table {}", column.name, relation.name),
+                    dependent,
+                ));
+            }
+        }
+        for function in catalog.functions_using(&ty.definition) {
+            let dependent = Dependent::Function { oid: function.oid, ty: name.clone() };
+            users.push((format!("function {}", function.signature()), dependent));
+        }
+    }
+    users
+}
+
+/// Defaults and conditions of a table that name a type, but for defaults of its own columns.
+fn naming(relation: &Relation, ty: &UserType) -> Vec<(String, Dependent)> {
+    let Some(table) = relation.table() else { return Vec::new() };
+    let oid = ty.oid();
+    let part = |words: String, step: AlterStep| {
+        let words = format!("{words} table {}", relation.name);
+        (
+            words,
+            Dependent::Part { relation: relation.oid, step: Box::new(step), ty: ty.ty().name() },
+        )
+    };
+    let others = table.columns.iter().filter(|column| !is_of(&column.ty, &ty.definition));
+    let defaults = others.filter_map(|column| match &column.default {
+        Some(ColumnDefault::Expression(text)) if stored_text::names_type(text, oid) => {
+            let name = column.name.clone();
+            let words = format!("default value for column {name} of");
+            Some(part(words, AlterStep::SetDefault { name, default: None }))
+        }
+        _ => None,
+    });
+    let checks = table.constraints.iter().filter_map(|constraint| match &constraint.kind {
+        ConstraintKind::Check { condition } if stored_text::names_type(condition, oid) => {
+            let name = constraint.name.clone();
+            let words = format!("constraint {name} on");
+            let step = AlterStep::DropConstraint { name, if_exists: true, cascade: true };
+            Some(part(words, step))
+        }
+        _ => None,
+    });
+    defaults.chain(checks).collect()
+}
+
+/// The catalog without what used a type.
+async fn remove(
+    session: &mut Session,
+    mut catalog: Catalog,
+    dependent: Dependent,
+) -> Result<Catalog, PgError> {
+    match dependent {
+        Dependent::Function { oid, .. } => {
+            catalog.remove_function(oid);
+        }
+        // It may have gone with what it reads.
+        Dependent::View { relation, .. } => {
+            if catalog.relation(relation).is_some() {
+                let going = BTreeSet::from([relation]);
+                super::drop::drop_relations(session, &mut catalog, &going, true)?;
+            }
+        }
+        Dependent::Part { relation, step, .. } => {
+            if let Some(relation) = catalog.relation(relation).cloned() {
+                super::alter::run(session, catalog, &relation, vec![*step]).await?;
+                catalog = current_catalog(session)?;
+            }
+        }
+    }
+    Ok(catalog)
+}
