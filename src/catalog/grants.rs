@@ -263,7 +263,7 @@ impl Catalog {
     }
 }
 
-fn system_relation_acl(relation: &Relation) -> Option<Acl> {
+pub(in crate::catalog) fn system_relation_acl(relation: &Relation) -> Option<Acl> {
     let is_system = relation.oid < Oid::FIRST_NORMAL
         && [PG_CATALOG_OID, INFORMATION_SCHEMA_OID, GRAPHWIRE_OID].contains(&relation.schema);
     if !is_system {
@@ -288,7 +288,7 @@ fn system_relation_acl(relation: &Relation) -> Option<Acl> {
 }
 
 /// As `initdb` leaves them: everybody may use them, and nobody but the owner may make things in them.
-fn system_schema_acl(oid: Oid, owner: Oid) -> Option<Acl> {
+pub(in crate::catalog) fn system_schema_acl(oid: Oid, owner: Oid) -> Option<Acl> {
     if ![PUBLIC_OID, PG_CATALOG_OID, INFORMATION_SCHEMA_OID, GRAPHWIRE_OID].contains(&oid) {
         return None;
     }

@@ -528,7 +528,7 @@ mod tests {
     #[test]
     fn temporal_values_are_stored_in_the_form_of_any() {
         assert_eq!(stored_type(&PgType::Int8), PgType::Int8);
-        assert_eq!(stored_type(&PgType::Timestamptz), PgType::Bytea);
+        assert_eq!(stored_type(&PgType::Timestamptz(None)), PgType::Bytea);
         assert_eq!(stored_type(&PgType::array_of(PgType::Date)), PgType::Bytea);
         let texts = PgType::array_of(PgType::Text);
         assert_eq!(stored_type(&texts), texts);

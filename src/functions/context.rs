@@ -43,6 +43,13 @@ pub trait SessionContext: Send + Sync + Debug {
     fn version(&self) -> String;
     /// The number of this transaction; the same for its whole life.
     fn transaction_id(&self) -> u64;
+    /// `pg_export_snapshot`
+    ///
+    /// # Errors
+    /// `54000` for too many in one transaction.
+    fn export_snapshot(&self) -> Result<String, PgError> {
+        Err(PgError::unsupported("pg_export_snapshot() needs a session", ""))
+    }
     /// Asks another session to cancel its statement (`terminate`: to end); whether there is such a session.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use super::session_impl::{ContextSource, Session};
 use super::settings::{Kind, definitions, memory_in_units, milliseconds};
 use super::shared::SessionShared;
 use super::tenancy;
+use super::view_text;
 use crate::access::policy::row_security_applies;
 use crate::catalog::pg::{self, describe};
 use crate::catalog::{Catalog, Index, Relation, Sequence, predefined_role, stored_text};
@@ -70,6 +71,13 @@ fn in_base_units(kind: Kind, value: &str) -> String {
 pub(super) struct SessionChecks {
     source: ContextSource,
     context: OnceLock<BindContext>,
+}
+
+/// A stored text with the names that relations and types have for the reader.
+fn named(catalog: &Catalog, search_path: &[String], text: &str) -> String {
+    let relation = |oid| describe::relation_name(catalog, oid, search_path);
+    let ty = |oid| describe::type_name(catalog, oid, search_path);
+    stored_text::with_types(&stored_text::shown(text, relation), ty)
 }
 
 impl SessionChecks {
@@ -562,6 +570,11 @@ impl SessionContext for SessionAnswers {
         self.shared.now().transaction_id
     }
 
+    fn export_snapshot(&self) -> Result<String, PgError> {
+        let number = self.shared.now().transaction_id;
+        self.shared.exports.lock().export(self.shared.pid.0, number)
+    }
+
     fn locks(&self) -> Option<&dyn LockFacts> {
         Some(self.shared.as_ref())
     }
@@ -639,8 +652,8 @@ impl CatalogFacts for SessionAnswers {
         let found = match kind {
             RegKind::Class => describe::resolve_relation(&catalog, name, &path)?,
             RegKind::Type => describe::resolve_type(&catalog, name, &path)?,
-            RegKind::Proc => describe::resolve_function(&catalog, name)?,
-            RegKind::Procedure => describe::resolve_function_signature(&catalog, name)?,
+            RegKind::Proc => describe::resolve_function(&catalog, name, &path)?,
+            RegKind::Procedure => describe::resolve_function_signature(&catalog, name, &path)?,
             RegKind::Oper => describe::resolve_operator(name)?,
             RegKind::Operator => describe::resolve_operator_signature(&catalog, name)?,
             RegKind::Namespace => describe::resolve_schema(&catalog, name)?,
@@ -658,8 +671,8 @@ impl CatalogFacts for SessionAnswers {
         match kind {
             RegKind::Class => describe::relation_name(&catalog, oid, &path),
             RegKind::Type => describe::type_name(&catalog, oid, &path),
-            RegKind::Proc => describe::function_name(oid),
-            RegKind::Procedure => describe::function_signature(&catalog, oid),
+            RegKind::Proc => describe::function_name(&catalog, oid, &path),
+            RegKind::Procedure => describe::function_signature(&catalog, oid, &path),
             RegKind::Oper => describe::operator_name(oid),
             RegKind::Operator => describe::operator_signature(&catalog, oid),
             RegKind::Namespace => {
@@ -686,32 +699,31 @@ impl CatalogFacts for SessionAnswers {
     fn constraint_definition(&self, oid: u32, pretty: bool) -> Option<String> {
         let search_path = self.shared.search_path();
         let style = describe::Style { pretty, search_path: &search_path };
-        describe::constraint_definition(&self.catalog_now(), Oid(oid), style)
+        let catalog = self.catalog_now();
+        let text = describe::constraint_definition(&catalog, Oid(oid), style)?;
+        Some(named(&catalog, &search_path, &text))
     }
 
     fn index_definition(&self, oid: u32, column: i32, pretty: bool) -> Option<String> {
         let catalog = self.catalog_now();
-        match column {
-            0 => {
-                let search_path = self.shared.search_path();
-                let style = describe::Style { pretty, search_path: &search_path };
-                describe::index_definition(&catalog, Oid(oid), style)
-            }
+        let search_path = self.shared.search_path();
+        let style = describe::Style { pretty, search_path: &search_path };
+        let text = match column {
+            0 => describe::index_definition(&catalog, Oid(oid), style),
             column => describe::index_column(&catalog, Oid(oid), column),
-        }
+        }?;
+        Some(named(&catalog, &search_path, &text))
     }
 
     fn view_definition(&self, oid: u32, _pretty: bool) -> Option<String> {
-        describe::view_definition(&self.catalog_now(), Oid(oid))
+        view_text::definition(&self.catalog_now(), &self.shared.search_path(), Oid(oid))
     }
 
     fn expression(&self, text: &str, relation: u32) -> Option<String> {
         let catalog = self.catalog_now();
         let known = relation == 0 || catalog.relation(Oid(relation)).is_some();
         let search_path = self.shared.search_path();
-        let name = |oid| describe::relation_name(&catalog, oid, &search_path);
-        let ty = |oid| describe::type_name(&catalog, oid, &search_path);
-        known.then(|| stored_text::with_types(&stored_text::shown(text, name), ty))
+        known.then(|| named(&catalog, &search_path, text))
     }
 
     fn function_definition(&self, _oid: u32) -> Option<String> {
@@ -719,16 +731,16 @@ impl CatalogFacts for SessionAnswers {
     }
 
     fn function_arguments(&self, oid: u32, identity: bool) -> Option<String> {
-        let catalog = self.catalog_now();
+        let (catalog, path) = (self.catalog_now(), self.shared.search_path());
         if identity {
-            describe::function_identity_arguments(&catalog, Oid(oid))
+            describe::function_identity_arguments(&catalog, Oid(oid), &path)
         } else {
-            describe::function_arguments(&catalog, Oid(oid))
+            describe::function_arguments(&catalog, Oid(oid), &path)
         }
     }
 
     fn function_result(&self, oid: u32) -> Option<String> {
-        describe::function_result(&self.catalog_now(), Oid(oid))
+        describe::function_result(&self.catalog_now(), Oid(oid), &self.shared.search_path())
     }
 
     fn other_definition(&self, function: &str, oid: u32) -> Option<String> {

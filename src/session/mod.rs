@@ -18,6 +18,7 @@ mod define;
 pub mod display;
 mod durable;
 pub mod engine;
+mod exported;
 mod facts;
 #[cfg(test)]
 mod faults;
@@ -50,6 +51,7 @@ mod tenancy;
 mod transaction;
 mod utility;
 mod values;
+mod view_text;
 
 pub use channels::{Inbox, Notification};
 pub use engine::{Engine, EngineOptions, LoginPolicy, THREAD_STACK_BYTES};

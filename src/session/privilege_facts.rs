@@ -202,7 +202,7 @@ fn object_oid(
             found.ok_or_else(|| missing(SqlState::INVALID_CATALOG_NAME, "database", name))
         }
         ObjectKind::Function => known(
-            describe::resolve_function_signature(catalog, name),
+            describe::resolve_function_signature(catalog, name, facts.search_path),
             missing(SqlState::UNDEFINED_FUNCTION, "function", name),
         ),
         ObjectKind::Type => {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::advisory::SessionLocks;
 use super::channels::{Announcements, Channels, Inbox};
 use super::engine::{DatabaseState, Engine, now_us};
+use super::exported::Exports;
 use super::identity::Peer;
 use super::sequences::SequenceState;
 use super::settings::Settings;
@@ -60,6 +61,8 @@ pub(super) struct SessionShared {
     pub(super) has_temporary: AtomicBool,
     /// Conditions of policies that it bound.
     pub(super) policies: Arc<PolicyCache>,
+    /// Snapshots of its transaction for other sessions.
+    pub(super) exports: Mutex<Exports>,
     now: Mutex<Now>,
 }
 
@@ -125,6 +128,7 @@ impl SessionShared {
             ended: CancellationToken::new(),
             has_temporary: AtomicBool::new(false),
             policies: Arc::default(),
+            exports: Mutex::default(),
             now: Mutex::new(Now {
                 catalog,
                 token: CancellationToken::new(),

@@ -255,10 +255,20 @@ impl Transaction {
 
     /// Takes a snapshot in which nothing can go wrong: nobody needs to know what is read in it.
     pub(super) fn begin_safely(&mut self, held: HeldSnapshot) {
+        self.begin_on(Arc::new(held));
+    }
+
+    /// Takes this snapshot as its own.
+    pub(super) fn begin_on(&mut self, held: Arc<HeldSnapshot>) {
         self.started = true;
         *self.writes.lock() = Writes::begin(held.latest.store.clone());
         self.catalog = Arc::clone(&held.latest.catalog);
-        self.held = Arc::new(held);
+        self.held = held;
+    }
+
+    /// What its statement reads, less what it wrote itself.
+    pub(super) fn held(&self) -> &Arc<HeldSnapshot> {
+        &self.held
     }
 
     /// Whether it has a snapshot that stays.

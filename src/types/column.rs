@@ -480,10 +480,12 @@ fn values_of(ty: &PgType, array: &ArrayRef) -> Result<Values, TypeError> {
             ),
         },
         PgType::Date => Values::Date(primitive::<Date32Type>(ty, array)?),
-        PgType::Time => Values::Time(primitive::<Time64MicrosecondType>(ty, array)?),
-        PgType::Timetz => Values::Timetz(fixed(12)?),
-        PgType::Timestamp => Values::Timestamp(primitive::<TimestampMicrosecondType>(ty, array)?),
-        PgType::Timestamptz => {
+        PgType::Time(_) => Values::Time(primitive::<Time64MicrosecondType>(ty, array)?),
+        PgType::Timetz(_) => Values::Timetz(fixed(12)?),
+        PgType::Timestamp(_) => {
+            Values::Timestamp(primitive::<TimestampMicrosecondType>(ty, array)?)
+        }
+        PgType::Timestamptz(_) => {
             Values::Timestamptz(primitive::<TimestampMicrosecondType>(ty, array)?)
         }
         PgType::Interval => Values::Interval(primitive::<IntervalMonthDayNanoType>(ty, array)?),

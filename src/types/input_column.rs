@@ -18,6 +18,7 @@ use super::binary::{receive, send};
 use super::error::TypeError;
 use super::json::parse::{append_jsonb, check_json};
 use super::pg_type::{NUMERIC_STORAGE, PgType};
+use super::rounding::round_micros;
 use super::settings::InputSettings;
 use super::text::input::{self, ArrayItem, ArrayReader};
 
@@ -141,19 +142,25 @@ impl InputColumn {
             }
             Builder::Bytea(builder) => append_bytes(builder, &input::read_bytea(text)?)?,
             Builder::Date(builder) => builder.append_value(input::read_date(text, settings)?),
-            Builder::Time(builder) => builder.append_value(input::read_time(text, settings)?),
-            Builder::Timestamp(builder) => builder.append_value(match self.ty {
-                PgType::Timestamptz => input::read_timestamptz(text, settings)?,
-                _ => input::read_timestamp(text, settings)?,
-            }),
+            Builder::Time(builder) => {
+                builder.append_value(kept(&self.ty, input::read_time(text, settings)?));
+            }
+            Builder::Timestamp(builder) => {
+                let read = match self.ty {
+                    PgType::Timestamptz(_) => input::read_timestamptz(text, settings)?,
+                    _ => input::read_timestamp(text, settings)?,
+                };
+                builder.append_value(kept(&self.ty, read));
+            }
             Builder::Interval(builder) => {
                 let read = input::read_interval(text, settings)?;
                 let nanos = read.micros.saturating_mul(1000);
                 builder.append_value(IntervalMonthDayNano::new(read.months, read.days, nanos));
             }
             Builder::Fixed(builder) => match self.ty {
-                PgType::Timetz => {
+                PgType::Timetz(_) => {
                     let (micros, east) = input::read_timetz(text, settings)?;
+                    let micros = kept(&self.ty, micros);
                     builder.append_value(send::stored_timetz(micros, east))?;
                 }
                 PgType::Enum(ref ty) => {
@@ -237,11 +244,17 @@ impl InputColumn {
             },
             Builder::Bytea(builder) => append_bytes(builder, bytes)?,
             Builder::Date(builder) => builder.append_value(receive::date(bytes)?),
-            Builder::Time(builder) => builder.append_value(receive::time(bytes)?),
-            Builder::Timestamp(builder) => builder.append_value(receive::timestamp(bytes)?),
+            Builder::Time(builder) => builder.append_value(kept(&self.ty, receive::time(bytes)?)),
+            Builder::Timestamp(builder) => {
+                builder.append_value(kept(&self.ty, receive::timestamp(bytes)?))
+            }
             Builder::Interval(builder) => builder.append_value(receive::interval(bytes)?),
             Builder::Fixed(builder) => match self.ty {
-                PgType::Timetz => builder.append_value(receive::timetz(bytes)?)?,
+                PgType::Timetz(_) => {
+                    let (micros, east) = send::timetz_parts(&receive::timetz(bytes)?);
+                    let micros = kept(&self.ty, micros);
+                    builder.append_value(send::stored_timetz(micros, east))?;
+                }
                 PgType::Enum(ref ty) => {
                     builder.append_value(ty.read(input::read_text(bytes)?)?)?;
                 }
@@ -356,6 +369,11 @@ fn list_offset(element: &InputColumn) -> Result<i32, TypeError> {
 }
 
 /// Precision and scale of storage, and whether they were declared.
+/// Microseconds with as many digits of the second as the type keeps.
+fn kept(ty: &PgType, micros: i64) -> i64 {
+    ty.second_digits().map_or(micros, |digits| round_micros(micros, digits))
+}
+
 fn numeric_form(ty: &PgType) -> (u8, i8, bool) {
     match ty {
         PgType::Numeric(Some((precision, scale))) => (*precision, *scale, true),

@@ -23,6 +23,7 @@ pub(crate) mod json;
 mod memory;
 pub mod pg_type;
 mod report;
+pub mod rounding;
 pub mod settings;
 mod storage;
 mod stored;

@@ -65,10 +65,14 @@ pub enum PgType {
     InternalChar,
     Bytea,
     Date,
-    Time,
-    Timetz,
-    Timestamp,
-    Timestamptz,
+    /// Digits of the second that are kept, from 0 to 6.
+    Time(Option<u8>),
+    /// As [`Self::Time`].
+    Timetz(Option<u8>),
+    /// As [`Self::Time`].
+    Timestamp(Option<u8>),
+    /// As [`Self::Time`].
+    Timestamptz(Option<u8>),
     Interval,
     Uuid,
     Json,
@@ -147,6 +151,10 @@ impl PgType {
             Self::Varchar(Some(length)) | Self::Bpchar(Some(length)) => {
                 i32::try_from(*length).map_or(-1, |length| length.saturating_add(4))
             }
+            Self::Time(Some(digits))
+            | Self::Timetz(Some(digits))
+            | Self::Timestamp(Some(digits))
+            | Self::Timestamptz(Some(digits)) => i32::from(*digits),
             Self::Array(element) => element.typmod(),
             _ => -1,
         }
@@ -196,7 +204,12 @@ impl PgType {
     #[must_use]
     pub fn with_typmod(self, typmod: i32) -> Self {
         let length = u32::try_from(typmod.saturating_sub(4)).ok().filter(|length| *length > 0);
+        let digits = u8::try_from(typmod).ok().map(|digits| digits.min(6));
         match self {
+            Self::Time(_) => Self::Time(digits),
+            Self::Timetz(_) => Self::Timetz(digits),
+            Self::Timestamp(_) => Self::Timestamp(digits),
+            Self::Timestamptz(_) => Self::Timestamptz(digits),
             Self::Varchar(_) => Self::Varchar(length),
             Self::Bpchar(_) => Self::Bpchar(length),
             Self::Numeric(_) => Self::Numeric(numeric_modifier(typmod)),
@@ -209,6 +222,18 @@ impl PgType {
     #[must_use]
     pub fn without_modifier(&self) -> Self {
         self.clone().with_typmod(-1)
+    }
+
+    /// How many digits of the second are kept, where that is fewer than there are.
+    #[must_use]
+    pub fn second_digits(&self) -> Option<u8> {
+        match self {
+            Self::Time(digits)
+            | Self::Timetz(digits)
+            | Self::Timestamp(digits)
+            | Self::Timestamptz(digits) => digits.filter(|digits| *digits < 6),
+            _ => None,
+        }
     }
 
     /// The element type, if this is an array (or one of the two vector types).
@@ -244,10 +269,10 @@ impl PgType {
             },
             Self::Bytea => DataType::BinaryView,
             Self::Date => DataType::Date32,
-            Self::Time => DataType::Time64(TimeUnit::Microsecond),
-            Self::Timetz => DataType::FixedSizeBinary(12),
-            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
-            Self::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::Time(_) => DataType::Time64(TimeUnit::Microsecond),
+            Self::Timetz(_) => DataType::FixedSizeBinary(12),
+            Self::Timestamp(_) => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::Timestamptz(_) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Self::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             Self::Uuid => DataType::FixedSizeBinary(16),
             Self::Enum(_) => DataType::FixedSizeBinary(ENUM_WIDTH),
@@ -350,12 +375,12 @@ impl PgType {
             DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Self::Bytea,
             // Bytes of a client are never of this form, so the width tells the type.
             DataType::FixedSizeBinary(16) => Self::Uuid,
-            DataType::FixedSizeBinary(12) => Self::Timetz,
+            DataType::FixedSizeBinary(12) => Self::Timetz(None),
             DataType::FixedSizeBinary(_) => Self::Bytea,
             DataType::Date32 | DataType::Date64 => Self::Date,
-            DataType::Time32(_) | DataType::Time64(_) => Self::Time,
-            DataType::Timestamp(_, None) => Self::Timestamp,
-            DataType::Timestamp(_, Some(_)) => Self::Timestamptz,
+            DataType::Time32(_) | DataType::Time64(_) => Self::Time(None),
+            DataType::Timestamp(_, None) => Self::Timestamp(None),
+            DataType::Timestamp(_, Some(_)) => Self::Timestamptz(None),
             DataType::Interval(_) | DataType::Duration(_) => Self::Interval,
             DataType::List(item)
             | DataType::LargeList(item)
@@ -385,6 +410,10 @@ impl PgType {
             Self::Bpchar(Some(length)) => format!("character({length})"),
             // `format_type` writes `character` only with a length: without one it would mean (1).
             Self::Bpchar(None) => "bpchar".to_owned(),
+            Self::Time(Some(digits)) => format!("time({digits}) without time zone"),
+            Self::Timetz(Some(digits)) => format!("time({digits}) with time zone"),
+            Self::Timestamp(Some(digits)) => format!("timestamp({digits}) without time zone"),
+            Self::Timestamptz(Some(digits)) => format!("timestamp({digits}) with time zone"),
             Self::Array(element) => format!("{}[]", element.name()),
             Self::Enum(ty) => ty.shown(),
             scalar => builtin_row(scalar).sql_name.to_owned(),

@@ -142,8 +142,8 @@ impl Reader<'_> {
                 self.character()
             }
             "character" | "char" | "nchar" => self.character(),
-            "time" => self.date_time(PgType::Time, PgType::Timetz),
-            "timestamp" => self.date_time(PgType::Timestamp, PgType::Timestamptz),
+            "time" => self.date_time(PgType::Time(None), PgType::Timetz(None)),
+            "timestamp" => self.date_time(PgType::Timestamp(None), PgType::Timestamptz(None)),
             "interval" => self.interval(),
             other => self.plain(other),
         }
@@ -166,9 +166,9 @@ impl Reader<'_> {
             PgType::Numeric(_) => self.numeric()?,
             PgType::Varchar(_) => PgType::Varchar(self.length("varchar")?),
             PgType::Bpchar(_) => PgType::Bpchar(self.length("bpchar")?),
-            PgType::Time | PgType::Timetz | PgType::Timestamp | PgType::Timestamptz => {
-                self.precision()?;
-                ty.clone()
+            PgType::Time(_) | PgType::Timetz(_) | PgType::Timestamp(_) | PgType::Timestamptz(_) => {
+                let digits = self.precision()?;
+                ty.clone().with_typmod(digits)
             }
             other => self.without_modifier(other.clone())?,
         };
@@ -244,7 +244,8 @@ impl Reader<'_> {
     }
 
     fn date_time(&mut self, without: PgType, with: PgType) -> Result<PgType, TypeError> {
-        self.precision()?;
+        let digits = self.precision()?;
+        let (without, with) = (without.with_typmod(digits), with.with_typmod(digits));
         let zoned = if self.accept_word("with") {
             true
         } else if self.accept_word("without") {
@@ -265,19 +266,20 @@ impl Reader<'_> {
             return Err(TypeError::unsupported("interval fields are not supported")
                 .with_hint("Use interval without fields."));
         }
-        self.precision()?;
-        Ok(PgType::Interval)
+        match self.precision()? {
+            -1 | 6 => Ok(PgType::Interval),
+            _ => Err(TypeError::unsupported(
+                "an interval of less than 6 digits of the second is not supported",
+            )
+            .with_hint("Leave the precision out.")),
+        }
     }
 
-    /// The digits of a second's fraction. Values have six, so `(6)` says nothing and fewer would
-    /// have to round.
-    fn precision(&mut self) -> Result<(), TypeError> {
+    /// The digits of a second's fraction as a type modifier; -1 without one. There are six, so more say nothing more.
+    fn precision(&mut self) -> Result<i32, TypeError> {
         match self.modifier()?.as_deref() {
-            None | Some([6..=i64::MAX]) => Ok(()),
-            Some([0..=5]) => Err(TypeError::unsupported(
-                "a precision of less than 6 digits of the second is not supported",
-            )
-            .with_hint("Leave the precision out, or use date_trunc.")),
+            None => Ok(-1),
+            Some([digits]) if *digits >= 0 => Ok(i32::try_from(*digits).unwrap_or(6).min(6)),
             Some(_) => Err(TypeError::new("22023", "invalid type modifier")),
         }
     }
@@ -385,8 +387,8 @@ mod tests {
             ("float(24)", PgType::Float4),
             ("float", PgType::Float8),
             ("double precision", PgType::Float8),
-            ("timestamp(6) with time zone", PgType::Timestamptz),
-            ("time without time zone", PgType::Time),
+            ("timestamp(6) with time zone", PgType::Timestamptz(Some(6))),
+            ("time without time zone", PgType::Time(None)),
             ("pg_catalog.text", PgType::Text),
         ];
         for (name, expected) in cases {

@@ -40,6 +40,7 @@ mod pg_depend;
 mod pg_description;
 mod pg_enum;
 mod pg_index;
+mod pg_init_privs;
 mod pg_locks;
 mod pg_matviews;
 mod pg_namespace;

@@ -104,6 +104,7 @@ fn compute(relation: &str) -> Option<Compute> {
         "pg_depend" => super::pg_depend::rows,
         "pg_description" => super::pg_description::rows,
         "pg_index" => super::pg_index::rows,
+        "pg_init_privs" => super::pg_init_privs::rows,
         "pg_locks" => super::pg_locks::rows,
         "pg_matviews" => super::pg_matviews::rows,
         "pg_namespace" => super::pg_namespace::rows,

@@ -481,9 +481,10 @@ fn texts_are_resolved_to_objects() {
     assert_eq!(ty("character varying"), Ok(Some(Oid(1043))));
     assert_eq!(ty("int4[]"), Ok(Some(Oid(1007))));
     assert_eq!(ty("anyelement"), Ok(Some(Oid(2283))));
-    assert_eq!(describe::resolve_function(&catalog, "array_in"), Ok(Some(Oid(750))));
-    assert!(describe::resolve_function(&catalog, "abs").is_err());
-    let signature = describe::resolve_function_signature(&catalog, "abs(integer)");
+    assert_eq!(describe::resolve_function(&catalog, "array_in", &path), Ok(Some(Oid(750))));
+    assert!(describe::resolve_function(&catalog, "abs", &path).is_err());
+    let signature = describe::resolve_function_signature(&catalog, "abs(integer)", &path);
     assert_eq!(signature, Ok(Some(Oid(1397))));
-    assert_eq!(describe::function_signature(&catalog, Oid(1397)).as_deref(), Some("abs(integer)"));
+    let signature = describe::function_signature(&catalog, Oid(1397), &path);
+    assert_eq!(signature.as_deref(), Some("abs(integer)"));
 }

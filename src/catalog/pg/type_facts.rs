@@ -52,7 +52,11 @@ static OPERATOR_CLASSES: LazyLock<HashMap<Oid, Oid>> = LazyLock::new(|| {
 
 /// Facts of a type.
 pub(super) fn facts(ty: &PgType) -> TypeFacts {
-    let fallback = TypeFacts { by_value: false, align: 'i', storage: 'x', collation: Oid::INVALID };
+    let (by_value, storage) = match ty {
+        PgType::Enum(_) => (true, 'p'),
+        _ => (false, 'x'),
+    };
+    let fallback = TypeFacts { by_value, align: 'i', storage, collation: Oid::INVALID };
     TYPES.get(&Oid(ty.oid())).copied().unwrap_or(fallback)
 }
 

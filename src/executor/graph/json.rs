@@ -50,7 +50,7 @@ impl<'a> Json<'a> {
         let kind = match (ty, values.data_type()) {
             (PgType::Json | PgType::Jsonb, DataType::Utf8View) => Kind::Raw,
             (PgType::Uuid, DataType::FixedSizeBinary(16)) => Kind::Uuid,
-            (PgType::Timetz, DataType::FixedSizeBinary(12)) => Kind::Timetz,
+            (PgType::Timetz(_), DataType::FixedSizeBinary(12)) => Kind::Timetz,
             (PgType::Enum(ty), DataType::FixedSizeBinary(_)) => Kind::Enum(Arc::clone(ty)),
             (_, DataType::List(_)) => Kind::List(ty.element().cloned().unwrap_or(PgType::Text)),
             (_, data_type) if is_plain(data_type) => Kind::Plain,

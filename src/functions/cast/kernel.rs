@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, ListArray, StringViewArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, FixedSizeBinaryArray, ListArray, StringViewArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray,
+};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, Time64MicrosecondType, TimestampMicrosecondType};
 
 use super::is_string;
 use super::text_io;
@@ -13,13 +16,49 @@ use crate::functions::context::SessionContext;
 use crate::functions::datum::{Datum, Value, build, read};
 use crate::functions::lib::decimal::Dec;
 use crate::functions::lib::{json, time};
+use crate::types::binary::send::{stored_timetz, timetz_parts};
 use crate::types::pg_type::PgType;
+use crate::types::rounding::round_micros;
 
 /// Converts a column. `explicit`: text that is too long for `varchar(n)` is cut, not refused.
 ///
 /// # Errors
 /// What PostgreSQL's cast says: `22003`, `22001`, `22P02`, `22007` …
 pub(crate) fn cast_array(
+    array: &ArrayRef,
+    from: &PgType,
+    to: &PgType,
+    explicit: bool,
+    session: Option<&dyn SessionContext>,
+) -> Result<ArrayRef, PgError> {
+    let converted = convert(array, from, to, explicit, session)?;
+    match to.second_digits() {
+        Some(digits) if from != to => rounded(&converted, digits),
+        _ => Ok(converted),
+    }
+}
+
+/// Dates and times with fewer digits of the second.
+fn rounded(array: &ArrayRef, digits: u8) -> Result<ArrayRef, PgError> {
+    if let Some(values) = array.as_primitive_opt::<TimestampMicrosecondType>() {
+        let rounded: TimestampMicrosecondArray = values.unary(|one| round_micros(one, digits));
+        return Ok(Arc::new(rounded.with_data_type(array.data_type().clone())));
+    }
+    if let Some(values) = array.as_primitive_opt::<Time64MicrosecondType>() {
+        let rounded: Time64MicrosecondArray = values.unary(|one| round_micros(one, digits));
+        return Ok(Arc::new(rounded));
+    }
+    let Some(values) = array.as_fixed_size_binary_opt() else { return Ok(Arc::clone(array)) };
+    let rounded = values.iter().map(|bytes| {
+        bytes.map(|bytes| {
+            let (micros, east) = timetz_parts(bytes);
+            stored_timetz(round_micros(micros, digits), east)
+        })
+    });
+    Ok(Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(rounded, 12)?))
+}
+
+fn convert(
     array: &ArrayRef,
     from: &PgType,
     to: &PgType,

@@ -65,9 +65,9 @@ pub fn cast_context(from: &PgType, to: &PgType) -> Option<CastContext> {
         | (T::Int8, T::Float4 | T::Float8 | T::Numeric(_))
         | (T::Float4, T::Float8)
         | (T::Numeric(_), T::Float4 | T::Float8)
-        | (T::Date, T::Timestamp | T::Timestamptz)
-        | (T::Timestamp, T::Timestamptz)
-        | (T::Time, T::Interval | T::Timetz)
+        | (T::Date, T::Timestamp(_) | T::Timestamptz(_))
+        | (T::Timestamp(_), T::Timestamptz(_))
+        | (T::Time(_), T::Interval | T::Timetz(_))
         | (T::Int2vector, T::Array(_))
         | (T::Oidvector, T::Array(_)) => Implicit,
         (T::Int2 | T::Int4 | T::Int8, T::Oid) => Implicit,
@@ -81,9 +81,9 @@ pub fn cast_context(from: &PgType, to: &PgType) -> Option<CastContext> {
         (T::Float4 | T::Float8, T::Numeric(_)) | (T::Float8, T::Float4) => Assignment,
         (T::Int4, T::Bool) | (T::Bool, T::Int4) => Explicit,
         (T::InternalChar, T::Int4) | (T::Int4, T::InternalChar) => Explicit,
-        (T::Timestamp | T::Timestamptz, T::Date | T::Time) => Assignment,
-        (T::Timestamptz, T::Timestamp | T::Timetz) => Assignment,
-        (T::Timetz, T::Time) | (T::Interval, T::Time) => Assignment,
+        (T::Timestamp(_) | T::Timestamptz(_), T::Date | T::Time(_)) => Assignment,
+        (T::Timestamptz(_), T::Timestamp(_) | T::Timetz(_)) => Assignment,
+        (T::Timetz(_), T::Time(_)) | (T::Interval, T::Time(_)) => Assignment,
         (T::Json, T::Jsonb) | (T::Jsonb, T::Json) => Assignment,
         (
             T::Jsonb,

@@ -136,9 +136,11 @@ pub fn is_immutable_cast(call: &ScalarFunction, from: &PgType) -> Option<bool> {
 fn depends_on_session(ty: &PgType) -> bool {
     match ty {
         PgType::Array(element) => depends_on_session(element),
-        PgType::Date | PgType::Time | PgType::Timestamp | PgType::Timestamptz | PgType::Timetz => {
-            true
-        }
+        PgType::Date
+        | PgType::Time(_)
+        | PgType::Timestamp(_)
+        | PgType::Timestamptz(_)
+        | PgType::Timetz(_) => true,
         // Output of dates, intervals, bytea and floats follows settings.
         PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) => true,
         ty => is_reg(ty),

@@ -109,9 +109,9 @@ impl CypherType {
             | PgType::Name
             | PgType::Unknown => Self::String,
             PgType::Date => Self::Date,
-            PgType::Time => Self::LocalTime,
-            PgType::Timestamp => Self::LocalDateTime,
-            PgType::Timestamptz => Self::DateTime,
+            PgType::Time(_) => Self::LocalTime,
+            PgType::Timestamp(_) => Self::LocalDateTime,
+            PgType::Timestamptz(_) => Self::DateTime,
             PgType::Interval => Self::Duration,
             PgType::Json | PgType::Jsonb => Self::Any,
             PgType::Array(element) => Self::list(Self::of_pg(element)?),
@@ -122,7 +122,7 @@ impl CypherType {
     /// The type of an open graph's property of this PostgreSQL type.
     pub fn of_open(ty: &PgType) -> Self {
         match ty {
-            PgType::Timetz => Self::Time,
+            PgType::Timetz(_) => Self::Time,
             PgType::Array(element) => Self::list(Self::of_open(element)),
             other => Self::of_pg(other).unwrap_or(Self::Any),
         }
@@ -235,10 +235,10 @@ impl CypherType {
             Self::Integer => PgType::Int8,
             Self::Float => PgType::Float8,
             Self::Date => PgType::Date,
-            Self::LocalTime => PgType::Time,
-            Self::Time => PgType::Timetz,
-            Self::LocalDateTime => PgType::Timestamp,
-            Self::DateTime => PgType::Timestamptz,
+            Self::LocalTime => PgType::Time(None),
+            Self::Time => PgType::Timetz(None),
+            Self::LocalDateTime => PgType::Timestamp(None),
+            Self::DateTime => PgType::Timestamptz(None),
             Self::Duration => PgType::Interval,
             Self::List(element) => match element.as_ref() {
                 Self::Boolean

@@ -18,6 +18,7 @@ use crate::types::calendar::{
     days_from_civil, days_in_month, weekday,
 };
 use crate::types::pg_type::PgType;
+use crate::types::rounding::round_micros;
 use crate::types::zone::TimeZone;
 
 const MICROS_PER_HOUR: i64 = 3_600 * MICROS_PER_SECOND;
@@ -142,7 +143,7 @@ pub(crate) enum Moment {
 
 fn moment(call: &Call<'_>, args: Args<'_, '_>, index: usize) -> Result<Moment, PgError> {
     Ok(match args.get(index) {
-        Datum::Timestamp(instant) if *call.arg_type(index) == PgType::Timestamptz => {
+        Datum::Timestamp(instant) if matches!(call.arg_type(index), PgType::Timestamptz(_)) => {
             let zone = time_zone(call.session);
             let offset = if is_infinite(*instant) {
                 0
@@ -356,7 +357,8 @@ fn extract(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
 
 fn date_part(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     // Fields of a date go through timestamp, so the time of day is there and zero.
-    let ty = if *call.arg_type(1) == PgType::Date { &PgType::Timestamp } else { call.arg_type(1) };
+    let ty =
+        if *call.arg_type(1) == PgType::Date { &PgType::Timestamp(None) } else { call.arg_type(1) };
     let found = field_of(args.text(0)?, moment(call, args, 1)?, ty)?;
     Ok(found.map_or(Datum::Null, |found| Datum::Float(found.to_f64())))
 }
@@ -420,7 +422,7 @@ fn truncate_span(field: &str, value: &IntervalMonthDayNano) -> Result<Value, PgE
 fn date_trunc(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     match args.get(1) {
         Datum::Interval(value) => truncate_span(args.text(0)?, value),
-        Datum::Timestamp(instant) if *call.arg_type(1) == PgType::Timestamptz => {
+        Datum::Timestamp(instant) if matches!(call.arg_type(1), PgType::Timestamptz(_)) => {
             let zone =
                 if args.len() > 2 { zone_named(args.text(2)?)? } else { time_zone(call.session) };
             let local = truncate(args.text(0)?, to_local(*instant, &zone)?, call.arg_type(1))?;
@@ -586,10 +588,10 @@ fn age_from_today(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError>
     let today = truncate(
         "day",
         to_local(call.session()?.transaction_timestamp(), &zone)?,
-        &PgType::Timestamp,
+        &PgType::Timestamp(None),
     )?;
     let local = match call.arg_type(0) {
-        PgType::Timestamptz => to_local(args.timestamp(0)?, &zone)?,
+        PgType::Timestamptz(_) => to_local(args.timestamp(0)?, &zone)?,
         _ => args.timestamp(0)?,
     };
     span(age(today, local)?)
@@ -615,14 +617,17 @@ fn clock_timestamp(_: &Call<'_>, _: Args<'_, '_>) -> Result<Value, PgError> {
 
 fn timeofday(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let now = clock_timestamp(call, args)?;
-    let text =
-        crate::functions::cast::text_io::datum_text(&now, &PgType::Timestamptz, call.session)?;
+    let text = crate::functions::cast::text_io::datum_text(
+        &now,
+        &PgType::Timestamptz(None),
+        call.session,
+    )?;
     Ok(Datum::opt_text(text))
 }
 
 fn current_time(call: &Call<'_>, _: Args<'_, '_>) -> Result<Value, PgError> {
     let now = Datum::Timestamp(call.session()?.transaction_timestamp());
-    super::time::cast(&now, &PgType::Timestamptz, &PgType::Timetz, call.session)
+    super::time::cast(&now, &PgType::Timestamptz(None), &PgType::Timetz(None), call.session)
 }
 
 fn overlaps(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
@@ -641,17 +646,13 @@ fn overlaps(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     }))
 }
 
-/// Rounds seconds to some digits; half a unit goes away from zero.
 fn rounded(value: i64, digits: i64) -> i64 {
-    let unit = 10_i64.pow(u32::try_from(6 - digits.clamp(0, 6)).unwrap_or(0));
-    let magnitude = value.unsigned_abs().saturating_add(unit.unsigned_abs() / 2);
-    let magnitude = (magnitude / unit.unsigned_abs() * unit.unsigned_abs()).cast_signed();
-    if value < 0 { -magnitude } else { magnitude }
+    round_micros(value, u8::try_from(digits.clamp(0, 6)).unwrap_or(6))
 }
 
 fn round_timestamp(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let value = args.timestamp(0)?;
-    stamp(if is_infinite(value) { value } else { rounded(value, args.int(1)?) })
+    stamp(rounded(value, args.int(1)?))
 }
 
 fn round_time(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
@@ -668,13 +669,21 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("now() timestamptz", row(transaction_time)).stable(),
     def("transaction_timestamp() timestamptz", row(transaction_time)).stable(),
     def("current_timestamp() timestamptz", row(transaction_time)).stable(),
-    def("current_timestamp(int4) timestamptz", row(transaction_time)).stable(),
+    def(
+        "current_timestamp(int4) timestamptz",
+        row(|c, args| stamp(rounded(c.session()?.transaction_timestamp(), args.int(0)?))),
+    )
+    .stable(),
     def("statement_timestamp() timestamptz", row(|c, _| stamp(c.session()?.statement_timestamp())))
         .stable(),
     def("clock_timestamp() timestamptz", row(clock_timestamp)).volatile(),
     def("timeofday() text", row(timeofday)).volatile(),
     def("localtimestamp() timestamp", row(|c, _| stamp(local_now(c)?))).stable(),
-    def("localtimestamp(int4) timestamp", row(|c, _| stamp(local_now(c)?))).stable(),
+    def(
+        "localtimestamp(int4) timestamp",
+        row(|c, args| stamp(rounded(local_now(c)?, args.int(0)?))),
+    )
+    .stable(),
     def("localtime() time", row(|c, _| Ok(Datum::Time(split(local_now(c)?).1)))).stable(),
     def("current_time() timetz", row(current_time)).stable(),
     def("current_date() date", row(|c, _| date(split(local_now(c)?).0))).stable(),

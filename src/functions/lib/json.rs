@@ -212,7 +212,7 @@ pub(crate) fn from_datum(
         (value @ Datum::Timestamp(_), ty) => {
             // ISO 8601 with a T, whatever DateStyle is.
             let text = datum_text(value, ty, None)?.unwrap_or_default();
-            let text = if *ty == PgType::Timestamptz {
+            let text = if matches!(ty, PgType::Timestamptz(_)) {
                 super::time::iso_zoned(value, session)?
             } else {
                 text

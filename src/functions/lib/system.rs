@@ -75,6 +75,10 @@ fn transaction_id(call: &Call<'_>, _: Args<'_, '_>) -> Result<Value, PgError> {
     Ok(Datum::Int(i64::try_from(call.session()?.transaction_id()).unwrap_or(i64::MAX)))
 }
 
+fn export_snapshot(call: &Call<'_>, _: Args<'_, '_>) -> Result<Value, PgError> {
+    text(call.session()?.export_snapshot()?)
+}
+
 fn pg_typeof(call: &Call<'_>, _: Args<'_, '_>) -> Result<Value, PgError> {
     Ok(Datum::Int(call.arg_type(0).oid().into()))
 }
@@ -554,6 +558,7 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("pg_cancel_backend(int4) bool", row(|c, a| signal(c, a, false))).volatile(),
     def("pg_terminate_backend(int4, ?int8) bool", row(|c, a| signal(c, a, true))).volatile(),
     def("txid_current() int8", row(transaction_id)).stable(),
+    def("pg_export_snapshot() text", row(export_snapshot)).volatile(),
     def("txid_current_if_assigned() int8", row(transaction_id)).stable(),
     def("pg_current_xact_id() xid8", row(transaction_id)).stable(),
     def("pg_current_xact_id_if_assigned() xid8", row(transaction_id)).stable(),

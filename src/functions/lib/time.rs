@@ -288,26 +288,26 @@ pub(crate) fn cast(
 ) -> Result<Value, PgError> {
     use PgType as T;
     let zone = || time_zone(session);
-    let zoned = *from == T::Timestamptz;
+    let zoned = matches!(from, T::Timestamptz(_));
     Ok(match (value, to) {
-        (Datum::Date(date), T::Timestamp) => Datum::Timestamp(date_to_timestamp(*date)?),
-        (Datum::Date(date), T::Timestamptz) => {
+        (Datum::Date(date), T::Timestamp(_)) => Datum::Timestamp(date_to_timestamp(*date)?),
+        (Datum::Date(date), T::Timestamptz(_)) => {
             Datum::Timestamp(to_instant(date_to_timestamp(*date)?, &zone())?)
         }
-        (Datum::Timestamp(value), T::Timestamptz) if !zoned => {
+        (Datum::Timestamp(value), T::Timestamptz(_)) if !zoned => {
             Datum::Timestamp(to_instant(*value, &zone())?)
         }
-        (Datum::Timestamp(value), T::Timestamp) if zoned => {
+        (Datum::Timestamp(value), T::Timestamp(_)) if zoned => {
             Datum::Timestamp(to_local(*value, &zone())?)
         }
-        (Datum::Timestamp(value), T::Timestamp | T::Timestamptz) => Datum::Timestamp(*value),
+        (Datum::Timestamp(value), T::Timestamp(_) | T::Timestamptz(_)) => Datum::Timestamp(*value),
         (Datum::Timestamp(value), to) => {
             let local = if zoned { to_local(*value, &zone())? } else { *value };
             match to {
                 T::Date => Datum::Date(timestamp_to_date(local)?),
                 _ if is_infinite(local) => Datum::Null,
-                T::Time => Datum::Time(split(local).1),
-                T::Timetz => {
+                T::Time(_) => Datum::Time(split(local).1),
+                T::Timetz(_) => {
                     let offset = zone().offset_at(value.div_euclid(MICROS_PER_SECOND));
                     timetz(split(local).1, -offset)
                 }
@@ -315,14 +315,16 @@ pub(crate) fn cast(
             }
         }
         (Datum::Time(time), T::Interval) => Datum::Interval(interval(0, 0, *time)?),
-        (Datum::Time(time), T::Timetz) => {
+        (Datum::Time(time), T::Timetz(_)) => {
             let now = session.map_or(0, SessionContext::transaction_timestamp);
             timetz(*time, -zone().offset_at(now.div_euclid(MICROS_PER_SECOND)))
         }
-        (Datum::Bytes(bytes), T::Time) if *from == T::Timetz => {
+        (Datum::Bytes(bytes), T::Time(_)) if matches!(from, T::Timetz(_)) => {
             timetz_parts(bytes).map_or(Datum::Null, |(time, _)| Datum::Time(time))
         }
-        (Datum::Interval(value), T::Time) => Datum::Time(micros(value).rem_euclid(MICROS_PER_DAY)),
+        (Datum::Interval(value), T::Time(_)) => {
+            Datum::Time(micros(value).rem_euclid(MICROS_PER_DAY))
+        }
         (value, to) if from.without_modifier() == to.without_modifier() => {
             value.clone().into_owned()
         }
@@ -345,7 +347,7 @@ pub(crate) fn iso_zoned(
     let Datum::Timestamp(instant) = value else { return Ok(String::new()) };
     let zone = time_zone(session);
     let local = Datum::Timestamp(to_local(*instant, &zone)?);
-    let text = datum_text(&local, &PgType::Timestamp, None)?.unwrap_or_default();
+    let text = datum_text(&local, &PgType::Timestamp(None), None)?.unwrap_or_default();
     if is_infinite(*instant) {
         return Ok(text);
     }

@@ -338,7 +338,7 @@ fn timestamp_to_char(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgErr
     if is_infinite(value) || template.is_empty() {
         return Ok(Datum::Null);
     }
-    if *call.arg_type(0) != PgType::Timestamptz {
+    if !matches!(call.arg_type(0), PgType::Timestamptz(_)) {
         return render(template, &Fields::of_local(value));
     }
     let zone = time_zone(call.session);

@@ -14,7 +14,7 @@ use super::definition;
 /// what is wrong, and a little that is not, in a second way; inside such a part again; and so on.
 const READINGS_PER_TOKEN: usize = 16;
 
-/// `sqlparser`'s PostgreSQL, changed in seven places.
+/// `sqlparser`'s PostgreSQL, changed in eight places.
 #[derive(Debug)]
 pub(super) struct GraphwireDialect {
     readings_left: Cell<usize>,
@@ -84,6 +84,11 @@ impl Dialect for GraphwireDialect {
         if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
             let right = parser.parse_subexpr(precedence);
             return Some(right.map(|right| Expr::IsNotDistinctFrom(left(), Box::new(right))));
+        }
+        // `sqlparser` reads COLLATE behind a name or literal alone, not behind `a::text`.
+        if parser.parse_keyword(Keyword::COLLATE) {
+            let collation = parser.parse_object_name(false);
+            return Some(collation.map(|collation| Expr::Collate { expr: left(), collation }));
         }
         None
     }

@@ -74,6 +74,7 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
     if keyword(&tokens, 0) != Keyword::FETCH {
         foreign_keywords(&mut tokens);
     }
+    array_types(&mut tokens);
     only(&mut tokens);
     conflict_target(&mut tokens);
     if tokens.iter().any(is_merge) {
@@ -211,6 +212,22 @@ fn not_deferrable(tokens: &mut Vec<TokenWithSpan>) {
         tokens.get(start.wrapping_sub(1)).is_some_and(|token| token.token == Token::Comma);
     let start = if has_comma { start - 1 } else { start };
     tokens.drain(start..=index);
+}
+
+/// `integer ARRAY` is `integer[]`. (Elsewhere a bracket or a query in parentheses comes behind the word.)
+fn array_types(tokens: &mut Vec<TokenWithSpan>) {
+    let mut index = 1;
+    while index < tokens.len() {
+        let next = tokens.get(index + 1).map(|token| &token.token);
+        let is_type = keyword(tokens, index) == Keyword::ARRAY
+            && !matches!(next, Some(Token::LBracket | Token::LParen));
+        if let Some(token) = tokens.get_mut(index).filter(|_| is_type) {
+            token.token = Token::LBracket;
+            let span = token.span;
+            tokens.insert(index + 1, TokenWithSpan::new(Token::RBracket, span));
+        }
+        index += 1;
+    }
 }
 
 /// `TABLE t` is `SELECT * FROM t`.

@@ -98,7 +98,7 @@ fn member_of(roles: Vec<Oid>, members: Vec<Oid>, admin: Option<bool>) -> Members
 fn valid_until(session: &Session, attributes: &Attributes) -> Result<Option<i64>, PgError> {
     let Some(text) = &attributes.valid_until else { return Ok(None) };
     let settings = session.shared.settings.lock().input(session.shared.transaction_us());
-    let mut column = InputColumn::new(&PgType::Timestamptz, &settings);
+    let mut column = InputColumn::new(&PgType::Timestamptz(None), &settings);
     column.push_text(Some(text.as_bytes())).map_err(PgError::from)?;
     let array = column.finish().map_err(PgError::from)?;
     let value = array

@@ -10,6 +10,7 @@ use crate::executor::write::{Committed, Writes};
 use crate::session::channels::Channels;
 use crate::session::cluster::SharedCluster;
 use crate::session::durable::CounterLog;
+use crate::session::exported::ExportedSnapshots;
 use crate::session::serializable::Serializable;
 use crate::storage::{LockTable, RecentWrites, Sequences, Store, StoreSnapshot};
 use crate::types::{CommitNo, Oid};
@@ -35,6 +36,8 @@ pub(in crate::session) struct DatabaseState {
     /// Who listens on what.
     pub(in crate::session) channels: Arc<Channels>,
     pub(in crate::session) serializable: Serializable,
+    /// Snapshots that transactions gave names.
+    pub(in crate::session) exported: ExportedSnapshots,
 }
 
 impl Committed for DatabaseState {
@@ -101,6 +104,7 @@ impl DatabaseState {
             locks: Arc::default(),
             channels: Arc::default(),
             serializable: Serializable::default(),
+            exported: ExportedSnapshots::default(),
         }
     }
 

@@ -101,6 +101,7 @@ impl Session {
             Some(transaction) => {
                 transaction.snapshot(&database)?;
                 shared.set_catalog(&transaction.catalog);
+                shared.exports.lock().sees(transaction.held());
                 Ok(transaction)
             }
             None => Err(PgError::internal("no transaction")),
@@ -119,6 +120,7 @@ impl Session {
             Some(transaction) => {
                 transaction.snapshot_of(only, &self.database)?;
                 self.shared.set_catalog(&transaction.catalog);
+                self.shared.exports.lock().sees(transaction.held());
                 Ok(transaction)
             }
             None => Err(PgError::internal("no transaction")),
@@ -180,6 +182,7 @@ impl Session {
     /// Settings, portals and the catalog that others see, after a transaction ended.
     pub(in crate::session) fn after_transaction(&mut self, committed: bool) {
         self.stop_transaction_timer();
+        self.shared.exports.lock().end();
         self.statements.end_transaction(committed);
         let undo = std::mem::take(&mut *self.shared.undo.lock());
         let mut settings = self.shared.settings.lock();

@@ -22,7 +22,7 @@ const ISOLATION: &[&str] =
 pub const DEFINITIONS: &[Definition] = settings! {
     REPORTED "application_name", "", Text, "Sets the application name to be reported in statistics.";
     USER "bytea_output", "hex", Enum(&["escape", "hex"]), "Sets the output format for bytea.";
-    USER "check_function_bodies", "on", Bool, "Accepted for dumps; function bodies are always checked.";
+    USER "check_function_bodies", "on", Bool, "Checks function bodies when functions are made.";
     REPORTED "client_encoding", "UTF8", Encoding, "Sets the client's character set encoding.";
     USER "client_min_messages", "notice", Enum(LEVELS), "Sets the message levels that are sent to the client.";
     USER "cypher_temporal_output", "native", Enum(&["native", "iso"]), "How Cypher's temporal values are sent.";

@@ -5,7 +5,9 @@ use sqlparser::ast::{
     SetSessionParamKind, UnaryOperator, Value,
 };
 
-use super::transaction::{isolation, modes, set_transaction, set_transaction_variable};
+use super::transaction::{
+    isolation, modes, set_snapshot, set_transaction, set_transaction_variable,
+};
 use crate::error::{PgError, Severity, SqlState};
 use crate::planner::bind::sql::fold;
 use crate::session::roles;
@@ -157,6 +159,11 @@ pub(super) fn run_set(session: &mut Session, set: &Set, text: &str) -> Result<()
         Set::SetNamesDefault {} => assign(session, "client_encoding", None, false),
         Set::SetTransaction { modes: wanted, snapshot: None, session: for_session } => {
             set_transaction(session, modes(wanted, text), *for_session)
+        }
+        Set::SetTransaction { modes: wanted, snapshot: Some(name), session: false }
+            if wanted.is_empty() =>
+        {
+            set_snapshot(session, &set_text(&Expr::Value(name.clone()))?)
         }
         Set::SetSessionParam(SetSessionParamKind::Generic(param)) => {
             assign(session, &param.names.join("."), Some(&param.value), false)

@@ -5,6 +5,7 @@ use sqlparser::ast::{TransactionAccessMode, TransactionIsolationLevel, Transacti
 use super::set::assign;
 use crate::error::{PgError, Severity, SqlState};
 use crate::parser::sql::deferrable;
+use crate::session::exported;
 use crate::session::session_impl::Session;
 use crate::session::transaction::Isolation;
 
@@ -195,17 +196,30 @@ pub(super) fn set_transaction(
     apply_modes(session, wanted)
 }
 
+/// `SET TRANSACTION SNAPSHOT`
+pub(super) fn set_snapshot(session: &mut Session, name: &str) -> Result<(), PgError> {
+    if session.transaction.as_ref().is_none_or(|transaction| !transaction.explicit) {
+        warn_outside(session);
+        return Ok(());
+    }
+    exported::import(session, name)
+}
+
+fn warn_outside(session: &Session) {
+    session.shared.notify(
+        PgError::new(
+            SqlState::NO_ACTIVE_SQL_TRANSACTION,
+            "SET TRANSACTION can only be used in transaction blocks",
+        )
+        .severity(Severity::Warning),
+    );
+}
+
 fn apply_modes(session: &mut Session, wanted: Modes) -> Result<(), PgError> {
     let Modes { level, read_only, deferrable } = wanted;
     let Some(transaction) = session.transaction.as_mut().filter(|transaction| transaction.explicit)
     else {
-        session.shared.notify(
-            PgError::new(
-                SqlState::NO_ACTIVE_SQL_TRANSACTION,
-                "SET TRANSACTION can only be used in transaction blocks",
-            )
-            .severity(Severity::Warning),
-        );
+        warn_outside(session);
         return Ok(());
     };
     if let Some(level) = level {

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::super::type_facts::{parse, table};
-use super::name::{format_type, quote_identifier};
-use crate::catalog::{Catalog, FunctionResult, SqlFunction};
+use super::name::{format_type, quote_identifier, schema_name, type_name};
+use crate::catalog::{Catalog, FunctionResult, QualifiedName, SqlFunction};
 use crate::types::Oid;
+use crate::types::pg_type::PgType;
 
 /// A row of `pg_proc`.
 #[derive(Debug, Clone)]
@@ -158,7 +159,10 @@ pub fn function_overloads(
 }
 
 /// A function as `regproc` prints it: with its schema where the name alone means several.
-pub fn function_name(oid: Oid) -> Option<String> {
+pub fn function_name(catalog: &Catalog, oid: Oid, search_path: &[String]) -> Option<String> {
+    if let Some(made) = catalog.functions.get(&oid) {
+        return Some(made_name(catalog, made, search_path));
+    }
     let function = function(oid)?;
     let name = quote_identifier(function.name);
     let is_unique = named(function.name).nth(1).is_none();
@@ -166,32 +170,56 @@ pub fn function_name(oid: Oid) -> Option<String> {
 }
 
 /// Arguments of a function that was made, with their names.
-fn made_arguments(function: &SqlFunction) -> String {
+fn made_arguments(catalog: &Catalog, function: &SqlFunction, search_path: &[String]) -> String {
+    let ty = |ty: &PgType| shown_type(catalog, ty, search_path);
     let shown = function.arguments.iter().map(|argument| match &argument.name {
-        Some(name) => format!("{} {}", quote_identifier(name), argument.ty.name()),
-        None => argument.ty.name(),
+        Some(name) => format!("{} {}", quote_identifier(name), ty(&argument.ty)),
+        None => ty(&argument.ty),
     });
     shown.collect::<Vec<_>>().join(", ")
 }
 
-fn made_result(function: &SqlFunction) -> String {
+/// A type's name, with its schema where the search path does not find it.
+fn shown_type(catalog: &Catalog, ty: &PgType, search_path: &[String]) -> String {
+    let oid = Oid(ty.oid());
+    let own = catalog.user_type(oid).and_then(|_| type_name(catalog, oid, search_path));
+    own.unwrap_or_else(|| ty.name())
+}
+
+fn made_result(catalog: &Catalog, function: &SqlFunction, search_path: &[String]) -> String {
+    let shown = |ty: &PgType| shown_type(catalog, ty, search_path);
     match &function.result {
         FunctionResult::Void => "void".to_owned(),
-        FunctionResult::Value(ty) => ty.name(),
-        FunctionResult::SetOf(ty) => format!("SETOF {}", ty.name()),
+        FunctionResult::Value(ty) => shown(ty),
+        FunctionResult::SetOf(ty) => format!("SETOF {}", shown(ty)),
         FunctionResult::Table(columns) => {
             let columns = columns
                 .iter()
-                .map(|(name, ty)| format!("{} {}", quote_identifier(name), ty.name()));
+                .map(|(name, ty)| format!("{} {}", quote_identifier(name), shown(ty)));
             format!("TABLE({})", columns.collect::<Vec<_>>().join(", "))
         }
     }
 }
 
+/// A made function's name, with its schema where the search path finds others of the name.
+fn made_name(catalog: &Catalog, function: &SqlFunction, search_path: &[String]) -> String {
+    let name = quote_identifier(&function.name);
+    let alone = QualifiedName { schema: None, name: function.name.clone() };
+    let found = catalog.functions_named(&alone, search_path);
+    match schema_name(catalog, function.schema) {
+        Some(schema) if !found.iter().any(|one| one.oid == function.oid) => {
+            format!("{schema}.{name}")
+        }
+        _ => name,
+    }
+}
+
 /// A function as `regprocedure` prints it: `lower(text)`.
-pub fn function_signature(catalog: &Catalog, oid: Oid) -> Option<String> {
+pub fn function_signature(catalog: &Catalog, oid: Oid, search_path: &[String]) -> Option<String> {
     if let Some(made) = catalog.functions.get(&oid) {
-        return Some(made.signature());
+        let types = made.argument_types().map(|ty| shown_type(catalog, ty, search_path));
+        let types = types.collect::<Vec<_>>().join(",");
+        return Some(format!("{}({types})", made_name(catalog, made, search_path)));
     }
     let function = function(oid)?;
     let types = function.inputs.iter().map(|ty| format_type(catalog, *ty, None));
@@ -200,17 +228,21 @@ pub fn function_signature(catalog: &Catalog, oid: Oid) -> Option<String> {
 }
 
 /// `pg_get_function_arguments`.
-pub fn function_arguments(catalog: &Catalog, oid: Oid) -> Option<String> {
+pub fn function_arguments(catalog: &Catalog, oid: Oid, search_path: &[String]) -> Option<String> {
     if let Some(made) = catalog.functions.get(&oid) {
-        return Some(made_arguments(made));
+        return Some(made_arguments(catalog, made, search_path));
     }
     Some(arguments(catalog, function(oid)?, true))
 }
 
 /// `pg_get_function_identity_arguments`.
-pub fn function_identity_arguments(catalog: &Catalog, oid: Oid) -> Option<String> {
+pub fn function_identity_arguments(
+    catalog: &Catalog,
+    oid: Oid,
+    search_path: &[String],
+) -> Option<String> {
     if let Some(made) = catalog.functions.get(&oid) {
-        return Some(made_arguments(made));
+        return Some(made_arguments(catalog, made, search_path));
     }
     Some(arguments(catalog, function(oid)?, false))
 }
@@ -245,9 +277,9 @@ fn arguments(catalog: &Catalog, function: &Function, with_defaults: bool) -> Str
 }
 
 /// `pg_get_function_result`; `None` for procedures too.
-pub fn function_result(catalog: &Catalog, oid: Oid) -> Option<String> {
+pub fn function_result(catalog: &Catalog, oid: Oid, search_path: &[String]) -> Option<String> {
     if let Some(made) = catalog.functions.get(&oid) {
-        return Some(made_result(made));
+        return Some(made_result(catalog, made, search_path));
     }
     let function = function(oid).filter(|function| !function.is_procedure)?;
     let columns = function.arguments.iter().filter(|argument| argument.mode == 't');

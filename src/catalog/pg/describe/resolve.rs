@@ -2,7 +2,7 @@
 
 use super::super::derived_oid;
 use super::super::type_facts::{parse, table};
-use super::function::{Function, named};
+use super::function::named;
 use super::visible::{find_in, lookup_order};
 use crate::catalog::object::RelationKind;
 use crate::catalog::{Catalog, QualifiedName};
@@ -198,29 +198,50 @@ pub fn resolve_type(
 ///
 /// # Errors
 /// [`NameError::AmbiguousFunction`] if there are several.
-pub fn resolve_function(catalog: &Catalog, text: &str) -> Result<Option<Oid>, NameError> {
+pub fn resolve_function(
+    catalog: &Catalog,
+    text: &str,
+    search_path: &[String],
+) -> Result<Option<Oid>, NameError> {
     if let Some(oid) = literal_oid(text) {
         return Ok(Some(oid));
     }
-    let mut candidates = functions(catalog, text)?.into_iter();
+    let mut candidates = functions(catalog, text, search_path)?.into_iter();
     match (candidates.next(), candidates.next()) {
-        (Some(only), None) => Ok(Some(only.oid)),
+        (Some((only, _)), None) => Ok(Some(only)),
         (Some(_), Some(_)) => Err(NameError::AmbiguousFunction(text.to_owned())),
         (None, _) => Ok(None),
     }
 }
 
-fn functions(catalog: &Catalog, text: &str) -> Result<Vec<&'static Function>, NameError> {
+/// Functions of a name with the types of their arguments: the built-in ones, and those that were made.
+fn functions(
+    catalog: &Catalog,
+    text: &str,
+    search_path: &[String],
+) -> Result<Vec<(Oid, Vec<Oid>)>, NameError> {
     let (schema, name) = qualified(catalog, text)?;
-    let in_catalog = schema.is_none_or(|schema| schema == "pg_catalog");
-    Ok(if in_catalog { named(&name).collect() } else { Vec::new() })
+    let in_catalog = schema.as_deref().is_none_or(|schema| schema == "pg_catalog");
+    let built_in = named(&name).filter(|_| in_catalog);
+    let mut found: Vec<(Oid, Vec<Oid>)> =
+        built_in.map(|function| (function.oid, function.inputs.clone())).collect();
+    let made = catalog.functions_named(&QualifiedName { schema, name }, search_path);
+    found.extend(made.iter().map(|function| {
+        let types = function.argument_types().map(|ty| Oid(ty.oid()));
+        (function.oid, types.collect())
+    }));
+    Ok(found)
 }
 
 /// `text::regprocedure`: `lower(text)`.
 ///
 /// # Errors
 /// [`NameError`] for another form.
-pub fn resolve_function_signature(catalog: &Catalog, text: &str) -> Result<Option<Oid>, NameError> {
+pub fn resolve_function_signature(
+    catalog: &Catalog,
+    text: &str,
+    search_path: &[String],
+) -> Result<Option<Oid>, NameError> {
     if let Some(oid) = literal_oid(text) {
         return Ok(Some(oid));
     }
@@ -228,10 +249,10 @@ pub fn resolve_function_signature(catalog: &Catalog, text: &str) -> Result<Optio
     let types = types.trim_end().strip_suffix(')').ok_or(NameError::NoSignature)?;
     let names = types.split(',').map(str::trim).filter(|name| !name.is_empty());
     let types: Option<Vec<Oid>> =
-        names.map(|name| resolve_type(catalog, name, &[])).collect::<Result<_, _>>()?;
+        names.map(|name| resolve_type(catalog, name, search_path)).collect::<Result<_, _>>()?;
     let Some(types) = types else { return Ok(None) };
-    let found = functions(catalog, name)?.into_iter().find(|function| function.inputs == types);
-    Ok(found.map(|function| function.oid))
+    let mut found = functions(catalog, name, search_path)?.into_iter();
+    Ok(found.find(|(_, inputs)| *inputs == types).map(|(oid, _)| oid))
 }
 
 /// `text::regoper`: the only operator of this name.

@@ -67,7 +67,7 @@ fn graph() -> Arc<GraphSnapshot> {
             ("age", PgType::Int4, 1),
             ("height", PgType::Float8, 2),
             ("born", PgType::Date, 3),
-            ("seen", PgType::Timestamp, 4),
+            ("seen", PgType::Timestamp(None), 4),
             ("nice", PgType::Bool, 5),
             ("left", PgType::Interval, 6),
         ],

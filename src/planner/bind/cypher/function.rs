@@ -234,8 +234,8 @@ impl Binder<'_> {
             None => datafusion::functions::datetime::expr_fn::now(),
         };
         let instant = Typed::new(
-            cast(instant, PgType::Timestamptz.arrow()),
-            CypherType::Pg(PgType::Timestamptz),
+            cast(instant, PgType::Timestamptz(None).arrow()),
+            CypherType::Pg(PgType::Timestamptz(None)),
         );
         let instant = self.normalized(instant);
         match function {

@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `a EXCEPT ALL b`, `a INTERSECT ALL b` | a table function of both queries, which `relations` plans |
 //! | `(a, b) OVERLAPS (c, d)` | `overlaps(a, b, c, d)` |
-//! | `x::timestamp(3)` | `timestamp(x::timestamp, 3)`, which rounds |
 //! | `1e10::int4` | `1e10::numeric::int4` |
 //! | `make_interval(days => 10)` | `make_interval(0, 0, 0, 10)` |
 
@@ -14,7 +13,7 @@ use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, DuplicateTreatment, ExactNumberInfo, Expr,
     Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause,
     FunctionArguments, ObjectNamePart, OrderByExpr, OrderByOptions, Query, SetExpr, SetOperator,
-    SetQuantifier, Subscript, TableFactor, TimezoneInfo, Value, VisitMut, VisitorMut,
+    SetQuantifier, Subscript, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use super::names::fold;
@@ -109,18 +108,11 @@ fn settled(expr: &mut Expr) -> Result<Option<Expr>, PgError> {
             Ok(Some(call("overlaps", ends)))
         }
         Expr::Cast { kind: CastKind::DoubleColon | CastKind::Cast, expr, data_type, .. } => {
-            if let Some(rounded) = rounded(expr, data_type) {
-                return Ok(Some(rounded));
-            }
             if is_integer(data_type) && is_exponent(expr) {
                 let number = take(expr);
                 **expr = cast(number, DataType::Numeric(ExactNumberInfo::None));
             }
             Ok(None)
-        }
-        Expr::TypedString(typed) => {
-            let mut text = Expr::Value(typed.value.clone());
-            Ok(rounded(&mut text, &typed.data_type))
         }
         Expr::CompoundFieldAccess { access_chain, .. } => {
             for access in access_chain {
@@ -231,24 +223,4 @@ fn is_integer(data_type: &DataType) -> bool {
 fn is_exponent(expr: &Expr) -> bool {
     matches!(expr, Expr::Value(value)
         if matches!(&value.value, Value::Number(digits, _) if digits.contains(['e', 'E'])))
-}
-
-/// A cast to a type with fewer digits of seconds than are kept.
-fn rounded(expr: &mut Expr, data_type: &DataType) -> Option<Expr> {
-    let (function, plain, digits) = match data_type {
-        DataType::Timestamp(Some(digits), zone) => {
-            let with_zone = matches!(zone, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz);
-            let function = if with_zone { "timestamptz" } else { "timestamp" };
-            (function, DataType::Timestamp(None, *zone), *digits)
-        }
-        DataType::Time(
-            Some(digits),
-            zone @ (TimezoneInfo::None | TimezoneInfo::WithoutTimeZone),
-        ) => ("time", DataType::Time(None, *zone), *digits),
-        _ => return None,
-    };
-    let value = cast(take(expr), plain);
-    // PostgreSQL takes more than six digits with a warning, for six.
-    let digits = Expr::value(Value::Number(digits.min(6).to_string(), false));
-    Some(call(function, vec![value, digits]))
 }

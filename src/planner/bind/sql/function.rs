@@ -127,6 +127,24 @@ fn one_row() -> LogicalPlan {
     })
 }
 
+/// Looks whether the body is a statement, whatever it names: `check_function_bodies = off`.
+///
+/// # Errors
+/// `42601`.
+pub(crate) fn parse_body(function: &SqlFunction) -> Result<(), PgError> {
+    if is_empty(&function.body) && matches!(function.result, FunctionResult::Void) {
+        return Ok(());
+    }
+    statement_of(function).map(drop)
+}
+
+fn statement_of(function: &SqlFunction) -> Result<Statement, PgError> {
+    crate::parser::stored::parse_view_query(&function.body).map_err(|error| {
+        let hint = "The body of a function is one query.";
+        PgError::from(error).without_offset().hint(hint)
+    })
+}
+
 /// The plan of a body, its parameters placeholders of the declared types.
 ///
 /// # Errors
@@ -151,10 +169,7 @@ pub(crate) fn plan_body(
     if is_empty(&function.body) && matches!(function.result, FunctionResult::Void) {
         return Ok(one_row());
     }
-    let statement = crate::parser::stored::parse_view_query(&function.body).map_err(|error| {
-        let hint = "The body of a function is one query.";
-        PgError::from(error).without_offset().hint(hint)
-    })?;
+    let statement = statement_of(function)?;
     let bound = bind_named(&inner, function, statement).map_err(PgError::without_offset)?;
     let BoundPlan { plan, kind: PlanKind::Select, parameters: _, columns: _ } = bound else {
         return Err(PgError::unsupported(

@@ -27,6 +27,7 @@ pub mod stored;
 mod table_oid;
 mod ties;
 mod types;
+mod unnest_apart;
 mod using;
 
 pub(crate) use dml::ACTION;

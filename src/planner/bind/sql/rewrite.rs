@@ -108,6 +108,7 @@ impl VisitorMut for Rewriter {
             type_condition(condition);
         }
         name_columns(&mut select.projection, self.plain_names);
+        super::unnest_apart::unnest_apart(select);
         ControlFlow::Continue(())
     }
 

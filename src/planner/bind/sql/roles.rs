@@ -655,8 +655,8 @@ fn function(context: &BindContext, text: &str) -> Result<GrantObject, PgError> {
     }
     let catalog = &context.catalog;
     let found = match text.contains('(') {
-        true => describe::resolve_function_signature(catalog, text),
-        false => describe::resolve_function(catalog, text),
+        true => describe::resolve_function_signature(catalog, text, &context.search_path),
+        false => describe::resolve_function(catalog, text, &context.search_path),
     };
     let oid = found.map_err(|error| error.report())?.ok_or_else(|| {
         let message = match text.contains('(') {

@@ -74,21 +74,32 @@ fn is_regclass(data_type: &DataType) -> bool {
 
 /// A type of the database's own by number.
 fn store_type(context: &BindContext, data_type: &mut DataType) -> Result<(), PgError> {
-    let (oid, is_array) = match sql_type(context.types(), data_type)? {
+    if let Some(reference) = type_by_number(&sql_type(context.types(), data_type)?) {
+        *data_type = reference;
+    }
+    Ok(())
+}
+
+fn type_by_number(ty: &PgType) -> Option<DataType> {
+    let (oid, is_array) = match ty {
         PgType::Enum(ty) => (ty.oid, false),
-        PgType::Array(element) => match *element {
+        PgType::Array(element) => match element.as_ref() {
             PgType::Enum(ty) => (ty.oid, true),
-            _ => return Ok(()),
+            _ => return None,
         },
-        _ => return Ok(()),
+        _ => return None,
     };
     let name = Ident::with_quote('"', stored_text::type_reference(Oid(oid)));
     let ty = DataType::Custom(ObjectName::from(vec![name]), Vec::new());
-    *data_type = match is_array {
+    Some(match is_array {
         true => DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(ty), None)),
         false => ty,
-    };
-    Ok(())
+    })
+}
+
+/// A type in the syntax tree, whatever the search path.
+pub(super) fn stored_type(ty: &PgType) -> Option<DataType> {
+    type_by_number(ty).or_else(|| crate::parser::stored::parse_type(&ty.name()).ok())
 }
 
 fn store_call(context: &BindContext, function: &mut Function) -> Result<(), PgError> {

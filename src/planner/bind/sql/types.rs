@@ -52,19 +52,15 @@ pub fn sql_type(scope: TypeScope<'_>, ty: &DataType) -> Result<PgType, PgError> 
         }
         DataType::Bytea => PgType::Bytea,
         DataType::Date => PgType::Date,
-        DataType::Time(Some(digits), _) | DataType::Timestamp(Some(digits), _) if *digits < 6 => {
-            return Err(PgError::unsupported(
-                format!("type {} is not supported here", ty.to_string().to_lowercase()),
-                "All six digits of seconds are kept; a cast in a query rounds.",
-            ));
-        }
-        DataType::Time(_, zone) => match zone {
-            TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => PgType::Time,
-            TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => PgType::Timetz,
+        DataType::Time(digits, zone) => match zone {
+            TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => PgType::Time(second(*digits)),
+            TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => PgType::Timetz(second(*digits)),
         },
-        DataType::Timestamp(_, zone) => match zone {
-            TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => PgType::Timestamp,
-            TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => PgType::Timestamptz,
+        DataType::Timestamp(digits, zone) => match zone {
+            TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => {
+                PgType::Timestamp(second(*digits))
+            }
+            TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => PgType::Timestamptz(second(*digits)),
         },
         DataType::Interval { .. } => PgType::Interval,
         DataType::Uuid => PgType::Uuid,
@@ -125,6 +121,11 @@ fn undefined_type(name: &str) -> PgError {
         SqlState::UNDEFINED_OBJECT,
         format!("type \"{}\" does not exist", name.to_lowercase()),
     )
+}
+
+/// Digits of the second; there are six, whatever more is asked for.
+fn second(digits: Option<u64>) -> Option<u8> {
+    digits.map(|digits| u8::try_from(digits).unwrap_or(6).min(6))
 }
 
 fn numeric(info: &ExactNumberInfo) -> Result<PgType, PgError> {

@@ -55,8 +55,15 @@ pub(super) fn create(
         strict,
     };
     let replaces = replaced(context, create.or_replace, &function)?;
-    // As with check_function_bodies, which is on in PostgreSQL too: a body that cannot be called is refused.
-    function::plan_body(context, &function)?;
+    // A dump makes functions before the tables that they read.
+    let session = context.functions.session().as_ref();
+    let checked = session.and_then(|one| one.setting("check_function_bodies"));
+    match checked.as_deref() {
+        Some("off") => function::parse_body(&function)?,
+        _ => {
+            function::plan_body(context, &function)?;
+        }
+    }
     Ok(DdlCommand::CreateFunction { function: Box::new(function), replaces })
 }
 

@@ -14,6 +14,7 @@ use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::column_value::{check_assigned, default_of, is_default};
 use crate::planner::bind::sql::names::fold;
 use crate::planner::bind::sql::query::bind_expression;
+use crate::planner::bind::sql::stored::stored_type;
 use crate::planner::bind::sql::{resolve, rewrite};
 
 /// The columns that `SET` names, by position, each with what it is set to.
@@ -202,10 +203,7 @@ pub(super) fn type_parameter(expr: &mut SqlExpr, column: &Column) {
         value.value,
         V::Placeholder(_) | V::SingleQuotedString(_) | V::EscapedStringLiteral(_) | V::DollarQuotedString(_) | V::Null
     ));
-    if is_untyped
-        && let Ok(data_type) =
-            crate::parser::stored::parse_type(&column.ty.without_modifier().name())
-    {
+    if is_untyped && let Some(data_type) = stored_type(&column.ty.without_modifier()) {
         let inner = std::mem::replace(expr, SqlExpr::value(Value::Null));
         *expr = SqlExpr::Cast {
             kind: sqlparser::ast::CastKind::DoubleColon,

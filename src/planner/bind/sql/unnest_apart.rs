@@ -1,0 +1,82 @@
+//! `SELECT unnest(a), NOT x.c AS c FROM x`: DataFusion computes what stands beside `unnest` below it, under its name, and
+//! there the column `c` of `x` has that name too. Such a select list is computed in a query of its own, under other names.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    Expr, Ident, ObjectNamePart, Select, SelectItem, SetExpr, TableFactor, visit_expressions,
+};
+
+use super::names::fold;
+
+const TEMPLATE: &str = "SELECT 1 FROM (SELECT 1) AS __unnest";
+
+/// Moves the select list into a query of its own if names in it clash with those of columns it reads.
+pub(super) fn unnest_apart(select: &mut Select) {
+    if select.projection.iter().any(|item| name_of(item).is_none()) || !clashes(select) {
+        return;
+    }
+    let Ok(template) = crate::parser::stored::parse_query(TEMPLATE) else { return };
+    let SetExpr::Select(mut outer) = *template.body else { return };
+    let Some(TableFactor::Derived { subquery, .. }) =
+        outer.from.first_mut().map(|from| &mut from.relation)
+    else {
+        return;
+    };
+    outer.projection.clear();
+    let mut inner = select.clone();
+    for (at, item) in inner.projection.iter_mut().enumerate() {
+        let Some(name) = name_of(item) else { return };
+        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+            return;
+        };
+        let alias = Ident::with_quote('"', format!("__unnest_{at}"));
+        outer.projection.push(SelectItem::ExprWithAlias {
+            expr: Expr::Identifier(alias.clone()),
+            alias: Ident::with_quote('"', name),
+        });
+        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+    }
+    outer.distinct = inner.distinct.take();
+    *subquery.body = SetExpr::Select(Box::new(inner));
+    *select = *outer;
+}
+
+/// The name a column of the list has; `None` for a star and the like.
+fn name_of(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(fold(alias)),
+        SelectItem::UnnamedExpr(expr) => column_of(expr),
+        _ => None,
+    }
+}
+
+/// The name of the column that an expression is.
+fn column_of(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(ident) => Some(fold(ident)),
+        Expr::CompoundIdentifier(parts) => parts.last().map(fold),
+        _ => None,
+    }
+}
+
+fn clashes(select: &Select) -> bool {
+    let (mut has_unnest, mut read) = (false, BTreeSet::new());
+    let _: ControlFlow<()> = visit_expressions(&select.projection, |expr| {
+        read.extend(column_of(expr));
+        if let Expr::Function(function) = expr {
+            let name = function.name.0.last().and_then(ObjectNamePart::as_ident).map(fold);
+            has_unnest |= name.as_deref() == Some("unnest");
+        }
+        ControlFlow::Continue(())
+    });
+    has_unnest
+        && select.projection.iter().any(|item| match item {
+            SelectItem::ExprWithAlias { expr, alias } => {
+                let name = fold(alias);
+                column_of(expr).as_ref() != Some(&name) && read.contains(&name)
+            }
+            _ => false,
+        })
+}
