@@ -5,7 +5,7 @@ SELECT 'by state', state, id FROM shop.orders ORDER BY state, id;
 SELECT 'line', * FROM public.line ORDER BY 2, 3;
 SELECT 'open', * FROM shop.open_orders ORDER BY id;
 SELECT 'by_state', * FROM public.by_state ORDER BY state;
-SELECT 'of', * FROM public.orders_of(100) ORDER BY 2;
+SELECT 'of', id, total::numeric(10,2) FROM public.orders_of(100) ORDER BY 2;
 SELECT 'moods', * FROM public.moods();
 SELECT 'ticket', last_value FROM public.ticket;
 SELECT 'orders_id_seq', last_value FROM shop.orders_id_seq;

@@ -106,7 +106,7 @@ check('the pgsql extension', function () {
     equal([pg_field_type($result, 0), pg_field_name($result, 1)], ['int4', 'b']);
     pg_prepare($db, 'q', 'SELECT name FROM item WHERE n = $1');
     equal(pg_fetch_result(pg_execute($db, 'q', [1]), 0, 0), 'i1');
-    equal(pg_insert($db, 'item', ['name' => 'by pg_insert', 'n' => 77], PGSQL_DML_EXEC) !== false, true, pg_last_error($db));
+    equal(@pg_insert($db, 'item', ['name' => 'by pg_insert', 'n' => 77], PGSQL_DML_EXEC) !== false, true, (error_get_last()['message'] ?? '') . pg_last_error($db));
     equal(pg_select($db, 'item', ['n' => 77])[0]['name'], 'by pg_insert');
     equal(pg_update($db, 'item', ['name' => 'changed'], ['n' => 77]), true);
     equal(pg_delete($db, 'item', ['n' => 77]), true);

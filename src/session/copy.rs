@@ -575,10 +575,23 @@ async fn copy_out(
         }
     })
     .flatten();
-    let header = (!start.is_empty()).then(|| Ok(bytes::Bytes::from(start)));
     let trailer = (!end.is_empty()).then(|| Ok(bytes::Bytes::from(end)));
-    let data =
-        futures::stream::iter(header).chain(body).chain(futures::stream::iter(trailer)).boxed();
+    let body = body.chain(futures::stream::iter(trailer));
+    let data = if binary {
+        // Clients expect the header and the first row in one message, as PostgreSQL sends them.
+        let mut head = Some(start);
+        body.map(move |piece| {
+            let piece: bytes::Bytes = piece?;
+            Ok(match head.take() {
+                Some(head) => bytes::Bytes::from([head.as_slice(), piece.as_ref()].concat()),
+                None => piece,
+            })
+        })
+        .boxed()
+    } else {
+        let header = (!start.is_empty()).then(|| Ok(bytes::Bytes::from(start)));
+        futures::stream::iter(header).chain(body).boxed()
+    };
     let completion = move || {
         Completion::Complete(format!("COPY {}", counted.load(std::sync::atomic::Ordering::Relaxed)))
     };

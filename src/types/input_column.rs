@@ -18,7 +18,7 @@ use super::binary::{receive, send};
 use super::error::TypeError;
 use super::json::parse::{append_jsonb, check_json};
 use super::pg_type::{NUMERIC_STORAGE, PgType};
-use super::rounding::round_micros;
+use super::rounding::{round_micros, round_timestamp};
 use super::settings::InputSettings;
 use super::text::input::{self, ArrayItem, ArrayReader};
 
@@ -371,7 +371,13 @@ fn list_offset(element: &InputColumn) -> Result<i32, TypeError> {
 /// Precision and scale of storage, and whether they were declared.
 /// Microseconds with as many digits of the second as the type keeps.
 fn kept(ty: &PgType, micros: i64) -> i64 {
-    ty.second_digits().map_or(micros, |digits| round_micros(micros, digits))
+    match (ty.second_digits(), ty) {
+        (None, _) => micros,
+        (Some(digits), PgType::Timestamp(_) | PgType::Timestamptz(_)) => {
+            round_timestamp(micros, digits)
+        }
+        (Some(digits), _) => round_micros(micros, digits),
+    }
 }
 
 fn numeric_form(ty: &PgType) -> (u8, i8, bool) {

@@ -12,6 +12,18 @@ pub fn round_micros(micros: i64, digits: u8) -> i64 {
     if micros < 0 { -magnitude } else { magnitude }
 }
 
+/// Microseconds from 1970 to 2000, from where PostgreSQL counts: halves go away from there.
+const EPOCH_2000: i64 = 946_684_800_000_000;
+
+/// A timestamp rounded to some digits of the second, as microseconds since 1970.
+#[must_use]
+pub fn round_timestamp(micros: i64, digits: u8) -> i64 {
+    if micros == i64::MIN || micros == i64::MAX {
+        return micros;
+    }
+    round_micros(micros.saturating_sub(EPOCH_2000), digits).saturating_add(EPOCH_2000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -23,5 +35,7 @@ mod tests {
         assert_eq!(round_micros(1_499_999, 0), 1_000_000);
         assert_eq!(round_micros(1_499_999, 6), 1_499_999);
         assert_eq!(round_micros(i64::MAX, 0), i64::MAX);
+        assert_eq!(round_timestamp(EPOCH_2000 - 500, 3), EPOCH_2000 - 1000);
+        assert_eq!(round_timestamp(EPOCH_2000 + 500, 3), EPOCH_2000 + 1000);
     }
 }

@@ -39,6 +39,7 @@ mod pg_default_acl;
 mod pg_depend;
 mod pg_description;
 mod pg_enum;
+mod pg_extension;
 mod pg_index;
 mod pg_init_privs;
 mod pg_locks;
@@ -66,6 +67,7 @@ pub use facts::{
     AlgorithmRun, Backend, Cursor, PreparedStatement, QuotaFacts, QuotaUsageFacts, SessionFacts,
     Setting, TenantFacts,
 };
+pub use pg_extension::BUILT_IN_EXTENSIONS;
 pub use rows::{SystemRowsError, rows};
 
 /// The views over these relations, as scripts to be run in this order when a database is made.

@@ -119,6 +119,7 @@ fn compute(relation: &str) -> Option<Compute> {
         "pg_propgraph_label_property" => super::pg_propgraph::label_property_rows,
         "pg_propgraph_property" => super::pg_propgraph::property_rows,
         "pg_enum" => super::pg_enum::rows,
+        "pg_extension" => super::pg_extension::rows,
         "pg_rewrite" => super::pg_rewrite::rows,
         "pg_sequence" => super::pg_sequence::rows,
         "pg_sequences" => super::pg_sequence::view_rows,

@@ -18,7 +18,7 @@ use crate::functions::lib::decimal::Dec;
 use crate::functions::lib::{json, time};
 use crate::types::binary::send::{stored_timetz, timetz_parts};
 use crate::types::pg_type::PgType;
-use crate::types::rounding::round_micros;
+use crate::types::rounding::{round_micros, round_timestamp};
 
 /// Converts a column. `explicit`: text that is too long for `varchar(n)` is cut, not refused.
 ///
@@ -41,7 +41,7 @@ pub(crate) fn cast_array(
 /// Dates and times with fewer digits of the second.
 fn rounded(array: &ArrayRef, digits: u8) -> Result<ArrayRef, PgError> {
     if let Some(values) = array.as_primitive_opt::<TimestampMicrosecondType>() {
-        let rounded: TimestampMicrosecondArray = values.unary(|one| round_micros(one, digits));
+        let rounded: TimestampMicrosecondArray = values.unary(|one| round_timestamp(one, digits));
         return Ok(Arc::new(rounded.with_data_type(array.data_type().clone())));
     }
     if let Some(values) = array.as_primitive_opt::<Time64MicrosecondType>() {

@@ -47,7 +47,21 @@ fn missing(kind: RegKind, name: &str) -> PgError {
         RegKind::Config => (SqlState::UNDEFINED_OBJECT, "text search configuration"),
         RegKind::Dictionary => (SqlState::UNDEFINED_OBJECT, "text search dictionary"),
     };
-    PgError::new(code, format!("{what} \"{name}\" does not exist"))
+    PgError::new(code, format!("{what} \"{}\" does not exist", read_name(name)))
+}
+
+/// A name as it is understood: without its quotes, else in lower case.
+fn read_name(text: &str) -> String {
+    let mut quoted = false;
+    let mut name = String::with_capacity(text.len());
+    for c in text.trim().chars() {
+        match c {
+            '"' => quoted = !quoted,
+            c if quoted => name.push(c),
+            c => name.push(c.to_ascii_lowercase()),
+        }
+    }
+    name
 }
 
 /// The number a `reg*` text means: a number as it is, `-` as 0, else the catalog's answer.

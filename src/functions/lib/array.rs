@@ -78,13 +78,17 @@ fn array_length(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     Ok(length(args.list(0)?, args.int(1)?).map_or(Datum::Null, size))
 }
 
-fn array_lower(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
-    // The vector types of the catalogs count from 0.
+/// The vector types of the catalogs count from 0.
+fn first_subscript(call: &Call<'_>) -> i64 {
     let vector = matches!(
         call.arg_type(0),
         crate::types::pg_type::PgType::Int2vector | crate::types::pg_type::PgType::Oidvector
     );
-    let first = if vector { 0 } else { 1 };
+    if vector { 0 } else { 1 }
+}
+
+fn array_lower(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    let first = first_subscript(call);
     Ok(length(args.list(0)?, args.int(1)?).map_or(Datum::Null, |_| Datum::Int(first)))
 }
 
@@ -301,9 +305,12 @@ fn unnest(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     Ok(Datum::List(flat(args.list(0)?).into_iter().map(|item| item.clone().into_owned()).collect()))
 }
 
-fn subscripts(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+fn subscripts(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let count = length(args.list(0)?, args.int(1)?).unwrap_or(0);
-    let numbers: Vec<Value> = (1..=count).map(size).collect();
+    let first = first_subscript(call);
+    let numbers: Vec<Value> = (0..count)
+        .map(|at| Datum::Int(i64::try_from(at).unwrap_or(i64::MAX).saturating_add(first)))
+        .collect();
     let reverse = args.len() > 2 && args.bool(2)?;
     Ok(Datum::List(if reverse { numbers.into_iter().rev().collect() } else { numbers }))
 }

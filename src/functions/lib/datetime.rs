@@ -18,7 +18,7 @@ use crate::types::calendar::{
     days_from_civil, days_in_month, weekday,
 };
 use crate::types::pg_type::PgType;
-use crate::types::rounding::round_micros;
+use crate::types::rounding;
 use crate::types::zone::TimeZone;
 
 const MICROS_PER_HOUR: i64 = 3_600 * MICROS_PER_SECOND;
@@ -646,8 +646,13 @@ fn overlaps(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     }))
 }
 
-fn rounded(value: i64, digits: i64) -> i64 {
-    round_micros(value, u8::try_from(digits.clamp(0, 6)).unwrap_or(6))
+fn digits(asked: i64) -> u8 {
+    u8::try_from(asked.clamp(0, 6)).unwrap_or(6)
+}
+
+/// An instant rounded to some digits of the second.
+fn rounded(instant: i64, asked: i64) -> i64 {
+    rounding::round_timestamp(instant, digits(asked))
 }
 
 fn round_timestamp(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
@@ -657,7 +662,7 @@ fn round_timestamp(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
 
 fn round_time(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     Ok(match args.get(0) {
-        Datum::Time(value) => Datum::Time(rounded(*value, args.int(1)?)),
+        Datum::Time(value) => Datum::Time(rounding::round_micros(*value, digits(args.int(1)?))),
         _ => Datum::Null,
     })
 }

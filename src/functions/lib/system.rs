@@ -566,6 +566,9 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("mxid_age(xid) int4", row(|_, _| Ok(Datum::Int(0)))).stable(),
     def("pg_typeof(any) regtype", row(pg_typeof)).with_nulls(),
     def("gen_random_uuid() uuid", row(uuid)).volatile(),
+    // Of the extension uuid-ossp, which many migrations ask for.
+    def("uuid_generate_v4() uuid", row(uuid)).volatile(),
+    def("uuid_nil() uuid", row(|_, _| Ok(Datum::bytes(vec![0; 16])))),
     def("format_type(oid, int4) text", row(format_type)).with_nulls().stable(),
     def("pg_get_indexdef(oid) text", row(index_definition)).stable(),
     def("pg_get_indexdef(oid, int4, bool) text", row(index_definition)).stable(),

@@ -170,10 +170,12 @@ fn in_column(option: &SequenceOption) -> Result<SequenceOptions, ParserError> {
         SequenceOption::Cache(cache) => SequenceOptions::Cache(number(cache)),
         // `sqlparser` says with `true` that there is none.
         SequenceOption::Cycle(cycle) => SequenceOptions::Cycle(!cycle),
-        SequenceOption::Type(_)
-        | SequenceOption::Restart(_)
-        | SequenceOption::OwnedBy(_)
-        | SequenceOption::Name(_) => {
+        // A name where a number stands.
+        SequenceOption::Name(name) => {
+            let parts = name.0.iter().filter_map(|part| part.as_ident().cloned());
+            SequenceOptions::Cache(Expr::CompoundIdentifier(parts.collect()))
+        }
+        SequenceOption::Type(_) | SequenceOption::Restart(_) | SequenceOption::OwnedBy(_) => {
             return Err(ParserError::ParserError(
                 "this option of a sequence is not for identity columns".to_owned(),
             ));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, Ident, ObjectNamePart, Select, SelectItem, SetExpr, TableFactor, visit_expressions,
+    Expr, Ident, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor, Visit, Visitor,
 };
 
 use super::names::fold;
@@ -61,16 +61,41 @@ fn column_of(expr: &Expr) -> Option<String> {
     }
 }
 
-fn clashes(select: &Select) -> bool {
-    let (mut has_unnest, mut read) = (false, BTreeSet::new());
-    let _: ControlFlow<()> = visit_expressions(&select.projection, |expr| {
-        read.extend(column_of(expr));
-        if let Expr::Function(function) = expr {
+/// What the expressions of a select list name, less those of queries inside them.
+#[derive(Default)]
+struct Names {
+    depth: usize,
+    has_unnest: bool,
+    read: BTreeSet<String>,
+}
+
+impl Visitor for Names {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth = self.depth.saturating_sub(1);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        self.read.extend(column_of(expr));
+        if let (0, Expr::Function(function)) = (self.depth, expr) {
             let name = function.name.0.last().and_then(ObjectNamePart::as_ident).map(fold);
-            has_unnest |= name.as_deref() == Some("unnest");
+            self.has_unnest |= name.as_deref() == Some("unnest");
         }
         ControlFlow::Continue(())
-    });
+    }
+}
+
+fn clashes(select: &Select) -> bool {
+    let mut names = Names::default();
+    let _: ControlFlow<()> = select.projection.visit(&mut names);
+    let Names { has_unnest, read, .. } = names;
     has_unnest
         && select.projection.iter().any(|item| match item {
             SelectItem::ExprWithAlias { expr, alias } => {

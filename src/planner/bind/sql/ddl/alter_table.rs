@@ -16,7 +16,6 @@ use super::sequence::{bind_options, of_identity};
 use super::{
     AlterStep, DdlCommand, NewConstraint, NewConstraintKind, column_of, generated, skipping,
 };
-use crate::catalog::sequence_options::SequenceOptions;
 use crate::catalog::{Column, ColumnDefault, Relation, RelationKind, RowLabels};
 use crate::error::{PgError, SqlState};
 use crate::parser::sql::definition::{AlterAction, IdentityChange, ObjectAction, SequenceOption};
@@ -498,7 +497,7 @@ impl Shape<'_> {
         options: &[SequenceOption],
     ) -> Result<AlterStep, PgError> {
         let column = &self.relation.columns()[column_of(&self.relation, name)?];
-        of_identity(column, always, SequenceOptions::default())?;
+        of_identity(self.context, column, always, &[], self.relation.schema)?;
         if !column.not_null {
             return Err(
                 self.state_error(column, "must be declared NOT NULL before identity can be added")
@@ -513,13 +512,8 @@ impl Shape<'_> {
             }
             None => {}
         }
-        let (names, options): (Vec<_>, Vec<_>) =
-            options.iter().cloned().partition(|option| matches!(option, SequenceOption::Name(_)));
-        let (options, _) = bind_options(self.context, &options, self.relation.schema)?;
-        let mut new = of_identity(column, always, options)?;
-        if let Some(SequenceOption::Name(name)) = names.first() {
-            new.name = Some(qualified_name(name)?.name);
-        }
+        let schema = self.relation.schema;
+        let new = of_identity(self.context, column, always, options, schema)?;
         Ok(AlterStep::AddIdentity(new))
     }
 

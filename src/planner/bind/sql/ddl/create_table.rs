@@ -377,9 +377,9 @@ fn column_option(
         ColumnOption::Generated { generated_as, sequence_options, .. } => {
             refuse_second_value(new, table, "identity")?;
             let options = sequence::from_column(sequence_options.as_deref().unwrap_or_default());
-            let (options, _) = sequence::bind_options(context, &options, schema)?;
             let always = sequence::is_always(generated_as);
-            new.sequence = Some(sequence::of_identity(&new.column, always, options)?);
+            let made = sequence::of_identity(context, &new.column, always, &options, schema)?;
+            new.sequence = Some(made);
             new.column.not_null = true;
         }
         ColumnOption::Collation(name) => {

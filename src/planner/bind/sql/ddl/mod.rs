@@ -7,6 +7,7 @@ mod alter_table;
 mod comment;
 mod create_table;
 mod drop;
+mod extension;
 mod function;
 mod generated;
 mod index;
@@ -474,6 +475,8 @@ pub fn bind_ddl(
             user_type::create(context, name, representation.as_ref())
         }
         Statement::AlterFunction(alter) => function::alter(context, alter),
+        Statement::CreateExtension(create) => extension::create(create),
+        Statement::DropExtension(drop) => extension::drop(drop),
         Statement::DropFunction(drop) => function::drop(context, drop),
         Statement::CreatePolicy(create) => policy::create(context, create),
         Statement::AlterPolicy(alter) => policy::alter(context, alter),

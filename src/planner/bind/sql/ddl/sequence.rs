@@ -1,6 +1,8 @@
 //! `CREATE SEQUENCE`, `ALTER SEQUENCE`, and the sequences behind SERIAL and identity columns.
 
-use sqlparser::ast::{GeneratedAs, ObjectName, SequenceOptions as ColumnSequenceOptions};
+use sqlparser::ast::{
+    Expr as SqlExpr, GeneratedAs, ObjectName, SequenceOptions as ColumnSequenceOptions,
+};
 
 use super::{DdlCommand, existing, skipping};
 use crate::catalog::sequence_options::SequenceOptions;
@@ -222,10 +224,19 @@ pub(super) fn of_serial(column: &Column) -> NewSequence {
 /// # Errors
 /// `22023` for a column of another type than the three, or options that do not fit together.
 pub(super) fn of_identity(
+    context: &BindContext,
     column: &Column,
     always: bool,
-    options: SequenceOptions,
+    options: &[SequenceOption],
+    schema: Oid,
 ) -> Result<NewSequence, PgError> {
+    let (names, options): (Vec<_>, Vec<_>) =
+        options.iter().cloned().partition(|option| matches!(option, SequenceOption::Name(_)));
+    let (options, _) = bind_options(context, &options, schema)?;
+    let name = match names.first() {
+        Some(SequenceOption::Name(name)) => Some(qualified_name(name)?.name),
+        _ => None,
+    };
     if !matches!(column.ty, PgType::Int2 | PgType::Int4 | PgType::Int8) {
         return Err(PgError::new(
             SqlState::INVALID_PARAMETER_VALUE,
@@ -234,7 +245,7 @@ pub(super) fn of_identity(
     }
     options.create(column.ty.clone(), 0)?;
     let (column, ty) = (column.name.clone(), column.ty.clone());
-    Ok(NewSequence { column, name: None, ty, options, identity: Some(always) })
+    Ok(NewSequence { column, name, ty, options, identity: Some(always) })
 }
 
 /// Whether an identity column is ALWAYS.
@@ -255,6 +266,10 @@ pub(super) fn from_column(options: &[ColumnSequenceOptions]) -> Vec<SequenceOpti
                 SequenceOption::Max(max.as_ref().map(ToString::to_string))
             }
             ColumnSequenceOptions::StartWith(start, _) => SequenceOption::Start(start.to_string()),
+            // So the parser keeps SEQUENCE NAME.
+            ColumnSequenceOptions::Cache(SqlExpr::CompoundIdentifier(name)) => {
+                SequenceOption::Name(ObjectName::from(name.clone()))
+            }
             ColumnSequenceOptions::Cache(cache) => SequenceOption::Cache(cache.to_string()),
             // `true` is NO CYCLE there.
             ColumnSequenceOptions::Cycle(no_cycle) => SequenceOption::Cycle(!no_cycle),
