@@ -106,11 +106,11 @@ check('the pgsql extension', function () {
     equal([pg_field_type($result, 0), pg_field_name($result, 1)], ['int4', 'b']);
     pg_prepare($db, 'q', 'SELECT name FROM item WHERE n = $1');
     equal(pg_fetch_result(pg_execute($db, 'q', [1]), 0, 0), 'i1');
-    equal(@pg_insert($db, 'item', ['name' => 'by pg_insert', 'n' => 77], PGSQL_DML_EXEC) !== false, true, (error_get_last()['message'] ?? '') . pg_last_error($db));
-    equal(pg_select($db, 'item', ['n' => 77])[0]['name'], 'by pg_insert');
-    equal(pg_update($db, 'item', ['name' => 'changed'], ['n' => 77]), true);
-    equal(pg_delete($db, 'item', ['n' => 77]), true);
-    $meta = pg_meta_data($db, 'item');
+    equal(@pg_insert($db, SCHEMA . '.item', ['name' => 'by pg_insert', 'n' => 77], PGSQL_DML_EXEC) !== false, true, (error_get_last()['message'] ?? '') . pg_last_error($db));
+    equal(pg_select($db, SCHEMA . '.item', ['n' => 77])[0]['name'], 'by pg_insert');
+    equal(pg_update($db, SCHEMA . '.item', ['name' => 'changed'], ['n' => 77]), true);
+    equal(pg_delete($db, SCHEMA . '.item', ['n' => 77]), true);
+    $meta = pg_meta_data($db, SCHEMA . '.item');
     equal([$meta['name']['type'], $meta['id']['not null'], $meta['n']['num']], ['varchar', true, 3]);
     equal(pg_field_table($result = pg_query($db, 'SELECT id FROM item'), 0), 'item');
     equal(pg_copy_from($db, 'copied', ["3\tthree\n"]), true);

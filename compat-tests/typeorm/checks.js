@@ -188,7 +188,7 @@ check('query runner', async () => {
   await q.changeColumn('made', 'kind', new TableColumn({ name: 'kind', type: 'enum', enum: ['x', 'y', 'z'], default: "'z'" }))
   await q.renameColumn('made', 'a', 'b')
   const table = await q.getTable('made')
-  assert.deepEqual(table.columns.map(c => [c.name, c.type]), [['id', 'integer'], ['b', 'character varying'], ['kind', 'enum'], ['user_id', 'integer']])
+  assert.deepEqual(table.columns.map(c => `${c.name} ${c.type}`).sort(), ['b character varying', 'id integer', 'kind enum', 'user_id integer'])
   assert.deepEqual([table.foreignKeys[0].referencedTableName.split('.').pop(), table.foreignKeys[0].onDelete, table.uniques[0].columnNames.sort()], ['users', 'SET NULL', ['b', 'kind']])
   assert.deepEqual(table.findColumnByName('kind').enum, ['x', 'y', 'z'])
   await q.renameTable('made', 'remade')

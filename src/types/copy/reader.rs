@@ -174,7 +174,8 @@ impl CopyReader {
     pub(crate) fn finish(&mut self) -> Result<(), TypeError> {
         let last = std::mem::take(&mut self.pending);
         if self.options.format == CopyFormat::Binary {
-            if !self.is_ended {
+            // PostgreSQL does without the trailer too.
+            if !self.is_ended && (self.header_due || !last.is_empty()) {
                 self.line += u64::from(self.header_due || !last.is_empty());
                 let error = if self.header_due {
                     TypeError::new("22P04", "COPY file signature not recognized")

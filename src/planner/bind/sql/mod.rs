@@ -15,6 +15,8 @@ mod forms;
 pub(crate) mod function;
 mod locking;
 mod names;
+mod order_apart;
+mod ordered_input;
 mod policy;
 mod provider;
 mod query;

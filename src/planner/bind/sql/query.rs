@@ -11,7 +11,7 @@ use sqlparser::ast::{Query, Statement};
 
 use super::names::visible_name;
 use super::provider::Provider;
-use super::{resolve, rewrite};
+use super::{ordered_input, resolve, rewrite};
 use crate::catalog::{Relation, View};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
@@ -49,10 +49,7 @@ pub fn plan_query(
     let locking = super::locking::cut(&mut query)?;
     if !locking.is_empty() {
         // A query that locks stands in another one; its order is that of its locks and its result.
-        let mut options = context.options.as_ref().clone();
-        options.sql_parser.enable_subquery_sort_elimination = false;
-        let context =
-            BindContext { locking: locking.into(), options: Arc::new(options), ..context.clone() };
+        let context = BindContext { locking: locking.into(), ..keeping_order(context) };
         return plan_cut(&context, query, graph_tables);
     }
     plan_cut(context, query, graph_tables)
@@ -81,6 +78,9 @@ fn plan_named(
 ) -> Result<LogicalPlan, PgError> {
     let mut rewritten = query.clone();
     rewrite::rewrite_query(&mut rewritten, context, plain_names)?;
+    let counts_on_order = ordered_input::counts_on_order(&rewritten);
+    let kept = counts_on_order.then(|| keeping_order(context));
+    let context = kept.as_ref().unwrap_or(context);
     let provider = Provider::new(context, graph_tables);
     let planner = SqlToRel::new(&provider);
     let mut planner_context = planner_context(context);
@@ -92,7 +92,18 @@ fn plan_named(
         .map_err(|error| at_function(planner_error(&error), &query))?;
     let settled = super::recursive::settle(plan, &|plan| Ok(resolve::resolve_plan(plan, context)?));
     let plan = settled.map_err(|error| at_function(planner_error(&error), &query))?;
-    resolve::resolve_plan(plan, context).map_err(|error| at_function(error, &query))
+    let plan = resolve::resolve_plan(plan, context).map_err(|error| at_function(error, &query))?;
+    match counts_on_order {
+        true => ordered_input::carry(plan).map_err(|error| planner_error(&error)),
+        false => Ok(plan),
+    }
+}
+
+/// The context for a query whose derived tables are not to lose their ORDER BY.
+fn keeping_order(context: &BindContext) -> BindContext {
+    let mut options = context.options.as_ref().clone();
+    options.sql_parser.enable_subquery_sort_elimination = false;
+    BindContext { options: Arc::new(options), ..context.clone() }
 }
 
 /// Plans an expression over `schema` (a default, a check, a RETURNING item).

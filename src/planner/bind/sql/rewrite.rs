@@ -33,6 +33,7 @@ pub(super) fn rewrite_query(
     super::check::check(query)?;
     finish(query.visit(&mut ArrayQueries { plain_names }))?;
     desugar(query)?;
+    super::order_apart::order_apart(query);
     finish(query.visit(&mut Rewriter { plain_names }))
 }
 
@@ -108,6 +109,7 @@ impl VisitorMut for Rewriter {
             type_condition(condition);
         }
         name_columns(&mut select.projection, self.plain_names);
+        super::unnest_apart::tell_subqueries_apart(select);
         super::unnest_apart::unnest_apart(select);
         ControlFlow::Continue(())
     }

@@ -50,7 +50,7 @@ fn store(context: &BindContext, expr: &mut SqlExpr, table: Option<&str>) -> Resu
             if let Some(reference) = reference(context, inner)? {
                 **inner = reference;
                 *kind = CastKind::DoubleColon;
-                *data_type = DataType::Regclass;
+                *data_type = plain_type("regclass");
             }
         }
         SqlExpr::Cast { data_type, .. } => store_type(context, data_type)?,
@@ -66,6 +66,55 @@ fn store(context: &BindContext, expr: &mut SqlExpr, table: Option<&str>) -> Resu
         _ => {}
     }
     Ok(())
+}
+
+/// A type under the name that is shown for it.
+fn plain_type(name: &str) -> DataType {
+    DataType::Custom(ObjectName::from(vec![Ident::new(name)]), Vec::new())
+}
+
+/// The text of a column's default: as [`stored_expression`], with the type behind a literal, as PostgreSQL shows it.
+///
+/// # Errors
+/// As [`stored_expression`].
+pub fn stored_default(
+    context: &BindContext,
+    expr: &SqlExpr,
+    ty: &PgType,
+) -> Result<String, PgError> {
+    let is_text = matches!(expr, SqlExpr::Value(value) if matches!(
+        value.value,
+        Value::SingleQuotedString(_) | Value::EscapedStringLiteral(_)
+    ));
+    if !is_text || !shows_its_type(ty) {
+        return stored_expression(context, expr, None);
+    }
+    let typed = SqlExpr::Cast {
+        kind: CastKind::DoubleColon,
+        expr: Box::new(expr.clone()),
+        data_type: type_by_number(ty).unwrap_or_else(|| plain_type(&ty.without_modifier().name())),
+        array: false,
+        format: None,
+    };
+    Ok(typed.to_string())
+}
+
+/// Whether a literal of the type is shown as it was given, in quotes and with the type behind it.
+fn shows_its_type(ty: &PgType) -> bool {
+    match ty {
+        PgType::Array(element) => shows_its_type(element),
+        PgType::Text
+        | PgType::Varchar(_)
+        | PgType::Bpchar(_)
+        | PgType::Name
+        | PgType::Json
+        | PgType::Jsonb
+        | PgType::Uuid
+        | PgType::Bytea
+        | PgType::Inet
+        | PgType::Enum(_) => true,
+        _ => false,
+    }
 }
 
 fn is_regclass(data_type: &DataType) -> bool {
@@ -114,7 +163,7 @@ fn store_call(context: &BindContext, function: &mut Function) -> Result<(), PgEr
         *first = SqlExpr::Cast {
             kind: CastKind::DoubleColon,
             expr: Box::new(reference),
-            data_type: DataType::Regclass,
+            data_type: plain_type("regclass"),
             array: false,
             format: None,
         };

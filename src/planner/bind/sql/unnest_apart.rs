@@ -4,8 +4,11 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    Expr, Ident, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor, Visit, Visitor,
+    BinaryOperator, CaseWhen, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor, Value, Visit, Visitor,
+    visit_expressions_mut,
 };
 
 use super::names::fold;
@@ -41,6 +44,42 @@ pub(super) fn unnest_apart(select: &mut Select) {
     outer.distinct = inner.distinct.take();
     *subquery.body = SetExpr::Select(Box::new(inner));
     *select = *outer;
+}
+
+/// `SELECT unnest((SELECT …)), unnest((SELECT …))`: DataFusion takes the second for the first, as it shows both alike. So
+/// they are written differently.
+pub(super) fn tell_subqueries_apart(select: &mut Select) {
+    let mut number = 0;
+    let _: ControlFlow<()> = visit_expressions_mut(&mut select.projection, |expr| {
+        let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
+        let name = function.name.0.last().and_then(ObjectNamePart::as_ident).map(fold);
+        if name.as_deref() != Some("unnest") {
+            return ControlFlow::Continue(());
+        }
+        let FunctionArguments::List(list) = &mut function.args else {
+            return ControlFlow::Continue(());
+        };
+        if let [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] = list.args.as_mut_slice()
+            && matches!(argument, Expr::Subquery(_) | Expr::Nested(_))
+        {
+            number += 1;
+            let mark = || Expr::value(Value::Number(number.to_string(), false));
+            let condition = Expr::BinaryOp {
+                left: Box::new(mark()),
+                op: BinaryOperator::Eq,
+                right: Box::new(mark()),
+            };
+            let result = std::mem::replace(argument, Expr::value(Value::Null));
+            *argument = Expr::Case {
+                case_token: AttachedToken::empty(),
+                end_token: AttachedToken::empty(),
+                operand: None,
+                conditions: vec![CaseWhen { condition, result }],
+                else_result: None,
+            };
+        }
+        ControlFlow::Continue(())
+    });
 }
 
 /// The name a column of the list has; `None` for a star and the like.

@@ -23,7 +23,7 @@ use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
 use crate::planner::bind::sql::query::bind_expression;
 use crate::planner::bind::sql::resolve;
-use crate::planner::bind::sql::stored::stored_expression;
+use crate::planner::bind::sql::stored::stored_default;
 use crate::planner::bind::sql::types::sql_type;
 use crate::planner::node::HoldsLabels;
 use crate::types::Oid;
@@ -385,7 +385,7 @@ impl Shape<'_> {
             AlterColumnOperation::SetDefault { value } => {
                 self.refuse_no_default(column, false)?;
                 check_default(self.context, value, column)?;
-                let text = stored_expression(self.context, value, None)?;
+                let text = stored_default(self.context, value, &column.ty)?;
                 AlterStep::SetDefault { name, default: Some(text) }
             }
             AlterColumnOperation::SetDataType { data_type, using, .. } => {

@@ -23,7 +23,7 @@ use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
 use crate::planner::bind::sql::query::{bind_expression, bind_query};
 use crate::planner::bind::sql::resolve;
-use crate::planner::bind::sql::stored::stored_expression;
+use crate::planner::bind::sql::stored::{stored_default, stored_expression};
 use crate::planner::bind::sql::types::sql_type;
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
@@ -339,7 +339,7 @@ fn column_option(
         ColumnOption::Default(expr) => {
             refuse_second_value(new, table, "default")?;
             check_default(context, expr, &new.column)?;
-            let text = stored_expression(context, expr, None)?;
+            let text = stored_default(context, expr, &new.column.ty)?;
             new.column.default = Some(ColumnDefault::Expression(text));
         }
         ColumnOption::PrimaryKey(key) => {
