@@ -252,7 +252,9 @@ fn plan_operand(expr: Expr, from: &PgType, to: &PgType, session: &SessionRef) ->
     if comparable && *from != PgType::Unknown {
         return Ok(expr);
     }
-    Ok(plan_coercion(expr, from, to, session)?)
+    // A literal beside `timestamp(3)` is not rounded as that is.
+    let plain = to.second_digits().map(|_| to.without_modifier());
+    Ok(plan_coercion(expr, from, plain.as_ref().unwrap_or(to), session)?)
 }
 
 impl PgExprPlanner {

@@ -37,8 +37,15 @@ pub(crate) fn common_type<'a>(types: impl IntoIterator<Item = &'a PgType>) -> Op
     }
     Some(match chosen {
         None => PgType::Text,
-        // A literal beside them is not cut to the length of the others.
-        Some(ty @ (PgType::Varchar(_) | PgType::Bpchar(_))) if unknown => ty.without_modifier(),
+        // A literal beside them is not cut to the length of the others, nor rounded as they are.
+        Some(
+            ty @ (PgType::Varchar(_)
+            | PgType::Bpchar(_)
+            | PgType::Time(_)
+            | PgType::Timetz(_)
+            | PgType::Timestamp(_)
+            | PgType::Timestamptz(_)),
+        ) if unknown => ty.without_modifier(),
         Some(ty) => ty,
     })
 }

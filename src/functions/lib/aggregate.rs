@@ -10,10 +10,12 @@
 //! | float4, float8 | float8 | float8 |
 //! | interval | interval | interval |
 
+use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray};
+use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field, FieldRef, IntervalMonthDayNanoType, IntervalUnit};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::functions_aggregate::{
@@ -588,7 +590,22 @@ impl AggregateUDFImpl for JsonAggregate {
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
         let types = args.expr_fields.iter().map(|field| field_type(field)).collect();
         let (object, jsonb, reversed) = (self.object, self.jsonb, self.reversed);
-        Ok(Box::new(JsonPieces { object, jsonb, reversed, types, pieces: Vec::new(), bytes: 0 }))
+        let order = args.order_bys.iter().map(|key| {
+            let ty = key.expr.data_type(args.schema).unwrap_or(DataType::Null);
+            (key.options, ty)
+        });
+        let order = order.collect();
+        Ok(Box::new(JsonPieces {
+            object,
+            jsonb,
+            reversed,
+            types,
+            order,
+            pieces: Vec::new(),
+            keys: Vec::new(),
+            merged: false,
+            bytes: 0,
+        }))
     }
 
     /// DataFusion sorts the input of an ordered aggregate only if it could be reversed.
@@ -601,7 +618,12 @@ impl AggregateUDFImpl for JsonAggregate {
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> DfResult<Vec<FieldRef>> {
         let list = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
         let pieces = Arc::new(Field::new(format!("{}[pieces]", args.name), list, true));
-        Ok(std::iter::once(pieces).chain(args.ordering_fields.iter().cloned()).collect())
+        let keys = args.ordering_fields.iter().enumerate().map(|(at, field)| {
+            let item = Field::new_list_field(field.data_type().clone(), true);
+            let list = DataType::List(Arc::new(item));
+            Arc::new(Field::new(format!("{}[key {at}]", args.name), list, true))
+        });
+        Ok(std::iter::once(pieces).chain(keys).collect())
     }
 }
 
@@ -612,11 +634,46 @@ struct JsonPieces {
     jsonb: bool,
     reversed: bool,
     types: Vec<PgType>,
+    /// How the pieces are to be sorted; nothing where they come as they may.
+    order: Vec<(SortOptions, DataType)>,
     pieces: Vec<String>,
+    /// What each piece is sorted by.
+    keys: Vec<Vec<ScalarValue>>,
+    /// Whether the pieces are of several accumulators, each with an order of its own.
+    merged: bool,
     bytes: usize,
 }
 
 impl JsonPieces {
+    fn push_keys(&mut self, columns: &[ArrayRef], row: usize) -> DfResult<()> {
+        if self.order.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<ScalarValue> = columns
+            .iter()
+            .map(|column| ScalarValue::try_from_array(column, row))
+            .collect::<DfResult<_>>()?;
+        self.bytes += keys.iter().map(ScalarValue::size).sum::<usize>();
+        self.keys.push(keys);
+        Ok(())
+    }
+
+    /// Brings the pieces of several accumulators into one order.
+    fn sort(&mut self) {
+        if !self.merged || self.keys.len() != self.pieces.len() {
+            return;
+        }
+        let pieces = std::mem::take(&mut self.pieces);
+        let mut rows: Vec<_> = std::mem::take(&mut self.keys).into_iter().zip(pieces).collect();
+        rows.sort_by(|(a, _), (b, _)| {
+            let pairs = a.iter().zip(b).zip(&self.order);
+            pairs.fold(Ordering::Equal, |found, ((a, b), (options, _))| {
+                found.then_with(|| compare_keys(a, b, *options))
+            })
+        });
+        self.pieces = rows.into_iter().map(|(_, piece)| piece).collect();
+    }
+
     fn push(&mut self, piece: String) -> Result<(), PgError> {
         self.bytes += piece.len() + size_of::<String>();
         if self.bytes >= super::string::MAX_VALUE {
@@ -658,6 +715,9 @@ impl Accumulator for JsonPieces {
         for row in 0..values.first().map_or(0, |array| array.len()) {
             let piece = self.piece(values, row)?;
             self.push(piece)?;
+            // The keys stand behind the arguments.
+            let arguments = values.len().saturating_sub(self.order.len());
+            self.push_keys(values.get(arguments..).unwrap_or_default(), row)?;
         }
         Ok(())
     }
@@ -666,6 +726,7 @@ impl Accumulator for JsonPieces {
         if self.pieces.is_empty() {
             return Ok(ScalarValue::Utf8View(None));
         }
+        self.sort();
         if self.reversed {
             self.pieces.reverse();
         }
@@ -692,18 +753,46 @@ impl Accumulator for JsonPieces {
             Arc::new(pieces),
             None,
         )?;
-        Ok(vec![ScalarValue::List(Arc::new(list))])
+        let mut state = vec![ScalarValue::List(Arc::new(list))];
+        for (at, (_, ty)) in self.order.iter().enumerate() {
+            let keys = self.keys.iter().filter_map(|keys| keys.get(at)).cloned();
+            let keys: Vec<ScalarValue> = keys.collect();
+            state.push(ScalarValue::List(ScalarValue::new_list_nullable(&keys, ty)));
+        }
+        Ok(state)
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
         let Some(list) = states.first().and_then(|state| state.as_list_opt::<i32>()) else {
             return Ok(());
         };
-        for pieces in list.iter().flatten() {
-            for piece in pieces.as_string::<i32>().iter().flatten() {
-                self.push(piece.to_owned())?;
+        self.merged = true;
+        let columns: Vec<&ListArray> =
+            states.iter().skip(1).filter_map(|state| state.as_list_opt::<i32>()).collect();
+        for row in 0..list.len() {
+            if list.is_null(row) {
+                continue;
+            }
+            let pieces = list.value(row);
+            let keys: Vec<ArrayRef> = columns.iter().map(|column| column.value(row)).collect();
+            for (at, piece) in pieces.as_string::<i32>().iter().enumerate() {
+                self.push(piece.unwrap_or_default().to_owned())?;
+                self.push_keys(&keys, at)?;
             }
         }
         Ok(())
+    }
+}
+
+fn compare_keys(a: &ScalarValue, b: &ScalarValue, options: SortOptions) -> Ordering {
+    let first = if options.nulls_first { Ordering::Less } else { Ordering::Greater };
+    match (a.is_null(), b.is_null()) {
+        (true, true) => Ordering::Equal,
+        (true, false) => first,
+        (false, true) => first.reverse(),
+        (false, false) => {
+            let found = a.partial_cmp(b).unwrap_or(Ordering::Equal);
+            if options.descending { found.reverse() } else { found }
+        }
     }
 }
