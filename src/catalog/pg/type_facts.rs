@@ -53,7 +53,7 @@ static OPERATOR_CLASSES: LazyLock<HashMap<Oid, Oid>> = LazyLock::new(|| {
 /// Facts of a type.
 pub(super) fn facts(ty: &PgType) -> TypeFacts {
     let fallback = TypeFacts { by_value: false, align: 'i', storage: 'x', collation: Oid::INVALID };
-    TYPES.get(&Oid(ty.oid())).copied().unwrap_or(fallback)
+    TYPES.get(&Oid(ty.plain().oid())).copied().unwrap_or(fallback)
 }
 
 /// The operator by which values of these types are equal; 0 if there is none.

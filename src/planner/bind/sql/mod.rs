@@ -28,6 +28,7 @@ mod table_oid;
 mod ties;
 mod types;
 mod using;
+mod whole_row;
 
 pub(crate) use dml::ACTION;
 pub use dml::{Dml, bind_default, bind_with, bind_write, has_writes, target as write_target};

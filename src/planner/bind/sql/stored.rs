@@ -74,12 +74,10 @@ fn is_regclass(data_type: &DataType) -> bool {
 
 /// A type of the database's own by number.
 fn store_type(context: &BindContext, data_type: &mut DataType) -> Result<(), PgError> {
+    let own = |ty: &PgType| context.catalog.types.contains_key(&Oid(ty.oid()));
     let (oid, is_array) = match sql_type(context.types(), data_type)? {
-        PgType::Enum(ty) => (ty.oid, false),
-        PgType::Array(element) => match *element {
-            PgType::Enum(ty) => (ty.oid, true),
-            _ => return Ok(()),
-        },
+        PgType::Array(element) if own(&element) => (element.oid(), true),
+        ty if own(&ty) => (ty.oid(), false),
         _ => return Ok(()),
     };
     let name = Ident::with_quote('"', stored_text::type_reference(Oid(oid)));

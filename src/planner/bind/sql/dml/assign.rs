@@ -172,7 +172,7 @@ pub(super) fn bind_value(
     schema: &DFSchema,
 ) -> Result<Expr, PgError> {
     check_assigned(column, value)?;
-    let mut value = if is_default(value) { default_of(column)? } else { value.clone() };
+    let mut value = if is_default(value) { default_of(context, column)? } else { value.clone() };
     type_parameter(&mut value, column);
     if let SqlExpr::Subquery(query) = &mut value
         && let SetExpr::Select(select) = query.body.as_mut()
@@ -191,7 +191,7 @@ pub(super) fn bind_value(
 /// `XX000` if its text cannot be read.
 pub fn bind_default(context: &BindContext, column: &Column) -> Result<Expr, PgError> {
     let empty = DFSchema::empty();
-    let default = bind_expression(context, &default_of(column)?, &empty)?;
+    let default = bind_expression(context, &default_of(context, column)?, &empty)?;
     cast_to_column(context, default, column, &empty)
 }
 
@@ -202,9 +202,16 @@ pub(super) fn type_parameter(expr: &mut SqlExpr, column: &Column) {
         value.value,
         V::Placeholder(_) | V::SingleQuotedString(_) | V::EscapedStringLiteral(_) | V::DollarQuotedString(_) | V::Null
     ));
-    if is_untyped
-        && let Ok(data_type) =
-            crate::parser::stored::parse_type(&column.ty.without_modifier().name())
+    let is_row = |expr: &SqlExpr| match expr {
+        SqlExpr::Tuple(_) => true,
+        SqlExpr::Function(call) => call.name.to_string().eq_ignore_ascii_case("row"),
+        _ => false,
+    };
+    let is_row = matches!(column.ty, crate::types::pg_type::PgType::Row(_)) && is_row(expr);
+    let is_array = matches!(column.ty, crate::types::pg_type::PgType::Array(_))
+        && matches!(expr, SqlExpr::Array(_));
+    if (is_untyped || is_row || is_array)
+        && let Ok(data_type) = crate::parser::stored::parse_type(&type_text(&column.ty))
     {
         let inner = std::mem::replace(expr, SqlExpr::value(Value::Null));
         *expr = SqlExpr::Cast {
@@ -215,6 +222,18 @@ pub(super) fn type_parameter(expr: &mut SqlExpr, column: &Column) {
             format: None,
         };
     }
+}
+
+/// The name of a column's type, with as many brackets as it was declared with.
+fn type_text(ty: &crate::types::pg_type::PgType) -> String {
+    use crate::types::pg_type::PgType;
+    let plain = ty.without_modifier();
+    let (mut brackets, mut inner) = (String::new(), &plain);
+    while let PgType::Array(element) = inner {
+        brackets.push_str("[]");
+        inner = element;
+    }
+    format!("{}{brackets}", inner.name())
 }
 
 /// An expression as a value of a column, by the rules of assignment.
@@ -234,7 +253,7 @@ pub(super) fn cast_to_column(
                 format!(
                     "column \"{}\" is of type {} but expression is of type {}",
                     column.name,
-                    column.ty.without_modifier().name(),
+                    column.declared().without_modifier().name(),
                     from.unwrap_or("another type")
                 ),
             )
