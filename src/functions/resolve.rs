@@ -277,7 +277,12 @@ fn char_as_text(args: &mut [Expr], types: &mut [PgType], session: &SessionRef) -
 
 fn resolve_cast(cast: Cast, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
     let from = expr_type(&cast.expr, schema)?;
-    let to = PgType::declared(&cast.field);
+    let mut to = PgType::declared(&cast.field);
+    // An array's storage says of how many dimensions it was written.
+    let written = crate::functions::cast::depth(cast.field.data_type());
+    for _ in crate::functions::cast::depth(&to.arrow())..written {
+        to = PgType::array_of(to);
+    }
     Ok(plan_cast(*cast.expr, &from, &to, true, session)?)
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, BinaryViewBuilder};
+use arrow::array::{Array, BinaryViewArray, BinaryViewBuilder};
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, FieldRef};
 use arrow::row::{RowConverter, SortField};
@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
 
 use super::{only, rows_of, shaped};
 use crate::error::PgError;
+use crate::functions::scalar::field_type;
 use crate::types::pg_type::PgType;
 use crate::types::row_type::RowType;
 
@@ -44,41 +45,41 @@ impl ScalarUDFImpl for SortKey {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        // Literals in the row may have got other types since the call was made.
+        let ty = match args.arg_fields.first().map(|field| field_type(field)) {
+            Some(PgType::Row(ty)) => ty,
+            _ => Arc::clone(&self.ty),
+        };
         let (array, is_scalar) = only(args.args)?;
-        let rows = rows_of(&array)?;
-        let mut columns = self.ty.decode(&rows).map_err(PgError::from)?;
-        for (column, field) in columns.iter_mut().zip(&self.ty.fields) {
-            if let PgType::Row(ty) = &field.ty {
-                let key = ScalarUDF::from(Self { ty: Arc::clone(ty) });
-                let inner = ScalarFunctionArgs {
-                    args: vec![ColumnarValue::Array(Arc::clone(column))],
-                    arg_fields: args.arg_fields.clone(),
-                    number_rows: rows.len(),
-                    return_field: Arc::clone(&args.return_field),
-                    config_options: Arc::clone(&args.config_options),
-                };
-                *column = key.invoke_with_args(inner)?.to_array(rows.len())?;
-            }
-        }
-        let options = SortOptions { descending: false, nulls_first: false };
-        let fields = columns
-            .iter()
-            .map(|column| SortField::new_with_options(column.data_type().clone(), options));
-        let mut keys = BinaryViewBuilder::with_capacity(rows.len());
-        if columns.is_empty() {
-            (0..rows.len()).for_each(|_| keys.append_value(b""));
-            return shaped(Arc::new(keys.finish()), is_scalar);
-        }
-        let converter = RowConverter::new(fields.collect())?;
-        let converted = converter.convert_columns(&columns)?;
-        for row in 0..rows.len() {
-            match rows.is_null(row) {
-                true => keys.append_null(),
-                false => keys.append_value(converted.row(row).as_ref()),
-            }
-        }
-        shaped(Arc::new(keys.finish()), is_scalar)
+        shaped(Arc::new(keys(&ty, &rows_of(&array)?)?), is_scalar)
     }
+}
+
+fn keys(ty: &RowType, rows: &BinaryViewArray) -> DfResult<BinaryViewArray> {
+    let mut columns = ty.decode(rows).map_err(PgError::from)?;
+    for (column, field) in columns.iter_mut().zip(&ty.fields) {
+        if let PgType::Row(ty) = &field.ty {
+            *column = Arc::new(keys(ty, &rows_of(column)?)?);
+        }
+    }
+    let options = SortOptions { descending: false, nulls_first: false };
+    let fields = columns
+        .iter()
+        .map(|column| SortField::new_with_options(column.data_type().clone(), options));
+    let mut keys = BinaryViewBuilder::with_capacity(rows.len());
+    if columns.is_empty() {
+        (0..rows.len()).for_each(|_| keys.append_value(b""));
+        return Ok(keys.finish());
+    }
+    let converter = RowConverter::new(fields.collect())?;
+    let converted = converter.convert_columns(&columns)?;
+    for row in 0..rows.len() {
+        match rows.is_null(row) {
+            true => keys.append_null(),
+            false => keys.append_value(converted.row(row).as_ref()),
+        }
+    }
+    Ok(keys.finish())
 }
 
 /// What a row is compared and sorted by.

@@ -87,7 +87,7 @@ pub enum Definition {
         /// Its name.
         name: ObjectName,
         /// What is done.
-        action: DomainAction,
+        action: Box<DomainAction>,
     },
     /// `DROP DOMAIN`
     DropDomain {
@@ -157,6 +157,7 @@ pub enum DomainOption {
 
 /// What must hold for values of a domain.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a statement has few of them")]
 pub enum DomainCondition {
     /// NOT NULL
     NotNull,

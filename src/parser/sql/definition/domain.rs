@@ -70,7 +70,7 @@ fn condition(
 
 pub(super) fn alter(parser: &mut Parser<'_>, _: bool) -> Result<Definition, ParserError> {
     let name = parser.parse_object_name(false)?;
-    Ok(Definition::AlterDomain { name, action: action(parser)? })
+    Ok(Definition::AlterDomain { name, action: Box::new(action(parser)?) })
 }
 
 fn action(parser: &mut Parser<'_>) -> Result<DomainAction, ParserError> {
