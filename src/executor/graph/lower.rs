@@ -10,6 +10,7 @@
 //! steps along edges, `group` repeated patterns, `select` paths and which of them are kept.
 
 mod group;
+mod lookup;
 mod select;
 mod start;
 mod step;
@@ -105,7 +106,7 @@ pub fn lower_match(
         }
         None => {
             let (vertex, _) = lowering
-                .cheapest_vertex(&BTreeMap::new())?
+                .cheapest_vertex(None)?
                 .ok_or_else(|| PgError::internal("a pattern has no vertex"))?;
             let partial = lowering.scan(vertex)?;
             lowering.lower(partial, None, &schema)
@@ -286,7 +287,7 @@ impl Lowering<'_> {
                         }
                     }
                 }
-                None => match self.cheapest_vertex(&partial.vertices)? {
+                None => match self.cheapest_vertex(Some(&partial))? {
                     Some((vertex, _)) => partial = self.join_scan(partial, vertex)?,
                     None => break,
                 },

@@ -41,6 +41,7 @@ mod shortest_k;
 mod shortest_path;
 mod table_write_exec;
 mod var_expand;
+mod vertex_lookup;
 mod vertex_scan_exec;
 mod walk;
 mod with_writes_exec;
@@ -75,6 +76,7 @@ pub use shortest_k::{Fewest, ShortestK};
 pub use shortest_path::{Shortest, ShortestPath};
 pub use table_write_exec::{RowWriter, TableWriteExec};
 pub use var_expand::{VarEnd, VarExpand};
+pub use vertex_lookup::{LookupTable, LookupValue, VertexLookup};
 pub use vertex_scan_exec::{KeyLookup, ScanTable, VertexScanExec};
 pub use with_writes_exec::{RowSlot, WithWritesExec, WrittenRowsTable};
 
