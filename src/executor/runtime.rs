@@ -13,10 +13,11 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::SessionConfig;
 
+use super::measured::follow_tasks;
 use super::memory_pool::BranchPool;
 use crate::error::PgError;
 use crate::executor::operator::{CountMatches, DistinctEnds, GiveWay};
-use crate::types::MemoryBranch;
+use crate::types::{Measure, MemoryBranch};
 
 /// How many consumers an out-of-memory error names.
 const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not zero");
@@ -84,6 +85,7 @@ impl Runtime {
         let disk = DiskManagerBuilder::default()
             .with_mode(mode)
             .with_max_temp_directory_size(TEMP_BYTES_DEFAULT);
+        follow_tasks();
         let environment = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(BranchPool::new(&memory)))
             .with_disk_manager_builder(disk)
@@ -170,14 +172,19 @@ impl Runtime {
         self.context_in(Arc::clone(&self.environment))
     }
 
-    /// What a statement's operators run in: their memory is counted together, below `memory`, and an error names those of
-    /// them that took most.
-    pub fn statement_context(&self, memory: &Arc<MemoryBranch>) -> Arc<TaskContext> {
+    /// What a statement's operators run in, and what it holds: their memory is counted together, below `memory`, and an
+    /// error names those of them that took most.
+    pub fn statement_context(
+        &self,
+        memory: &Arc<MemoryBranch>,
+    ) -> (Arc<TaskContext>, Arc<Measure>) {
         let statement = memory.child("statement", None);
-        let pool = TrackConsumersPool::new(BranchPool::new(&statement), TOP_CONSUMERS);
+        let measure = Measure::new(Arc::clone(&statement));
+        let pool = BranchPool::measured(&statement, &measure);
+        let pool = TrackConsumersPool::new(pool, TOP_CONSUMERS);
         let environment =
             RuntimeEnv { memory_pool: Arc::new(pool), ..RuntimeEnv::clone(&self.environment) };
-        self.context_in(Arc::new(environment))
+        (self.context_in(Arc::new(environment)), measure)
     }
 
     fn context_in(&self, environment: Arc<RuntimeEnv>) -> Arc<TaskContext> {

@@ -278,9 +278,11 @@ impl Lowering<'_> {
             match self.cheapest_edge(&partial, &done)? {
                 Some(next) => {
                     let together = self.common_neighbor(&partial, &next, &done);
-                    done[next.edge] = true;
                     match together.as_slice() {
-                        [] | [_] => self.expand(&mut partial, &next)?,
+                        [] | [_] => {
+                            done[next.edge] = true;
+                            self.expand(&mut partial, &next)?;
+                        }
                         edges => {
                             edges.iter().for_each(|(edge, _)| done[*edge] = true);
                             self.intersect(&mut partial, &next, edges)?;
