@@ -25,6 +25,8 @@ const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not zero")
 /// A hash join is planned if the second largest table of a statement takes no more than one in so many bytes of the
 /// memory of all statements.
 const HASH_JOIN_SHARE: u64 = 4;
+/// Keys of a join's smaller side that the other side is told.
+const JOIN_KEYS_MAX: usize = 4096;
 
 /// Sizes of the shared resources.
 #[derive(Debug, Clone)]
@@ -103,9 +105,12 @@ impl Runtime {
         settings.execution.time_zone = Some("UTC".to_owned());
         settings.execution.collect_statistics = true;
         settings.optimizer.skip_failed_rules = false;
-        // A join would compare the least and the greatest of its keys to filter the other side's rows: paths have no order,
-        // and no scan of ours takes such a filter.
-        settings.optimizer.enable_join_dynamic_filter_pushdown = false;
+        // Joins tell scans the keys they want; up to so many a scan looks up in an index.
+        settings.optimizer.enable_join_dynamic_filter_pushdown = true;
+        settings.optimizer.enable_topk_dynamic_filter_pushdown = false;
+        settings.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+        settings.optimizer.hash_join_inlist_pushdown_max_distinct_values = JOIN_KEYS_MAX;
+        settings.optimizer.hash_join_inlist_pushdown_max_size = JOIN_KEYS_MAX * 64;
         let planning = Arc::clone(config.options());
         let state = SessionStateBuilder::new()
             .with_config(config)
