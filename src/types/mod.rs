@@ -21,6 +21,7 @@ mod format;
 pub mod ids;
 pub(crate) mod input_column;
 pub(crate) mod json;
+mod measured;
 mod memory;
 pub mod pg_type;
 mod report;
@@ -38,6 +39,7 @@ pub use clock::Clock;
 pub use error::TypeError;
 pub use format::Format;
 pub use ids::{AdvisoryKey, BackendPid, CommitNo, ElementRef, Oid, RowId, TenantId};
+pub use measured::{Measure, Measured, Scope};
 pub use memory::{MemoryBranch, OutOfMemory};
 pub use pg_type::{NUMERIC_STORAGE, PgType, TYPE_KEY};
 pub use settings::{
