@@ -7,7 +7,7 @@ import sys
 
 from raw_client import Client, memory_mib, server_pid, timed
 
-ROUNDS = 5
+ROUNDS = 9
 TABLE = """CREATE TABLE million (id int8 PRIMARY KEY, n int4, x float8, ok bool, word text, day date,
                                  at timestamptz, amount numeric(12,2))"""
 
@@ -31,26 +31,30 @@ def psql(port, *commands):
     subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *(a for c in commands for a in ("-c", c))], env=environment, check=True)
 
 
-def stream(port, binary):
-    """Seconds of each round, and the bytes of one."""
-    client = Client(port)
-    send = client.send_binary if binary else client.send_query
+def stream(ports, binary):
+    """Seconds of each round for each port, asked in turns so that a slow minute of the machine falls on all, and the
+    bytes of one answer. The first round isn't counted."""
+    clients = {port: Client(port) for port in ports}
 
-    def once():
-        send("SELECT * FROM million")
+    def once(client):
+        (client.send_binary if binary else client.send_query)("SELECT * FROM million")
         return client.drain()
 
-    size = once()
-    seconds = [timed(once)[0] for _ in range(ROUNDS)]
-    client.close()
-    return seconds, size
+    sizes = {port: once(client) for port, client in clients.items()}
+    seconds = {port: [] for port in ports}
+    for _ in range(ROUNDS):
+        for port, client in clients.items():
+            seconds[port].append(timed(lambda: once(client))[0])
+    for client in clients.values():
+        client.close()
+    return seconds, sizes
 
 
 def memory_of_one_round(pid, port):
     """Resident MiB after a round of each form, where what loading took is given back; the peak begins anew (5 to
     clear_refs, see proc(5))."""
     for binary in (False, True):
-        stream(port, binary)
+        stream([port], binary)
     memory = memory_mib(pid, "VmRSS")
     with open(f"/proc/{pid}/clear_refs", "w") as file:
         file.write("5")
@@ -70,9 +74,9 @@ def main(count):
     before = memory_of_one_round(server_pid(), ports["graphwire"]) if server_pid() else None
     print(f"\n{'':<8}{'graphwire s':>12}{'MB/s':>8}{'PostgreSQL s':>14}{'MB/s':>8}{'ratio':>8}")
     for form in ("text", "binary"):
-        figures = {name: stream(port, form == "binary") for name, port in ports.items()}
-        ours, theirs = (statistics.median(figures[name][0]) for name in ports)
-        rates = [figures[name][1] / 1e6 / statistics.median(figures[name][0]) for name in ports]
+        seconds, sizes = stream(ports.values(), form == "binary")
+        ours, theirs = (statistics.median(seconds[port]) for port in ports.values())
+        rates = [sizes[port] / 1e6 / statistics.median(seconds[port]) for port in ports.values()]
         print(f"{form:<8}{ours:>12.3f}{rates[0]:>8.0f}{theirs:>14.3f}{rates[1]:>8.0f}{ours / theirs:>8.2f}", flush=True)
     if before:
         print(f"\nmemory of graphwire: {before:.0f} MiB before, peak while streaming {memory_mib(server_pid()):.0f} MiB, "

@@ -149,37 +149,37 @@ SELECT current_database() AS table_catalog, n.nspname AS table_schema, c.relname
        a.attname AS column_name, CAST(a.attnum AS integer) AS ordinal_position,
        CAST(CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(ad.adbin, ad.adrelid) END
             AS varchar) AS column_default,
-       CAST(CASE WHEN a.attnotnull THEN 'NO' ELSE 'YES' END AS varchar(3)) AS is_nullable,
+       CAST(CASE WHEN a.attnotnull OR a.valnotnull THEN 'NO' ELSE 'YES' END AS varchar(3)) AS is_nullable,
        CAST(CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN 'ARRAY'
-                 WHEN nt.nspname = 'pg_catalog' THEN pg_catalog.format_type(a.atttypid, NULL)
+                 WHEN nt.nspname = 'pg_catalog' THEN pg_catalog.format_type(a.valtype, NULL)
                  ELSE 'USER-DEFINED'
             END AS varchar) AS data_type,
-       CAST(CASE WHEN a.atttypid IN (1042, 1043) AND a.atttypmod <> -1 THEN a.atttypmod - 4
+       CAST(CASE WHEN a.valtype IN (1042, 1043) AND a.valmod <> -1 THEN a.valmod - 4
             END AS integer) AS character_maximum_length,
-       CAST(CASE WHEN a.atttypid IN (1042, 1043) AND a.atttypmod <> -1 THEN (a.atttypmod - 4) * 4
-                 WHEN a.atttypid IN (25, 1042, 1043) THEN 1073741824
+       CAST(CASE WHEN a.valtype IN (1042, 1043) AND a.valmod <> -1 THEN (a.valmod - 4) * 4
+                 WHEN a.valtype IN (25, 1042, 1043) THEN 1073741824
             END AS integer) AS character_octet_length,
-       CAST(CASE a.atttypid WHEN 21 THEN 16 WHEN 23 THEN 32 WHEN 20 THEN 64
+       CAST(CASE a.valtype WHEN 21 THEN 16 WHEN 23 THEN 32 WHEN 20 THEN 64
                  WHEN 700 THEN 24 WHEN 701 THEN 53
-                 WHEN 1700 THEN CASE WHEN a.atttypmod <> -1 THEN (a.atttypmod - 4) / 65536 END
+                 WHEN 1700 THEN CASE WHEN a.valmod <> -1 THEN (a.valmod - 4) / 65536 END
             END AS integer) AS numeric_precision,
-       CAST(CASE WHEN a.atttypid IN (21, 23, 20, 700, 701) THEN 2
-                 WHEN a.atttypid = 1700 THEN 10
+       CAST(CASE WHEN a.valtype IN (21, 23, 20, 700, 701) THEN 2
+                 WHEN a.valtype = 1700 THEN 10
             END AS integer) AS numeric_precision_radix,
-       CAST(CASE WHEN a.atttypid IN (21, 23, 20) THEN 0
-                 WHEN a.atttypid = 1700 AND a.atttypmod <> -1 THEN (a.atttypmod - 4) % 65536
+       CAST(CASE WHEN a.valtype IN (21, 23, 20) THEN 0
+                 WHEN a.valtype = 1700 AND a.valmod <> -1 THEN (a.valmod - 4) % 65536
             END AS integer) AS numeric_scale,
-       CAST(CASE WHEN a.atttypid = 1082 THEN 0
-                 WHEN a.atttypid IN (1083, 1114, 1184, 1266) AND a.atttypmod >= 0 THEN a.atttypmod
-                 WHEN a.atttypid IN (1083, 1114, 1184, 1186, 1266) THEN 6
+       CAST(CASE WHEN a.valtype = 1082 THEN 0
+                 WHEN a.valtype IN (1083, 1114, 1184, 1266) AND a.valmod >= 0 THEN a.valmod
+                 WHEN a.valtype IN (1083, 1114, 1184, 1186, 1266) THEN 6
             END AS integer) AS datetime_precision,
        CAST(NULL AS varchar) AS interval_type, CAST(NULL AS integer) AS interval_precision,
        CAST(NULL AS name) AS character_set_catalog, CAST(NULL AS name) AS character_set_schema,
        CAST(NULL AS name) AS character_set_name,
        CASE WHEN co.nspname IS NOT NULL THEN current_database() END AS collation_catalog,
        co.nspname AS collation_schema, co.collname AS collation_name,
-       CAST(NULL AS name) AS domain_catalog, CAST(NULL AS name) AS domain_schema,
-       CAST(NULL AS name) AS domain_name,
+       CASE WHEN a.domname IS NOT NULL THEN current_database() END AS domain_catalog,
+       a.domschema AS domain_schema, a.domname AS domain_name,
        current_database() AS udt_catalog, nt.nspname AS udt_schema, t.typname AS udt_name,
        CAST(NULL AS name) AS scope_catalog, CAST(NULL AS name) AS scope_schema,
        CAST(NULL AS name) AS scope_name, CAST(NULL AS integer) AS maximum_cardinality,
@@ -197,10 +197,17 @@ SELECT current_database() AS table_catalog, n.nspname AS table_schema, c.relname
        CAST(CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(ad.adbin, ad.adrelid) END
             AS varchar) AS generation_expression,
        CAST(CASE WHEN c.relkind IN ('r', 'p') THEN 'YES' ELSE 'NO' END AS varchar(3)) AS is_updatable
-FROM pg_catalog.pg_attribute a
+FROM (SELECT at.attrelid, at.attname, at.attnum, at.attnotnull, at.attidentity, at.attgenerated,
+             at.attisdropped, at.attcollation,
+             coalesce(d.typbasetype, at.atttypid) AS valtype,
+             CASE WHEN d.oid IS NULL THEN at.atttypmod ELSE d.typtypmod END AS valmod,
+             coalesce(d.typnotnull, false) AS valnotnull, d.typname AS domname, nd.nspname AS domschema
+      FROM pg_catalog.pg_attribute at
+      LEFT JOIN pg_catalog.pg_type d ON d.oid = at.atttypid AND d.typtype = 'd'
+      LEFT JOIN pg_catalog.pg_namespace nd ON nd.oid = d.typnamespace) a
 JOIN pg_catalog.pg_class c ON a.attrelid = c.oid
 JOIN pg_catalog.pg_namespace n ON c.relnamespace = n.oid
-JOIN pg_catalog.pg_type t ON a.atttypid = t.oid
+JOIN pg_catalog.pg_type t ON a.valtype = t.oid
 JOIN pg_catalog.pg_namespace nt ON t.typnamespace = nt.oid
 LEFT JOIN pg_catalog.pg_attrdef ad ON a.attrelid = ad.adrelid AND a.attnum = ad.adnum
 LEFT JOIN (SELECT de.refobjid, de.refobjsubid, se.seqstart, se.seqincrement, se.seqmax, se.seqmin, se.seqcycle
@@ -217,6 +224,88 @@ WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'f', 'p')
   AND (pg_catalog.pg_has_role(c.relowner, 'USAGE')
        OR pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT, INSERT, UPDATE, REFERENCES'));
 
+-- Domains -------------------------------------------------------------------------------------------
+
+CREATE VIEW information_schema.domains AS
+SELECT current_database() AS domain_catalog, n.nspname AS domain_schema, d.typname AS domain_name,
+       CAST(CASE WHEN b.typelem <> 0 AND b.typlen = -1 THEN 'ARRAY'
+                 WHEN nb.nspname = 'pg_catalog' THEN pg_catalog.format_type(b.oid, NULL)
+                 ELSE 'USER-DEFINED'
+            END AS varchar) AS data_type,
+       CAST(CASE WHEN b.oid IN (1042, 1043) AND d.typtypmod <> -1 THEN d.typtypmod - 4
+            END AS integer) AS character_maximum_length,
+       CAST(CASE WHEN b.oid IN (1042, 1043) AND d.typtypmod <> -1 THEN (d.typtypmod - 4) * 4
+                 WHEN b.oid IN (25, 1042, 1043) THEN 1073741824
+            END AS integer) AS character_octet_length,
+       CAST(NULL AS name) AS character_set_catalog, CAST(NULL AS name) AS character_set_schema,
+       CAST(NULL AS name) AS character_set_name,
+       CASE WHEN co.nspname IS NOT NULL THEN current_database() END AS collation_catalog,
+       co.nspname AS collation_schema, co.collname AS collation_name,
+       CAST(CASE b.oid WHEN 21 THEN 16 WHEN 23 THEN 32 WHEN 20 THEN 64
+                 WHEN 700 THEN 24 WHEN 701 THEN 53
+                 WHEN 1700 THEN CASE WHEN d.typtypmod <> -1 THEN (d.typtypmod - 4) / 65536 END
+            END AS integer) AS numeric_precision,
+       CAST(CASE WHEN b.oid IN (21, 23, 20, 700, 701) THEN 2
+                 WHEN b.oid = 1700 THEN 10
+            END AS integer) AS numeric_precision_radix,
+       CAST(CASE WHEN b.oid IN (21, 23, 20) THEN 0
+                 WHEN b.oid = 1700 AND d.typtypmod <> -1 THEN (d.typtypmod - 4) % 65536
+            END AS integer) AS numeric_scale,
+       CAST(CASE WHEN b.oid = 1082 THEN 0
+                 WHEN b.oid IN (1083, 1114, 1184, 1266) AND d.typtypmod >= 0 THEN d.typtypmod
+                 WHEN b.oid IN (1083, 1114, 1184, 1186, 1266) THEN 6
+            END AS integer) AS datetime_precision,
+       CAST(NULL AS varchar) AS interval_type, CAST(NULL AS integer) AS interval_precision,
+       CAST(d.typdefault AS varchar) AS domain_default,
+       current_database() AS udt_catalog, nb.nspname AS udt_schema, b.typname AS udt_name,
+       CAST(NULL AS name) AS scope_catalog, CAST(NULL AS name) AS scope_schema,
+       CAST(NULL AS name) AS scope_name, CAST(NULL AS integer) AS maximum_cardinality,
+       CAST('1' AS name) AS dtd_identifier
+FROM pg_catalog.pg_type d
+JOIN pg_catalog.pg_namespace n ON n.oid = d.typnamespace
+JOIN pg_catalog.pg_type b ON b.oid = d.typbasetype
+JOIN pg_catalog.pg_namespace nb ON nb.oid = b.typnamespace
+LEFT JOIN (SELECT k.oid, k.collname, nk.nspname
+           FROM pg_catalog.pg_collation k
+           JOIN pg_catalog.pg_namespace nk ON k.collnamespace = nk.oid
+           WHERE k.oid <> 100) co
+    ON d.typcollation = co.oid
+WHERE d.typtype = 'd'
+  AND (pg_catalog.pg_has_role(d.typowner, 'USAGE') OR pg_catalog.has_type_privilege(d.oid, 'USAGE'));
+
+CREATE VIEW information_schema.domain_constraints AS
+SELECT current_database() AS constraint_catalog, nc.nspname AS constraint_schema,
+       c.conname AS constraint_name, current_database() AS domain_catalog,
+       n.nspname AS domain_schema, d.typname AS domain_name,
+       CAST(CASE WHEN c.condeferrable THEN 'YES' ELSE 'NO' END AS varchar(3)) AS is_deferrable,
+       CAST(CASE WHEN c.condeferred THEN 'YES' ELSE 'NO' END AS varchar(3)) AS initially_deferred
+FROM pg_catalog.pg_constraint c
+JOIN pg_catalog.pg_namespace nc ON nc.oid = c.connamespace
+JOIN pg_catalog.pg_type d ON d.oid = c.contypid
+JOIN pg_catalog.pg_namespace n ON n.oid = d.typnamespace
+WHERE pg_catalog.pg_has_role(d.typowner, 'USAGE') OR pg_catalog.has_type_privilege(d.oid, 'USAGE');
+
+CREATE VIEW information_schema.domain_udt_usage AS
+SELECT current_database() AS udt_catalog, nb.nspname AS udt_schema, b.typname AS udt_name,
+       current_database() AS domain_catalog, n.nspname AS domain_schema, d.typname AS domain_name
+FROM pg_catalog.pg_type d
+JOIN pg_catalog.pg_namespace n ON n.oid = d.typnamespace
+JOIN pg_catalog.pg_type b ON b.oid = d.typbasetype
+JOIN pg_catalog.pg_namespace nb ON nb.oid = b.typnamespace
+WHERE d.typtype = 'd' AND pg_catalog.pg_has_role(b.typowner, 'USAGE');
+
+CREATE VIEW information_schema.column_domain_usage AS
+SELECT current_database() AS domain_catalog, nd.nspname AS domain_schema, d.typname AS domain_name,
+       current_database() AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
+       a.attname AS column_name
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON a.attrelid = c.oid
+JOIN pg_catalog.pg_namespace n ON c.relnamespace = n.oid
+JOIN pg_catalog.pg_type d ON a.atttypid = d.oid
+JOIN pg_catalog.pg_namespace nd ON d.typnamespace = nd.oid
+WHERE d.typtype = 'd' AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'f', 'p')
+  AND pg_catalog.pg_has_role(d.typowner, 'USAGE');
+
 CREATE VIEW information_schema.column_udt_usage AS
 SELECT current_database() AS udt_catalog, nt.nspname AS udt_schema, t.typname AS udt_name,
        current_database() AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
@@ -224,7 +313,9 @@ SELECT current_database() AS udt_catalog, nt.nspname AS udt_schema, t.typname AS
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON a.attrelid = c.oid
 JOIN pg_catalog.pg_namespace n ON c.relnamespace = n.oid
-JOIN pg_catalog.pg_type t ON a.atttypid = t.oid
+JOIN pg_catalog.pg_type ct ON a.atttypid = ct.oid
+JOIN pg_catalog.pg_type t
+    ON t.oid = CASE WHEN ct.typtype = 'd' THEN ct.typbasetype ELSE ct.oid END
 JOIN pg_catalog.pg_namespace nt ON t.typnamespace = nt.oid
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'f', 'p')
   AND pg_catalog.pg_has_role(t.typowner, 'USAGE');

@@ -184,6 +184,8 @@ pub struct Fields {
     pub column: Option<String>,
     /// Constraint or quota concerned.
     pub constraint: Option<String>,
+    /// Data type concerned.
+    pub datatype: Option<String>,
     /// The openCypher detail word, where there is one (`R`).
     pub routine: Option<&'static str>,
 }
@@ -203,6 +205,7 @@ impl PgError {
             table: None,
             column: None,
             constraint: None,
+            datatype: None,
             routine: None,
         }))
     }
@@ -304,6 +307,14 @@ impl PgError {
     #[must_use]
     pub fn constraint(mut self, constraint: impl Into<String>) -> Self {
         self.0.constraint = Some(constraint.into());
+        self
+    }
+
+    /// Names the data type concerned.
+    #[must_use]
+    pub fn datatype(mut self, schema: impl Into<String>, name: impl Into<String>) -> Self {
+        self.0.schema = Some(schema.into());
+        self.0.datatype = Some(name.into());
         self
     }
 

@@ -7,9 +7,12 @@ mod maintenance;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use graphwire::types::Measured;
+use mimalloc::MiMalloc;
 
+/// It counts what each statement holds.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Measured<MiMalloc> = Measured(MiMalloc);
 
 fn main() -> ExitCode {
     let cli = config::Cli::parse();

@@ -63,6 +63,14 @@ fn value(ty: &Type, bytes: &[u8], zone: Tz) -> Result<String, Malformed> {
         let is_vector = matches!(*ty, Type::INT2_VECTOR | Type::OID_VECTOR);
         return array(element, bytes, zone, is_vector);
     }
+    match ty.kind() {
+        Kind::Composite(fields) => {
+            let types: Vec<Type> = fields.iter().map(|field| field.type_().clone()).collect();
+            return record(bytes, zone, Some(&types));
+        }
+        Kind::Domain(base) => return value(base, bytes, zone),
+        _ => {}
+    }
     Ok(match *ty {
         Type::BOOL => match exact::<1>(bytes)? {
             [0] => "f".to_owned(),
@@ -120,7 +128,7 @@ fn value(ty: &Type, bytes: &[u8], zone: Tz) -> Result<String, Malformed> {
             format!("({block},{})", u16::from_be_bytes(exact(&bytes[4..])?))
         }
         Type::INET => inet(bytes)?,
-        Type::RECORD => record(bytes, zone)?,
+        Type::RECORD => record(bytes, zone, None)?,
         Type::VOID => String::new(),
         _ => utf8(bytes)?,
     })
@@ -407,12 +415,14 @@ fn quoted_element(text: &str) -> String {
     }
 }
 
-fn record(bytes: &[u8], zone: Tz) -> Result<String, Malformed> {
+fn record(bytes: &[u8], zone: Tz, types: Option<&[Type]>) -> Result<String, Malformed> {
     let mut reader = Reader(bytes);
     let mut fields = Vec::new();
-    for _ in 0..reader.int()? {
+    for at in 0..reader.int()? {
         let oid = reader.int()?.cast_unsigned();
-        let ty = Type::from_oid(oid).ok_or_else(|| format!("a field of type {oid}"))?;
+        let declared = types.and_then(|types| types.get(usize::try_from(at).ok()?).cloned());
+        let ty = declared.or_else(|| Type::from_oid(oid));
+        let ty = ty.ok_or_else(|| format!("a field of type {oid}"))?;
         fields.push(match reader.value()? {
             None => String::new(),
             Some(bytes) => {

@@ -1,5 +1,11 @@
 //! The one integration test binary: each further one would link DataFusion again.
 
+/// As in the server: what statements hold is counted.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: graphwire::types::Measured<std::alloc::System> =
+    graphwire::types::Measured(std::alloc::System);
+
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]

@@ -17,7 +17,7 @@ DROP TABLE IF EXISTS follows; DROP TABLE IF EXISTS account;
 CREATE TABLE account (id bigint PRIMARY KEY, owner text NOT NULL, amount bigint NOT NULL);
 CREATE TABLE follows (id bigint PRIMARY KEY, src bigint NOT NULL, dst bigint NOT NULL, owner text NOT NULL);
 INSERT INTO account SELECT i, 'bench_reader', i % 1000 FROM generate_series(1, {rows}) AS s(i);
-INSERT INTO follows SELECT i, 1 + (i * 7919) % {rows}, 1 + (i * 104729) % {rows}, 'bench_reader' FROM generate_series(1, {rows} * 4) AS s(i);
+INSERT INTO follows SELECT i, 1 + (i::bigint * 7919) % {rows}, 1 + (i::bigint * 104729) % {rows}, 'bench_reader' FROM generate_series(1, {rows} * 4) AS s(i);
 CREATE PROPERTY GRAPH bench
     VERTEX TABLES (account KEY (id) LABEL account PROPERTIES (id, amount))
     EDGE TABLES (follows KEY (id) SOURCE KEY (src) REFERENCES account (id) DESTINATION KEY (dst) REFERENCES account (id) LABEL follows PROPERTIES (id));

@@ -475,14 +475,16 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
         DdlCommand::DropFunctions { functions: _, missing: _ } => {}
         // Whose type is changed was asked when it was bound.
         DdlCommand::Type(command) => match command.as_ref() {
-            TypeCommand::CreateEnum { schema, name: _, labels: _ } => {
+            TypeCommand::CreateEnum { schema, name: _, labels: _ }
+            | TypeCommand::CreateRow { schema, name: _, fields: _ }
+            | TypeCommand::CreateDomain { schema, domain: _ } => {
                 needs.add(*schema, Right::Create, Need::Whole);
             }
-            TypeCommand::Alter { ty: _, change: TypeChange::SetSchema(schema) } => {
+            TypeCommand::Alter { ty: _, change: TypeChange::SetSchema(schema), tag: _ } => {
                 needs.add(*schema, Right::Create, Need::Whole);
             }
-            TypeCommand::Alter { ty: _, change: _ }
-            | TypeCommand::Drop { types: _, missing: _, cascade: _ }
+            TypeCommand::Alter { ty: _, change: _, tag: _ }
+            | TypeCommand::Drop { tag: _, types: _, missing: _, cascade: _ }
             | TypeCommand::Comment { ty: _, text: _ } => {}
         },
         DdlCommand::Truncate { relations, restart: _, cascade: _ } => {

@@ -40,4 +40,4 @@ pub use policy::{
 pub use predefined::predefined_role;
 pub use role::{Membership, Role, RoleSet};
 pub use snapshot::{Catalog, CatalogStamp, Cluster, Parameter, QualifiedName};
-pub use user_type::{UserType, is_of};
+pub use user_type::{Composite, Domain, DomainCheck, TypeDefinition, UserType};

@@ -145,6 +145,31 @@ pub struct Column {
     pub default: Option<ColumnDefault>,
     /// `COMMENT ON COLUMN`, if any.
     pub comment: Option<String>,
+    /// The type it was declared with, where a domain is in it; `ty` is what that stands on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<PgType>,
+}
+
+impl Column {
+    /// A column of a type, with nothing else said about it.
+    pub fn of(attnum: i16, name: String, declared: PgType) -> Self {
+        let (not_null, default, comment, domain) = (false, None, None, None);
+        let mut column =
+            Self { attnum, name, ty: PgType::Text, not_null, default, comment, domain };
+        column.declare(declared);
+        column
+    }
+
+    /// The type it was declared with.
+    pub fn declared(&self) -> &PgType {
+        self.domain.as_ref().unwrap_or(&self.ty)
+    }
+
+    /// Gives it a type.
+    pub fn declare(&mut self, ty: PgType) {
+        self.ty = ty.plain();
+        self.domain = ty.has_domain().then_some(ty);
+    }
 }
 
 /// What happens to a temporary table at COMMIT.
@@ -537,6 +562,7 @@ pub fn sequence_columns() -> &'static [Column] {
                 not_null: true,
                 default: None,
                 comment: None,
+                domain: None,
             })
             .collect()
     });
@@ -544,7 +570,8 @@ pub fn sequence_columns() -> &'static [Column] {
 }
 
 fn schema_of(columns: &[Column]) -> SchemaRef {
-    let fields = columns.iter().map(|column| column.ty.field(&column.name, !column.not_null));
+    let fields =
+        columns.iter().map(|column| column.declared().field(&column.name, !column.not_null));
     Arc::new(ArrowSchema::new(fields.collect::<Vec<_>>()))
 }
 

@@ -294,6 +294,7 @@ impl Change {
             not_null: *name != "_more",
             default: None,
             comment: None,
+            domain: None,
         });
         let table = Table::new(columns.collect(), Vec::new());
         catalog.put_relation(Relation {
@@ -388,6 +389,7 @@ fn add_column(catalog: &mut Catalog, table: Oid, property: &OpenProperty) -> Opt
         not_null: false,
         default: None,
         comment: None,
+        domain: None,
     });
     let at = columns.len() - 1;
     let table = stored.reshaped(columns, stored.constraints.clone());
@@ -459,6 +461,7 @@ fn put_view(
         not_null: false,
         default: None,
         comment: None,
+        domain: None,
     });
     let read = ViewRead {
         schema: None,

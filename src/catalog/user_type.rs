@@ -1,37 +1,202 @@
-//! Types that `CREATE TYPE … AS ENUM` made.
+//! Types of the database's own: what `CREATE TYPE` and `CREATE DOMAIN` made, and the rows of its tables.
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::catalog::object::{Column, Relation, RelationKind};
+use crate::catalog::pg::{row_array_type, row_type};
 use crate::catalog::snapshot::{Catalog, QualifiedName, next_version};
 use crate::catalog::{AclClass, FunctionResult, SqlFunction};
 use crate::types::Oid;
+use crate::types::domain::DomainType;
 use crate::types::enum_type::EnumType;
 use crate::types::pg_type::PgType;
+use crate::types::row_type::{RowField, RowType};
 
 /// A type of the database's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "StoredType", into = "StoredType")]
 pub struct UserType {
     /// The schema it is in.
     pub schema: Oid,
     /// The owning role.
     pub owner: Oid,
-    /// Its name and labels.
+    /// What it is.
+    pub definition: TypeDefinition,
+}
+
+/// What a type of the database's own is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TypeDefinition {
+    /// `CREATE TYPE … AS ENUM`
+    Enum(Arc<EnumType>),
+    /// `CREATE DOMAIN`
+    Domain(Domain),
+    /// `CREATE TYPE … AS (…)`
+    Row(Composite),
+}
+
+/// A composite type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Composite {
+    /// Its name and fields.
     #[serde(with = "crate::catalog::stored::shared")]
-    pub definition: Arc<EnumType>,
+    pub ty: Arc<RowType>,
+    /// Its entry in `pg_class`, under which its fields are listed.
+    pub relation: Oid,
+}
+
+/// A domain with its conditions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Domain {
+    /// Its name and what it stands on.
+    #[serde(with = "crate::catalog::stored::shared")]
+    pub ty: Arc<DomainType>,
+    /// NOT NULL
+    pub not_null: bool,
+    /// DEFAULT, as SQL.
+    pub default: Option<String>,
+    /// CHECK, in the order they were made.
+    pub checks: Vec<DomainCheck>,
+}
+
+/// A condition of a domain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DomainCheck {
+    /// `pg_constraint.oid`.
+    pub oid: Oid,
+    /// Its name.
+    pub name: String,
+    /// As SQL over `value`.
+    pub condition: String,
+    /// Not NOT VALID.
+    pub validated: bool,
+}
+
+/// How a type is stored: one of the three.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredType {
+    schema: Oid,
+    owner: Oid,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    definition: Option<EnumType>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    domain: Option<Domain>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    row: Option<Composite>,
+}
+
+impl From<UserType> for StoredType {
+    fn from(ty: UserType) -> Self {
+        let UserType { schema, owner, definition } = ty;
+        let (definition, domain, row) = match definition {
+            TypeDefinition::Enum(ty) => (Some(ty.as_ref().clone()), None, None),
+            TypeDefinition::Domain(domain) => (None, Some(domain), None),
+            TypeDefinition::Row(row) => (None, None, Some(row)),
+        };
+        Self { schema, owner, definition, domain, row }
+    }
+}
+
+impl From<StoredType> for UserType {
+    fn from(stored: StoredType) -> Self {
+        let StoredType { schema, owner, definition, domain, row } = stored;
+        let definition = match (definition, domain, row) {
+            (_, _, Some(row)) => TypeDefinition::Row(row),
+            (_, Some(domain), None) => TypeDefinition::Domain(domain),
+            (Some(ty), None, None) => TypeDefinition::Enum(Arc::new(ty)),
+            // Nothing writes it; a type without labels is one that no value has.
+            (None, None, None) => TypeDefinition::Enum(Arc::default()),
+        };
+        Self { schema, owner, definition }
+    }
 }
 
 impl UserType {
     /// `pg_type.oid`.
     pub fn oid(&self) -> Oid {
-        Oid(self.definition.oid)
+        Oid(match &self.definition {
+            TypeDefinition::Enum(ty) => ty.oid,
+            TypeDefinition::Domain(domain) => domain.ty.oid,
+            TypeDefinition::Row(row) => row.ty.oid,
+        })
+    }
+
+    /// The OID of the array type over it.
+    pub fn array_oid(&self) -> Oid {
+        Oid(match &self.definition {
+            TypeDefinition::Enum(ty) => ty.array_oid,
+            TypeDefinition::Domain(domain) => domain.ty.array_oid,
+            TypeDefinition::Row(row) => row.ty.array_oid,
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match &self.definition {
+            TypeDefinition::Enum(ty) => &ty.name,
+            TypeDefinition::Domain(domain) => &domain.ty.name,
+            TypeDefinition::Row(row) => &row.ty.name,
+        }
     }
 
     /// The type of its values.
     pub fn ty(&self) -> PgType {
-        PgType::Enum(Arc::clone(&self.definition))
+        match &self.definition {
+            TypeDefinition::Enum(ty) => PgType::Enum(Arc::clone(ty)),
+            TypeDefinition::Domain(domain) => PgType::Domain(Arc::clone(&domain.ty)),
+            TypeDefinition::Row(row) => PgType::Row(Arc::clone(&row.ty)),
+        }
+    }
+
+    /// It, if it is a domain.
+    pub fn domain(&self) -> Option<&Domain> {
+        match &self.definition {
+            TypeDefinition::Domain(domain) => Some(domain),
+            TypeDefinition::Enum(_) | TypeDefinition::Row(_) => None,
+        }
+    }
+
+    /// It, if it is an enumerated type.
+    pub fn labels(&self) -> Option<&Arc<EnumType>> {
+        match &self.definition {
+            TypeDefinition::Enum(ty) => Some(ty),
+            TypeDefinition::Domain(_) | TypeDefinition::Row(_) => None,
+        }
+    }
+
+    /// It, if it is a composite type.
+    pub fn row(&self) -> Option<&Composite> {
+        match &self.definition {
+            TypeDefinition::Row(row) => Some(row),
+            TypeDefinition::Enum(_) | TypeDefinition::Domain(_) => None,
+        }
+    }
+
+    /// Gives it another name, or another schema in front of it in messages.
+    pub fn set_name(&mut self, name: Option<String>, shown_schema: Option<String>) {
+        let (known, schema) = match &mut self.definition {
+            TypeDefinition::Enum(ty) => {
+                let ty = Arc::make_mut(ty);
+                (&mut ty.name, &mut ty.schema)
+            }
+            TypeDefinition::Domain(domain) => {
+                let ty = Arc::make_mut(&mut domain.ty);
+                (&mut ty.name, &mut ty.schema)
+            }
+            TypeDefinition::Row(row) => {
+                let ty = Arc::make_mut(&mut row.ty);
+                (&mut ty.name, &mut ty.schema)
+            }
+        };
+        *schema = shown_schema;
+        if let Some(name) = name {
+            *known = name;
+        }
     }
 }
 
@@ -41,8 +206,43 @@ impl Catalog {
         if let Some(found) = self.types.get(&oid) {
             return Some((found, false));
         }
-        let found = self.types.values().find(|one| one.definition.array_oid == oid.0)?;
+        let found = self.types.values().find(|one| one.array_oid() == oid)?;
         Some((found, true))
+    }
+
+    /// What the catalog says of a domain now.
+    pub fn domain(&self, ty: &DomainType) -> Option<&Domain> {
+        self.types.get(&Oid(ty.oid))?.domain()
+    }
+
+    /// The default of a type: a domain's own, or of what it stands on.
+    pub fn type_default(&self, ty: &PgType) -> Option<&str> {
+        let PgType::Domain(ty) = ty else { return None };
+        let domain = self.domain(ty)?;
+        domain.default.as_deref().or_else(|| self.type_default(&domain.ty.base))
+    }
+
+    /// The type of a table's or view's rows.
+    pub fn row_type_of(&self, relation: &Relation) -> Option<RowType> {
+        let has_rows = match &relation.kind {
+            RelationKind::Table(_) | RelationKind::View(_) | RelationKind::MaterializedView(_) => {
+                true
+            }
+            RelationKind::System(_)
+            | RelationKind::Sequence(_)
+            | RelationKind::PropertyGraph(_) => false,
+        };
+        let schema = self.schemas.get(&relation.schema).map(|schema| schema.name.clone());
+        let fields = relation.columns().iter();
+        let fields = fields
+            .map(|column| RowField { name: column.name.clone(), ty: column.declared().clone() });
+        has_rows.then(|| RowType {
+            oid: row_type(relation.oid).0,
+            array_oid: row_array_type(relation.oid).0,
+            schema: schema.filter(|schema| schema != "public"),
+            name: relation.name.clone(),
+            fields: fields.collect(),
+        })
     }
 
     /// The type of this OID, built in or of the database's own; `None` if there is none.
@@ -50,13 +250,19 @@ impl Catalog {
         if let Some(ty) = PgType::from_oid(oid, typmod) {
             return Some(ty);
         }
-        let (found, is_array) = self.user_type(Oid(oid))?;
-        Some(if is_array { PgType::array_of(found.ty()) } else { found.ty() })
+        if let Some((found, is_array)) = self.user_type(Oid(oid)) {
+            return Some(if is_array { PgType::array_of(found.ty()) } else { found.ty() });
+        }
+        let mut rows = self.relations.values().filter_map(|relation| self.row_type_of(relation));
+        let found = rows.find(|row| row.oid == oid || row.array_oid == oid)?;
+        let is_array = found.array_oid == oid;
+        let ty = PgType::Row(Arc::new(found));
+        Some(if is_array { PgType::array_of(ty) } else { ty })
     }
 
     /// The type of the database's own that has this name in a schema.
     pub fn user_type_in(&self, schema: Oid, name: &str) -> Option<&Arc<UserType>> {
-        self.types.values().find(|one| one.schema == schema && one.definition.name == name)
+        self.types.values().find(|one| one.schema == schema && one.name() == name)
     }
 
     /// The type of the database's own that a name stands for, along the search path.
@@ -78,23 +284,48 @@ impl Catalog {
 
     /// Adds a type, or puts it in the place of the one with its OID, in all that uses it too.
     pub fn put_type(&mut self, ty: UserType) {
-        let definition = Arc::clone(&ty.definition);
-        let changed = self.types.get(&ty.oid()).is_some_and(|old| old.definition != definition);
-        Arc::make_mut(&mut self.types).insert(ty.oid(), Arc::new(ty));
+        let (oid, new) = (ty.oid(), ty.ty());
+        let changed = self.types.get(&oid).is_some_and(|old| old.ty() != new);
+        Arc::make_mut(&mut self.types).insert(oid, Arc::new(ty));
         self.version = next_version();
         if !changed {
             return;
         }
-        for relation in self.relations_using(&definition) {
+        for relation in self.relations_using(oid) {
             let mut relation = relation.as_ref().clone();
-            replace_in_relation(&mut relation, &definition);
+            replace_in_relation(&mut relation, &new);
             self.put_relation(relation);
         }
-        for function in self.functions_using(&definition) {
+        for function in self.functions_using(oid) {
             let mut function = function.as_ref().clone();
-            replace_in_function(&mut function, &definition);
+            replace_in_function(&mut function, &new);
             self.put_function(function);
         }
+        for user in self.types_over(oid) {
+            let mut user = user.as_ref().clone();
+            match &mut user.definition {
+                TypeDefinition::Enum(_) => {}
+                TypeDefinition::Domain(domain) => {
+                    Arc::make_mut(&mut domain.ty).base.replace(&new);
+                }
+                TypeDefinition::Row(row) => {
+                    let fields = &mut Arc::make_mut(&mut row.ty).fields;
+                    fields.iter_mut().for_each(|field| field.ty.replace(&new));
+                }
+            }
+            self.put_type(user);
+        }
+    }
+
+    /// Domains that stand on a type, and composite types with fields of it.
+    pub fn types_over(&self, oid: Oid) -> Vec<Arc<UserType>> {
+        let over = |one: &&Arc<UserType>| {
+            one.domain().is_some_and(|domain| domain.ty.base.is_of(oid.0))
+                || one
+                    .row()
+                    .is_some_and(|row| row.ty.fields.iter().any(|field| field.ty.is_of(oid.0)))
+        };
+        self.types.values().filter(over).cloned().collect()
     }
 
     /// Removes a type.
@@ -105,47 +336,34 @@ impl Catalog {
         self.version = next_version();
     }
 
-    /// Relations with columns of a type, or of arrays of it.
-    pub fn relations_using(&self, ty: &EnumType) -> Vec<Arc<Relation>> {
+    /// Relations with columns of a type, or of what is made of it.
+    pub fn relations_using(&self, oid: Oid) -> Vec<Arc<Relation>> {
         let uses = |relation: &&Arc<Relation>| {
             !matches!(relation.kind, RelationKind::System(_))
-                && relation.columns().iter().any(|column| is_of(&column.ty, ty))
+                && relation.columns().iter().any(|column| column.declared().is_of(oid.0))
         };
         self.relations.values().filter(uses).cloned().collect()
     }
 
     /// Functions that take or give a type.
-    pub fn functions_using(&self, ty: &EnumType) -> Vec<Arc<SqlFunction>> {
+    pub fn functions_using(&self, oid: Oid) -> Vec<Arc<SqlFunction>> {
         let uses = |function: &&Arc<SqlFunction>| {
-            function.argument_types().any(|argument| is_of(argument, ty))
-                || function.columns().iter().any(|(_, column)| is_of(column, ty))
+            function.argument_types().any(|argument| argument.is_of(oid.0))
+                || function.columns().iter().any(|(_, column)| column.is_of(oid.0))
         };
         self.functions.values().filter(uses).cloned().collect()
     }
 }
 
-/// Whether a type is this one, or an array of it.
-pub fn is_of(ty: &PgType, of: &EnumType) -> bool {
-    match ty {
-        PgType::Array(element) => is_of(element, of),
-        PgType::Enum(ty) => ty.oid == of.oid,
-        _ => false,
+fn replace_in_columns(columns: &mut [Column], new: &PgType) {
+    for column in columns {
+        let mut declared = column.declared().clone();
+        declared.replace(new);
+        column.declare(declared);
     }
 }
 
-fn replace(ty: &mut PgType, new: &Arc<EnumType>) {
-    match ty {
-        PgType::Array(element) => replace(element, new),
-        PgType::Enum(old) if old.oid == new.oid => *old = Arc::clone(new),
-        _ => {}
-    }
-}
-
-fn replace_in_columns(columns: &mut [Column], new: &Arc<EnumType>) {
-    columns.iter_mut().for_each(|column| replace(&mut column.ty, new));
-}
-
-fn replace_in_relation(relation: &mut Relation, new: &Arc<EnumType>) {
+fn replace_in_relation(relation: &mut Relation, new: &PgType) {
     match &mut relation.kind {
         RelationKind::Table(table) => {
             let mut changed = table.as_ref().clone();
@@ -164,13 +382,13 @@ fn replace_in_relation(relation: &mut Relation, new: &Arc<EnumType>) {
     }
 }
 
-fn replace_in_function(function: &mut SqlFunction, new: &Arc<EnumType>) {
-    function.arguments.iter_mut().for_each(|argument| replace(&mut argument.ty, new));
+fn replace_in_function(function: &mut SqlFunction, new: &PgType) {
+    function.arguments.iter_mut().for_each(|argument| argument.ty.replace(new));
     match &mut function.result {
         FunctionResult::Void => {}
         FunctionResult::Table(columns) => {
-            columns.iter_mut().for_each(|(_, ty)| replace(ty, new));
+            columns.iter_mut().for_each(|(_, ty)| ty.replace(new));
         }
-        FunctionResult::SetOf(ty) | FunctionResult::Value(ty) => replace(ty, new),
+        FunctionResult::SetOf(ty) | FunctionResult::Value(ty) => ty.replace(new),
     }
 }

@@ -12,13 +12,19 @@ use datafusion::execution::memory_pool::{
 };
 use parking_lot::Mutex;
 
-use crate::types::MemoryBranch;
+use crate::types::{Measure, MemoryBranch, OutOfMemory};
 
 /// A pool that takes what operators reserve from a [`MemoryBranch`].
 #[derive(Debug)]
 pub(super) struct BranchPool {
     branch: Arc<MemoryBranch>,
+    /// What is held in truth, if the branch is one statement's.
+    measure: Option<Arc<Measure>>,
     users: Mutex<Users>,
+}
+
+fn exhausted(refused: OutOfMemory) -> DataFusionError {
+    DataFusionError::ResourcesExhausted(refused.to_string())
 }
 
 /// Who takes from the pool.
@@ -32,7 +38,12 @@ struct Users {
 
 impl BranchPool {
     pub(super) fn new(branch: &Arc<MemoryBranch>) -> Self {
-        Self { branch: Arc::clone(branch), users: Mutex::default() }
+        Self { branch: Arc::clone(branch), measure: None, users: Mutex::default() }
+    }
+
+    /// A pool of one statement: more is refused too when it holds more than its operators say.
+    pub(super) fn measured(branch: &Arc<MemoryBranch>, measure: &Arc<Measure>) -> Self {
+        Self { measure: Some(Arc::clone(measure)), ..Self::new(branch) }
     }
 }
 
@@ -76,6 +87,9 @@ impl MemoryPool for BranchPool {
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
+        if let Some(measure) = &self.measure {
+            measure.settle().map_err(exhausted)?;
+        }
         let mut users = self.users.lock();
         let can_spill = reservation.consumer().can_spill();
         if can_spill {
@@ -88,9 +102,7 @@ impl MemoryPool for BranchPool {
                 )));
             }
         }
-        self.branch
-            .try_take(additional)
-            .map_err(|refused| DataFusionError::ResourcesExhausted(refused.to_string()))?;
+        self.branch.try_take(additional).map_err(exhausted)?;
         if !can_spill {
             users.fixed += additional;
         }

@@ -6,6 +6,7 @@
 pub mod apply;
 mod chunk_pruning;
 pub mod graph;
+mod measured;
 mod memory_pool;
 pub mod operator;
 pub mod physical;
@@ -16,6 +17,7 @@ pub mod short;
 mod stages;
 pub mod write;
 
+pub use measured::MeasuredRows;
 pub use physical::{Statement, SystemRows};
 pub use reads::ReadLog;
 pub use runtime::Runtime;

@@ -13,10 +13,11 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::SessionConfig;
 
+use super::measured::follow_tasks;
 use super::memory_pool::BranchPool;
 use crate::error::PgError;
 use crate::executor::operator::{CountMatches, DistinctEnds, GiveWay};
-use crate::types::MemoryBranch;
+use crate::types::{Measure, MemoryBranch};
 
 /// How many consumers an out-of-memory error names.
 const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not zero");
@@ -24,6 +25,8 @@ const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not zero")
 /// A hash join is planned if the second largest table of a statement takes no more than one in so many bytes of the
 /// memory of all statements.
 const HASH_JOIN_SHARE: u64 = 4;
+/// Keys of a join's smaller side that the other side is told.
+const JOIN_KEYS_MAX: usize = 4096;
 
 /// Sizes of the shared resources.
 #[derive(Debug, Clone)]
@@ -84,6 +87,7 @@ impl Runtime {
         let disk = DiskManagerBuilder::default()
             .with_mode(mode)
             .with_max_temp_directory_size(TEMP_BYTES_DEFAULT);
+        follow_tasks();
         let environment = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(BranchPool::new(&memory)))
             .with_disk_manager_builder(disk)
@@ -101,9 +105,12 @@ impl Runtime {
         settings.execution.time_zone = Some("UTC".to_owned());
         settings.execution.collect_statistics = true;
         settings.optimizer.skip_failed_rules = false;
-        // A join would compare the least and the greatest of its keys to filter the other side's rows: paths have no order,
-        // and no scan of ours takes such a filter.
-        settings.optimizer.enable_join_dynamic_filter_pushdown = false;
+        // Joins tell scans the keys they want; up to so many a scan looks up in an index.
+        settings.optimizer.enable_join_dynamic_filter_pushdown = true;
+        settings.optimizer.enable_topk_dynamic_filter_pushdown = false;
+        settings.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+        settings.optimizer.hash_join_inlist_pushdown_max_distinct_values = JOIN_KEYS_MAX;
+        settings.optimizer.hash_join_inlist_pushdown_max_size = JOIN_KEYS_MAX * 64;
         let planning = Arc::clone(config.options());
         let state = SessionStateBuilder::new()
             .with_config(config)
@@ -170,14 +177,19 @@ impl Runtime {
         self.context_in(Arc::clone(&self.environment))
     }
 
-    /// What a statement's operators run in: their memory is counted together, below `memory`, and an error names those of
-    /// them that took most.
-    pub fn statement_context(&self, memory: &Arc<MemoryBranch>) -> Arc<TaskContext> {
+    /// What a statement's operators run in, and what it holds: their memory is counted together, below `memory`, and an
+    /// error names those of them that took most.
+    pub fn statement_context(
+        &self,
+        memory: &Arc<MemoryBranch>,
+    ) -> (Arc<TaskContext>, Arc<Measure>) {
         let statement = memory.child("statement", None);
-        let pool = TrackConsumersPool::new(BranchPool::new(&statement), TOP_CONSUMERS);
+        let measure = Measure::new(Arc::clone(&statement));
+        let pool = BranchPool::measured(&statement, &measure);
+        let pool = TrackConsumersPool::new(pool, TOP_CONSUMERS);
         let environment =
             RuntimeEnv { memory_pool: Arc::new(pool), ..RuntimeEnv::clone(&self.environment) };
-        self.context_in(Arc::new(environment))
+        (self.context_in(Arc::new(environment)), measure)
     }
 
     fn context_in(&self, environment: Arc<RuntimeEnv>) -> Arc<TaskContext> {

@@ -2,10 +2,12 @@
 
 use std::fmt::Debug;
 
+use arrow::array::ArrayRef;
 use async_trait::async_trait;
 
 use crate::error::PgError;
 use crate::types::AdvisoryKey;
+use crate::types::pg_type::PgType;
 
 /// The session a statement runs in.
 ///
@@ -229,6 +231,14 @@ pub trait CatalogFacts: Send + Sync + Debug {
     fn reg_lookup(&self, kind: RegKind, name: &str) -> Result<Option<u32>, PgError>;
     /// The text of a `reg*` value: the name, qualified where it is not visible; `None` for a number without an object.
     fn reg_name(&self, kind: RegKind, oid: u32) -> Option<String>;
+    /// Whether values of what a type stands on may be values of the type, which has a domain in it.
+    ///
+    /// # Errors
+    /// `23502`, `23514`, naming the domain.
+    fn check_domain(&self, declared: &PgType, values: &ArrayRef) -> Result<(), PgError> {
+        let _ = values;
+        Err(PgError::internal(format!("no catalog says what {declared} is")))
+    }
     /// `format_type` of types that are not built in (enums, domains, composites).
     fn type_name(&self, oid: u32, typmod: Option<i32>) -> Option<String>;
     /// `pg_get_constraintdef`; `pretty` leaves out parentheses that are not needed.

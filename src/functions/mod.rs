@@ -18,6 +18,7 @@ pub(crate) mod datum;
 pub(crate) mod lib;
 pub mod operators;
 pub(crate) mod overload;
+pub mod record;
 pub mod registry;
 pub mod resolve;
 pub mod scalar;

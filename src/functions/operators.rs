@@ -17,9 +17,11 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use crate::error::{PgError, SqlState};
 use crate::functions::cast::{plan_coercion, typed_literal};
 use crate::functions::overload::{NoChoice, common_type, operator_error};
+use crate::functions::record;
 use crate::functions::registry::registry;
 use crate::functions::scalar::{PgFunction, SessionRef, field_type, is_small, small_constant};
 use crate::types::pg_type::PgType;
+use crate::types::row_type::RowType;
 
 /// Plans operators by PostgreSQL's rules.
 #[derive(Debug, Clone)]
@@ -217,6 +219,12 @@ pub(crate) fn coerce_comparison(
     if foreign(&l, &stored(&left)?) || foreign(&r, &stored(&right)?) {
         return Ok((left, right));
     }
+    if let (PgType::Row(from), PgType::Row(to)) = (&l, &r) {
+        if let Some(at) = dissimilar(from, to) {
+            return Err(at.into());
+        }
+        return Ok((record::sort_key(left, from), record::sort_key(right, to)));
+    }
     if l == r && !matches!(l, PgType::Bpchar(_) | PgType::Json | PgType::Unknown | PgType::Interval)
     {
         return Ok((left, right));
@@ -228,11 +236,31 @@ pub(crate) fn coerce_comparison(
     };
     let (left, right) =
         (plan_operand(left, &l, &common, session)?, plan_operand(right, &r, &common, session)?);
+    if let PgType::Row(ty) = &common {
+        return Ok((record::sort_key(left, ty), record::sort_key(right, ty)));
+    }
     if common == PgType::Interval {
         // A month is 30 days and a day 24 hours when intervals are compared.
         return Ok((span(left, schema, session)?, span(right, schema, session)?));
     }
     Ok((left, right))
+}
+
+/// Why two rows cannot be compared, if they cannot.
+fn dissimilar(left: &RowType, right: &RowType) -> Option<PgError> {
+    let mismatch = |message: String| PgError::new(SqlState::DATATYPE_MISMATCH, message);
+    if left.fields.len() != right.fields.len() {
+        let message = "cannot compare record types with different numbers of columns";
+        return Some(mismatch(message.to_owned()));
+    }
+    let mut pairs = left.fields.iter().zip(&right.fields).zip(1..);
+    let ((left, right), at) =
+        pairs.find(|((left, right), _)| left.ty.arrow() != right.ty.arrow())?;
+    Some(mismatch(format!(
+        "cannot compare dissimilar column types {} and {} at record column {at}",
+        left.ty.without_modifier(),
+        right.ty.without_modifier()
+    )))
 }
 
 fn span(expr: Expr, schema: &dyn ExprSchema, session: &SessionRef) -> DfResult<Expr> {
@@ -349,6 +377,17 @@ fn spelled_like(name: &str) -> Option<(bool, bool)> {
     })
 }
 
+/// The arguments of a subscript: `a[i][j]` is one call for both.
+fn chained(expr: Expr, name: &str, keys: Vec<Expr>) -> Vec<Expr> {
+    match expr {
+        Expr::ScalarFunction(ScalarFunction { func, mut args }) if func.name() == name => {
+            args.extend(keys);
+            args
+        }
+        expr => std::iter::once(expr).chain(keys).collect(),
+    }
+}
+
 impl ExprPlanner for PgExprPlanner {
     fn plan_binary_op(
         &self,
@@ -396,6 +435,14 @@ impl ExprPlanner for PgExprPlanner {
         Ok(PlannerResult::Planned(self.function("array_of", exprs)?))
     }
 
+    fn plan_struct_literal(
+        &self,
+        args: Vec<Expr>,
+        _is_named_struct: bool,
+    ) -> DfResult<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(record::unresolved_row(args)))
+    }
+
     fn plan_field_access(
         &self,
         expr: RawFieldAccessExpr,
@@ -407,13 +454,20 @@ impl ExprPlanner for PgExprPlanner {
                 if expr_type(&expr, schema)? == PgType::Jsonb {
                     self.function("jsonb_subscript", vec![expr, *key])?
                 } else {
-                    self.function("array_subscript", vec![expr, *key])?
+                    self.function("array_subscript", chained(expr, "array_subscript", vec![*key]))?
                 }
             }
             GetFieldAccess::ListRange { start, stop, stride: _ } => {
-                self.function("array_slice", vec![expr, *start, *stop])?
+                let bounds = vec![*start, *stop];
+                self.function("array_slice", chained(expr, "array_slice", bounds))?
             }
             GetFieldAccess::NamedStructField { name } => {
+                if let PgType::Row(ty) = expr_type(&expr, schema)? {
+                    let name = name.try_as_str().flatten().unwrap_or_default();
+                    let at = ty.position(name).ok_or_else(|| record::no_field(&ty, name))?;
+                    let field = record::field_of(expr, &ty, at);
+                    return Ok(PlannerResult::Planned(field));
+                }
                 let key = Expr::Literal(name.clone(), None);
                 if expr_type(&expr, schema)? == PgType::Jsonb
                     && !matches!(expr.get_type(schema)?, DataType::Struct(_))

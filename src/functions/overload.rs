@@ -191,7 +191,9 @@ fn targets(
 /// A parameter without a modifier takes numeric of any scale as it is, and integers at scale 0: nothing is rounded.
 fn target_of(parameter: &PgType, arg: &PgType) -> PgType {
     match (parameter, arg) {
-        (PgType::Numeric(None), PgType::Numeric(_)) => arg.clone(),
+        (PgType::Numeric(None), PgType::Numeric(_)) | (PgType::Record, PgType::Row(_)) => {
+            arg.clone()
+        }
         (PgType::Numeric(None), arg) => match integer_digits(arg) {
             Some(digits) => PgType::Numeric(Some((digits, 0))),
             None => parameter.clone(),

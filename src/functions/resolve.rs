@@ -15,7 +15,8 @@ use datafusion::logical_expr::expr::{
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, LogicalPlan, Operator, Projection, Union, Values, WindowFunctionDefinition,
+    BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Projection, Union, Values,
+    WindowFunctionDefinition,
 };
 
 use crate::error::{PgError, SqlState};
@@ -24,6 +25,7 @@ use crate::functions::operators::{
     call_operator, call_resolved, coerce_comparison, expr_type, typed_number,
 };
 use crate::functions::overload::common_type;
+use crate::functions::record;
 use crate::functions::registry::registry;
 use crate::functions::scalar::{PgFunction, SessionRef};
 use crate::types::pg_type::PgType;
@@ -58,6 +60,7 @@ fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed
             &scan.source.schema(),
         )?);
     }
+    let plan = order_rows(plan, &schema)?;
     let names = NamePreserver::new(&plan);
     let projection = matches!(plan, LogicalPlan::Projection(_));
     plan.map_expressions(|expr| {
@@ -69,13 +72,25 @@ fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed
     .map_data(LogicalPlan::recompute_schema)
 }
 
-/// Elements of arrays of an enumerated type are of that type, which their Arrow type does not tell.
+/// Rows are sorted by keys that have their order.
+fn order_rows(plan: LogicalPlan, schema: &DFSchema) -> DfResult<LogicalPlan> {
+    let LogicalPlan::Sort(mut sort) = plan else { return Ok(plan) };
+    for key in &mut sort.expr {
+        if let Ok(PgType::Row(ty)) = expr_type(&key.expr, schema) {
+            let row = std::mem::take(&mut key.expr);
+            key.expr = record::sort_key(row, &ty);
+        }
+    }
+    Ok(LogicalPlan::Sort(sort))
+}
+
+/// Elements of arrays of the database's own types are of that type, which their Arrow type does not tell.
 fn mark_unnested(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     let LogicalPlan::Unnest(unnest) = &plan else { return Ok(plan) };
     let mut marks: Vec<(usize, PgType)> = Vec::new();
     for (input, list) in &unnest.list_type_columns {
         let ty = PgType::from_field(unnest.input.schema().field(*input));
-        if let Some(element @ PgType::Enum(_)) = ty.element()
+        if let Some(element @ (PgType::Enum(_) | PgType::Row(_))) = ty.element()
             && let Some(at) = unnest.schema.maybe_index_of_column(&list.output_column)
             && *unnest.schema.field(at).data_type() == element.arrow()
         {
@@ -132,11 +147,17 @@ fn resolve_one(expr: Expr, schema: &DFSchema, session: &SessionRef) -> DfResult<
         Expr::Like(like) => resolve_like(like, schema, session).map(Expr::Like),
         Expr::SimilarTo(like) => resolve_similar(like, schema, session),
         Expr::InSubquery(inner) => resolve_in_subquery(inner, schema, session),
+        Expr::IsNull(inner) if is_row(&inner, schema)? => Ok(record::null_test(*inner, true)),
+        Expr::IsNotNull(inner) if is_row(&inner, schema)? => Ok(record::null_test(*inner, false)),
         Expr::Not(inner) => Ok(Expr::Not(Box::new(boolean(*inner, schema, session)?))),
         Expr::WindowFunction(window) => Ok(Expr::WindowFunction(Box::new(plain_offsets(*window)))),
         Expr::AggregateFunction(call) => resolve_aggregate(call, schema, session),
         other => Ok(other),
     }
+}
+
+fn is_row(expr: &Expr, schema: &DFSchema) -> DfResult<bool> {
+    Ok(!matches!(expr, Expr::Placeholder(_)) && matches!(expr_type(expr, schema)?, PgType::Row(_)))
 }
 
 /// Converts to a type where the value has another; untyped literals and parameters take it.
@@ -170,13 +191,32 @@ fn condition(expr: Expr, clause: &str, schema: &DFSchema, session: &SessionRef) 
 }
 
 fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    if record::is_row_call(&call) {
+        return record::resolve_row(call, schema, session);
+    }
     let types = call.args.iter().map(|arg| expr_type(arg, schema)).collect::<DfResult<Vec<_>>>()?;
+    if record::is_any_field(&call) {
+        return Ok(record::resolve_field(call, types.first().unwrap_or(&PgType::Unknown))?);
+    }
+    if call.func.name() == "pg_typeof"
+        && let [arg] = call.args.as_slice()
+        && let Ok((_, field)) = arg.to_field(schema)
+        && let declared = PgType::declared(&field)
+        && declared.has_domain()
+    {
+        return Ok(typed_literal(ScalarValue::UInt32(Some(declared.oid())), &PgType::Regtype));
+    }
     if let Some(function) = call.func.inner().downcast_ref::<PgFunction>() {
         let (mut args, mut types) = (call.args, types);
         if call.func.name().ends_with(" any") || call.func.name().ends_with(" all") {
             char_as_text(&mut args, &mut types, session)?;
         }
         return call_resolved(function, args, &types);
+    }
+    if call.func.name() == "pg_sleep" {
+        let args = call.args.into_iter().map(|arg| convert(arg, &PgType::Float8, schema, session));
+        let args = args.collect::<DfResult<Vec<_>>>()?;
+        return Ok(Expr::ScalarFunction(ScalarFunction::new_udf(call.func, args)));
     }
     // `x = ANY (array)` reaches us as array_has(array, x).
     if call.func.name() == "array_has"
@@ -237,7 +277,12 @@ fn char_as_text(args: &mut [Expr], types: &mut [PgType], session: &SessionRef) -
 
 fn resolve_cast(cast: Cast, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
     let from = expr_type(&cast.expr, schema)?;
-    let to = PgType::from_field(&cast.field);
+    let mut to = PgType::declared(&cast.field);
+    // An array's storage says of how many dimensions it was written.
+    let written = crate::functions::cast::depth(cast.field.data_type());
+    for _ in crate::functions::cast::depth(&to.arrow())..written {
+        to = PgType::array_of(to);
+    }
     Ok(plan_cast(*cast.expr, &from, &to, true, session)?)
 }
 
@@ -556,7 +601,18 @@ fn resolve_values(values: Values, session: &SessionRef) -> DfResult<LogicalPlan>
                 *slot = plan_coercion(expr, &from, &common, session)?;
             }
         }
-        fields.push((qualifier.cloned(), Arc::new(common.field(field.name(), true))));
+        let mut stored = common.field(field.name(), true);
+        // Arrays have the dimensions that their values have.
+        let depth = |ty: &arrow::datatypes::DataType| crate::functions::cast::depth(ty);
+        for row in &rows {
+            if let Some(Ok(ty)) = row.get(column).map(|expr| expr.get_type(&empty))
+                && depth(&ty) > depth(stored.data_type())
+                && matches!(common, PgType::Array(_))
+            {
+                stored = stored.with_data_type(ty);
+            }
+        }
+        fields.push((qualifier.cloned(), Arc::new(stored)));
     }
     let schema = DFSchema::new_with_metadata(fields, schema.metadata().clone())?;
     Ok(LogicalPlan::Values(Values { schema: Arc::new(schema), values: rows }))

@@ -314,24 +314,30 @@ pub const FIELD: &str = "graphwire.field";
 /// `(f(x)).column` of a function that gives rows.
 fn column_of_call(expr: &mut Expr) -> Option<Expr> {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return None };
-    let [AccessExpr::Dot(Expr::Identifier(column))] = access_chain.as_slice() else { return None };
+    let Some(AccessExpr::Dot(Expr::Identifier(column))) = access_chain.last() else { return None };
     let column = if column.quote_style.is_some() {
         column.value.clone()
     } else {
         column.value.to_lowercase()
     };
+    if access_chain.len() > 1 {
+        access_chain.pop();
+        let value = take(expr);
+        return Some(call(FIELD, vec![value, text(&column)]));
+    }
     let mut inner = root.as_mut();
     while let Expr::Nested(nested) = inner {
         inner = nested.as_mut();
     }
-    if matches!(inner, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+    let rows_of = match inner {
+        Expr::Function(function) => {
+            function_name(&function.name).filter(|name| registry().is_set_returning(name))
+        }
+        _ => None,
+    };
+    let (Some(name), Expr::Function(function)) = (rows_of, &mut *inner) else {
         return Some(call(FIELD, vec![take(inner), text(&column)]));
-    }
-    let Expr::Function(function) = inner else { return None };
-    let name = function_name(&function.name)?;
-    if !registry().is_set_returning(&name) {
-        return None;
-    }
+    };
     mark(function);
     let list = call("set_column", vec![take(inner), text(&column)]);
     Some(typed_unnest(&name, Some(&column), list))

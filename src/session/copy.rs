@@ -437,9 +437,10 @@ async fn write(
     let mut defaults = Vec::with_capacity(table.columns.len());
     for (at, column) in table.columns.iter().enumerate() {
         defaults.push(match (&column.default, columns.contains(&at)) {
-            (Some(ColumnDefault::Generated(_)) | None, false) | (_, true) => None,
-            (Some(ColumnDefault::Expression(_) | ColumnDefault::Identity { .. }), false) => {
-                let expr = bind_expression(&context, &default_of(column)?, &empty)?;
+            (Some(ColumnDefault::Generated(_)), false) | (_, true) => None,
+            (None, false) if column.domain.is_none() => None,
+            (Some(ColumnDefault::Expression(_) | ColumnDefault::Identity { .. }) | None, false) => {
+                let expr = bind_expression(&context, &default_of(&context, column)?, &empty)?;
                 let expr = assign_expression(&context, expr, &column.ty, &empty)?;
                 Some(super::facts::physical_expression(&session.engine, &expr, &empty)?)
             }

@@ -2,6 +2,7 @@
 
 mod alter;
 mod constraint;
+mod domain;
 mod drop;
 mod index;
 mod names;

@@ -1,6 +1,6 @@
 //! What functions and system relations ask of a session, answered.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
@@ -29,11 +29,13 @@ use crate::functions::context::{
     CatalogFacts, ChannelFacts, LockFacts, ObjectKind, ObjectName, RegKind, SessionContext,
     SizeKind,
 };
+use crate::functions::registry::SessionFunctions;
 use crate::planner::bind::sql::{bind_default, bind_expression};
 use crate::planner::bind::{BindContext, Parameters};
 use crate::storage::StoreSnapshot;
 use crate::storage::locks::{LockTarget, LockView};
 use crate::types::Oid;
+use crate::types::pg_type::PgType;
 
 /// Microseconds between 1970-01-01 and 2000-01-01.
 pub(super) const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
@@ -123,6 +125,10 @@ impl RowCheck for SessionChecks {
         }))
     }
 
+    fn check_domain(&self, declared: &PgType, values: &ArrayRef) -> Result<(), PgError> {
+        super::domains::check(self.engine(), self.context(), declared, values)
+    }
+
     fn default_values(
         &self,
         relation: &Relation,
@@ -189,6 +195,8 @@ pub(super) struct SessionAnswers {
     shared: Arc<SessionShared>,
     tables: Mutex<StoreSnapshot>,
     opened: Mutex<Opened>,
+    /// The functions that ask it, for conditions of domains.
+    functions: OnceLock<Weak<SessionFunctions>>,
 }
 
 /// Prepared statements and cursors, for their views.
@@ -230,7 +238,28 @@ impl Session {
 
 impl SessionAnswers {
     pub(super) fn new(shared: Arc<SessionShared>) -> Self {
-        Self { shared, tables: Mutex::default(), opened: Mutex::default() }
+        let (tables, opened) = (Mutex::default(), Mutex::default());
+        Self { shared, tables, opened, functions: OnceLock::new() }
+    }
+
+    /// Tells it which functions ask it.
+    pub(super) fn set_functions(&self, functions: &Arc<SessionFunctions>) {
+        let _ = self.functions.set(Arc::downgrade(functions));
+    }
+
+    /// What binding may look at, in the statement that runs now.
+    fn bind_context(&self) -> Result<(Arc<Engine>, BindContext), PgError> {
+        let gone = || PgError::internal("a session without an engine");
+        let functions = self.functions.get().and_then(Weak::upgrade).ok_or_else(gone)?;
+        let engine = self.shared.engine.upgrade().ok_or_else(gone)?;
+        let source = ContextSource {
+            engine: Arc::clone(&engine),
+            shared: Arc::clone(&self.shared),
+            functions,
+            catalog: self.catalog_now(),
+            system: false,
+        };
+        Ok((engine, source.context(Parameters::default())))
     }
 
     /// The rows and the open things the next statement sees.
@@ -662,6 +691,11 @@ impl CatalogFacts for SessionAnswers {
             RegKind::Config | RegKind::Dictionary => None,
         };
         Ok(found.map(|oid| oid.0))
+    }
+
+    fn check_domain(&self, declared: &PgType, values: &ArrayRef) -> Result<(), PgError> {
+        let (engine, context) = self.bind_context()?;
+        super::domains::check(&engine, &context, declared, values)
     }
 
     fn reg_name(&self, kind: RegKind, oid: u32) -> Option<String> {

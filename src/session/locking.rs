@@ -396,7 +396,7 @@ fn ddl_locks(
         // What says which labels there are is with the rows too.
         DdlCommand::Type(command) => {
             let types = command.changed().into_iter().filter_map(|oid| catalog.types.get(&oid));
-            for relation in types.flat_map(|ty| catalog.relations_using(&ty.definition)) {
+            for relation in types.flat_map(|ty| catalog.relations_using(ty.oid())) {
                 add(locks, catalog, relation.oid, TableLock::AccessExclusive);
             }
         }

@@ -16,6 +16,7 @@ mod copy;
 mod cursors;
 mod define;
 pub mod display;
+mod domains;
 mod durable;
 pub mod engine;
 mod exported;

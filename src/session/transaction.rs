@@ -20,12 +20,26 @@ use crate::types::Oid;
 /// How much of what others commit a transaction sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Isolation {
+    /// The same as READ COMMITTED, under the name it was asked for by.
+    ReadUncommitted,
     /// Each statement sees what was committed before it.
     ReadCommitted,
     /// All statements see what was committed before the first.
     RepeatableRead,
     /// The same, and the result is that of some serial order.
     Serializable,
+}
+
+impl Isolation {
+    /// Its name, as a setting has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ReadUncommitted => "read uncommitted",
+            Self::ReadCommitted => "read committed",
+            Self::RepeatableRead => "repeatable read",
+            Self::Serializable => "serializable",
+        }
+    }
 }
 
 /// A transaction that is open.
@@ -204,7 +218,7 @@ impl Transaction {
 
     /// Whether it is of the kind whose statements see what others commit.
     pub(super) fn is_read_committed(&self) -> bool {
-        self.isolation == Isolation::ReadCommitted
+        matches!(self.isolation, Isolation::ReadCommitted | Isolation::ReadUncommitted)
     }
 
     /// Takes over the newest roles, unless it changed roles itself.
@@ -310,7 +324,7 @@ impl Transaction {
 
     /// Whether its snapshot stays for all its statements.
     pub(super) fn keeps_snapshot(&self) -> bool {
-        self.isolation != Isolation::ReadCommitted
+        !self.is_read_committed()
     }
 
     /// Whether the definitions it sees are not the newest, nor its own.

@@ -53,7 +53,7 @@ mod tests {
             Format::Text => column.push_text(value).ok()?,
             Format::Binary => column.push_binary(value).ok()?,
         }
-        ScalarValue::try_from_array(&column.finish().ok()?, 0).ok()
+        ScalarValue::try_from_array(&column.finish_as_read().ok()?, 0).ok()
     }
 
     #[test]

@@ -22,6 +22,8 @@ use arrow::array::{Array, ArrayData, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
 use parking_lot::{Mutex, RwLock};
 
+use crate::types::Measure;
+
 /// What can be kept.
 pub(in crate::storage) trait Cached: Clone + Send + Sync + 'static {
     /// Bytes of memory it takes.
@@ -268,6 +270,8 @@ impl BufferCache {
         if let Some(value) = slots.get(at) {
             return Ok(value);
         }
+        // What is read stays when the statement that wanted it ends.
+        let _scope = Measure::outside();
         let value = read()?;
         self.reads.fetch_add(1, Ordering::Relaxed);
         Ok(self.admit(slots, at, value))

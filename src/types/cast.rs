@@ -32,7 +32,7 @@ pub fn cast_text_array(
     for value in views {
         column.push_text(value.map(str::as_bytes))?;
     }
-    column.finish()
+    column.finish_as_read()
 }
 
 /// The text of every value of a column of a type. NULL stays NULL.

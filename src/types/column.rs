@@ -81,6 +81,11 @@ enum Values {
         values: FixedSizeBinaryArray,
         ty: Arc<EnumType>,
     },
+    /// Rows: as they are stored, and field by field.
+    Row {
+        values: BinaryViewArray,
+        fields: Vec<OutputColumn>,
+    },
     Array {
         lists: ListArray,
         elements: Box<OutputColumn>,
@@ -146,6 +151,7 @@ impl OutputColumn {
             Values::LargeUtf8(values) => out.extend_from_slice(values.value(row).as_bytes()),
             Values::Padded { values, length } => append_padded(values.value(row), *length, out),
             Values::Structure(json) => json.append(row, out),
+            Values::Row { values: _, fields } => append_row(row, fields, settings, out),
             Values::Bytea(values) => {
                 output::append_bytea(values.value(row), settings.bytea_output, out);
             }
@@ -224,7 +230,9 @@ impl OutputColumn {
             }
             Values::Tid(values) => send::tid(values.value(row), out)?,
             Values::Inet(values) => send::inet(values.value(row), out)?,
-            Values::Bytea(values) => out.extend_from_slice(values.value(row)),
+            Values::Bytea(values) | Values::Row { values, fields: _ } => {
+                out.extend_from_slice(values.value(row));
+            }
             Values::Binary(values) => out.extend_from_slice(values.value(row)),
             Values::Date(values) => send::date(values.value(row), out),
             Values::Time(values) => out.extend_from_slice(&values.value(row).to_be_bytes()),
@@ -246,6 +254,24 @@ impl OutputColumn {
         }
         Ok(())
     }
+}
+
+fn append_row(row: usize, fields: &[OutputColumn], settings: &OutputSettings, out: &mut Vec<u8>) {
+    out.push(b'(');
+    for (at, field) in fields.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        if field.is_null(row) {
+            continue;
+        }
+        let start = out.len();
+        field.append_text(row, settings, out);
+        if !field.is_plain() {
+            output::append_record_field(start, out);
+        }
+    }
+    out.push(b')');
 }
 
 fn append_padded(value: &str, length: usize, out: &mut Vec<u8>) {
@@ -491,6 +517,17 @@ fn values_of(ty: &PgType, array: &ArrayRef) -> Result<Values, TypeError> {
         PgType::Interval => Values::Interval(primitive::<IntervalMonthDayNanoType>(ty, array)?),
         PgType::Uuid => Values::Uuid(fixed(16)?),
         PgType::Enum(ty) => Values::Enum { values: fixed(ENUM_WIDTH)?, ty: Arc::clone(ty) },
+        PgType::Domain(ty) => values_of(&ty.base, array)?,
+        PgType::Row(ty) => {
+            let values = array
+                .as_binary_view_opt()
+                .cloned()
+                .ok_or_else(|| mismatch(&PgType::Row(Arc::clone(ty)), array))?;
+            let columns = ty.decode(&values)?;
+            let fields = ty.fields.iter().zip(&columns);
+            let fields = fields.map(|(field, column)| OutputColumn::new(&field.ty, column));
+            Values::Row { fields: fields.collect::<Result<_, _>>()?, values }
+        }
         PgType::Int2vector | PgType::Oidvector | PgType::Array(_) => list_values(ty, array)?,
         PgType::Bpchar(Some(length)) => {
             Values::Padded { values: views()?, length: *length as usize }

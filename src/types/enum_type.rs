@@ -29,7 +29,7 @@ const MARK: &str = "\u{1}enum";
 const REMEMBERED_MAX: usize = 256;
 
 /// An enumerated type.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnumType {
     /// `pg_type.oid`.
@@ -104,10 +104,15 @@ impl EnumType {
 
     /// The name as messages show it.
     pub(super) fn shown(&self) -> String {
-        match &self.schema {
-            Some(schema) => format!("{}.{}", quoted(schema), quoted(&self.name)),
-            None => quoted(&self.name),
-        }
+        shown(self.schema.as_deref(), &self.name)
+    }
+}
+
+/// A type's name as messages show it.
+pub(super) fn shown(schema: Option<&str>, name: &str) -> String {
+    match schema {
+        Some(schema) => format!("{}.{}", quoted(schema), quoted(name)),
+        None => quoted(name),
     }
 }
 

@@ -19,8 +19,9 @@ use super::error::TypeError;
 use super::json::parse::{append_jsonb, check_json};
 use super::pg_type::{NUMERIC_STORAGE, PgType};
 use super::rounding::{round_micros, round_timestamp};
+use super::row_type::{Fields, RowField, RowType};
 use super::settings::InputSettings;
-use super::text::input::{self, ArrayItem, ArrayReader};
+use super::text::input::{self, ArrayItem, ArrayReader, NestedArray, RecordReader};
 
 /// A growing column of one PostgreSQL type.
 ///
@@ -55,6 +56,11 @@ enum Builder {
     Interval(PrimitiveBuilder<IntervalMonthDayNanoType>),
     /// uuid, timetz and enumerated types.
     Fixed(FixedSizeBinaryBuilder),
+    Row {
+        ty: Arc<RowType>,
+        fields: Vec<InputColumn>,
+        nulls: NullBufferBuilder,
+    },
     List {
         element: Box<InputColumn>,
         offsets: Vec<i32>,
@@ -75,8 +81,9 @@ impl InputColumn {
     }
 
     fn with_cast(ty: &PgType, settings: &InputSettings, explicit: bool) -> Self {
-        let builder = new_builder(ty, settings, explicit);
-        Self { ty: ty.clone(), settings: settings.clone(), explicit, builder, scratch: Vec::new() }
+        let ty = ty.plain();
+        let builder = new_builder(&ty, settings, explicit);
+        Self { ty, settings: settings.clone(), explicit, builder, scratch: Vec::new() }
     }
 
     /// Appends a NULL.
@@ -99,6 +106,10 @@ impl InputColumn {
             Builder::Timestamp(builder) => builder.append_null(),
             Builder::Interval(builder) => builder.append_null(),
             Builder::Fixed(builder) => builder.append_null(),
+            Builder::Row { fields, nulls, .. } => {
+                fields.iter_mut().for_each(Self::push_null);
+                nulls.append_null();
+            }
             Builder::List { offsets, nulls, .. } => {
                 offsets.push(offsets.last().copied().unwrap_or(0));
                 nulls.append_null();
@@ -168,24 +179,116 @@ impl InputColumn {
                 }
                 _ => builder.append_value(input::read_uuid(text)?)?,
             },
+            Builder::Row { .. } => self.push_row_text(text)?,
             Builder::List { .. } => self.push_array_text(text)?,
         }
         Ok(())
     }
 
+    fn push_row_text(&mut self, text: &[u8]) -> Result<(), TypeError> {
+        let Builder::Row { ty, fields, nulls } = &mut self.builder else { return Ok(()) };
+        if ty.is_record() {
+            let message = "input of anonymous composite types is not implemented";
+            return Err(TypeError::unsupported(message));
+        }
+        let mut reader = RecordReader::new(text)?;
+        for field in fields {
+            match reader.next_field(&mut self.scratch)? {
+                true => field.push_text(Some(&self.scratch))?,
+                false => field.push_null(),
+            }
+        }
+        reader.finish()?;
+        nulls.append_non_null();
+        Ok(())
+    }
+
     fn push_array_text(&mut self, text: &[u8]) -> Result<(), TypeError> {
+        let is_vector = matches!(self.ty, PgType::Int2vector | PgType::Oidvector);
+        if !is_vector && input::is_nested(text) {
+            let NestedArray { lengths, items } = input::read_nested(text)?;
+            self.deepen(lengths.len())?;
+            let mut items = items.into_iter();
+            return self.push_block(&lengths, &mut |element| {
+                element.push_text(items.next().flatten().as_deref())
+            });
+        }
+        let depth = self.depth();
         let Builder::List { element, offsets, nulls } = &mut self.builder else { return Ok(()) };
-        if matches!(self.ty, PgType::Int2vector | PgType::Oidvector) {
+        if is_vector {
             for word in input::read_vector(text) {
                 element.push_text(Some(word))?;
             }
         } else {
             let mut reader = ArrayReader::new(text)?;
             while let Some(item) = reader.next_item(&mut self.scratch)? {
+                if depth > 1 {
+                    return Err(other_depth());
+                }
                 match item {
                     ArrayItem::Null => element.push_null(),
                     ArrayItem::Text => element.push_text(Some(&self.scratch))?,
                 }
+            }
+        }
+        offsets.push(list_offset(element)?);
+        nulls.append_non_null();
+        Ok(())
+    }
+
+    /// The dimensions that its arrays have.
+    fn depth(&self) -> usize {
+        match (&self.builder, &self.ty) {
+            (Builder::List { element, .. }, PgType::Array(_)) => 1 + element.depth(),
+            _ => 0,
+        }
+    }
+
+    /// The type of what is in its arrays.
+    fn leaf(&self) -> &PgType {
+        match (&self.builder, &self.ty) {
+            (Builder::List { element, .. }, PgType::Array(_)) => element.leaf(),
+            _ => &self.ty,
+        }
+    }
+
+    /// Makes room for arrays of so many dimensions; those of a column have as many, but for empty ones.
+    fn deepen(&mut self, depth: usize) -> Result<(), TypeError> {
+        let now = self.depth();
+        if depth == now || depth == 0 {
+            return Ok(());
+        }
+        let ty = self.ty.clone();
+        let Builder::List { element, offsets: _, nulls: _ } = &mut self.builder else {
+            return Err(other_depth());
+        };
+        if depth < now || element.len() > 0 {
+            return Err(other_depth());
+        }
+        for _ in now..depth {
+            let mut inner = Self::with_cast(&ty, &self.settings, self.explicit);
+            if let Builder::List { element: below, .. } = &mut inner.builder {
+                std::mem::swap(below, element);
+            }
+            **element = inner;
+        }
+        Ok(())
+    }
+
+    /// Appends an array whose elements come one by one from `next`.
+    fn push_block(
+        &mut self,
+        lengths: &[usize],
+        next: &mut dyn FnMut(&mut Self) -> Result<(), TypeError>,
+    ) -> Result<(), TypeError> {
+        let Builder::List { element, offsets, nulls } = &mut self.builder else {
+            return Err(other_depth());
+        };
+        match lengths {
+            [] => {}
+            [length] => (0..*length).try_for_each(|_| next(element))?,
+            [length, rest @ ..] => {
+                (0..*length).try_for_each(|_| element.push_block(rest, next))?;
             }
         }
         offsets.push(list_offset(element)?);
@@ -260,13 +363,38 @@ impl InputColumn {
                 }
                 _ => builder.append_value(receive::exactly::<16>(bytes)?)?,
             },
-            Builder::List { element, offsets, nulls } => {
-                let mut elements = receive::Elements::new(bytes, element.ty.oid())?;
-                while let Some(value) = elements.next_element()? {
-                    element.push_binary(value)?;
+            Builder::Row { ty, fields, nulls } => {
+                let mut values = Fields::new(bytes)?;
+                // What is stored may have fewer fields than its type has by now.
+                if values.left() > fields.len() {
+                    return Err(wrong_fields(values.left(), fields.len()));
                 }
-                offsets.push(list_offset(element)?);
+                for (field, column) in ty.fields.iter().zip(fields) {
+                    match values.next_field()? {
+                        Some((oid, value)) if is_form_of(oid, &field.ty) => {
+                            column.push_binary(value)?
+                        }
+                        Some((oid, _)) => return Err(wrong_field(oid, &field.ty)),
+                        None => column.push_null(),
+                    }
+                }
                 nulls.append_non_null();
+            }
+            Builder::List { .. } => {
+                let leaf = match &self.ty {
+                    PgType::Array(_) => self.leaf().oid(),
+                    vector => vector.element().map_or(0, PgType::oid),
+                };
+                let mut elements = receive::Elements::new(bytes, leaf)?;
+                let lengths = std::mem::take(&mut elements.lengths);
+                if matches!(self.ty, PgType::Array(_)) {
+                    self.deepen(lengths.len())?;
+                }
+                self.push_block(&lengths, &mut |element| match elements.next_element()? {
+                    Some(value) => element.push_binary(value),
+                    None => Err(receive::incorrect()),
+                })?;
+                elements.finish()?;
             }
         }
         Ok(())
@@ -293,6 +421,7 @@ impl InputColumn {
             Builder::Timestamp(builder) => builder.len(),
             Builder::Interval(builder) => builder.len(),
             Builder::Fixed(builder) => builder.len(),
+            Builder::Row { nulls, .. } => nulls.len(),
             Builder::List { offsets, .. } => offsets.len().saturating_sub(1),
         }
     }
@@ -301,8 +430,20 @@ impl InputColumn {
     /// empty and can be used again.
     ///
     /// # Errors
-    /// `XX000` if the parts of a list do not fit, which would be our own mistake.
+    /// `0A000` if arrays have other dimensions than the type was declared with.
     pub(crate) fn finish(&mut self) -> Result<ArrayRef, TypeError> {
+        let declared = dimensions(&self.ty);
+        if declared != self.depth() {
+            return Err(other_depth());
+        }
+        self.finish_as_read()
+    }
+
+    /// As [`Self::finish`], arrays with the dimensions that they have.
+    ///
+    /// # Errors
+    /// `XX000` if the parts of a list do not fit, which would be our own mistake.
+    pub(crate) fn finish_as_read(&mut self) -> Result<ArrayRef, TypeError> {
         Ok(match &mut self.builder {
             Builder::Bool(builder) => Arc::new(builder.finish()),
             Builder::Int2(builder) => finish(builder, &self.ty),
@@ -321,8 +462,13 @@ impl InputColumn {
             Builder::Timestamp(builder) => finish(builder, &self.ty),
             Builder::Interval(builder) => finish(builder, &self.ty),
             Builder::Fixed(builder) => Arc::new(builder.finish()),
+            Builder::Row { ty, fields, nulls } => {
+                let rows = nulls.len();
+                let columns = fields.iter_mut().map(Self::finish).collect::<Result<Vec<_>, _>>()?;
+                Arc::new(ty.encode(&columns, nulls.finish().as_ref(), rows)?)
+            }
             Builder::List { element, offsets, nulls } => {
-                let values = element.finish()?;
+                let values = element.finish_as_read()?;
                 let offsets = OffsetBuffer::new(std::mem::replace(offsets, vec![0]).into());
                 let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
                 Arc::new(ListArray::try_new(field, offsets, values, nulls.finish())?)
@@ -332,6 +478,11 @@ impl InputColumn {
 }
 
 fn new_builder(ty: &PgType, settings: &InputSettings, explicit: bool) -> Builder {
+    if let PgType::Row(ty) = ty {
+        let column = |field: &RowField| InputColumn::with_cast(&field.ty, settings, explicit);
+        let fields = ty.fields.iter().map(column).collect();
+        return Builder::Row { ty: Arc::clone(ty), fields, nulls: NullBufferBuilder::new(0) };
+    }
     if let Some(element) = ty.element() {
         let element = Box::new(InputColumn::with_cast(element, settings, explicit));
         return Builder::List { element, offsets: vec![0], nulls: NullBufferBuilder::new(0) };
@@ -356,6 +507,41 @@ fn new_builder(ty: &PgType, settings: &InputSettings, explicit: bool) -> Builder
         // Every other type is stored as text.
         _ => Builder::Text(StringViewBuilder::new()),
     }
+}
+
+/// The dimensions that a type was declared with.
+fn dimensions(ty: &PgType) -> usize {
+    match ty {
+        PgType::Array(element) => 1 + dimensions(element),
+        _ => 0,
+    }
+}
+
+fn other_depth() -> TypeError {
+    TypeError::unsupported("arrays with another number of dimensions are not supported here")
+        .with_hint("Declare the column with as many brackets: integer[][].")
+}
+
+/// Whether a field's bytes are of a type, or of a domain over it, which only the catalog knows.
+fn is_form_of(oid: u32, ty: &PgType) -> bool {
+    const FIRST_OWN_OID: u32 = 16_384;
+    let is_own = matches!(ty, PgType::Enum(_) | PgType::Row(_));
+    oid == ty.oid() || (oid >= FIRST_OWN_OID && !is_own)
+}
+
+fn wrong_fields(found: usize, expected: usize) -> TypeError {
+    TypeError::new("42804", format!("wrong number of columns: {found}, expected {expected}"))
+}
+
+fn wrong_field(found: u32, expected: &PgType) -> TypeError {
+    let (oid, name) = (expected.oid(), expected.without_modifier());
+    let found_name = PgType::from_oid(found, -1).map_or_else(|| "???".to_owned(), |ty| ty.name());
+    TypeError::new(
+        "42804",
+        format!(
+            "binary data has type {found} ({found_name}) instead of expected {oid} ({name}) in record column"
+        ),
+    )
 }
 
 /// The builder makes the plain Arrow type; the column's may have a scale or a time zone.

@@ -15,6 +15,8 @@
 //! | oid, xid, cid, reg* ; xid8, pg_lsn | UInt32 ; UInt64 |
 //! | int2vector, oidvector | List(Int16), List(UInt32) |
 //! | an enum | FixedSizeBinary(8), whose bytes sort as the labels do |
+//! | a composite type, a row | BinaryView, of PostgreSQL's binary form |
+//! | a domain | as what it stands on |
 //! | an array | List of the element, its field named `item` |
 //!
 //! Several types share an Arrow type. Such a field says which one it is under the metadata key
@@ -25,15 +27,17 @@
 //! back as `1.5`). Declare a scale where it matters.
 //!
 //! An enumerated type is one case that holds its OIDs, name and labels, made by the catalog; see
-//! [`super::enum_type`].
+//! [`super::enum_type`]. Domains are in [`super::domain`], rows in [`super::row_type`].
 
 use std::collections::HashMap;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 
 use super::builtin::{BuiltinRow, builtin_by_oid, builtin_row};
+use super::domain::{DOMAIN_KEY, DomainType};
 use super::enum_type::{self, ENUM_WIDTH, EnumType};
 use super::error::TypeError;
+use super::row_type::{self, RowType};
 use super::type_name;
 
 /// Metadata key of a field that holds the canonical type name (`character varying(10)`, `jsonb`).
@@ -111,6 +115,10 @@ pub enum PgType {
     Array(Box<PgType>),
     /// What `CREATE TYPE … AS ENUM` made.
     Enum(std::sync::Arc<EnumType>),
+    /// What `CREATE TYPE … AS (…)` made, the row type of a table, or the type of a row that has none.
+    Row(std::sync::Arc<RowType>),
+    /// What `CREATE DOMAIN` made. Declarations and casts have it; expressions have what it stands on.
+    Domain(std::sync::Arc<DomainType>),
 }
 
 impl PgType {
@@ -126,6 +134,8 @@ impl PgType {
         match self {
             Self::Array(element) => element.array_oid(),
             Self::Enum(ty) => ty.oid,
+            Self::Domain(ty) => ty.oid,
+            Self::Row(ty) => ty.oid,
             scalar => builtin_row(scalar).oid,
         }
     }
@@ -137,6 +147,8 @@ impl PgType {
         match self {
             Self::Array(element) => element.array_oid(),
             Self::Enum(ty) => ty.array_oid,
+            Self::Domain(ty) => ty.array_oid,
+            Self::Row(ty) => ty.array_oid,
             scalar => builtin_row(scalar).array_oid,
         }
     }
@@ -156,6 +168,7 @@ impl PgType {
             | Self::Timestamp(Some(digits))
             | Self::Timestamptz(Some(digits)) => i32::from(*digits),
             Self::Array(element) => element.typmod(),
+            // A domain's own modifier is that of what it stands on.
             _ => -1,
         }
     }
@@ -164,8 +177,9 @@ impl PgType {
     #[must_use]
     pub fn typlen(&self) -> i16 {
         match self {
-            Self::Array(_) => -1,
+            Self::Array(_) | Self::Row(_) => -1,
             Self::Enum(_) => 4,
+            Self::Domain(ty) => ty.base.typlen(),
             scalar => builtin_row(scalar).len,
         }
     }
@@ -176,6 +190,9 @@ impl PgType {
         match self {
             Self::Array(_) | Self::Int2vector | Self::Oidvector => 'A',
             Self::Enum(_) => 'E',
+            Self::Domain(ty) => ty.base.category(),
+            Self::Row(ty) if ty.is_record() => 'P',
+            Self::Row(_) => 'C',
             scalar => builtin_row(scalar).category,
         }
     }
@@ -184,7 +201,7 @@ impl PgType {
     #[must_use]
     pub fn is_preferred(&self) -> bool {
         match self {
-            Self::Array(_) | Self::Enum(_) => false,
+            Self::Array(_) | Self::Enum(_) | Self::Domain(_) | Self::Row(_) => false,
             scalar => builtin_row(scalar).preferred,
         }
     }
@@ -267,7 +284,7 @@ impl PgType {
                 (precision, scale) if precision > 38 => DataType::Decimal256(precision, scale),
                 (precision, scale) => DataType::Decimal128(precision, scale),
             },
-            Self::Bytea => DataType::BinaryView,
+            Self::Bytea | Self::Row(_) => DataType::BinaryView,
             Self::Date => DataType::Date32,
             Self::Time(_) => DataType::Time64(TimeUnit::Microsecond),
             Self::Timetz(_) => DataType::FixedSizeBinary(12),
@@ -276,6 +293,7 @@ impl PgType {
             Self::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             Self::Uuid => DataType::FixedSizeBinary(16),
             Self::Enum(_) => DataType::FixedSizeBinary(ENUM_WIDTH),
+            Self::Domain(ty) => ty.base.arrow(),
             Self::Oid
             | Self::Regproc
             | Self::Regprocedure
@@ -317,6 +335,13 @@ impl PgType {
     /// A field of this type, marked under [`TYPE_KEY`] where the Arrow type does not say it all.
     #[must_use]
     pub fn field(&self, name: impl Into<String>, nullable: bool) -> Field {
+        if self.has_domain() {
+            let mut field = self.plain().field(name, nullable);
+            // Numbers and texts always have a text form.
+            let declared = serde_json::to_string(self).unwrap_or_default();
+            field.metadata_mut().insert(DOMAIN_KEY.to_owned(), declared);
+            return field;
+        }
         let field = Field::new(name, self.arrow(), nullable);
         if Self::from_arrow(field.data_type()) == *self {
             return field;
@@ -327,7 +352,8 @@ impl PgType {
     /// The text that a field has under [`TYPE_KEY`] for this type: its name, or for an enumerated type all of it.
     #[must_use]
     pub fn marker(&self) -> String {
-        enum_type::marker(self).unwrap_or_else(|| self.name())
+        let own = enum_type::marker(self).or_else(|| row_type::marker(self));
+        own.unwrap_or_else(|| self.name())
     }
 
     /// The type of a field: what [`TYPE_KEY`] says, if it fits the Arrow type, else by that type.
@@ -335,7 +361,8 @@ impl PgType {
     pub fn from_field(field: &Field) -> Self {
         let by_arrow = Self::from_arrow(field.data_type());
         let Some(name) = field.metadata().get(TYPE_KEY) else { return by_arrow };
-        if let Some(marked) = enum_type::from_marker(name) {
+        let own = enum_type::from_marker(name).or_else(|| row_type::from_marker(name));
+        if let Some(marked) = own {
             return if same_storage(&marked.arrow(), field.data_type()) {
                 marked
             } else {
@@ -414,8 +441,12 @@ impl PgType {
             Self::Timetz(Some(digits)) => format!("time({digits}) with time zone"),
             Self::Timestamp(Some(digits)) => format!("timestamp({digits}) without time zone"),
             Self::Timestamptz(Some(digits)) => format!("timestamp({digits}) with time zone"),
+            // However many dimensions were declared.
+            Self::Array(element) if matches!(element.as_ref(), Self::Array(_)) => element.name(),
             Self::Array(element) => format!("{}[]", element.name()),
             Self::Enum(ty) => ty.shown(),
+            Self::Domain(ty) => enum_type::shown(ty.schema.as_deref(), &ty.name),
+            Self::Row(ty) => enum_type::shown(ty.schema.as_deref(), &ty.name),
             scalar => builtin_row(scalar).sql_name.to_owned(),
         }
     }
@@ -424,8 +455,11 @@ impl PgType {
     #[must_use]
     pub fn typname(&self) -> String {
         match self {
+            Self::Array(element) if matches!(element.as_ref(), Self::Array(_)) => element.typname(),
             Self::Array(element) => format!("_{}", element.typname()),
             Self::Enum(ty) => ty.name.clone(),
+            Self::Domain(ty) => ty.name.clone(),
+            Self::Row(ty) => ty.name.clone(),
             scalar => builtin_row(scalar).typname.to_owned(),
         }
     }

@@ -4,6 +4,9 @@
 //! ```text
 //! [oid, typmod]                          a built-in type
 //! {"enum": {…}, "array": bool}           an enumerated type, or the array over it
+//! {"domain": {…}, "array": bool}         a domain, or the array over it
+//! {"row": {…}, "array": bool}            a composite type, or the array over it
+//! {"nested": type, "array": true}        an array declared with more dimensions than the array type inside
 //! ```
 
 use std::fmt;
@@ -13,14 +16,23 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::domain::DomainType;
 use super::enum_type::EnumType;
 use super::pg_type::PgType;
+use super::row_type::RowType;
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredEnum {
-    #[serde(rename = "enum")]
-    ty: EnumType,
+/// One of the first four is there.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct StoredOwn {
+    #[serde(rename = "enum", skip_serializing_if = "Option::is_none")]
+    labels: Option<EnumType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<DomainType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row: Option<RowType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nested: Option<PgType>,
     array: bool,
 }
 
@@ -31,7 +43,22 @@ impl Serialize for PgType {
             scalar => (scalar, false),
         };
         match element {
-            Self::Enum(ty) => StoredEnum { ty: ty.as_ref().clone(), array }.serialize(serializer),
+            Self::Enum(ty) => {
+                let labels = Some(ty.as_ref().clone());
+                StoredOwn { labels, array, ..StoredOwn::default() }.serialize(serializer)
+            }
+            Self::Domain(ty) => {
+                let domain = Some(ty.as_ref().clone());
+                StoredOwn { domain, array, ..StoredOwn::default() }.serialize(serializer)
+            }
+            Self::Array(_) => {
+                let nested = Some(element.clone());
+                StoredOwn { nested, array, ..StoredOwn::default() }.serialize(serializer)
+            }
+            Self::Row(ty) => {
+                let row = Some(ty.as_ref().clone());
+                StoredOwn { row, array, ..StoredOwn::default() }.serialize(serializer)
+            }
             _ => (self.oid(), self.typmod()).serialize(serializer),
         }
     }
@@ -62,8 +89,15 @@ impl<'de> Visitor<'de> for Stored {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PgType, A::Error> {
-        let StoredEnum { ty, array } = StoredEnum::deserialize(MapAccessDeserializer::new(map))?;
-        let ty = PgType::Enum(Arc::new(ty));
+        let stored = StoredOwn::deserialize(MapAccessDeserializer::new(map))?;
+        let StoredOwn { labels, domain, row, nested, array } = stored;
+        let ty = match (labels, domain, row, nested) {
+            (None, None, None, Some(nested)) => nested,
+            (Some(labels), None, None, None) => PgType::Enum(Arc::new(labels)),
+            (None, Some(domain), None, None) => PgType::Domain(Arc::new(domain)),
+            (None, None, Some(row), None) => PgType::Row(Arc::new(row)),
+            _ => return Err(A::Error::custom("a type is one of its kinds")),
+        };
         Ok(if array { PgType::array_of(ty) } else { ty })
     }
 }
@@ -80,6 +114,7 @@ mod tests {
             PgType::Varchar(Some(10)),
             PgType::Bpchar(Some(3)),
             PgType::array_of(PgType::Varchar(Some(7))),
+            PgType::array_of(PgType::array_of(PgType::Int4)),
         ];
         let arrays = PgType::builtins()
             .filter(|ty| ty.array_oid() != 0)

@@ -61,3 +61,6 @@ EXPLAIN MATCH (a:person) WHERE NOT EXISTS { MATCH (a)-[:knows]->(b:person) } RET
 
 -- A count needs no columns.
 EXPLAIN MATCH (a:person)-[:knows]->(b:person) RETURN count(*) AS n
+
+-- Vertices that rows have the key of are looked up.
+EXPLAIN UNWIND [1, 2] AS k MATCH (a:person {id: k}) RETURN a.name

@@ -117,6 +117,7 @@ fn parse_column(text: &str, attnum: i16) -> Option<Column> {
         not_null,
         default: None,
         comment: None,
+        domain: None,
     })
 }
 

@@ -41,12 +41,12 @@ pub(super) fn view_rule(relation: Oid) -> Oid {
 }
 
 /// `pg_class.reltype` of a table or view that a user made.
-pub(super) fn row_type(relation: Oid) -> Oid {
+pub(in crate::catalog) fn row_type(relation: Oid) -> Oid {
     slot(relation, ROW_TYPE_SLOT)
 }
 
 /// The array type over [`row_type`].
-pub(super) fn row_array_type(relation: Oid) -> Oid {
+pub(in crate::catalog) fn row_array_type(relation: Oid) -> Oid {
     slot(relation, ROW_ARRAY_SLOT)
 }
 

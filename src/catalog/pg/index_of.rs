@@ -127,6 +127,7 @@ impl<'a> Key<'a> {
                 not_null: false,
                 default: None,
                 comment: None,
+                domain: None,
             },
         }
     }

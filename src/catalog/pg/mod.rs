@@ -16,6 +16,7 @@
 mod batch;
 mod definition;
 mod derived_oid;
+pub(in crate::catalog) use derived_oid::{row_array_type, row_type};
 pub mod describe;
 pub mod facts;
 mod fixed;

@@ -19,6 +19,12 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             push(source, out, (relation.oid, column.attnum), column, acl)?;
         }
     }
+    for row in source.catalog.types.values().filter_map(|ty| ty.row()) {
+        for (field, attnum) in row.ty.fields.iter().zip(1i16..) {
+            let column = Column::of(attnum, field.name.clone(), field.ty.clone());
+            push(source, out, (row.relation, attnum), &column, None)?;
+        }
+    }
     for index in indexes(source.catalog) {
         // An index numbers its own columns and has no defaults or NOT NULL of its own.
         let keys = index.keys.iter().map(|key| key.column());
@@ -34,6 +40,13 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
     Ok(())
 }
 
+fn dimensions(ty: &PgType) -> i32 {
+    match ty {
+        PgType::Array(element) => 1 + dimensions(element),
+        _ => 0,
+    }
+}
+
 fn push(
     source: &Source<'_>,
     out: &mut Rows,
@@ -41,6 +54,7 @@ fn push(
     column: &Column,
     acl: Option<&Acl>,
 ) -> Result<(), SystemRowsError> {
+    let declared = column.declared();
     let facts = type_facts::facts(&column.ty);
     let (has_default, identity, generated) = match &column.default {
         None => (false, "", ""),
@@ -52,13 +66,13 @@ fn push(
     row!(out,
         attrelid: relation,
         attname: column.name.as_str(),
-        atttypid: Oid(column.ty.oid()),
+        atttypid: Oid(declared.oid()),
         attstattarget: -1,
         attlen: column.ty.typlen(),
         attnum: attnum,
-        attndims: i32::from(matches!(column.ty, PgType::Array(_))),
+        attndims: dimensions(declared),
         attcacheoff: -1,
-        atttypmod: column.ty.typmod(),
+        atttypmod: declared.typmod(),
         attbyval: facts.by_value,
         attalign: facts.align,
         attstorage: facts.storage,

@@ -25,6 +25,30 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
     for relation in source.catalog.relations.values().filter(listed) {
         push(source, out, &Entry::of_relation(relation, foreign.contains(&relation.oid)))?;
     }
+    for ty in source.catalog.types.values() {
+        let Some(row) = ty.row() else { continue };
+        let entry = Entry {
+            oid: row.relation,
+            name: ty.name(),
+            schema: ty.schema,
+            row_type: ty.oid(),
+            owner: ty.owner,
+            access_method: Oid::INVALID,
+            file: Oid::INVALID,
+            relkind: 'c',
+            attributes: row.ty.fields.len() as i64,
+            checks: 0,
+            has_index: false,
+            has_rule: false,
+            has_trigger: false,
+            replica_identity: 'n',
+            persistence: Persistence::Permanent,
+            populated: true,
+            options: &[],
+            row_security: (false, false),
+        };
+        push(source, out, &entry)?;
+    }
     for index in indexes(source.catalog) {
         let entry = Entry {
             oid: index.oid,

@@ -1,4 +1,4 @@
-//! `pg_constraint`: PRIMARY KEY, UNIQUE, CHECK and FOREIGN KEY of tables.
+//! `pg_constraint`: PRIMARY KEY, UNIQUE, CHECK and FOREIGN KEY of tables, CHECK of domains.
 
 use std::sync::Arc;
 
@@ -7,20 +7,45 @@ use super::describe::columns_in_expression;
 use super::index_of::{attnums, indexes_of, stored};
 use super::rows::{Source, SystemRowsError};
 use super::type_facts;
-use crate::catalog::Catalog;
 use crate::catalog::object::{
     Constraint, ConstraintKind, ConstraintTiming, ForeignKeyAction, Relation, Table,
 };
+use crate::catalog::{Catalog, DomainCheck};
 use crate::types::Oid;
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     for relation in source.catalog.relations.values() {
         let Some(table) = stored(relation) else { continue };
         for constraint in table.constraints.iter() {
-            push(out, relation, constraint, Facts::of(source.catalog, table, constraint))?;
+            let place = Place { schema: relation.schema, relation: relation.oid, ty: Oid::INVALID };
+            push(out, &place, constraint, Facts::of(source.catalog, table, constraint))?;
+        }
+    }
+    for ty in source.catalog.types.values() {
+        let place = Place { schema: ty.schema, relation: Oid::INVALID, ty: ty.oid() };
+        for check in ty.domain().map_or(&[][..], |domain| &domain.checks) {
+            push(out, &place, &as_constraint(check), Facts::of_domain(check))?;
         }
     }
     Ok(())
+}
+
+/// What a constraint is on.
+struct Place {
+    schema: Oid,
+    relation: Oid,
+    ty: Oid,
+}
+
+/// A domain's condition as one of a table.
+fn as_constraint(check: &DomainCheck) -> Constraint {
+    Constraint {
+        oid: check.oid,
+        name: check.name.clone(),
+        kind: ConstraintKind::Check { condition: check.condition.clone() },
+        timing: ConstraintTiming::NotDeferrable,
+        validated: check.validated,
+    }
 }
 
 /// The parts of a row in which kinds of constraints differ.
@@ -96,6 +121,14 @@ impl<'a> Facts<'a> {
         }
     }
 
+    fn of_domain(check: &'a DomainCheck) -> Self {
+        Self {
+            only_here: false,
+            condition: Some(&check.condition),
+            ..Self::key('c', Oid::INVALID, Vec::new())
+        }
+    }
+
     fn key(contype: char, index: Oid, columns: Vec<i16>) -> Self {
         Self { contype, index, columns, only_here: true, condition: None, foreign: None }
     }
@@ -166,7 +199,7 @@ fn action(action: ForeignKeyAction) -> char {
 
 fn push(
     out: &mut Rows,
-    relation: &Relation,
+    place: &Place,
     constraint: &Constraint,
     facts: Facts<'_>,
 ) -> Result<(), SystemRowsError> {
@@ -177,13 +210,13 @@ fn push(
     row!(out,
         oid: constraint.oid,
         conname: constraint.name.as_str(),
-        connamespace: relation.schema,
+        connamespace: place.schema,
         contype: facts.contype,
         condeferrable: constraint.timing != ConstraintTiming::NotDeferrable,
         condeferred: constraint.timing == ConstraintTiming::InitiallyDeferred,
         convalidated: constraint.validated,
-        conrelid: relation.oid,
-        contypid: Oid::INVALID,
+        conrelid: place.relation,
+        contypid: place.ty,
         conindid: facts.index,
         conparentid: Oid::INVALID,
         confrelid: foreign.referenced,

@@ -41,7 +41,7 @@ const AUTO: char = 'a';
 const INTERNAL: char = 'i';
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
-    source.catalog.types.values().try_for_each(|ty| type_rows(ty, out))?;
+    source.catalog.types.values().try_for_each(|ty| type_rows(source.catalog, ty, out))?;
     for relation in source.catalog.relations.values() {
         let this = Object::new(PG_CLASS, relation.oid);
         match &relation.kind {
@@ -84,11 +84,28 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
 }
 
 /// A type, its schema and the array over it.
-fn type_rows(ty: &UserType, out: &mut Rows) -> Result<(), SystemRowsError> {
+fn type_rows(catalog: &Catalog, ty: &UserType, out: &mut Rows) -> Result<(), SystemRowsError> {
     let this = Object::new(PG_TYPE, ty.oid());
-    let array = Object::new(PG_TYPE, Oid(ty.definition.array_oid));
+    let array = Object::new(PG_TYPE, ty.array_oid());
     push(out, this, Object::new(PG_NAMESPACE, ty.schema), NORMAL)?;
-    push(out, array, this, INTERNAL)
+    push(out, array, this, INTERNAL)?;
+    if let Some(row) = ty.row() {
+        let relation = Object::new(PG_CLASS, row.relation);
+        push(out, relation, this, INTERNAL)?;
+        for (field, attnum) in row.ty.fields.iter().zip(1i16..) {
+            if let Some(own) = column_type(catalog, &field.ty) {
+                push(out, Object::column(row.relation, attnum), own, NORMAL)?;
+            }
+        }
+    }
+    let Some(domain) = ty.domain() else { return Ok(()) };
+    if let Some(base) = column_type(catalog, &domain.ty.base) {
+        push(out, this, base, NORMAL)?;
+    }
+    domain
+        .checks
+        .iter()
+        .try_for_each(|check| push(out, Object::new(PG_CONSTRAINT, check.oid), this, AUTO))
 }
 
 /// The type of a column, where it is one of the database's own.
@@ -104,7 +121,7 @@ fn table_rows(
     out: &mut Rows,
 ) -> Result<(), SystemRowsError> {
     for column in &table.columns {
-        if let Some(ty) = column_type(catalog, &column.ty) {
+        if let Some(ty) = column_type(catalog, column.declared()) {
             push(out, Object::column(relation.oid, column.attnum), ty, NORMAL)?;
         }
         let Some(ColumnDefault::Expression(text) | ColumnDefault::Generated(text)) =

@@ -50,11 +50,20 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
 }
 
 fn is_constraint(catalog: &Catalog, oid: Oid) -> bool {
+    if is_domain_check(catalog, oid) {
+        return true;
+    }
     let mut tables = catalog.relations.values().filter_map(|relation| relation.table());
     tables.any(|table| {
         let mut constraints = table.constraints.iter();
         constraints.any(|constraint| constraint.oid == oid)
     })
+}
+
+/// Whether a condition of a domain has this OID.
+pub(super) fn is_domain_check(catalog: &Catalog, oid: Oid) -> bool {
+    let mut domains = catalog.types.values().filter_map(|ty| ty.domain());
+    domains.any(|domain| domain.checks.iter().any(|check| check.oid == oid))
 }
 
 /// Comments that a new database has, in the words clients compare.

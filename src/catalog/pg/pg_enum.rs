@@ -7,7 +7,7 @@ use crate::types::enum_type::EnumType;
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     for ty in source.catalog.types.values() {
-        for label in &ty.definition.labels {
+        for label in ty.labels().map_or(&[][..], |ty| &ty.labels) {
             row!(out,
                 oid: Oid(label.oid),
                 enumtypid: ty.oid(),

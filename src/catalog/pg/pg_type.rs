@@ -4,10 +4,12 @@ use super::batch::{Rows, Value, row};
 use super::derived_oid;
 use super::describe::acl_texts;
 use super::rows::{Source, SystemRowsError};
+use super::type_facts;
 use crate::catalog::acl::AclClass;
 use crate::catalog::object::RelationKind;
-use crate::catalog::{Catalog, UserType};
+use crate::catalog::{Catalog, Domain, TypeDefinition, UserType};
 use crate::types::Oid;
+use crate::types::pg_type::PgType;
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     for relation in source.catalog.relations.values() {
@@ -54,17 +56,146 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             },
         )?;
     }
-    source.catalog.types.values().try_for_each(|ty| enum_rows(source.catalog, ty, out))
+    source.catalog.types.values().try_for_each(|ty| match &ty.definition {
+        TypeDefinition::Domain(domain) => domain_rows(source.catalog, ty, domain, out),
+        TypeDefinition::Row(row) => row_rows(source.catalog, ty, row.relation, out),
+        TypeDefinition::Enum(_) => enum_rows(source.catalog, ty, out),
+    })
 }
+
+/// A composite type and the array over it.
+fn row_rows(
+    catalog: &Catalog,
+    ty: &UserType,
+    relation: Oid,
+    out: &mut Rows,
+) -> Result<(), SystemRowsError> {
+    let acl = catalog.stored_acl(AclClass::Type, ty.oid()).map(|acl| acl_texts(catalog, &acl));
+    let place = Place { schema: ty.schema, owner: ty.owner, acl };
+    let own = Composite {
+        oid: ty.oid(),
+        name: ty.name(),
+        relation,
+        category: 'C',
+        typtype: 'c',
+        subscript: Oid::INVALID,
+        element: Oid::INVALID,
+        array: ty.array_oid(),
+        functions: [RECORD_IN, RECORD_OUT, RECORD_RECV, RECORD_SEND],
+        of_enum: false,
+    };
+    push(out, &place, &own)?;
+    let over = Composite {
+        oid: ty.array_oid(),
+        name: &format!("_{}", ty.name()),
+        relation: Oid::INVALID,
+        category: 'A',
+        typtype: 'b',
+        subscript: ARRAY_SUBSCRIPT_HANDLER,
+        element: ty.oid(),
+        array: Oid::INVALID,
+        functions: [ARRAY_IN, ARRAY_OUT, ARRAY_RECV, ARRAY_SEND],
+        of_enum: false,
+    };
+    push(out, &Place { acl: None, ..place }, &over)
+}
+
+/// What `pg_type` says of a built-in type and a domain over it repeats.
+struct Based {
+    output: Oid,
+    send: Oid,
+}
+
+/// Output and send functions of what a domain stands on, in the end.
+fn based(ty: &PgType) -> Based {
+    match ty {
+        PgType::Enum(_) => return Based { output: ENUM_OUT, send: ENUM_SEND },
+        PgType::Array(_) => return Based { output: ARRAY_OUT, send: ARRAY_SEND },
+        PgType::Row(_) => return Based { output: RECORD_OUT, send: RECORD_SEND },
+        _ => {}
+    }
+    let oid = ty.oid().to_string();
+    let mut rows = type_facts::table("pg_type", ["oid", "typoutput", "typsend"]);
+    let row = rows.find(|[known, _, _]| *known == oid);
+    let number = |text: &str| type_facts::parse(text).unwrap_or(Oid::INVALID);
+    row.map_or(Based { output: Oid::INVALID, send: Oid::INVALID }, |[_, output, send]| Based {
+        output: number(output),
+        send: number(send),
+    })
+}
+
+/// A domain and the array over it.
+fn domain_rows(
+    catalog: &Catalog,
+    ty: &UserType,
+    domain: &Domain,
+    out: &mut Rows,
+) -> Result<(), SystemRowsError> {
+    let acl = catalog.stored_acl(AclClass::Type, ty.oid()).map(|acl| acl_texts(catalog, &acl));
+    let plain = domain.ty.base.plain();
+    let (facts, based) = (type_facts::facts(&plain), based(&plain));
+    let is_enum = matches!(plain, PgType::Enum(_));
+    row!(out,
+        oid: ty.oid(),
+        typname: ty.name(),
+        typnamespace: ty.schema,
+        typowner: ty.owner,
+        typlen: plain.typlen(),
+        typbyval: facts.by_value || is_enum,
+        typtype: 'd',
+        typcategory: plain.category(),
+        typispreferred: false,
+        typisdefined: true,
+        typdelim: ',',
+        typrelid: Oid::INVALID,
+        typsubscript: Oid::INVALID,
+        typelem: Oid::INVALID,
+        typarray: ty.array_oid(),
+        typinput: DOMAIN_IN,
+        typoutput: based.output,
+        typreceive: DOMAIN_RECV,
+        typsend: based.send,
+        typmodin: Oid::INVALID,
+        typmodout: Oid::INVALID,
+        typanalyze: Oid::INVALID,
+        typalign: facts.align,
+        typstorage: if is_enum { 'p' } else { facts.storage },
+        typnotnull: domain.not_null,
+        typbasetype: Oid(domain.ty.base.oid()),
+        typtypmod: domain.ty.base.typmod(),
+        typndims: i32::from(matches!(domain.ty.base, PgType::Array(_))),
+        typcollation: facts.collation,
+        typdefaultbin: domain.default.as_deref(),
+        typdefault: domain.default.as_deref(),
+        typacl: acl,
+    );
+    let place = Place { schema: ty.schema, owner: ty.owner, acl: None };
+    let over = Composite {
+        oid: ty.array_oid(),
+        name: &format!("_{}", ty.name()),
+        relation: Oid::INVALID,
+        category: 'A',
+        typtype: 'b',
+        subscript: ARRAY_SUBSCRIPT_HANDLER,
+        element: ty.oid(),
+        array: Oid::INVALID,
+        functions: [ARRAY_IN, ARRAY_OUT, ARRAY_RECV, ARRAY_SEND],
+        of_enum: facts.align == 'i',
+    };
+    push(out, &place, &over)
+}
+
+const DOMAIN_IN: Oid = Oid(2597);
+const DOMAIN_RECV: Oid = Oid(2598);
 
 /// An enumerated type and the array over it.
 fn enum_rows(catalog: &Catalog, ty: &UserType, out: &mut Rows) -> Result<(), SystemRowsError> {
     let acl = catalog.stored_acl(AclClass::Type, ty.oid()).map(|acl| acl_texts(catalog, &acl));
     let place = Place { schema: ty.schema, owner: ty.owner, acl };
-    let array = Oid(ty.definition.array_oid);
+    let array = ty.array_oid();
     let own = Composite {
         oid: ty.oid(),
-        name: &ty.definition.name,
+        name: ty.name(),
         relation: Oid::INVALID,
         category: 'E',
         typtype: 'e',
@@ -77,7 +208,7 @@ fn enum_rows(catalog: &Catalog, ty: &UserType, out: &mut Rows) -> Result<(), Sys
     push(out, &place, &own)?;
     let over = Composite {
         oid: array,
-        name: &format!("_{}", ty.definition.name),
+        name: &format!("_{}", ty.name()),
         relation: Oid::INVALID,
         category: 'A',
         typtype: 'b',

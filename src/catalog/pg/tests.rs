@@ -70,7 +70,15 @@ impl SessionFacts for Facts {
 }
 
 fn column(attnum: i16, name: &str, ty: PgType, not_null: bool) -> Column {
-    Column { attnum, name: name.to_owned(), ty, not_null, default: None, comment: None }
+    Column {
+        attnum,
+        name: name.to_owned(),
+        ty,
+        not_null,
+        default: None,
+        comment: None,
+        domain: None,
+    }
 }
 
 fn primary_key(index: Oid) -> ConstraintKind {

@@ -57,7 +57,7 @@ pub(super) fn facts(ty: &PgType) -> TypeFacts {
         _ => (false, 'x'),
     };
     let fallback = TypeFacts { by_value, align: 'i', storage, collation: Oid::INVALID };
-    TYPES.get(&Oid(ty.oid())).copied().unwrap_or(fallback)
+    TYPES.get(&Oid(ty.plain().oid())).copied().unwrap_or(fallback)
 }
 
 /// The operator by which values of these types are equal; 0 if there is none.

@@ -44,13 +44,21 @@ const REMEMBERED_MAX: usize = 4096;
 
 /// The elements of one table that there are, by position.
 #[derive(Debug)]
-pub struct Mask(BooleanBuffer);
+pub struct Mask {
+    bits: BooleanBuffer,
+    all: bool,
+}
 
 impl Mask {
     /// Whether the element at a position is there.
     pub fn shows(&self, position: u64) -> bool {
         let at = position as usize;
-        at < self.0.len() && self.0.value(at)
+        at < self.bits.len() && self.bits.value(at)
+    }
+
+    /// Whether no row of the table is hidden, so that nobody need ask.
+    pub fn shows_all(&self) -> bool {
+        self.all
     }
 }
 
@@ -159,7 +167,8 @@ impl Guard {
                 Source::Conditions(conditions) => conditions.evaluate(&self.version)?,
                 Source::Rows(plan) => self.run(plan, context).await?,
             };
-            Ok::<_, datafusion::common::DataFusionError>(Arc::new(Mask(bits)))
+            let all = bits.count_set_bits() as u64 == self.version.live_rows();
+            Ok::<_, datafusion::common::DataFusionError>(Arc::new(Mask { bits, all }))
         });
         made.await.cloned()
     }
@@ -404,7 +413,8 @@ impl Masks {
     ) -> Result<Self> {
         let mut vertices = HashMap::new();
         for table in tables {
-            if let Some(mask) = guards.mask(Element::Vertex(table), context).await? {
+            let mask = guards.mask(Element::Vertex(table), context).await?;
+            if let Some(mask) = mask.filter(|mask| !mask.shows_all()) {
                 vertices.insert(table, mask);
             }
         }

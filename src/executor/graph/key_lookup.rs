@@ -21,7 +21,7 @@ pub(super) fn property_equality(expr: &Expr) -> Option<(&str, &ScalarValue)> {
     }
 }
 
-fn property_name(expr: &Expr) -> Option<&str> {
+pub(super) fn property_name(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Cast(Cast { expr, .. }) => property_name(expr),
         Expr::ScalarFunction(call) => {

@@ -10,6 +10,7 @@
 //! steps along edges, `group` repeated patterns, `select` paths and which of them are kept.
 
 mod group;
+mod lookup;
 mod select;
 mod start;
 mod step;
@@ -105,7 +106,7 @@ pub fn lower_match(
         }
         None => {
             let (vertex, _) = lowering
-                .cheapest_vertex(&BTreeMap::new())?
+                .cheapest_vertex(None)?
                 .ok_or_else(|| PgError::internal("a pattern has no vertex"))?;
             let partial = lowering.scan(vertex)?;
             lowering.lower(partial, None, &schema)
@@ -277,16 +278,18 @@ impl Lowering<'_> {
             match self.cheapest_edge(&partial, &done)? {
                 Some(next) => {
                     let together = self.common_neighbor(&partial, &next, &done);
-                    done[next.edge] = true;
                     match together.as_slice() {
-                        [] | [_] => self.expand(&mut partial, &next)?,
+                        [] | [_] => {
+                            done[next.edge] = true;
+                            self.expand(&mut partial, &next)?;
+                        }
                         edges => {
                             edges.iter().for_each(|(edge, _)| done[*edge] = true);
                             self.intersect(&mut partial, &next, edges)?;
                         }
                     }
                 }
-                None => match self.cheapest_vertex(&partial.vertices)? {
+                None => match self.cheapest_vertex(Some(&partial))? {
                     Some((vertex, _)) => partial = self.join_scan(partial, vertex)?,
                     None => break,
                 },

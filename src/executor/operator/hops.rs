@@ -35,8 +35,10 @@ impl HopSet {
         let mut by_from: Vec<Vec<LoadedHop>> = (0..tables).map(|_| Vec::new()).collect();
         for hop in &self.hops {
             let lists = self.graph.adjacency(hop.edge_table, hop.orientation).await?;
+            let some = |mask: &Arc<Mask>| !mask.shows_all();
             let edges = self.guards.mask(Element::Edge(hop.edge_table), context).await?;
             let targets = self.guards.mask(Element::Vertex(hop.to), context).await?;
+            let (edges, targets) = (edges.filter(some), targets.filter(some));
             if let Some(from) = by_from.get_mut(usize::from(hop.from)) {
                 from.push(LoadedHop { hop: *hop, lists, edges, targets });
             }

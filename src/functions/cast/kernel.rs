@@ -81,6 +81,16 @@ fn convert(
     if let (PgType::Array(from), PgType::Array(to)) = (from, to) {
         return cast_list(array, from, to, explicit, session);
     }
+    if let (PgType::Row(from), PgType::Row(to)) = (from, to) {
+        let rows = array.as_binary_view_opt();
+        let rows = rows.ok_or_else(|| PgError::internal("rows are no bytes"))?;
+        let columns = from.decode(rows)?;
+        let fields = columns.iter().zip(&from.fields).zip(&to.fields);
+        let columns = fields
+            .map(|((column, from), to)| cast_array(column, &from.ty, &to.ty, explicit, session))
+            .collect::<Result<Vec<_>, _>>()?;
+        return Ok(Arc::new(to.encode(&columns, rows.nulls(), rows.len())?));
+    }
     if lossless(from, to) || same_meaning(from, to, array.data_type()) {
         let options = CastOptions { safe: false, ..CastOptions::default() };
         return Ok(cast_with_options(array, &to.arrow(), &options)?);

@@ -4,6 +4,7 @@ pub(crate) mod kernel;
 mod plan;
 pub(crate) mod text_io;
 
+pub(crate) use plan::depth;
 pub use plan::{CastTo, is_immutable_cast, plan_cast, plan_coercion, typed_literal};
 
 use crate::types::pg_type::PgType;
@@ -92,6 +93,8 @@ pub fn cast_context(from: &PgType, to: &PgType) -> Option<CastContext> {
         (T::Xid8, T::Xid) => Explicit,
         (T::PgNodeTree, T::Text) => Implicit,
         (T::Array(from), T::Array(to)) => cast_context(from, to)?,
+        (T::Row(_), T::Record) => Implicit,
+        (T::Row(from), T::Row(to)) if from.fields.len() == to.fields.len() => Assignment,
         (from, to) => string_cast(from, to)?,
     };
     Some(found)

@@ -3,7 +3,8 @@
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, Placeholder, ScalarFunction};
@@ -15,6 +16,7 @@ use datafusion::logical_expr::{
 use super::kernel::{cast_array, lossless};
 use super::{CastContext, cast_context, is_reg};
 use crate::error::{PgError, SqlState};
+use crate::functions::record::convert_row;
 use crate::functions::scalar::{SessionRef, field_type};
 use crate::types::pg_type::PgType;
 
@@ -46,6 +48,27 @@ impl CastTo {
     #[must_use]
     pub fn new(to: PgType, explicit: bool, session: SessionRef) -> Self {
         Self { to, explicit, session }
+    }
+
+    /// The value, once the domain takes it.
+    fn to_domain(&self, from: &PgType, args: Vec<ColumnarValue>) -> DfResult<ColumnarValue> {
+        let session = self.session.as_deref();
+        let asked = session.ok_or_else(|| PgError::internal("a domain without a session"))?;
+        let (is_scalar, array) = match args.into_iter().next() {
+            Some(ColumnarValue::Array(array)) => (false, array),
+            Some(ColumnarValue::Scalar(scalar)) => (true, scalar.to_array()?),
+            None => return Err(PgError::internal("a cast without an argument").into()),
+        };
+        let plain = self.to.plain();
+        let array = match *from == plain {
+            true => array,
+            false => cast_array(&array, from, &plain, self.explicit, session)?,
+        };
+        asked.catalog().check_domain(&self.to, &array)?;
+        Ok(match is_scalar {
+            true => ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?),
+            false => ColumnarValue::Array(array),
+        })
     }
 
     /// The type it casts to.
@@ -81,32 +104,63 @@ impl ScalarUDFImpl for CastTo {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> DfResult<FieldRef> {
         let nullable = args.arg_fields.iter().any(|field| field.is_nullable());
-        Ok(Arc::new(self.to.field("cast", nullable)))
+        let field = self.to.field("cast", nullable);
+        let from = args.arg_fields.first().map_or(0, |field| depth(field.data_type()));
+        if !matches!(self.to, PgType::Array(_)) || from <= depth(field.data_type()) {
+            return Ok(Arc::new(field));
+        }
+        // An array keeps its dimensions.
+        let mut ty = field.data_type().clone();
+        for _ in depth(&ty)..from {
+            ty = DataType::List(Arc::new(Field::new_list_field(ty, true)));
+        }
+        Ok(Arc::new(field.with_data_type(ty)))
     }
 
     fn is_strict(&self) -> bool {
-        true
+        !self.to.has_domain()
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         let from = args.arg_fields.first().map_or(PgType::Unknown, |field| field_type(field));
         let session = self.session.as_deref();
+        if self.to.has_domain() {
+            return self.to_domain(&from, args.args);
+        }
         match args.args.into_iter().next() {
-            Some(ColumnarValue::Array(array)) => Ok(ColumnarValue::Array(cast_array(
-                &array,
-                &from,
-                &self.to,
-                self.explicit,
-                session,
-            )?)),
+            Some(ColumnarValue::Array(array)) => {
+                let array = cast_array(&array, &from, &self.to, self.explicit, session)?;
+                check_dimensions(&array, &args.return_field)?;
+                Ok(ColumnarValue::Array(array))
+            }
             Some(ColumnarValue::Scalar(scalar)) => {
                 let array =
                     cast_array(&scalar.to_array()?, &from, &self.to, self.explicit, session)?;
+                check_dimensions(&array, &args.return_field)?;
                 Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?))
             }
             None => Err(PgError::internal("a cast without an argument").into()),
         }
     }
+}
+
+/// The dimensions of an array's storage.
+pub(crate) fn depth(ty: &DataType) -> usize {
+    match ty {
+        DataType::List(item) => 1 + depth(item.data_type()),
+        _ => 0,
+    }
+}
+
+/// How many dimensions arrays have is known when a statement is planned.
+fn check_dimensions(array: &ArrayRef, declared: &FieldRef) -> Result<(), PgError> {
+    if depth(array.data_type()) == depth(declared.data_type()) {
+        return Ok(());
+    }
+    Err(PgError::unsupported(
+        "texts that are read as arrays of several dimensions are not supported here",
+        "Write the array as a literal, or as a parameter.",
+    ))
 }
 
 /// Whether a call is a cast whose result follows from its argument alone; `None` if it is no cast.
@@ -135,6 +189,7 @@ pub fn is_immutable_cast(call: &ScalarFunction, from: &PgType) -> Option<bool> {
 /// Whether reading or writing a value of the type looks at the session: zones, `now`, names of objects.
 fn depends_on_session(ty: &PgType) -> bool {
     match ty {
+        PgType::Domain(_) => true,
         PgType::Array(element) => depends_on_session(element),
         PgType::Date
         | PgType::Time(_)
@@ -162,8 +217,22 @@ pub fn plan_cast(
     explicit: bool,
     session: &SessionRef,
 ) -> Result<Expr, PgError> {
+    if to.has_domain() {
+        let value = plan_cast(expr, from, &to.plain(), explicit, session)?;
+        let function = ScalarUDF::from(CastTo::new(to.clone(), explicit, session.clone()));
+        return Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(function), vec![value])));
+    }
     if let Some(typed) = typed_placeholder(&expr, from, to) {
         return Ok(typed);
+    }
+    if let (PgType::Row(from), PgType::Row(to)) = (from, to) {
+        return match from == to || from.fields == to.fields && from.oid == to.oid {
+            true => Ok(expr),
+            false => convert_row(expr, from, to, explicit, session),
+        };
+    }
+    if matches!((from, to), (PgType::Array(_), PgType::Array(_))) && leaf(from) == leaf(to) {
+        return Ok(expr);
     }
     let needed = if explicit { CastContext::Explicit } else { CastContext::Assignment };
     match cast_context(from, to) {
@@ -196,6 +265,14 @@ pub fn plan_coercion(
     cast_expr(expr, from, to, false, session)
 }
 
+/// What is in arrays of any number of dimensions.
+fn leaf(ty: &PgType) -> &PgType {
+    match ty {
+        PgType::Array(element) => leaf(element),
+        other => other,
+    }
+}
+
 fn typed_placeholder(expr: &Expr, from: &PgType, to: &PgType) -> Option<Expr> {
     let Expr::Placeholder(Placeholder { id, field: None }) = expr else { return None };
     debug_assert_eq!(*from, PgType::Unknown);
@@ -219,7 +296,7 @@ fn cast_expr(
     }
     if let Expr::Literal(value, _) = &expr
         && (!depends_on_session(to)
-            || *to == PgType::Text && super::is_string(from)
+            || super::is_string(leaf(to)) && super::is_string(from)
             || *to == PgType::Date)
         && !names_now(value)
     {

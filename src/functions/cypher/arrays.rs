@@ -20,6 +20,7 @@ use super::json::read_json;
 use super::temporal::Temporal;
 use super::types::CypherType;
 use super::value::{Element, Value};
+use crate::types::Measure;
 use crate::types::pg_type::PgType;
 
 /// The value in one row of a column of type `ty`.
@@ -109,8 +110,20 @@ fn read_list(array: &dyn Array, element: &CypherType, row: usize) -> Result<Valu
         DataType::FixedSizeList(_, _) => array.as_fixed_size_list().value(row),
         _ => return Err(wrong(array, &CypherType::list(element.clone()))),
     };
-    (0..items.len()).map(|at| read(&items, element, at)).collect::<Result<_>>().map(Value::List)
+    let mut values = Vec::with_capacity(items.len());
+    for at in 0..items.len() {
+        // A list of a million items is one row to the operators: nobody else looks meanwhile.
+        if at % LOOK_EVERY == LOOK_EVERY - 1 {
+            Measure::look()
+                .map_err(|refused| DataFusionError::ResourcesExhausted(refused.to_string()))?;
+        }
+        values.push(read(&items, element, at)?);
+    }
+    Ok(Value::List(values))
 }
+
+/// After how many items of a list it is looked whether the statement holds more than it may.
+const LOOK_EVERY: usize = 1024;
 
 fn read_path(array: &dyn Array, row: usize) -> Option<Value> {
     let structure = array.as_struct_opt()?;

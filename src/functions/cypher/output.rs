@@ -10,6 +10,7 @@ use arrow::datatypes::{
     IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
 };
 use datafusion::common::{DataFusionError, Result, ScalarValue};
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
@@ -54,6 +55,13 @@ impl Conversion {
     pub fn call(expr: Expr, from: CypherType, target: Target) -> Expr {
         let signature = Signature::any(1, Volatility::Immutable);
         ScalarUDF::new_from_impl(Self { from, target, signature }).call(vec![expr])
+    }
+
+    /// The expression of which `call` is the grouping key, and its type.
+    pub fn of_grouping_key(call: &ScalarFunction) -> Option<(&Expr, &CypherType)> {
+        let conversion = call.func.inner().downcast_ref::<Self>()?;
+        let argument = call.args.first()?;
+        (conversion.target == Target::GroupingKey).then_some((argument, &conversion.from))
     }
 
     fn result(&self) -> FieldRef {

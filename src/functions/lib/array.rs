@@ -227,6 +227,52 @@ fn overlaps(left: &[Datum<'_>], right: &[Datum<'_>]) -> bool {
     flat(right).iter().any(|item| !item.is_null() && left.iter().any(|other| same(item, other)))
 }
 
+/// `a[i][j]`: null where the array has not as many dimensions.
+fn subscript_at(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    let mut items = args.list(0)?;
+    let count = args.len() - 1;
+    let whole = owned(items);
+    if dimensions(&whole) != count {
+        return Ok(Datum::Null);
+    }
+    for key in 1..count {
+        let at = usize::try_from(args.int(key)? - 1).ok();
+        match at.and_then(|at| items.get(at)) {
+            Some(Datum::List(inner)) => items = inner,
+            _ => return Ok(Datum::Null),
+        }
+    }
+    let at = usize::try_from(args.int(count)? - 1).ok();
+    let item = at.and_then(|at| items.get(at));
+    Ok(item.map_or(Datum::Null, |item| item.clone().into_owned()))
+}
+
+fn cut(items: Vec<Value>, bounds: &[(usize, usize)]) -> Vec<Value> {
+    let Some(((first, end), rest)) = bounds.split_first() else { return items };
+    let items = items.into_iter().take(*end).skip(*first);
+    items
+        .map(|item| match item {
+            Datum::List(inner) => Datum::List(cut(inner, rest)),
+            item => item,
+        })
+        .collect()
+}
+
+/// `a[i:j][k:l]`: empty where the array has fewer dimensions.
+fn slice_at(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    let items = owned(args.list(0)?);
+    let mut bounds = Vec::new();
+    for pair in 0..(args.len() - 1) / 2 {
+        let first = usize::try_from(args.int(1 + 2 * pair)?.max(1) - 1).unwrap_or(usize::MAX);
+        let end = usize::try_from(args.int(2 + 2 * pair)?.max(0)).unwrap_or(usize::MAX);
+        bounds.push((first, end));
+    }
+    if dimensions(&items) < bounds.len() {
+        return Ok(Datum::List(Vec::new()));
+    }
+    Ok(Datum::List(cut(items, &bounds)))
+}
+
 fn subscript(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let first = match array_lower(call, Args(&[args.get(0).clone(), Datum::Int(1)]))? {
         Datum::Int(first) => first,
@@ -234,6 +280,8 @@ fn subscript(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     };
     let at = usize::try_from(args.int(1)? - first).ok();
     let item = at.and_then(|at| args.list(0).ok()?.get(at));
+    // One subscript is not enough for an array of several dimensions.
+    let item = item.filter(|item| !matches!(item, Datum::List(_)));
     Ok(item.map_or(Datum::Null, |item| item.clone().into_owned()))
 }
 
@@ -410,6 +458,7 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("array_of(variadic anyelement) anyarray", row(array_of)).with_nulls(),
     def("array_of() text[]", row(|_, _| Ok(Datum::List(Vec::new())))),
     def("array_subscript(anyarray, int4) anyelement", row(subscript)),
+    def("array_subscript(anyarray, int4, variadic int4) anyelement", row(subscript_at)),
     def("array_subscript(name, int4) \"char\"", row(name_subscript)),
     def(
         "list_or_empty(anyarray) anyarray",
@@ -420,6 +469,7 @@ pub(super) const FUNCTIONS: &[Def] = &[
     .with_nulls(),
     def("set_ordinality(any) int8[]", column(ordinality)),
     def("array_slice(anyarray, int4, int4) anyarray", row(slice)),
+    def("array_slice(anyarray, int4, int4, variadic int4) anyarray", row(slice_at)),
     def("unnest(anyarray) setof anyelement", row(unnest)),
     def("generate_subscripts(anyarray, int4, ?bool) setof int4", row(subscripts)),
     def("_pg_expandarray(int2vector) setof (x int2, n int4)", row(expand)),

@@ -164,6 +164,14 @@ fn moment(call: &Call<'_>, args: Args<'_, '_>, index: usize) -> Result<Moment, P
     })
 }
 
+/// A date and a time of a zone as an instant.
+fn zoned(args: Args<'_, '_>, date: usize, time: usize) -> Result<Value, PgError> {
+    let (time, west) = timetz_parts(args.bytes(time)?)
+        .ok_or_else(|| PgError::internal("a timetz of another length"))?;
+    let local = date_to_timestamp(args.date(date)?)?.saturating_add(time);
+    stamp(local.saturating_add(i64::from(west) * MICROS_PER_SECOND))
+}
+
 /// The word for a field, with PostgreSQL's other spellings.
 fn field_word(field: &str) -> String {
     let field = field.to_ascii_lowercase();
@@ -799,6 +807,8 @@ pub(super) const OPERATORS: &[Def] = &[
         "+(date, time) timestamp",
         row(|_, a| stamp(date_to_timestamp(a.date(0)?)?.saturating_add(a.time(1)?))),
     ),
+    def("+(date, timetz) timestamptz", row(|_, a| zoned(a, 0, 1))),
+    def("+(timetz, date) timestamptz", row(|_, a| zoned(a, 1, 0))),
     def(
         "+(time, date) timestamp",
         row(|_, a| stamp(date_to_timestamp(a.date(1)?)?.saturating_add(a.time(0)?))),

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use arrow::array::BinaryViewArray;
 use serde_json::{Map, Number, Value as Json};
 
 use super::decimal::Dec;
@@ -10,6 +11,7 @@ use crate::functions::cast::text_io::datum_text;
 use crate::functions::context::SessionContext;
 use crate::functions::datum::{Datum, Value};
 use crate::types::pg_type::PgType;
+use crate::types::row_type::RowType;
 
 /// Reads JSON text.
 ///
@@ -219,6 +221,7 @@ pub(crate) fn from_datum(
             };
             Json::String(text.replacen(' ', "T", 1))
         }
+        (Datum::Bytes(bytes), PgType::Row(ty)) => row_object(bytes, ty, session)?,
         (Datum::Row(items), _) => {
             let members = items.iter().enumerate().map(|(index, item)| {
                 Ok((format!("f{}", index + 1), from_datum(item, &PgType::Text, session)?))
@@ -227,6 +230,21 @@ pub(crate) fn from_datum(
         }
         (value, ty) => Json::String(datum_text(value, ty, session)?.unwrap_or_default()),
     })
+}
+
+/// A row as an object; fields of the same name stand only once.
+fn row_object(
+    bytes: &[u8],
+    ty: &RowType,
+    session: Option<&dyn SessionContext>,
+) -> Result<Json, PgError> {
+    let row = BinaryViewArray::from(vec![bytes]);
+    let columns = ty.decode(&row)?;
+    let members = ty.fields.iter().zip(&columns).map(|(field, column)| {
+        let value = crate::functions::datum::read(column.as_ref(), 0)?;
+        Ok((field.name.clone(), from_datum(&value, &field.ty, session)?))
+    });
+    Ok(Json::Object(members.collect::<Result<Map<_, _>, PgError>>()?))
 }
 
 /// The text that `->>` gives: strings bare, null as NULL.

@@ -625,6 +625,7 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("to_json(any) json", row(|c, a| to_json(c, a, false))).stable(),
     def("to_jsonb(any) jsonb", row(|c, a| to_json(c, a, true))).stable(),
     def("array_to_json(anyarray) json", row(|c, a| to_json(c, a, false))).stable(),
+    def("row_to_json(record) json", row(|c, a| to_json(c, a, false))).stable(),
     def("jsonb_build_object(variadic any) jsonb", row(|c, a| build_object(c, a, true)))
         .with_nulls()
         .stable(),

@@ -24,12 +24,6 @@ use crate::planner::source::RelationSource;
 pub fn leak_proof_lookups(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = plan.transform_down_with_subqueries(|node| {
         let LogicalPlan::Filter(mut filter) = node else { return Ok(Transformed::no(node)) };
-        let LogicalPlan::Extension(Extension { node: extension }) = filter.input.as_ref() else {
-            return Ok(Transformed::no(LogicalPlan::Filter(filter)));
-        };
-        let Some(policy) = extension.as_any().downcast_ref::<RowPolicy>() else {
-            return Ok(Transformed::no(LogicalPlan::Filter(filter)));
-        };
         let conditions: Vec<Expr> = split_conjunction(&filter.predicate)
             .into_iter()
             .filter(|condition| is_leak_proof(condition) && condition.any_column_refs())
@@ -38,12 +32,38 @@ pub fn leak_proof_lookups(plan: LogicalPlan) -> Result<LogicalPlan> {
         if conditions.is_empty() {
             return Ok(Transformed::no(LogicalPlan::Filter(filter)));
         }
-        let below = given(policy.input.as_ref().clone(), policy.number, &conditions)?;
-        let policy = RowPolicy { input: Arc::new(below), ..policy.clone() };
-        filter.input = Arc::new(policy.into_plan());
-        Ok(Transformed::yes(LogicalPlan::Filter(filter)))
+        match below_barrier(&filter.input, &conditions)? {
+            Some(input) => {
+                filter.input = Arc::new(input);
+                Ok(Transformed::yes(LogicalPlan::Filter(filter)))
+            }
+            None => Ok(Transformed::no(LogicalPlan::Filter(filter))),
+        }
     })?;
     Ok(plan.data)
+}
+
+/// A barrier whose scan is given the conditions; `None` if the plan is none. There may be a choice of columns above it:
+/// those that only the policy reads end there.
+fn below_barrier(plan: &LogicalPlan, conditions: &[Expr]) -> Result<Option<LogicalPlan>> {
+    match plan {
+        LogicalPlan::Projection(projection)
+            if projection.expr.iter().all(|expr| matches!(expr, Expr::Column(_))) =>
+        {
+            let Some(input) = below_barrier(&projection.input, conditions)? else {
+                return Ok(None);
+            };
+            let mut projection = projection.clone();
+            projection.input = Arc::new(input);
+            Ok(Some(LogicalPlan::Projection(projection)))
+        }
+        LogicalPlan::Extension(Extension { node }) => {
+            let Some(policy) = node.as_any().downcast_ref::<RowPolicy>() else { return Ok(None) };
+            let below = given(policy.input.as_ref().clone(), policy.number, conditions)?;
+            Ok(Some(RowPolicy { input: Arc::new(below), ..policy.clone() }.into_plan()))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The plan below a barrier with conditions for the scan of this number.

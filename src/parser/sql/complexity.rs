@@ -12,6 +12,9 @@ const BRACKETS_MAX: usize = 150;
 /// How high operators may make the tree, each by one level: what walks or drops the tree goes down all of them.
 const OPERATORS_MAX: u32 = 6000;
 
+/// How many joins in a row may wait for their conditions: `a JOIN b JOIN c … ON … ON …`.
+const OPEN_JOINS_MAX: usize = 100;
+
 /// How many names may stand in a row, with dots between them: database, schema, table and column.
 const NAMES_MAX: usize = 4;
 
@@ -21,7 +24,35 @@ const NAMES_MAX: usize = 4;
 /// `54001` for a tree that would grow too high, `42601` for a name of too many parts.
 pub(in crate::parser) fn check_complexity(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
     check_height(tokens)?;
+    check_joins(tokens)?;
     check_names(tokens)
+}
+
+/// Refuses joins that nest too deeply. What is in brackets is counted by itself.
+fn check_joins(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
+    let mut open = vec![0_usize];
+    for token in tokens {
+        match &token.token {
+            Token::LParen => open.push(0),
+            Token::RParen if open.len() > 1 => {
+                open.pop();
+            }
+            Token::Word(word) => {
+                let Some(level) = open.last_mut() else { continue };
+                match word.keyword {
+                    Keyword::JOIN => *level += 1,
+                    Keyword::ON | Keyword::USING => *level = level.saturating_sub(1),
+                    _ => {}
+                }
+                if *level > OPEN_JOINS_MAX {
+                    return Err(ParseError::too_complex(byte_span(token.span).unwrap_or_default()));
+                }
+            }
+            Token::SemiColon => open = vec![0],
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Refuses names of too many parts.

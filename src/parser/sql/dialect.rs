@@ -64,6 +64,11 @@ impl Dialect for GraphwireDialect {
         false
     }
 
+    /// `a JOIN b JOIN c ON … ON …`: the condition behind belongs to the join before.
+    fn supports_left_associative_joins_without_parens(&self) -> bool {
+        false
+    }
+
     /// `ON` ends a select list: `INSERT INTO t SELECT 1 ON CONFLICT DO NOTHING`.
     fn is_column_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
         *keyword != Keyword::ON && PostgreSqlDialect {}.is_column_alias(keyword, parser)

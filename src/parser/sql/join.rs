@@ -1,10 +1,11 @@
-//! Refuses joins without a condition: `sqlparser` takes `a JOIN b`, PostgreSQL does not.
+//! Refuses joins without a condition: `sqlparser` takes `a JOIN b`, PostgreSQL does not. Puts joins behind a NATURAL
+//! one, which needs no condition, where PostgreSQL has them.
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    JoinConstraint, JoinOperator, Query, SetExpr, Spanned, Statement, TableFactor, TableWithJoins,
-    Visit, Visitor,
+    JoinConstraint, JoinOperator, Query, Select, SetExpr, Spanned, Statement, TableFactor,
+    TableWithJoins, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::place::byte_span;
@@ -14,6 +15,68 @@ pub(super) fn without_condition(statement: &Statement) -> Option<u32> {
     match statement.visit(&mut Joins) {
         ControlFlow::Break(end) => Some(end),
         ControlFlow::Continue(()) => None,
+    }
+}
+
+/// `a NATURAL JOIN b JOIN c ON …` is `(a NATURAL JOIN b) JOIN c ON …`, as long as no bracket says otherwise.
+pub(super) fn associate(statement: &mut Statement, text: &str) {
+    let _ = statement.visit(&mut Natural { text });
+}
+
+struct Natural<'a> {
+    text: &'a str,
+}
+
+impl VisitorMut for Natural<'_> {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        select.from.iter_mut().for_each(|from| self.unfold(from));
+        ControlFlow::Continue(())
+    }
+}
+
+impl Natural<'_> {
+    fn unfold(&self, tables: &mut TableWithJoins) {
+        if let TableFactor::NestedJoin { table_with_joins, .. } = &mut tables.relation {
+            self.unfold(table_with_joins);
+        }
+        let mut at = 0;
+        while let Some(join) = tables.joins.get_mut(at) {
+            at += 1;
+            let natural = is_natural(&join.join_operator);
+            let TableFactor::NestedJoin { table_with_joins, alias: None } = &mut join.relation
+            else {
+                continue;
+            };
+            if !natural || self.is_in_brackets(table_with_joins) {
+                self.unfold(table_with_joins);
+                continue;
+            }
+            let following = std::mem::take(&mut table_with_joins.joins);
+            let relation = table_with_joins.relation.clone();
+            join.relation = relation;
+            tables.joins.splice(at..at, following);
+        }
+    }
+
+    fn is_in_brackets(&self, tables: &TableWithJoins) -> bool {
+        let start = byte_span(tables.relation.span()).map_or(0, |span| span.start as usize);
+        let before = self.text.get(..start).unwrap_or_default();
+        before.trim_end().ends_with('(')
+    }
+}
+
+fn is_natural(operator: &JoinOperator) -> bool {
+    match operator {
+        JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::FullOuter(constraint) => *constraint == JoinConstraint::Natural,
+        _ => false,
     }
 }
 

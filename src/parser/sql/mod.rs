@@ -36,6 +36,6 @@ pub use like::TableLike;
 pub(super) use parse::{expression, statement};
 pub use place::byte_span;
 pub(super) use place::sqlparser_span;
-pub use rewrite::{CONFLICT_PARTS, MergeMark, SET_COLUMNS};
+pub use rewrite::{ALL_FIELDS, CONFLICT_PARTS, MergeMark, SET_COLUMNS};
 pub use utility::deferrable;
 pub(super) use utility::utility;

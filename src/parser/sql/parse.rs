@@ -51,7 +51,10 @@ pub(in crate::parser) fn statement(
         .any(|token| matches!(&token.token, Token::Word(word) if word.keyword == Keyword::JOIN));
     // COPY FROM STDIN wants its semicolon, whether one was written or not.
     tokens.push(TokenWithSpan::new(Token::SemiColon, sqlparser_span(end)));
-    let (statement, rest) = run(text, tokens, end, |parser| parser.parse_statement())?;
+    let (mut statement, rest) = run(text, tokens, end, |parser| parser.parse_statement())?;
+    if has_join {
+        join::associate(&mut statement, text);
+    }
     if has_join && let Some(behind) = join::without_condition(&statement) {
         return Err(unexpected(text, token_span(text, behind, end), Some("ON or USING")));
     }

@@ -53,6 +53,24 @@ const QUERY_WORDS: [Keyword; 9] = [
     Keyword::EXPLAIN,
 ];
 
+/// The name of the field that `(row).*` is read as; no field has it.
+pub const ALL_FIELDS: &str = "graphwire.*";
+
+/// `sqlparser` reads `.*` behind names alone.
+fn all_fields(tokens: &mut [TokenWithSpan]) {
+    for at in 2..tokens.len() {
+        let is_row = matches!(
+            tokens.get(at - 2..=at).unwrap_or_default(),
+            [value, dot, star] if matches!(value.token, Token::RParen | Token::RBracket)
+                && dot.token == Token::Period
+                && star.token == Token::Mul
+        );
+        if is_row && let Some(star) = tokens.get_mut(at) {
+            star.token = Token::make_word(ALL_FIELDS, Some('"'));
+        }
+    }
+}
+
 /// The statement as `sqlparser` reads it.
 pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     match keyword(&tokens, 0) {
@@ -75,6 +93,7 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
         foreign_keywords(&mut tokens);
     }
     array_types(&mut tokens);
+    all_fields(&mut tokens);
     only(&mut tokens);
     conflict_target(&mut tokens);
     if tokens.iter().any(is_merge) {

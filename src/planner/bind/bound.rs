@@ -35,6 +35,8 @@ pub struct BoundColumn {
     pub name: String,
     /// Its type.
     pub ty: PgType,
+    /// The type of a column that keeps it: `ty`, or the domain it was declared with.
+    pub kept: PgType,
     /// OID of the table it comes from unchanged, else 0.
     pub table: u32,
     /// `attnum` in that table, else 0.

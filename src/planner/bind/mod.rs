@@ -174,7 +174,10 @@ fn bind_cypher(context: &BindContext, statement: &CypherStatement) -> Result<Bou
     let columns = bound
         .columns
         .into_iter()
-        .map(|(name, ty)| BoundColumn { name, ty, table: 0, attnum: 0, declared: false })
+        .map(|(name, ty)| {
+            let kept = ty.clone();
+            BoundColumn { name, ty, kept, table: 0, attnum: 0, declared: false }
+        })
         .collect();
     let plan = BoundPlan {
         plan: bound.plan,

@@ -29,6 +29,7 @@ pub(super) fn report(out: &mut BytesMut, error: &PgError, position: Option<usize
         put_optional(out, b's', fields.schema.as_deref());
         put_optional(out, b't', fields.table.as_deref());
         put_optional(out, b'c', fields.column.as_deref());
+        put_optional(out, b'd', fields.datatype.as_deref());
         put_optional(out, b'n', fields.constraint.as_deref());
         put_optional(out, b'R', fields.routine);
         out.put_u8(0);

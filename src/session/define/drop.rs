@@ -142,7 +142,7 @@ fn refuse_used_types(
     inside: &BTreeSet<Oid>,
 ) -> Result<(), PgError> {
     for ty in types {
-        let mut users = catalog.relations_using(&ty.definition).into_iter();
+        let mut users = catalog.relations_using(ty.oid()).into_iter();
         if let Some(user) = users.find(|user| !inside.contains(&user.oid)) {
             return Err(PgError::unsupported(
                 format!("cannot drop type {} with its schema: {} uses it", ty.ty(), user.name),

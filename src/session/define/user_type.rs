@@ -1,22 +1,24 @@
-//! Carries out `CREATE TYPE`, `ALTER TYPE` and `DROP TYPE`.
+//! Carries out `CREATE TYPE`, `CREATE DOMAIN`, `ALTER TYPE`, `ALTER DOMAIN`, `DROP TYPE` and `DROP DOMAIN`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 
+use super::domain;
 use super::drop::{notify_cascade, still_needed};
 use super::{current_catalog, roles, set_catalog, version_of, with_writes};
 use crate::access::owned;
 use crate::catalog::{
-    AclClass, Catalog, ColumnDefault, ConstraintKind, Relation, RelationKind, UserType, is_of,
-    stored_text,
+    AclClass, Catalog, ColumnDefault, Composite, ConstraintKind, Relation, RelationKind,
+    TypeDefinition, UserType, stored_text,
 };
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::sql::ddl::{AlterStep, TypeChange, TypeCommand};
 use crate::session::session_impl::Session;
 use crate::types::Oid;
 use crate::types::enum_type::{EnumLabel, EnumType, first_key};
+use crate::types::row_type::{RowField, RowType};
 
 pub(super) async fn run(
     session: &mut Session,
@@ -29,20 +31,34 @@ pub(super) async fn run(
             create(&mut catalog, owner, schema, name, labels);
             "CREATE TYPE"
         }
-        TypeCommand::Alter { ty, change } => {
+        TypeCommand::CreateRow { schema, name, fields } => {
+            let owner = session.shared.caller().role;
+            create_row(&mut catalog, owner, schema, name, fields);
+            "CREATE TYPE"
+        }
+        TypeCommand::CreateDomain { schema, domain } => {
+            let owner = session.shared.caller().role;
+            domain::create(&mut catalog, owner, schema, domain);
+            "CREATE DOMAIN"
+        }
+        TypeCommand::Alter { ty, change: TypeChange::Domain(change), tag } => {
+            domain::alter(session, catalog, ty, change)?;
+            return Ok(tag);
+        }
+        TypeCommand::Alter { ty, change, tag } => {
             if let (TypeChange::OwnerTo(role), Some(found)) = (&change, catalog.types.get(&ty)) {
                 roles::check_owner_change(session, &catalog, found.schema, *role)?;
             }
             alter(&mut catalog, ty, change)?;
             relabel(session, &catalog, ty)?;
-            "ALTER TYPE"
+            tag
         }
-        TypeCommand::Drop { types, missing, cascade } => {
+        TypeCommand::Drop { tag, types, missing, cascade } => {
             for error in missing {
                 session.shared.notify(PgError::notice(format!("{error}, skipping")));
             }
             drop(session, catalog, &types, cascade).await?;
-            return Ok("DROP TYPE");
+            return Ok(tag);
         }
         TypeCommand::Comment { ty, text } => {
             catalog.set_comment(ty, text);
@@ -54,7 +70,7 @@ pub(super) async fn run(
 }
 
 /// The schema in front of a type's name in messages.
-fn shown_schema(catalog: &Catalog, schema: Oid) -> Option<String> {
+pub(super) fn shown_schema(catalog: &Catalog, schema: Oid) -> Option<String> {
     let schema = catalog.schemas.get(&schema)?;
     (schema.name != "public").then(|| schema.name.clone())
 }
@@ -69,7 +85,19 @@ fn create(catalog: &mut Catalog, owner: Oid, schema: Oid, name: String, labels: 
         .collect();
     let shown = shown_schema(catalog, schema);
     let definition = EnumType { oid: oid.0, array_oid, schema: shown, name, labels };
-    catalog.put_type(UserType { schema, owner, definition: Arc::new(definition) });
+    let definition = TypeDefinition::Enum(Arc::new(definition));
+    catalog.put_type(UserType { schema, owner, definition });
+    roles::born(catalog, AclClass::Type, oid, owner, schema);
+}
+
+fn create_row(catalog: &mut Catalog, owner: Oid, schema: Oid, name: String, fields: Vec<RowField>) {
+    let relation = catalog.allocate();
+    let array_oid = catalog.allocate().0;
+    let oid = catalog.allocate();
+    let shown = shown_schema(catalog, schema);
+    let ty = RowType { oid: oid.0, array_oid, schema: shown, name, fields };
+    let definition = TypeDefinition::Row(Composite { ty: Arc::new(ty), relation });
+    catalog.put_type(UserType { schema, owner, definition });
     roles::born(catalog, AclClass::Type, oid, owner, schema);
 }
 
@@ -77,17 +105,38 @@ fn alter(catalog: &mut Catalog, oid: Oid, change: TypeChange) -> Result<(), PgEr
     let found = catalog.types.get(&oid).cloned();
     let found = found.ok_or_else(|| PgError::internal("what a statement names is gone"))?;
     let mut ty = found.as_ref().clone();
-    let definition = Arc::make_mut(&mut ty.definition);
     match change {
-        TypeChange::Rename(to) => definition.name = to,
+        TypeChange::Rename(to) => ty.set_name(Some(to), shown_schema(catalog, ty.schema)),
         TypeChange::SetSchema(schema) => {
-            definition.schema = shown_schema(catalog, schema);
+            ty.set_name(None, shown_schema(catalog, schema));
             ty.schema = schema;
         }
         TypeChange::OwnerTo(role) => {
             owned::give_type(catalog, &found, role);
             return Ok(());
         }
+        TypeChange::Fields(fields) => {
+            let TypeDefinition::Row(row) = &mut ty.definition else {
+                return Err(PgError::internal("fields of a type that has none"));
+            };
+            Arc::make_mut(&mut row.ty).fields = fields;
+        }
+        change => alter_labels(catalog, &mut ty, change)?,
+    }
+    catalog.put_type(ty);
+    Ok(())
+}
+
+fn alter_labels(
+    catalog: &mut Catalog,
+    ty: &mut UserType,
+    change: TypeChange,
+) -> Result<(), PgError> {
+    let TypeDefinition::Enum(definition) = &mut ty.definition else {
+        return Err(PgError::internal("labels of a type that has none"));
+    };
+    let definition = Arc::make_mut(definition);
+    match change {
         TypeChange::AddValue(label, at) => {
             let key = definition.key_at(at).ok_or_else(|| {
                 PgError::new(
@@ -104,15 +153,18 @@ fn alter(catalog: &mut Catalog, oid: Oid, change: TypeChange) -> Result<(), PgEr
                 label.label = to;
             }
         }
+        TypeChange::Rename(_)
+        | TypeChange::SetSchema(_)
+        | TypeChange::OwnerTo(_)
+        | TypeChange::Fields(_)
+        | TypeChange::Domain(_) => return Err(PgError::internal("no change of labels")),
     }
-    catalog.put_type(ty);
     Ok(())
 }
 
 /// Columns say in full of which type they are, in stored rows too.
 fn relabel(session: &mut Session, catalog: &Catalog, ty: Oid) -> Result<(), PgError> {
-    let Some(ty) = catalog.types.get(&ty) else { return Ok(()) };
-    for relation in catalog.relations_using(&ty.definition) {
+    for relation in catalog.relations_using(ty) {
         let Some(table) = relation.table() else { continue };
         let Some(version) = version_of(session, relation.oid) else { continue };
         if version.schema == table.schema {
@@ -154,7 +206,11 @@ async fn drop(
     for (_, dependent) in users {
         catalog = remove(session, catalog, dependent).await?;
     }
-    types.iter().for_each(|oid| catalog.remove_type(*oid));
+    for ty in found {
+        let checks = ty.domain().map_or(&[][..], |domain| &domain.checks);
+        checks.iter().for_each(|check| catalog.set_comment(check.oid, None));
+        catalog.remove_type(ty.oid());
+    }
     set_catalog(session, catalog);
     Ok(())
 }
@@ -175,12 +231,20 @@ enum Dependent {
         oid: Oid,
         ty: String,
     },
+    /// A domain over it, or a composite type with a field of it.
+    Type {
+        oid: Oid,
+        ty: String,
+    },
 }
 
 impl Dependent {
     fn ty(&self) -> &str {
         match self {
-            Self::Part { ty, .. } | Self::View { ty, .. } | Self::Function { ty, .. } => ty,
+            Self::Part { ty, .. }
+            | Self::View { ty, .. }
+            | Self::Function { ty, .. }
+            | Self::Type { ty, .. } => ty,
         }
     }
 }
@@ -191,7 +255,7 @@ fn users(catalog: &Catalog, types: &[Arc<UserType>]) -> Vec<(String, Dependent)>
     for ty in types {
         let name = ty.ty().name();
         users.extend(catalog.relations.values().flat_map(|relation| naming(relation, ty)));
-        for relation in catalog.relations_using(&ty.definition) {
+        for relation in catalog.relations_using(ty.oid()) {
             let word = match relation.kind {
                 RelationKind::View(_) => Some("view"),
                 RelationKind::MaterializedView(_) => Some("materialized view"),
@@ -202,14 +266,14 @@ fn users(catalog: &Catalog, types: &[Arc<UserType>]) -> Vec<(String, Dependent)>
                 users.push((format!("{word} {}", relation.name), dependent));
                 continue;
             }
-            for column in relation.columns().iter().filter(|one| is_of(&one.ty, &ty.definition)) {
+            for column in relation.columns().iter().filter(|one| one.declared().is_of(ty.oid().0)) {
                 let dependent = Dependent::Part {
                     relation: relation.oid,
                     step: Box::new(AlterStep::DropColumn {
                         name: column.name.clone(),
                         cascade: true,
                     }),
-                    ty: column.ty.name(),
+                    ty: column.declared().name(),
                 };
                 users.push((
                     format!("column {} of table {}", column.name, relation.name),
@@ -217,7 +281,14 @@ fn users(catalog: &Catalog, types: &[Arc<UserType>]) -> Vec<(String, Dependent)>
                 ));
             }
         }
-        for function in catalog.functions_using(&ty.definition) {
+        for user in catalog.types_over(ty.oid()) {
+            if types.iter().any(|one| one.oid() == user.oid()) {
+                continue;
+            }
+            let dependent = Dependent::Type { oid: user.oid(), ty: name.clone() };
+            users.push((format!("type {}", user.ty().name()), dependent));
+        }
+        for function in catalog.functions_using(ty.oid()) {
             let dependent = Dependent::Function { oid: function.oid, ty: name.clone() };
             users.push((format!("function {}", function.signature()), dependent));
         }
@@ -236,7 +307,7 @@ fn naming(relation: &Relation, ty: &UserType) -> Vec<(String, Dependent)> {
             Dependent::Part { relation: relation.oid, step: Box::new(step), ty: ty.ty().name() },
         )
     };
-    let others = table.columns.iter().filter(|column| !is_of(&column.ty, &ty.definition));
+    let others = table.columns.iter().filter(|column| !column.declared().is_of(oid.0));
     let defaults = others.filter_map(|column| match &column.default {
         Some(ColumnDefault::Expression(text)) if stored_text::names_type(text, oid) => {
             let name = column.name.clone();
@@ -267,6 +338,7 @@ async fn remove(
         Dependent::Function { oid, .. } => {
             catalog.remove_function(oid);
         }
+        Dependent::Type { oid, .. } => catalog.remove_type(oid),
         // It may have gone with what it reads.
         Dependent::View { relation, .. } => {
             if catalog.relation(relation).is_some() {

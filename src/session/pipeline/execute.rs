@@ -144,7 +144,9 @@ fn current_bound(
             return Err(PgError::new(
                 SqlState::FEATURE_NOT_SUPPORTED,
                 "cached plan must not change result type",
-            ));
+            )
+            // asyncpg tells by it that it may prepare anew.
+            .routine("RevalidateCachedQuery"));
         }
     }
     let renewed = cached(session, bound)?;

@@ -3,21 +3,27 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use datafusion::execution::TaskContext;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{PgError, SqlState};
+use crate::executor::MeasuredRows;
 use crate::session::session_impl::Session;
 use crate::session::shared::SessionShared;
 use crate::session::tenancy::fair::{FairQueue, FairSlot};
-use crate::types::TenantId;
+use crate::types::{Measure, TenantId};
 
 /// Statements that read fewer rows than this from tables run on the connection's own thread.
 const INLINE_ROWS_MAX: usize = 20_000;
+
+/// How many neighbors a vertex is taken to have.
+const NEIGHBORS: usize = 32;
 
 /// Batches that may wait between a compute thread and the connection.
 const QUEUED_BATCHES: usize = 2;
@@ -30,31 +36,26 @@ pub(in crate::session) fn stream(
 ) -> Result<BoxStream<'static, Result<RecordBatch, PgError>>, PgError> {
     let engine = &session.engine;
     let (token, shared) = (token.clone(), Arc::clone(&session.shared));
+    let (context, measure) = engine.runtime.statement_context(&session.gate.memory(engine));
     if is_short(&plan) {
-        let rows = execute_stream(plan, engine.runtime.task_context())?;
-        return Ok(until_canceled(
-            rows.map(|batch| batch.map_err(PgError::from)).boxed(),
-            token,
-            shared,
-        ));
+        return Ok(until_canceled(execute(plan, context, measure)?.boxed(), token, shared));
     }
     let (sender, receiver) = tokio::sync::mpsc::channel(QUEUED_BATCHES);
-    let context = engine.runtime.statement_context(&session.gate.memory(engine));
+    let receiving = Arc::clone(&measure);
     // Inside a block a statement may hold locks that those who run wait for, so it does not wait for its turn.
     let in_block = session.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
     let turns = (!in_block && engine.has_other_tenants())
         .then(|| (Arc::clone(&engine.common.fair), engine.tenant.id));
     let work = async move {
         let mut slot = take_turn(turns.as_ref()).await;
-        let mut rows = match execute_stream(plan, context) {
+        let mut rows = match execute(plan, context, measure) {
             Ok(rows) => rows,
             Err(error) => {
-                let _ = sender.send(Err(PgError::from(error))).await;
+                let _ = sender.send(Err(error)).await;
                 return;
             }
         };
         while let Some(batch) = rows.next().await {
-            let batch = batch.map_err(PgError::from);
             let Err(TrySendError::Full(batch)) = sender.try_send(batch) else {
                 if sender.is_closed() {
                     return;
@@ -75,23 +76,25 @@ pub(in crate::session) fn stream(
         return Err(PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down"));
     };
     let guard = AbortOnDrop(task);
-    let rows = futures::stream::unfold((receiver, guard), |(mut receiver, mut guard)| async move {
-        match receiver.recv().await {
-            Some(batch) => Some((batch, (receiver, guard))),
-            None => match (&mut guard.0).await {
-                Ok(()) => None,
-                Err(error) if error.is_panic() => {
-                    tracing::error!("a statement panicked");
-                    Some((
-                        Err(PgError::internal("the statement failed unexpectedly")),
-                        (receiver, guard),
-                    ))
-                }
-                Err(_) => None,
-            },
-        }
+    let received = Received { receiver, guard, measure: receiving, last: None };
+    let rows = futures::stream::unfold(received, |mut received| async move {
+        let batch = received.next().await?;
+        Some((batch, received))
     });
     Ok(until_canceled(fuse_after_error(rows.boxed()), token, shared))
+}
+
+/// Starts operators as work for the statement of `measure`.
+fn execute(
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+    measure: Arc<Measure>,
+) -> Result<MeasuredRows<BoxStream<'static, Result<RecordBatch, PgError>>>, PgError> {
+    let rows = {
+        let _scope = measure.enter();
+        execute_stream(plan, context)?
+    };
+    Ok(MeasuredRows::new(rows.map(|batch| batch.map_err(PgError::from)).boxed(), measure))
 }
 
 /// A place on the compute threads, where tenants take turns.
@@ -99,6 +102,35 @@ async fn take_turn(turns: Option<&(Arc<FairQueue>, TenantId)>) -> Option<FairSlo
     match turns {
         Some((queue, tenant)) => Some(queue.slot(*tenant).await),
         None => None,
+    }
+}
+
+/// The connection's end of the channel.
+struct Received {
+    receiver: Receiver<Result<RecordBatch, PgError>>,
+    guard: AbortOnDrop,
+    measure: Arc<Measure>,
+    /// The batch given last. It is freed here, as what the statement holds, and not where it was read.
+    last: Option<RecordBatch>,
+}
+
+impl Received {
+    async fn next(&mut self) -> Option<Result<RecordBatch, PgError>> {
+        {
+            let _scope = self.measure.enter();
+            self.last = None;
+        }
+        if let Some(batch) = self.receiver.recv().await {
+            self.last = batch.as_ref().ok().cloned();
+            return Some(batch);
+        }
+        match (&mut self.guard.0).await {
+            Err(error) if error.is_panic() => {
+                tracing::error!("a statement panicked");
+                Some(Err(PgError::internal("the statement failed unexpectedly")))
+            }
+            Ok(()) | Err(_) => None,
+        }
     }
 }
 
@@ -152,15 +184,16 @@ fn is_short(plan: &Arc<dyn ExecutionPlan>) -> bool {
                 StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new());
             return statistics.ok()?.num_rows.get_value().copied();
         }
-        let grows = matches!(
-            plan.name(),
-            "CrossJoinExec" | "NestedLoopJoinExec" | "UnnestExec" | "RecursiveQueryExec"
-        );
         let mut total = 0usize;
         for child in children {
             total = total.saturating_add(rows(child)?);
         }
-        (!grows).then_some(total)
+        match plan.name() {
+            "CrossJoinExec" | "NestedLoopJoinExec" | "UnnestExec" | "RecursiveQueryExec"
+            | "VarExpandExec" | "ShortestKExec" | "UnpackExec" => None,
+            "ExpandExec" | "IntersectExec" => Some(total.saturating_mul(NEIGHBORS)),
+            _ => Some(total),
+        }
     }
     rows(plan).is_some_and(|rows| rows <= INLINE_ROWS_MAX)
 }

@@ -72,7 +72,7 @@ pub(in crate::session) fn read_values(
             (Format::Binary, _) => column.push_binary(*value),
         };
         pushed.map_err(|error| PgError::from(error).context(context()))?;
-        let array = column.finish().map_err(PgError::from)?;
+        let array = column.finish_as_read().map_err(PgError::from)?;
         read.push(typed_value(ScalarValue::try_from_array(&array, 0)?, ty));
     }
     Ok(read)

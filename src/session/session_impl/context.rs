@@ -17,10 +17,10 @@ use crate::session::transaction::Transaction;
 /// What a [`BindContext`] is made of: most that could need one, such as the check of a row, never do.
 pub(in crate::session) struct ContextSource {
     pub(in crate::session) engine: Arc<Engine>,
-    pub(super) shared: Arc<SessionShared>,
-    pub(super) functions: Arc<SessionFunctions>,
-    pub(super) catalog: Arc<Catalog>,
-    pub(super) system: bool,
+    pub(in crate::session) shared: Arc<SessionShared>,
+    pub(in crate::session) functions: Arc<SessionFunctions>,
+    pub(in crate::session) catalog: Arc<Catalog>,
+    pub(in crate::session) system: bool,
 }
 
 impl ContextSource {

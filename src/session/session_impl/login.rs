@@ -119,6 +119,7 @@ impl Session {
         engine.register(&shared);
         let answers = Arc::new(SessionAnswers::new(Arc::clone(&shared)));
         let functions = Arc::new(session_functions(Arc::clone(&answers) as _));
+        answers.set_functions(&functions);
         Self {
             engine: Arc::clone(engine),
             database,

@@ -167,11 +167,7 @@ impl Session {
         self.shared.begin_transaction(number);
         self.shared.undo.lock().before = Some(self.shared.settings.lock().clone());
         let mut settings = self.shared.settings.lock();
-        let isolation = match isolation {
-            Isolation::ReadCommitted => "read committed",
-            Isolation::RepeatableRead => "repeatable read",
-            Isolation::Serializable => "serializable",
-        };
+        let isolation = isolation.name();
         settings.transaction_is(isolation, read_only);
         drop(settings);
         self.transaction = Some(transaction);

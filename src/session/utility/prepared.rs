@@ -171,11 +171,11 @@ pub(super) fn declared_types(
 ) -> Result<Vec<Option<PgType>>, PgError> {
     let built_in = TypeScope { catalog: None, search_path: &[] };
     let known: Result<Vec<_>, _> =
-        types.iter().map(|ty| sql_type(built_in, ty).map(Some)).collect();
+        types.iter().map(|ty| sql_type(built_in, ty).map(|ty| Some(ty.plain()))).collect();
     if known.is_ok() {
         return known;
     }
     session.statement_snapshot()?;
     let context = session.current_context()?;
-    types.iter().map(|ty| sql_type(context.types(), ty).map(Some)).collect()
+    types.iter().map(|ty| sql_type(context.types(), ty).map(|ty| Some(ty.plain()))).collect()
 }

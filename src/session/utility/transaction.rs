@@ -15,7 +15,8 @@ use crate::session::transaction::Isolation;
 /// `22023` for what is none.
 pub(in crate::session) fn isolation(name: &str) -> Result<Isolation, PgError> {
     match name {
-        "read committed" | "read uncommitted" => Ok(Isolation::ReadCommitted),
+        "read uncommitted" => Ok(Isolation::ReadUncommitted),
+        "read committed" => Ok(Isolation::ReadCommitted),
         "repeatable read" => Ok(Isolation::RepeatableRead),
         "serializable" => Ok(Isolation::Serializable),
         _ => Err(PgError::new(
@@ -45,8 +46,8 @@ pub(super) fn modes(modes: &[TransactionMode], text: &str) -> Modes {
             }
             TransactionMode::IsolationLevel(wanted) => {
                 level = Some(match wanted {
-                    TransactionIsolationLevel::ReadUncommitted
-                    | TransactionIsolationLevel::ReadCommitted => Isolation::ReadCommitted,
+                    TransactionIsolationLevel::ReadUncommitted => Isolation::ReadUncommitted,
+                    TransactionIsolationLevel::ReadCommitted => Isolation::ReadCommitted,
                     TransactionIsolationLevel::RepeatableRead => Isolation::RepeatableRead,
                     TransactionIsolationLevel::Serializable
                     | TransactionIsolationLevel::Snapshot => Isolation::Serializable,
@@ -176,11 +177,7 @@ pub(super) fn set_transaction(
     let Modes { level, read_only, deferrable } = wanted;
     if for_session {
         if let Some(level) = level {
-            let name = match level {
-                Isolation::ReadCommitted => "read committed",
-                Isolation::RepeatableRead => "repeatable read",
-                Isolation::Serializable => "serializable",
-            };
+            let name = level.name();
             assign(session, "default_transaction_isolation", Some(name), false)?;
         }
         if let Some(read_only) = read_only {
@@ -251,14 +248,7 @@ fn apply_modes(session: &mut Session, wanted: Modes) -> Result<(), PgError> {
     }
     let (isolation, read_only) = (transaction.isolation, transaction.read_only);
     let mut settings = session.shared.settings.lock();
-    settings.initialize(
-        "transaction_isolation",
-        match isolation {
-            Isolation::ReadCommitted => "read committed",
-            Isolation::RepeatableRead => "repeatable read",
-            Isolation::Serializable => "serializable",
-        },
-    );
+    settings.initialize("transaction_isolation", isolation.name());
     settings.initialize("transaction_read_only", if read_only { "on" } else { "off" });
     if let Some(deferrable) = deferrable {
         settings.transaction_is_deferrable(deferrable);

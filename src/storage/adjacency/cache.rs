@@ -12,7 +12,7 @@ use super::derive::{Derived, Resolved};
 use super::ends::{CancelFlag, DANGLING, EndColumns};
 use super::numbers::Places;
 use crate::storage::{StorageError, TableVersion};
-use crate::types::{MemoryBranch, Oid};
+use crate::types::{Measure, MemoryBranch, Oid};
 
 /// What adjacency lists are built from: three table versions (by stamp) and the columns that join them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -169,6 +169,7 @@ impl AdjacencyCache {
         if let Some(known) = entry.resolved.get() {
             return Ok(EdgePlaces(Arc::clone(known)));
         }
+        let _scope = Measure::outside();
         let resolved = entry.resolved(&self.memory, &CancelFlag::default())?;
         self.evict();
         Ok(EdgePlaces(resolved))
@@ -210,6 +211,7 @@ impl AdjacencyCache {
     /// Drops entries, the least recently used first, until so many bytes are free; how many are then. What a statement
     /// still uses stays in memory without an entry.
     pub fn free(&self, wanted: usize) -> usize {
+        let _scope = Measure::outside();
         // Whoever holds the entries may be the one who needs memory.
         let Some(mut entries) = self.entries.try_lock() else { return 0 };
         let mut by_age: Vec<(u64, AdjacencyKey)> = entries

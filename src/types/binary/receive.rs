@@ -194,13 +194,15 @@ pub(crate) fn inet(bytes: &[u8]) -> Result<String, TypeError> {
 pub(crate) struct Elements<'a> {
     rest: &'a [u8],
     left: usize,
+    /// The length of each dimension, outermost first.
+    pub(crate) lengths: Vec<usize>,
 }
 
 impl<'a> Elements<'a> {
     /// Reads the header; the format is drawn at `append_binary_array`.
     ///
     /// # Errors
-    /// `42804` if the elements are not of type `element_oid`, `0A000` for more than one dimension,
+    /// `42804` if the elements are not of type `element_oid`, `0A000` for dimensions that do not begin at 1,
     /// `22P03` or `08P01` for malformed bytes.
     pub(crate) fn new(bytes: &'a [u8], element_oid: u32) -> Result<Self, TypeError> {
         const DIMENSIONS_MAX: i32 = 6;
@@ -226,23 +228,34 @@ impl<'a> Elements<'a> {
                 ),
             ));
         }
-        if dimensions > 1 {
-            return Err(TypeError::unsupported(
-                "arrays of more than one dimension are not supported",
-            )
-            .with_hint("Use an array of one dimension, or jsonb."));
-        }
-        let mut left = 0;
-        if dimensions == 1 {
+        let mut lengths = Vec::new();
+        for _ in 0..dimensions {
             let length = i32::from_be_bytes(take(&mut rest)?);
-            let _first_index: [u8; 4] = take(&mut rest)?;
-            left = usize::try_from(length).map_err(|_| incorrect())?;
-            // Each element takes at least its length.
-            if left > rest.len() / 4 {
-                return Err(insufficient());
+            let first_index = i32::from_be_bytes(take(&mut rest)?);
+            if dimensions > 1 && first_index != 1 {
+                let message = "arrays whose index does not begin at 1 are not supported";
+                return Err(TypeError::unsupported(message));
             }
+            lengths.push(usize::try_from(length).map_err(|_| incorrect())?);
         }
-        Ok(Self { rest, left })
+        let elements = lengths.iter().try_fold(1_usize, |all, length| all.checked_mul(*length));
+        let left = if lengths.is_empty() { 0 } else { elements.ok_or_else(insufficient)? };
+        // Each element takes at least its length.
+        if left > rest.len() / 4 {
+            return Err(insufficient());
+        }
+        if left == 0 {
+            lengths.clear();
+        }
+        Ok(Self { rest, left, lengths })
+    }
+
+    /// Checks that nothing follows the last element.
+    ///
+    /// # Errors
+    /// `22P03`
+    pub(crate) fn finish(&self) -> Result<(), TypeError> {
+        if self.left == 0 && self.rest.is_empty() { Ok(()) } else { Err(incorrect()) }
     }
 
     /// The next element; `None` after the last one.

@@ -1,7 +1,7 @@
 //! Comments on objects.
 
 use super::super::index_of::index;
-use super::super::pg_description::SCHEMA_COMMENTS;
+use super::super::pg_description::{SCHEMA_COMMENTS, is_domain_check};
 use crate::catalog::Catalog;
 use crate::types::Oid;
 
@@ -19,6 +19,7 @@ pub fn obj_description(catalog: &Catalog, oid: Oid, of_catalog: Option<&str>) ->
             let mut known = table.constraints.iter();
             known.any(|constraint| constraint.oid == oid)
         });
+        let is_one = is_one || is_domain_check(catalog, oid);
         if is_one { catalog.comments.get(&oid).cloned() } else { None }
     };
     let of_type = || catalog.types.get(&oid).and_then(|_| catalog.comments.get(&oid).cloned());

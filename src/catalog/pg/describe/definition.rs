@@ -20,6 +20,12 @@ pub struct Style<'a> {
 
 /// `pg_get_constraintdef`: `PRIMARY KEY (id)`, `CHECK ((a > 0))`, …; `None` if there is none.
 pub fn constraint_definition(catalog: &Catalog, oid: Oid, style: Style<'_>) -> Option<String> {
+    let mut domains = catalog.types.values().filter_map(|ty| ty.domain());
+    let of_domain = domains.find_map(|domain| domain.checks.iter().find(|one| one.oid == oid));
+    if let Some(check) = of_domain {
+        let suffix = if check.validated { "" } else { " NOT VALID" };
+        return Some(format!("{}{suffix}", check_definition(&check.condition, style)));
+    }
     let (table, constraint) = catalog.relations.values().find_map(|relation| {
         let table = relation.table()?;
         let mut constraints = table.constraints.iter();
@@ -44,6 +50,11 @@ fn included(table: &Table, columns: &[usize]) -> String {
     }
 }
 
+fn check_definition(condition: &str, style: Style<'_>) -> String {
+    let condition = parenthesized(condition);
+    if style.pretty { format!("CHECK {condition}") } else { format!("CHECK ({condition})") }
+}
+
 fn definition_of(
     catalog: &Catalog,
     table: &Table,
@@ -66,10 +77,7 @@ fn definition_of(
                 included(table, include)
             )
         }
-        ConstraintKind::Check { condition } => {
-            let condition = parenthesized(condition);
-            if style.pretty { format!("CHECK {condition}") } else { format!("CHECK ({condition})") }
-        }
+        ConstraintKind::Check { condition } => check_definition(condition, style),
         ConstraintKind::ForeignKey {
             columns,
             referenced,

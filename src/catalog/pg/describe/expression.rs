@@ -94,6 +94,7 @@ mod tests {
             not_null: false,
             default: None,
             comment: None,
+            domain: None,
         };
         Table::new(names.iter().zip(1..).map(column).collect(), Vec::new())
     }

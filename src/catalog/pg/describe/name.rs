@@ -75,7 +75,7 @@ pub fn format_type(catalog: &Catalog, oid: Oid, typmod: Option<i32>) -> String {
         };
     }
     if let Some((ty, is_array)) = catalog.user_type(oid) {
-        let name = quote_identifier(&ty.definition.name);
+        let name = quote_identifier(ty.name());
         return format!("{name}{}", if is_array { "[]" } else { "" });
     }
     if let Some((relation, is_array)) = row_type_of(catalog, oid) {

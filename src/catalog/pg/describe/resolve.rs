@@ -144,13 +144,12 @@ fn user_type(
     let Some(name) = parts.pop() else { return Ok(None) };
     let name = QualifiedName { schema: parts.pop(), name };
     if let Some(found) = catalog.user_type_named(&name, search_path) {
-        let definition = &found.definition;
-        return Ok(Some(Oid(if is_array { definition.array_oid } else { definition.oid })));
+        return Ok(Some(if is_array { found.array_oid() } else { found.oid() }));
     }
     let Some(element) = name.name.strip_prefix('_') else { return Ok(None) };
     let element = QualifiedName { schema: name.schema.clone(), name: element.to_owned() };
     let found = catalog.user_type_named(&element, search_path);
-    Ok(found.map(|found| Oid(found.definition.array_oid)))
+    Ok(found.map(|found| found.array_oid()))
 }
 
 /// `text::regtype`: a built-in type in any of its spellings, or the row type of a table or view.

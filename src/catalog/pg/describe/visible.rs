@@ -53,7 +53,7 @@ pub fn type_is_visible(catalog: &Catalog, oid: Oid, search_path: &[String]) -> O
         return Some(true);
     }
     if let Some((ty, _)) = catalog.user_type(oid) {
-        let name = QualifiedName { schema: None, name: ty.definition.name.clone() };
+        let name = QualifiedName { schema: None, name: ty.name().to_owned() };
         let found = catalog.user_type_named(&name, search_path);
         return Some(found.is_some_and(|found| found.oid() == ty.oid()));
     }

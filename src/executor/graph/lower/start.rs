@@ -1,6 +1,5 @@
 //! Where the operators of a pattern begin: what its input gives, and scans of single vertices.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::common::{DFSchema, NullEquality, Result};
@@ -101,14 +100,21 @@ impl Lowering<'_> {
     /// The vertex, of those without a column, that is expected to have the fewest rows.
     pub(super) fn cheapest_vertex(
         &self,
-        known: &BTreeMap<usize, usize>,
+        partial: Option<&Partial>,
     ) -> Result<Option<(usize, f64)>> {
         let mut best: Option<(usize, f64)> = None;
         for (at, vertex) in self.pattern.vertices.iter().enumerate() {
-            if known.contains_key(&at) || vertex.bound {
+            if partial.is_some_and(|it| it.vertices.contains_key(&at)) || vertex.bound {
                 continue;
             }
-            let rows = matching_rows(self.seen(), &vertex.tables, &self.vertex_predicates(at))?;
+            let found = match partial {
+                Some(partial) => self.row_lookup(partial, at)?,
+                None => None,
+            };
+            let rows = match found {
+                Some(_) => 1.0,
+                None => matching_rows(self.seen(), &vertex.tables, &self.vertex_predicates(at))?,
+            };
             if best.is_none_or(|(_, least)| rows < least) {
                 best = Some((at, rows));
             }
@@ -147,6 +153,10 @@ impl Lowering<'_> {
 
     /// Every row beside every vertex, or where a condition equates them, beside the equal ones.
     pub(super) fn join_scan(&mut self, mut partial: Partial, vertex: usize) -> Result<Partial> {
+        if let Some(tables) = self.row_lookup(&partial, vertex)? {
+            self.look_up(&mut partial, vertex, tables)?;
+            return Ok(partial);
+        }
         let scan = self.scan(vertex)?;
         let single = scan.plan.output_partitioning().partition_count() == 1;
         let build: Arc<dyn ExecutionPlan> =

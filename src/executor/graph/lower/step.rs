@@ -163,8 +163,8 @@ impl Lowering<'_> {
         self.unpack(partial, step.edge, &before)
     }
 
-    /// The single hops, the given step among them, that lead from known vertices to the same unknown one, each with
-    /// whether it starts at the edge's right element.
+    /// The single hops that lead from known vertices to the same unknown one as the given step (which is among them, if it
+    /// is a single hop too), each with whether it starts at the edge's right element.
     pub(super) fn common_neighbor(
         &self,
         partial: &Partial,

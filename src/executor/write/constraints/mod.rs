@@ -25,6 +25,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 
 use crate::catalog::{Catalog, Index, Relation};
 use crate::error::{PgError, SqlState};
+use crate::types::pg_type::PgType;
 
 pub(super) use actions::Change;
 pub use computed::ComputedKeys;
@@ -50,6 +51,12 @@ pub trait RowCheck: Send + Sync {
         condition: &str,
         rows: &RecordBatch,
     ) -> Result<Option<usize>, PgError>;
+
+    /// Whether values may be values of a type that has a domain in it.
+    ///
+    /// # Errors
+    /// `23502`, `23514`, naming the domain.
+    fn check_domain(&self, declared: &PgType, values: &ArrayRef) -> Result<(), PgError>;
 
     /// Defaults of a column for `rows` rows; nulls where it has none.
     ///

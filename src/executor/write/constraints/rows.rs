@@ -1,9 +1,10 @@
-//! What each row must satisfy by itself: NOT NULL and CHECK.
+//! What each row must satisfy by itself: conditions of domains, NOT NULL and CHECK.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
+use arrow::datatypes::DataType;
 
 use super::{RowCheck, violation};
 use crate::catalog::{Catalog, ConstraintKind, Relation, Table};
@@ -28,11 +29,19 @@ pub(in crate::executor::write) fn admit_rows(
     };
     rows.into_iter()
         .map(|batch| {
+            check_domains(table, &batch, check)?;
             check_not_null(catalog, relation, table, &batch)?;
             check_conditions(catalog, relation, table, &batch, check)?;
             as_stored(table, &batch)
         })
         .collect()
+}
+
+fn check_domains(table: &Table, batch: &RecordBatch, check: &dyn RowCheck) -> Result<(), PgError> {
+    let columns = table.columns.iter().zip(batch.columns());
+    columns
+        .filter_map(|(column, values)| Some((column.domain.as_ref()?, values)))
+        .try_for_each(|(declared, values)| check.check_domain(declared, values))
 }
 
 fn check_not_null(
@@ -97,6 +106,40 @@ fn check_conditions(
     Ok(())
 }
 
+/// Arrays of other dimensions than a column was declared with: only nulls and empty ones can be of both. `None` if
+/// there is nothing to say about dimensions.
+fn with_dimensions(values: &ArrayRef, declared: &DataType) -> Result<Option<ArrayRef>, PgError> {
+    let depth = |mut ty: &DataType| {
+        let mut depth = 0;
+        while let DataType::List(item) = ty {
+            (depth, ty) = (depth + 1, item.data_type());
+        }
+        depth
+    };
+    let (found, wanted) = (depth(values.data_type()), depth(declared));
+    let (Some(lists), DataType::List(item), true) =
+        (values.as_list_opt::<i32>(), declared, found != wanted)
+    else {
+        return Ok(None);
+    };
+    if !lists.values().is_empty() {
+        return Err(PgError::unsupported(
+            format!(
+                "arrays of {found} dimensions in a column declared with {wanted} are not supported"
+            ),
+            "Declare the column with as many brackets: integer[][].",
+        ));
+    }
+    let items = arrow::array::new_empty_array(item.data_type());
+    let empty = ListArray::try_new(
+        Arc::clone(item),
+        lists.offsets().clone(),
+        items,
+        lists.nulls().cloned(),
+    )?;
+    Ok(Some(Arc::new(empty)))
+}
+
 fn as_stored(table: &Table, batch: &RecordBatch) -> Result<RecordBatch, PgError> {
     let columns = table
         .schema
@@ -106,11 +149,13 @@ fn as_stored(table: &Table, batch: &RecordBatch) -> Result<RecordBatch, PgError>
         .map(|(field, values)| {
             if values.data_type() == field.data_type() {
                 Ok(values.clone())
+            } else if let Some(fitted) = with_dimensions(values, field.data_type())? {
+                Ok(fitted)
             } else {
-                cast(values, field.data_type())
+                cast(values, field.data_type()).map_err(PgError::from)
             }
         })
-        .collect::<Result<Vec<ArrayRef>, _>>()?;
+        .collect::<Result<Vec<ArrayRef>, PgError>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(Arc::clone(&table.schema), columns, &options)?)
 }

@@ -18,7 +18,7 @@ use crate::types::{Oid, TenantId};
 const SHOP: Oid = Oid(2201);
 
 fn column(name: &str, ty: PgType) -> Column {
-    Column { attnum: 1, name: name.to_owned(), ty, not_null: false, default: None, comment: None }
+    Column::of(1, name.to_owned(), ty)
 }
 
 fn unique(oid: u32, columns: &[usize], nulls_not_distinct: bool) -> Constraint {

@@ -1,7 +1,7 @@
 //! The syntax tree.
 
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTableOperation, ConstraintCharacteristics, DataType, Ident,
+    AlterColumnOperation, AlterTableOperation, ConstraintCharacteristics, DataType, Expr, Ident,
     ObjectName, Owner, SqlOption,
 };
 
@@ -41,8 +41,10 @@ pub enum Definition {
     CommentOnConstraint {
         /// The constraint.
         name: Ident,
-        /// Its table.
+        /// Its table, or domain.
         table: ObjectName,
+        /// Whether it is a domain's.
+        of_domain: bool,
         /// The text; `None` removes it.
         text: Option<String>,
     },
@@ -70,6 +72,31 @@ pub enum Definition {
         name: ObjectName,
         /// What is done.
         action: TypeAction,
+    },
+    /// `CREATE DOMAIN`
+    CreateDomain {
+        /// Its name.
+        name: ObjectName,
+        /// What it stands on.
+        data_type: DataType,
+        /// In order of writing.
+        options: Vec<DomainOption>,
+    },
+    /// `ALTER DOMAIN`
+    AlterDomain {
+        /// Its name.
+        name: ObjectName,
+        /// What is done.
+        action: Box<DomainAction>,
+    },
+    /// `DROP DOMAIN`
+    DropDomain {
+        /// IF EXISTS
+        if_exists: bool,
+        /// Their names.
+        names: Vec<ObjectName>,
+        /// CASCADE
+        cascade: bool,
     },
     /// `ALTER kind name` with an action that all kinds have.
     AlterObject {
@@ -112,6 +139,72 @@ impl ObjectKind {
     }
 }
 
+/// What CREATE DOMAIN says of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DomainOption {
+    /// COLLATE
+    Collate(ObjectName),
+    /// DEFAULT
+    Default(Expr),
+    /// A condition.
+    Condition {
+        /// CONSTRAINT
+        name: Option<Ident>,
+        /// What must hold.
+        condition: DomainCondition,
+    },
+}
+
+/// What must hold for values of a domain.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a statement has few of them")]
+pub enum DomainCondition {
+    /// NOT NULL
+    NotNull,
+    /// NULL: nothing.
+    Null,
+    /// CHECK
+    Check(Expr),
+    /// A constraint that only tables have, by its first word.
+    Other(&'static str),
+}
+
+/// An action of `ALTER DOMAIN`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DomainAction {
+    /// One that other objects have too.
+    Object(ObjectAction),
+    /// SET DEFAULT; `None` is DROP DEFAULT.
+    SetDefault(Option<Expr>),
+    /// SET NOT NULL, DROP NOT NULL
+    SetNotNull(bool),
+    /// ADD
+    Add {
+        /// CONSTRAINT
+        name: Option<Ident>,
+        /// What must hold.
+        condition: DomainCondition,
+        /// NOT VALID
+        not_valid: bool,
+    },
+    /// DROP CONSTRAINT
+    DropConstraint {
+        /// IF EXISTS
+        if_exists: bool,
+        /// Its name.
+        name: Ident,
+    },
+    /// VALIDATE CONSTRAINT
+    Validate(Ident),
+    /// RENAME CONSTRAINT
+    RenameConstraint {
+        /// Old name.
+        from: Ident,
+        /// New name.
+        to: Ident,
+    },
+}
+
 /// An action of `ALTER TYPE`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TypeAction {
@@ -126,12 +219,47 @@ pub enum TypeAction {
         /// Where it goes; at the end if nothing is said.
         place: Option<LabelPlace>,
     },
+    /// What is done to the fields of a composite type.
+    Attributes(Vec<AttributeAction>),
     /// RENAME VALUE
     RenameValue {
         /// Old label.
         from: String,
         /// New label.
         to: String,
+    },
+}
+
+/// A change of a composite type's field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AttributeAction {
+    /// ADD ATTRIBUTE
+    Add {
+        /// Its name.
+        name: Ident,
+        /// Its type.
+        data_type: DataType,
+    },
+    /// DROP ATTRIBUTE
+    Drop {
+        /// IF EXISTS
+        if_exists: bool,
+        /// Its name.
+        name: Ident,
+    },
+    /// ALTER ATTRIBUTE … TYPE
+    Type {
+        /// Its name.
+        name: Ident,
+        /// Its type from now on.
+        data_type: DataType,
+    },
+    /// RENAME ATTRIBUTE
+    Rename {
+        /// Old name.
+        from: Ident,
+        /// New name.
+        to: Ident,
     },
 }
 

@@ -9,11 +9,12 @@ pub(super) fn on_constraint(parser: &mut Parser<'_>, _: bool) -> Result<Definiti
     parser.expect_keyword(Keyword::CONSTRAINT)?;
     let name = parser.parse_identifier()?;
     parser.expect_keyword(Keyword::ON)?;
+    let of_domain = super::eat(parser, "DOMAIN");
     let table = parser.parse_object_name(false)?;
     parser.expect_keyword(Keyword::IS)?;
     let text = match parser.parse_keyword(Keyword::NULL) {
         true => None,
         false => Some(parser.parse_literal_string()?),
     };
-    Ok(Definition::CommentOnConstraint { name, table, text })
+    Ok(Definition::CommentOnConstraint { name, table, of_domain, text })
 }

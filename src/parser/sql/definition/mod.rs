@@ -5,6 +5,7 @@
 mod alter_table;
 pub mod ast;
 mod comment;
+mod domain;
 mod maintenance;
 mod sequence;
 mod user_type;
@@ -14,8 +15,9 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::TokenWithSpan;
 
 pub use ast::{
-    AlterAction, Definition, IdentityChange, LabelPlace, Maintenance, ObjectAction, ObjectKind,
-    ReindexTarget, SequenceOption, TypeAction,
+    AlterAction, AttributeAction, Definition, DomainAction, DomainCondition, DomainOption,
+    IdentityChange, LabelPlace, Maintenance, ObjectAction, ObjectKind, ReindexTarget,
+    SequenceOption, TypeAction,
 };
 pub(super) use sequence::identity;
 
@@ -58,6 +60,9 @@ fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize, bool)> {
         ("ALTER", "INDEX") => Some((alter_table::index, at + 1, false)),
         ("ALTER", "VIEW") => Some((alter_table::view, at + 1, false)),
         ("ALTER", "MATERIALIZED") => Some((alter_table::materialized_view, at + 1, false)),
+        ("CREATE", "DOMAIN") => Some((domain::create, 2, false)),
+        ("ALTER", "DOMAIN") => Some((domain::alter, 2, false)),
+        ("DROP", "DOMAIN") => Some((domain::drop, 2, false)),
         ("ALTER", "TYPE") => Some((user_type::alter, at + 1, false)),
         ("ALTER", "SCHEMA") => Some((alter_table::schema, at + 1, false)),
         _ => None,

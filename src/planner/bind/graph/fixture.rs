@@ -29,14 +29,9 @@ fn table(
     columns: &[(&str, PgType)],
     constraints: Vec<ConstraintKind>,
 ) -> Relation {
-    let columns = columns.iter().enumerate().map(|(at, (name, ty))| Column {
-        attnum: at as i16 + 1,
-        name: (*name).to_owned(),
-        ty: ty.clone(),
-        not_null: false,
-        default: None,
-        comment: None,
-    });
+    let columns = columns.iter().enumerate();
+    let columns =
+        columns.map(|(at, (name, ty))| Column::of(at as i16 + 1, (*name).to_owned(), ty.clone()));
     let constraints =
         constraints.into_iter().map(|kind| Constraint::new(Oid(1), "c".to_owned(), kind));
     let table = Table::new(columns.collect(), constraints.collect());

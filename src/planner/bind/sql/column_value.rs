@@ -46,11 +46,16 @@ pub(crate) fn is_default(expr: &SqlExpr) -> bool {
 }
 
 /// What a column gets that is not given. A generated column's null is replaced by [`with_generated`].
-pub(crate) fn default_of(column: &Column) -> Result<SqlExpr, PgError> {
+pub(crate) fn default_of(context: &BindContext, column: &Column) -> Result<SqlExpr, PgError> {
+    let of_type = || context.catalog.type_default(column.declared()).map(str::to_owned);
     let text = match &column.default {
         Some(ColumnDefault::Expression(text)) => text.clone(),
         Some(ColumnDefault::Identity { sequence, .. }) => stored::next_value(*sequence),
-        Some(ColumnDefault::Generated(_)) | None => return Ok(SqlExpr::value(Value::Null)),
+        Some(ColumnDefault::Generated(_)) => return Ok(SqlExpr::value(Value::Null)),
+        None => match of_type() {
+            Some(text) => text,
+            None => return Ok(SqlExpr::value(Value::Null)),
+        },
     };
     crate::parser::stored::parse_expression(&text).map_err(|error| {
         PgError::internal(format!("default of \"{}\" cannot be read: {error}", column.name))
@@ -60,6 +65,7 @@ pub(crate) fn default_of(column: &Column) -> Result<SqlExpr, PgError> {
 /// What DEFAULT stands for in a VALUES list: null where [`given_columns`] leaves the column out, so that a sequence is
 /// not asked twice.
 pub(crate) fn default_in_values(
+    context: &BindContext,
     column: &Column,
     overriding: Overriding,
 ) -> Result<SqlExpr, PgError> {
@@ -67,7 +73,7 @@ pub(crate) fn default_in_values(
     if refusal(column, overriding).is_some() || (identity && overriding == Overriding::User) {
         return Ok(SqlExpr::value(Value::Null));
     }
-    default_of(column)
+    default_of(context, column)
 }
 
 /// Why no value may be given for a column; `None` if one may.

@@ -389,7 +389,7 @@ fn insert_source(
             for (expr, column) in row.content.iter_mut().zip(columns) {
                 let column = &table.columns[*column];
                 if is_default(expr) {
-                    *expr = default_in_values(column, overriding)?;
+                    *expr = default_in_values(context, column, overriding)?;
                 }
                 type_parameter(expr, column);
             }
@@ -427,7 +427,7 @@ fn insert_rows(
                     assign::cast_to_column(context, value, column, &schema)?
                 }
                 None => {
-                    let default = bind_expression(context, &default_of(column)?, &empty)?;
+                    let default = bind_expression(context, &default_of(context, column)?, &empty)?;
                     assign::cast_to_column(context, default, column, &empty)?
                 }
             };

@@ -31,6 +31,7 @@ mod ties;
 mod types;
 mod unnest_apart;
 mod using;
+mod whole_row;
 
 pub(crate) use dml::ACTION;
 pub use dml::{Dml, bind_default, bind_with, bind_write, has_writes, target as write_target};

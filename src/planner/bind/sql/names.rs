@@ -64,7 +64,12 @@ fn inferred_name(expr: &Expr) -> Option<(String, bool)> {
     match expr {
         Expr::Identifier(ident) => Some((fold(ident), true)),
         Expr::CompoundIdentifier(parts) => parts.last().map(|ident| (fold(ident), true)),
-        Expr::CompoundFieldAccess { root, .. } => inferred_name(root),
+        Expr::CompoundFieldAccess { root, access_chain } => match access_chain.last() {
+            Some(sqlparser::ast::AccessExpr::Dot(Expr::Identifier(field))) => {
+                Some((fold(field), true))
+            }
+            _ => inferred_name(root),
+        },
         Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => inferred_name(inner),
         Expr::Function(function) => match function.name.0.last()? {
             ObjectNamePart::Identifier(ident) => Some((fold(ident), true)),

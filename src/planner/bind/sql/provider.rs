@@ -18,6 +18,7 @@ use super::types::PgTypePlanner;
 use crate::catalog::{QualifiedName, Relation, RelationKind, ViewRead};
 use crate::error::{PgError, SqlState};
 use crate::functions::array_or_empty::{ARRAY_OR_EMPTY, array_or_empty};
+use crate::functions::record::{any_field, row_function};
 use crate::functions::registry::registry;
 use crate::functions::syntax::FIELD;
 use crate::parser::pgq::GraphTable;
@@ -167,7 +168,10 @@ impl ContextProvider for Provider<'_> {
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         if name == FIELD {
-            return Some(datafusion::functions::core::get_field());
+            return Some(any_field());
+        }
+        if let Some(function) = row_function(name) {
+            return Some(function);
         }
         if name == ARRAY_OR_EMPTY {
             return Some(array_or_empty());

@@ -11,7 +11,7 @@ use sqlparser::ast::{Query, Statement};
 
 use super::names::visible_name;
 use super::provider::Provider;
-use super::{ordered_input, resolve, rewrite};
+use super::{ordered_input, resolve, rewrite, whole_row};
 use crate::catalog::{Relation, View};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
@@ -58,13 +58,22 @@ pub fn plan_query(
 /// Plans a query whose parts that lock were cut out.
 fn plan_cut(
     context: &BindContext,
-    query: Query,
+    mut query: Query,
     graph_tables: &Arc<[GraphTable]>,
 ) -> Result<LogicalPlan, PgError> {
+    whole_row::expand_stars(context, &mut query, graph_tables)?;
     match plan_named(context, query.clone(), graph_tables, false) {
-        // Perhaps it asks for a column that stands beside a `*` in a derived table.
-        Err(error) if error.code() == SqlState::UNDEFINED_COLUMN => {
-            plan_named(context, query, graph_tables, true).map_err(|_| error)
+        Err(error) if whole_row::may_apply(&query, &error) => {
+            // Perhaps it means a table's rows.
+            let planned = match whole_row::expand(context, &query, graph_tables) {
+                Ok(Some(rows)) => plan_named(context, rows, graph_tables, false),
+                // Perhaps it asks for a column that stands beside a `*` in a derived table.
+                Ok(None) if error.code() == SqlState::UNDEFINED_COLUMN => {
+                    plan_named(context, query, graph_tables, true)
+                }
+                Ok(None) | Err(_) => return Err(error),
+            };
+            planned.map_err(|_| error)
         }
         planned => planned,
     }
@@ -147,6 +156,7 @@ pub fn bind_explain(inner: BoundPlan, analyze: bool, verbose: bool) -> BoundPlan
     let column = BoundColumn {
         name: "QUERY PLAN".to_owned(),
         ty: PgType::Text,
+        kept: PgType::Text,
         table: 0,
         attnum: 0,
         declared: false,
@@ -244,6 +254,7 @@ pub(crate) fn output_columns(plan: &LogicalPlan) -> Vec<BoundColumn> {
             BoundColumn {
                 name: visible_name(field.name()).to_owned(),
                 ty: PgType::from_field(field),
+                kept: PgType::declared(field),
                 table,
                 attnum,
                 declared: is_declared(plan, at),

@@ -123,32 +123,29 @@ fn is_regclass(data_type: &DataType) -> bool {
 
 /// A type of the database's own by number.
 fn store_type(context: &BindContext, data_type: &mut DataType) -> Result<(), PgError> {
-    if let Some(reference) = type_by_number(&sql_type(context.types(), data_type)?) {
-        *data_type = reference;
+    let own = |ty: &PgType| context.catalog.types.contains_key(&Oid(ty.oid()));
+    let ty = sql_type(context.types(), data_type)?;
+    let is_own = match &ty {
+        PgType::Array(element) => own(element),
+        ty => own(ty),
+    };
+    if is_own {
+        *data_type = type_by_number(&ty);
     }
     Ok(())
 }
 
-fn type_by_number(ty: &PgType) -> Option<DataType> {
+fn type_by_number(ty: &PgType) -> DataType {
     let (oid, is_array) = match ty {
-        PgType::Enum(ty) => (ty.oid, false),
-        PgType::Array(element) => match element.as_ref() {
-            PgType::Enum(ty) => (ty.oid, true),
-            _ => return None,
-        },
-        _ => return None,
+        PgType::Array(element) => (element.oid(), true),
+        ty => (ty.oid(), false),
     };
     let name = Ident::with_quote('"', stored_text::type_reference(Oid(oid)));
     let ty = DataType::Custom(ObjectName::from(vec![name]), Vec::new());
-    Some(match is_array {
+    match is_array {
         true => DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(ty), None)),
         false => ty,
-    })
-}
-
-/// A type in the syntax tree, whatever the search path.
-pub(super) fn stored_type(ty: &PgType) -> Option<DataType> {
-    type_by_number(ty).or_else(|| crate::parser::stored::parse_type(&ty.name()).ok())
+    }
 }
 
 fn store_call(context: &BindContext, function: &mut Function) -> Result<(), PgError> {

@@ -68,11 +68,8 @@ pub fn sql_type(scope: TypeScope<'_>, ty: &DataType) -> Result<PgType, PgError> 
         DataType::JSONB => PgType::Jsonb,
         DataType::Regclass => PgType::Regclass,
         DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => {
-            // Dimensions are documentation in PostgreSQL: int[][] is int[].
-            match sql_type(scope, element)? {
-                PgType::Array(inner) => PgType::Array(inner),
-                element => PgType::Array(Box::new(element)),
-            }
+            // Dimensions are documentation in PostgreSQL: int[][] is int[]. Here they say how an array is stored.
+            PgType::Array(Box::new(sql_type(scope, element)?))
         }
         DataType::Array(ArrayElemTypeDef::AngleBracket(element)) => {
             PgType::Array(Box::new(sql_type(scope, element)?))
@@ -91,10 +88,22 @@ fn own_type(scope: TypeScope<'_>, name: &QualifiedName) -> Option<PgType> {
     if let Some(found) = catalog.user_type_named(name, scope.search_path) {
         return Some(found.ty());
     }
+    if let Some(row) = row_of_table(scope, name) {
+        return Some(row);
+    }
     let element = name.name.strip_prefix('_')?.to_owned();
     let element = QualifiedName { schema: name.schema.clone(), name: element };
-    let found = catalog.user_type_named(&element, scope.search_path)?;
-    Some(PgType::array_of(found.ty()))
+    match catalog.user_type_named(&element, scope.search_path) {
+        Some(found) => Some(PgType::array_of(found.ty())),
+        None => row_of_table(scope, &element).map(PgType::array_of),
+    }
+}
+
+/// The type of the rows of the table or view of this name.
+fn row_of_table(scope: TypeScope<'_>, name: &QualifiedName) -> Option<PgType> {
+    let catalog = scope.catalog?;
+    let relation = catalog.resolve(name, scope.search_path)?;
+    Some(PgType::Row(Arc::new(catalog.row_type_of(relation)?)))
 }
 
 fn custom(

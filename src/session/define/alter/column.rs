@@ -221,7 +221,7 @@ pub(super) fn set_type(
         return Err(refused("property graph", format!("{graph} depends on column \"{name}\"")));
     }
     let mut values = computed(session, state, convert)?;
-    state.table.columns[at].ty = ty.clone();
+    state.table.columns[at].declare(ty.clone());
     state.reshape(|batch| {
         let mut columns = batch.columns().to_vec();
         columns[at] = values(batch)?;

@@ -1,4 +1,4 @@
-//! Array literals: `{1,NULL,"a b"}`, of one dimension.
+//! Array literals: `{1,NULL,"a b"}`, of one dimension; the others are in [`super::nested`].
 
 use crate::types::error::{TypeError, lossy};
 
@@ -19,26 +19,45 @@ pub(crate) struct ArrayReader<'a> {
     is_first: bool,
     /// Closed, and checked that nothing follows.
     is_done: bool,
+    /// Whether it is part of a literal that goes on behind it.
+    is_inner: bool,
 }
 
 impl<'a> ArrayReader<'a> {
     /// # Errors
-    /// `22P02` if the text does not begin an array, `0A000` for explicit bounds.
+    /// `22P02` if the text does not begin an array.
     pub(crate) fn new(literal: &'a [u8]) -> Result<Self, TypeError> {
         let rest = trim_start(literal);
         match rest.first() {
-            Some(b'{') => Ok(Self { literal, rest: &rest[1..], is_first: true, is_done: false }),
-            Some(b'[') => Err(TypeError::unsupported("array bounds are not supported")
-                .with_hint("Write the elements alone: every array starts at index 1.")),
+            Some(b'{') => Ok(Self {
+                literal,
+                rest: &rest[1..],
+                is_first: true,
+                is_done: false,
+                is_inner: false,
+            }),
             _ => Err(malformed(literal)
                 .with_detail("Array value must start with \"{\" or dimension information.")),
         }
     }
 
+    /// A list of elements inside of a literal.
+    ///
+    /// # Errors
+    /// `22P02`
+    pub(super) fn within(literal: &'a [u8], text: &'a [u8]) -> Result<Self, TypeError> {
+        Ok(Self { literal, is_inner: true, ..Self::new(text)? })
+    }
+
+    /// What follows the list, once it was read.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// The next element, its text in `text`, which is cleared first; `None` after the last one.
     ///
     /// # Errors
-    /// `22P02` for a malformed literal, `0A000` for an array within the array.
+    /// `22P02` for a malformed literal.
     pub(crate) fn next_item(&mut self, text: &mut Vec<u8>) -> Result<Option<ArrayItem>, TypeError> {
         if self.is_done {
             return Ok(None);
@@ -58,10 +77,9 @@ impl<'a> ArrayReader<'a> {
                 ArrayItem::Text
             }
             Some(b'{') => {
-                return Err(TypeError::unsupported(
-                    "arrays of more than one dimension are not supported",
-                )
-                .with_hint("Use an array of one dimension, or jsonb."));
+                let detail =
+                    "Multidimensional arrays must have sub-arrays with matching dimensions.";
+                return Err(malformed(self.literal).with_detail(detail));
             }
             Some(punct @ (b'}' | b',')) => return Err(self.unexpected(*punct)),
             Some(_) => self.bare(text)?,
@@ -147,7 +165,7 @@ impl<'a> ArrayReader<'a> {
 
     fn finish(&mut self) -> Result<(), TypeError> {
         self.is_done = true;
-        if trim_start(self.rest).is_empty() {
+        if self.is_inner || trim_start(self.rest).is_empty() {
             return Ok(());
         }
         Err(malformed(self.literal).with_detail("Junk after closing right brace."))
@@ -163,7 +181,7 @@ impl<'a> ArrayReader<'a> {
     }
 }
 
-fn malformed(literal: &[u8]) -> TypeError {
+pub(super) fn malformed(literal: &[u8]) -> TypeError {
     TypeError::new("22P02", format!("malformed array literal: \"{}\"", lossy(literal)))
 }
 
@@ -196,13 +214,11 @@ mod tests {
             read(r#"{"a b","x\"y",\NULL,"null","",a\ }"#),
             Ok(vec![some("a b"), some("x\"y"), some("NULL"), some("null"), some(""), some("a ")])
         );
-        for bad in
-            ["", "1", "{", "{1", "{1,}", "{,1}", "{1}x", "{a\"b\"}", "{\"a\"b}", "{\"a", "{1\\"]
-        {
+        for bad in [
+            "", "1", "{", "{1", "{1,}", "{,1}", "{1}x", "{a\"b\"}", "{\"a\"b}", "{\"a", "{1\\",
+            "{{1}}",
+        ] {
             assert_eq!(read(bad).unwrap_err().sqlstate, "22P02", "{bad}");
-        }
-        for unsupported in ["{{1}}", "[1:2]={1,2}"] {
-            assert_eq!(read(unsupported).unwrap_err().sqlstate, "0A000", "{unsupported}");
         }
     }
 }

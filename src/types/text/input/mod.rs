@@ -7,16 +7,20 @@ mod decode;
 mod fields;
 mod interval;
 mod keyword;
+mod nested;
 mod number;
+mod record;
 mod scalar;
 
 pub(crate) use array::{ArrayItem, ArrayReader, read_vector};
 pub(crate) use date_time::{read_date, read_time, read_timestamp, read_timestamptz, read_timetz};
 pub(crate) use interval::read_interval;
+pub(crate) use nested::{NestedArray, is_nested, read_nested};
 pub(crate) use number::{
     Decimal, read_float4, read_float8, read_int2, read_int4, read_int8, read_numeric, read_oid,
     read_u64,
 };
+pub(crate) use record::RecordReader;
 pub(crate) use scalar::{
     read_bool, read_bpchar, read_bytea, read_inet, read_lsn, read_name, read_text, read_tid,
     read_uuid, read_varchar,

@@ -12,7 +12,7 @@ pub(crate) use interval::append_interval;
 pub(crate) use number::{
     append_decimal, append_decimal256, append_float4, append_float8, append_integer, append_lsn,
 };
-pub(crate) use quoting::{append_array_element, append_bytea, append_uuid};
+pub(crate) use quoting::{append_array_element, append_bytea, append_record_field, append_uuid};
 
 const DIGIT_PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
 2021222324252627282930313233343536373839\

@@ -47,6 +47,31 @@ pub(crate) fn append_uuid(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&text);
 }
 
+/// Quotes the field that was appended from `start` on, if a row's text needs it: it is empty, or has a character that
+/// means something there. Quotes and backslashes are doubled.
+pub(crate) fn append_record_field(start: usize, out: &mut Vec<u8>) {
+    let field = out.get(start..).unwrap_or_default();
+    let is_special = |byte: u8| {
+        matches!(
+            byte,
+            b'"' | b'\\' | b'(' | b')' | b',' | b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c
+        )
+    };
+    if !field.is_empty() && !field.iter().any(|byte| is_special(*byte)) {
+        return;
+    }
+    let field = field.to_vec();
+    out.truncate(start);
+    out.push(b'"');
+    for byte in field {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(byte);
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}
+
 /// Quotes the element that was appended from `start` on, if an array's text needs it: it is empty,
 /// the word NULL, or has a character that means something there.
 pub(crate) fn append_array_element(start: usize, delimiter: u8, out: &mut Vec<u8>) {

@@ -20,6 +20,7 @@ use crate::catalog::{Column, ColumnDefault, Relation, RelationKind, RowLabels};
 use crate::error::{PgError, SqlState};
 use crate::parser::sql::definition::{AlterAction, IdentityChange, ObjectAction, SequenceOption};
 use crate::planner::bind::context::BindContext;
+use crate::planner::bind::sql::column_value::default_of;
 use crate::planner::bind::sql::names::{fold, qualified_name};
 use crate::planner::bind::sql::query::bind_expression;
 use crate::planner::bind::sql::resolve;
@@ -352,12 +353,14 @@ impl Shape<'_> {
         let columns: Vec<Column> = relation.columns().iter().chain([column]).cloned().collect();
         generated::check(context, &relation.name, &columns)?;
         let fill = match &column.default {
-            None | Some(ColumnDefault::Identity { .. }) => None,
+            Some(ColumnDefault::Identity { .. }) => None,
+            None if column.domain.is_none() => None,
+            None => Some(bind_domain_default(context, column)?),
             Some(ColumnDefault::Expression(text) | ColumnDefault::Generated(text)) => {
                 let schema = table_schema(relation)?;
                 let expr = crate::parser::stored::parse_expression(text)?;
                 let expr = bind_expression(context, &expr, &schema)?;
-                Some(resolve::assign(context, expr, &column.ty, &schema)?)
+                Some(resolve::assign(context, expr, column.declared(), &schema)?)
             }
         };
         let after = Shape { context, relation: with_column(relation, column.clone()) };
@@ -435,6 +438,7 @@ impl Shape<'_> {
     ) -> Result<AlterStep, PgError> {
         let (context, name) = (self.context, column.name.clone());
         let ty = sql_type(context.types(), data_type)?;
+        super::row_type::refuse_table_rows(context, &ty)?;
         let schema = table_schema(&self.relation)?;
         if using.is_some() && matches!(column.default, Some(ColumnDefault::Generated(_))) {
             return Err(PgError::new(
@@ -637,4 +641,15 @@ pub(super) fn owner_of(context: &BindContext, owner: &Owner) -> Result<Oid, PgEr
             PgError::new(SqlState::UNDEFINED_OBJECT, format!("role \"{name}\" does not exist"))
         })?;
     Ok(role.oid)
+}
+
+/// What rows that are there get in a column of a domain; the domain must take it, be it null.
+fn bind_domain_default(
+    context: &BindContext,
+    column: &Column,
+) -> Result<datafusion::logical_expr::Expr, PgError> {
+    let empty = DFSchema::empty();
+    let default = default_of(context, column)?;
+    let expr = bind_expression(context, &default, &empty)?;
+    resolve::assign(context, expr, column.declared(), &empty)
 }

@@ -42,6 +42,7 @@ pub(super) fn bind(
             Ok(DdlCommand::CommentOn { owned: table.oid, object: index, text })
         }
         "TYPE" => super::user_type::comment(context, name, text),
+        "DOMAIN" => super::domain::comment(context, name, text),
         "SCHEMA" => {
             let name = qualified_name(name)?.name;
             let schema = context.catalog.schema(&name).ok_or_else(|| {
@@ -65,7 +66,7 @@ pub(super) fn bind(
         }
         other => Err(PgError::unsupported(
             format!("COMMENT ON {other} is not supported yet"),
-            "Comments are kept on relations, columns, indexes, constraints, types, schemas and the database.",
+            "Comments are kept on relations, columns, indexes, constraints, types, domains, schemas and the database.",
         )),
     }
 }

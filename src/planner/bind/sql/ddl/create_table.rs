@@ -213,15 +213,8 @@ fn columns_of_query(
                 format!("column \"{name}\" specified more than once"),
             ));
         }
-        let ty = if from.ty == PgType::Unknown { PgType::Text } else { from.ty.clone() };
-        result.push(Column {
-            attnum: at as i16 + 1,
-            name,
-            ty,
-            not_null: false,
-            default: None,
-            comment: None,
-        });
+        let ty = if from.ty == PgType::Unknown { PgType::Text } else { from.kept.clone() };
+        result.push(Column::of(at as i16 + 1, name, ty));
     }
     Ok(result)
 }
@@ -290,7 +283,8 @@ pub(super) fn column(
         Some(ty) => ty.clone(),
         None => sql_type(context.types(), &definition.data_type)?,
     };
-    let column = Column { attnum: 0, name, ty, not_null: false, default: None, comment: None };
+    super::row_type::refuse_table_rows(context, &ty)?;
+    let column = Column::of(0, name, ty);
     let mut new = NewColumn { column, constraints: Vec::new(), sequence: None };
     if serial.is_some() {
         new.column.not_null = true;

@@ -23,7 +23,7 @@ pub(super) fn bind(
         return super::index::drop(context, if_exists, names, cascade);
     }
     if object == ObjectType::Type {
-        return super::user_type::drop(context, if_exists, names, cascade);
+        return super::user_type::drop(context, if_exists, names, cascade, "DROP TYPE");
     }
     let Some(kind) = drop_kind(object) else {
         return Err(PgError::unsupported(

@@ -110,7 +110,7 @@ fn argument(
     }
     Ok(FunctionArgument {
         name: name.as_ref().map(argument_name),
-        ty: sql_type(context.types(), data_type)?,
+        ty: sql_type(context.types(), data_type)?.plain(),
     })
 }
 
@@ -125,7 +125,9 @@ fn argument_name(name: &Ident) -> String {
 
 fn result(context: &BindContext, returned: &FunctionReturnType) -> Result<FunctionResult, PgError> {
     Ok(match returned {
-        FunctionReturnType::SetOf(ty) => FunctionResult::SetOf(sql_type(context.types(), ty)?),
+        FunctionReturnType::SetOf(ty) => {
+            FunctionResult::SetOf(sql_type(context.types(), ty)?.plain())
+        }
         FunctionReturnType::DataType(DataType::Table(Some(columns))) => {
             let mut found: Vec<(String, PgType)> = Vec::with_capacity(columns.len());
             for column in columns {
@@ -141,7 +143,7 @@ fn result(context: &BindContext, returned: &FunctionReturnType) -> Result<Functi
                         format!("parameter name \"{name}\" used more than once"),
                     ));
                 }
-                found.push((name, sql_type(context.types(), &column.data_type)?));
+                found.push((name, sql_type(context.types(), &column.data_type)?.plain()));
             }
             FunctionResult::Table(found)
         }
@@ -150,7 +152,9 @@ fn result(context: &BindContext, returned: &FunctionReturnType) -> Result<Functi
         {
             FunctionResult::Void
         }
-        FunctionReturnType::DataType(ty) => FunctionResult::Value(sql_type(context.types(), ty)?),
+        FunctionReturnType::DataType(ty) => {
+            FunctionResult::Value(sql_type(context.types(), ty)?.plain())
+        }
     })
 }
 
@@ -278,14 +282,14 @@ fn find(
 /// An argument of DROP FUNCTION: a type, with or without a name before it.
 fn argument_type(context: &BindContext, argument: &OperateFunctionArg) -> Result<PgType, PgError> {
     match (sql_type(context.types(), &argument.data_type), &argument.name) {
-        (Ok(ty), _) => Ok(ty),
+        (Ok(ty), _) => Ok(ty.plain()),
         (Err(error), None) => Err(error),
         (Err(error), Some(name)) => {
             // One word is a type.
             let ident: &Ident = name;
             let text = ident.to_string();
             let ty = crate::parser::stored::parse_type(&text).map_err(|_| error.clone())?;
-            sql_type(context.types(), &ty)
+            Ok(sql_type(context.types(), &ty)?.plain())
         }
     }
 }

@@ -6,6 +6,7 @@ mod alter_object;
 mod alter_table;
 mod comment;
 mod create_table;
+mod domain;
 mod drop;
 mod extension;
 mod function;
@@ -14,6 +15,7 @@ mod index;
 mod like;
 mod materialized;
 mod policy;
+mod row_type;
 mod sequence;
 mod user_type;
 mod view;
@@ -27,6 +29,7 @@ use sqlparser::ast::{
 
 pub use alter_object::{ObjectChange, ObjectRef};
 pub use create_table::{NewColumn, NewConstraint, NewConstraintKind};
+pub use domain::{DomainChange, NewCheck, NewDomain, value_schema};
 pub use index::NewIndex;
 pub use policy::PolicyChange;
 pub use sequence::NewSequence;
@@ -395,8 +398,18 @@ pub fn bind_definition(
         Definition::Refresh { concurrently, name, no_data } => {
             materialized::refresh(context, name, *concurrently, *no_data)
         }
-        Definition::CommentOnConstraint { name, table, text } => {
+        Definition::CommentOnConstraint { name, table, of_domain: true, text } => {
+            domain::comment_on_constraint(context, name, table, text.clone())
+        }
+        Definition::CommentOnConstraint { name, table, of_domain: false, text } => {
             comment::on_constraint(context, name, table, text.clone())
+        }
+        Definition::CreateDomain { name, data_type, options } => {
+            domain::create(context, name, data_type, options)
+        }
+        Definition::AlterDomain { name, action } => domain::alter(context, name, action),
+        Definition::DropDomain { if_exists, names, cascade } => {
+            user_type::drop(context, *if_exists, names, *cascade, "DROP DOMAIN")
         }
         Definition::AlterType { name, action } => user_type::alter(context, name, action),
         Definition::AlterTable { if_exists, name, actions } => {

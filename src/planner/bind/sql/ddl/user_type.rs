@@ -1,9 +1,10 @@
-//! `CREATE TYPE … AS ENUM`, `ALTER TYPE`, `DROP TYPE` and `COMMENT ON TYPE`.
+//! `CREATE TYPE … AS ENUM`, `ALTER TYPE`, `DROP TYPE` and `COMMENT ON TYPE`; what domains have in common with them.
 
 use std::sync::Arc;
 
 use sqlparser::ast::{Ident, ObjectName, UserDefinedTypeRepresentation};
 
+use super::domain::{DomainChange, NewDomain};
 use super::{DdlCommand, creation_schema, owner_of, skipping};
 use crate::catalog::{Catalog, QualifiedName, UserType};
 use crate::error::{PgError, SqlState};
@@ -11,7 +12,9 @@ use crate::parser::sql::definition::{LabelPlace, ObjectAction, TypeAction};
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
 use crate::types::Oid;
+use crate::types::enum_type::EnumType;
 use crate::types::pg_type::PgType;
+use crate::types::row_type::RowField;
 
 /// A label may be as long as a name.
 const LABEL_BYTES_MAX: usize = 63;
@@ -28,15 +31,35 @@ pub enum TypeCommand {
         /// In order.
         labels: Vec<String>,
     },
-    /// `ALTER TYPE`
+    /// `CREATE DOMAIN`
+    CreateDomain {
+        /// Where it goes.
+        schema: Oid,
+        /// What it is.
+        domain: NewDomain,
+    },
+    /// `CREATE TYPE … AS (…)`
+    CreateRow {
+        /// Where it goes.
+        schema: Oid,
+        /// Its name.
+        name: String,
+        /// In order.
+        fields: Vec<RowField>,
+    },
+    /// `ALTER TYPE`, `ALTER DOMAIN`
     Alter {
         /// The type.
         ty: Oid,
         /// What is done.
         change: TypeChange,
+        /// The statement's tag.
+        tag: &'static str,
     },
-    /// `DROP TYPE`
+    /// `DROP TYPE`, `DROP DOMAIN`
     Drop {
+        /// The statement's tag.
+        tag: &'static str,
         /// What goes.
         types: Vec<Oid>,
         /// Names that were not found under IF EXISTS, for notices.
@@ -66,13 +89,20 @@ pub enum TypeChange {
     AddValue(String, usize),
     /// RENAME VALUE: the position of the label, and what it is called from now on.
     RenameValue(usize, String),
+    /// The fields of a composite type from now on.
+    Fields(Vec<RowField>),
+    /// What only a domain has.
+    Domain(DomainChange),
 }
 
 impl TypeCommand {
     /// Types whose tables change with them.
     pub fn changed(&self) -> Vec<Oid> {
         match self {
-            Self::CreateEnum { .. } | Self::Comment { .. } => Vec::new(),
+            Self::CreateEnum { .. }
+            | Self::CreateRow { .. }
+            | Self::CreateDomain { .. }
+            | Self::Comment { .. } => Vec::new(),
             Self::Alter { change: TypeChange::OwnerTo(_), .. } => Vec::new(),
             Self::Alter { ty, .. } => vec![*ty],
             Self::Drop { types, .. } => types.clone(),
@@ -80,7 +110,7 @@ impl TypeCommand {
     }
 }
 
-fn command(command: TypeCommand) -> DdlCommand {
+pub(super) fn command(command: TypeCommand) -> DdlCommand {
     DdlCommand::Type(Box::new(command))
 }
 
@@ -89,10 +119,13 @@ pub(super) fn create(
     name: &ObjectName,
     representation: Option<&UserDefinedTypeRepresentation>,
 ) -> Result<DdlCommand, PgError> {
+    if let Some(UserDefinedTypeRepresentation::Composite { attributes }) = representation {
+        return super::row_type::create(context, name, attributes);
+    }
     let Some(UserDefinedTypeRepresentation::Enum { labels }) = representation else {
         return Err(PgError::unsupported(
-            "types other than enumerated ones are not supported",
-            "CREATE TYPE … AS ENUM is; for a row's columns make a table.",
+            "shell types, range types and base types are not supported",
+            "CREATE TYPE … AS ENUM, CREATE TYPE … AS (…) and CREATE DOMAIN are.",
         ));
     };
     let name = qualified_name(name)?;
@@ -132,7 +165,7 @@ fn check_label(label: &str) -> Result<String, PgError> {
 }
 
 /// A type has a name of its own among types, and among the rows of tables.
-fn check_name(catalog: &Catalog, schema: Oid, name: &str) -> Result<(), PgError> {
+pub(super) fn check_name(catalog: &Catalog, schema: Oid, name: &str) -> Result<(), PgError> {
     let taken =
         catalog.user_type_in(schema, name).is_some() || catalog.relation_in(schema, name).is_some();
     if !taken {
@@ -147,7 +180,10 @@ fn undefined(name: &QualifiedName) -> PgError {
 }
 
 /// The type of a name.
-fn find<'a>(context: &'a BindContext, name: &QualifiedName) -> Result<&'a Arc<UserType>, PgError> {
+pub(super) fn find<'a>(
+    context: &'a BindContext,
+    name: &QualifiedName,
+) -> Result<&'a Arc<UserType>, PgError> {
     if let Some(schema) = &name.schema {
         if context.catalog.schema(schema).is_none() {
             return Err(PgError::new(
@@ -161,7 +197,10 @@ fn find<'a>(context: &'a BindContext, name: &QualifiedName) -> Result<&'a Arc<Us
 }
 
 /// The type of a name, which the current role owns.
-fn owned<'a>(context: &'a BindContext, name: &QualifiedName) -> Result<&'a Arc<UserType>, PgError> {
+pub(super) fn owned<'a>(
+    context: &'a BindContext,
+    name: &QualifiedName,
+) -> Result<&'a Arc<UserType>, PgError> {
     let found = find(context, name);
     if found.is_err()
         && let Ok(built_in) = PgType::parse_name(&name.to_string())
@@ -192,29 +231,7 @@ pub(super) fn alter(
     let name = qualified_name(name)?;
     let found = owned(context, &name)?;
     let change = match action {
-        TypeAction::Object(ObjectAction::Rename(to)) => {
-            let to = fold(to);
-            check_name(&context.catalog, found.schema, &to)?;
-            TypeChange::Rename(to)
-        }
-        TypeAction::Object(ObjectAction::SetSchema(schema)) => {
-            let place =
-                QualifiedName { schema: Some(fold(schema)), name: found.definition.name.clone() };
-            let schema = creation_schema(context, &place)?;
-            if schema != found.schema {
-                check_name(&context.catalog, schema, &place.name)?;
-            }
-            TypeChange::SetSchema(schema)
-        }
-        TypeAction::Object(ObjectAction::OwnerTo(owner)) => {
-            TypeChange::OwnerTo(owner_of(context, owner)?)
-        }
-        TypeAction::Object(ObjectAction::RenameColumn(..)) => {
-            return Err(PgError::unsupported(
-                "ALTER TYPE … RENAME ATTRIBUTE is not supported",
-                "There are no composite types.",
-            ));
-        }
+        TypeAction::Object(action) => object_change(context, found, action)?,
         TypeAction::AddValue { if_not_exists, label, place } => {
             match add_value(found, label, place.as_ref())? {
                 Ok(change) => change,
@@ -224,13 +241,49 @@ pub(super) fn alter(
                 Err(error) => return Err(error),
             }
         }
+        TypeAction::Attributes(actions) => super::row_type::alter(context, found, actions)?,
         TypeAction::RenameValue { from, to } => rename_value(found, from, to)?,
     };
-    Ok(command(TypeCommand::Alter { ty: found.oid(), change }))
+    Ok(command(TypeCommand::Alter { ty: found.oid(), change, tag: "ALTER TYPE" }))
 }
 
-fn position(ty: &UserType, label: &str) -> Option<usize> {
-    ty.definition.labels.iter().position(|known| known.label == label)
+/// What all types may be told.
+pub(super) fn object_change(
+    context: &BindContext,
+    found: &UserType,
+    action: &ObjectAction,
+) -> Result<TypeChange, PgError> {
+    Ok(match action {
+        ObjectAction::Rename(to) => {
+            let to = fold(to);
+            check_name(&context.catalog, found.schema, &to)?;
+            TypeChange::Rename(to)
+        }
+        ObjectAction::SetSchema(schema) => {
+            let place = QualifiedName { schema: Some(fold(schema)), name: found.name().to_owned() };
+            let schema = creation_schema(context, &place)?;
+            if schema != found.schema {
+                check_name(&context.catalog, schema, &place.name)?;
+            }
+            TypeChange::SetSchema(schema)
+        }
+        ObjectAction::OwnerTo(owner) => TypeChange::OwnerTo(owner_of(context, owner)?),
+        ObjectAction::RenameColumn(..) => {
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, "syntax error in ALTER TYPE"));
+        }
+    })
+}
+
+/// The labels of an enumerated type.
+fn labels(ty: &UserType) -> Result<&EnumType, PgError> {
+    ty.labels().map(AsRef::as_ref).ok_or_else(|| {
+        let message = format!("{} is not an enum", ty.ty().name());
+        PgError::new(SqlState::WRONG_OBJECT_TYPE, message)
+    })
+}
+
+fn position(ty: &EnumType, label: &str) -> Option<usize> {
+    ty.labels.iter().position(|known| known.label == label)
 }
 
 fn no_label(label: &str) -> PgError {
@@ -250,12 +303,13 @@ fn add_value(
     label: &str,
     place: Option<&LabelPlace>,
 ) -> Result<Result<TypeChange, PgError>, PgError> {
+    let ty = labels(ty)?;
     let label = check_label(label)?;
     if position(ty, &label).is_some() {
         return Ok(Err(label_exists(&label)));
     }
     let at = match place {
-        None => ty.definition.labels.len(),
+        None => ty.labels.len(),
         Some(LabelPlace::Before(other)) => position(ty, other).ok_or_else(|| no_label(other))?,
         Some(LabelPlace::After(other)) => position(ty, other).ok_or_else(|| no_label(other))? + 1,
     };
@@ -263,6 +317,7 @@ fn add_value(
 }
 
 fn rename_value(ty: &UserType, from: &str, to: &str) -> Result<TypeChange, PgError> {
+    let ty = labels(ty)?;
     let to = check_label(to)?;
     let at = position(ty, from).ok_or_else(|| no_label(from))?;
     if position(ty, &to).is_some() {
@@ -276,17 +331,29 @@ pub(super) fn drop(
     if_exists: bool,
     names: &[ObjectName],
     cascade: bool,
+    tag: &'static str,
 ) -> Result<DdlCommand, PgError> {
     let (mut types, mut missing) = (Vec::new(), Vec::new());
     for name in names {
         let name = qualified_name(name)?;
         match owned(context, &name) {
+            Ok(found) if tag == "DROP DOMAIN" && found.domain().is_none() => {
+                return Err(super::domain::not_a_domain(found));
+            }
             Ok(found) => types.push(found.oid()),
+            Err(error)
+                if tag == "DROP DOMAIN"
+                    && is_missing(&error)
+                    && context.catalog.resolve(&name, &context.search_path).is_some() =>
+            {
+                let message = format!("\"{}\" is not a domain", name.name);
+                return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
+            }
             Err(error) if if_exists && is_missing(&error) => missing.push(error.to_string()),
             Err(error) => return Err(error),
         }
     }
-    Ok(command(TypeCommand::Drop { types, missing, cascade }))
+    Ok(command(TypeCommand::Drop { tag, types, missing, cascade }))
 }
 
 fn is_missing(error: &PgError) -> bool {

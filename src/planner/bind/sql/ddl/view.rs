@@ -204,15 +204,8 @@ pub(super) fn view_columns(
                 format!("column \"{name}\" specified more than once"),
             ));
         }
-        let ty = if column.ty == PgType::Unknown { PgType::Text } else { column.ty.clone() };
-        result.push(Column {
-            attnum: at as i16 + 1,
-            name,
-            ty,
-            not_null: false,
-            default: None,
-            comment: None,
-        });
+        let ty = if column.ty == PgType::Unknown { PgType::Text } else { column.kept.clone() };
+        result.push(Column::of(at as i16 + 1, name, ty));
     }
     Ok(result)
 }

@@ -14,7 +14,6 @@ use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::column_value::{check_assigned, default_of, is_default};
 use crate::planner::bind::sql::names::fold;
 use crate::planner::bind::sql::query::bind_expression;
-use crate::planner::bind::sql::stored::stored_type;
 use crate::planner::bind::sql::{resolve, rewrite};
 
 /// The columns that `SET` names, by position, each with what it is set to.
@@ -173,7 +172,7 @@ pub(super) fn bind_value(
     schema: &DFSchema,
 ) -> Result<Expr, PgError> {
     check_assigned(column, value)?;
-    let mut value = if is_default(value) { default_of(column)? } else { value.clone() };
+    let mut value = if is_default(value) { default_of(context, column)? } else { value.clone() };
     type_parameter(&mut value, column);
     if let SqlExpr::Subquery(query) = &mut value
         && let SetExpr::Select(select) = query.body.as_mut()
@@ -192,7 +191,7 @@ pub(super) fn bind_value(
 /// `XX000` if its text cannot be read.
 pub fn bind_default(context: &BindContext, column: &Column) -> Result<Expr, PgError> {
     let empty = DFSchema::empty();
-    let default = bind_expression(context, &default_of(column)?, &empty)?;
+    let default = bind_expression(context, &default_of(context, column)?, &empty)?;
     cast_to_column(context, default, column, &empty)
 }
 
@@ -203,7 +202,17 @@ pub(super) fn type_parameter(expr: &mut SqlExpr, column: &Column) {
         value.value,
         V::Placeholder(_) | V::SingleQuotedString(_) | V::EscapedStringLiteral(_) | V::DollarQuotedString(_) | V::Null
     ));
-    if is_untyped && let Some(data_type) = stored_type(&column.ty.without_modifier()) {
+    let is_row = |expr: &SqlExpr| match expr {
+        SqlExpr::Tuple(_) => true,
+        SqlExpr::Function(call) => call.name.to_string().eq_ignore_ascii_case("row"),
+        _ => false,
+    };
+    let is_row = matches!(column.ty, crate::types::pg_type::PgType::Row(_)) && is_row(expr);
+    let is_array = matches!(column.ty, crate::types::pg_type::PgType::Array(_))
+        && matches!(expr, SqlExpr::Array(_));
+    if (is_untyped || is_row || is_array)
+        && let Ok(data_type) = crate::parser::stored::parse_type(&type_text(&column.ty))
+    {
         let inner = std::mem::replace(expr, SqlExpr::value(Value::Null));
         *expr = SqlExpr::Cast {
             kind: sqlparser::ast::CastKind::DoubleColon,
@@ -213,6 +222,23 @@ pub(super) fn type_parameter(expr: &mut SqlExpr, column: &Column) {
             format: None,
         };
     }
+}
+
+/// The name of a column's type, with as many brackets as it was declared with.
+fn type_text(ty: &crate::types::pg_type::PgType) -> String {
+    use crate::types::pg_type::PgType;
+    let plain = ty.without_modifier();
+    let (mut brackets, mut inner) = (String::new(), &plain);
+    while let PgType::Array(element) = inner {
+        brackets.push_str("[]");
+        inner = element;
+    }
+    // Whatever the search path: by number.
+    if let PgType::Enum(_) | PgType::Domain(_) = inner {
+        let number = crate::types::Oid(inner.oid());
+        return format!("\"{}\"{brackets}", crate::catalog::stored_text::type_reference(number));
+    }
+    format!("{}{brackets}", inner.name())
 }
 
 /// An expression as a value of a column, by the rules of assignment.
@@ -232,7 +258,7 @@ pub(super) fn cast_to_column(
                 format!(
                     "column \"{}\" is of type {} but expression is of type {}",
                     column.name,
-                    column.ty.without_modifier().name(),
+                    column.declared().without_modifier().name(),
                     from.unwrap_or("another type")
                 ),
             )

@@ -349,7 +349,7 @@ impl Scope<'_> {
                 Some(from) => {
                     let mut value = row.content[from].clone();
                     if is_default(&value) {
-                        value = default_in_values(column, overriding)?;
+                        value = default_in_values(self.context, column, overriding)?;
                     }
                     assign::type_parameter(&mut value, column);
                     let value = bind_expression(self.context, &value, self.source)
