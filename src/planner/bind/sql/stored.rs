@@ -92,7 +92,10 @@ pub fn stored_default(
     let typed = SqlExpr::Cast {
         kind: CastKind::DoubleColon,
         expr: Box::new(expr.clone()),
-        data_type: type_by_number(ty).unwrap_or_else(|| plain_type(&ty.without_modifier().name())),
+        data_type: match ty.element().unwrap_or(ty) {
+            PgType::Enum(_) => type_by_number(ty),
+            _ => plain_type(&ty.without_modifier().name()),
+        },
         array: false,
         format: None,
     };
