@@ -138,8 +138,8 @@ impl Names<'_> {
             DataType::Custom(name, _) => {
                 let Ok(called) = qualified_name(name) else { return };
                 let found = self.catalog.user_type_named(&called, &self.view.search_path);
-                let Some(oid) = found.map(|found| found.definition.oid) else { return };
-                let shown = describe::type_name(self.catalog, Oid(oid), self.search_path);
+                let Some(oid) = found.map(|found| found.oid()) else { return };
+                let shown = describe::type_name(self.catalog, oid, self.search_path);
                 if let Some(shown) = shown {
                     self.replace(name.span(), shown);
                 }
