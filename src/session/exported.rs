@@ -84,7 +84,7 @@ pub(super) fn import(session: &mut Session, name: &str) -> Result<(), PgError> {
     }
     match transaction.isolation {
         Isolation::RepeatableRead => {}
-        Isolation::ReadCommitted => {
+        Isolation::ReadCommitted | Isolation::ReadUncommitted => {
             return Err(PgError::new(
                 SqlState::FEATURE_NOT_SUPPORTED,
                 "a snapshot-importing transaction must have isolation level SERIALIZABLE or REPEATABLE READ",
