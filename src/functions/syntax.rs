@@ -314,16 +314,6 @@ pub const FIELD: &str = "graphwire.field";
 /// `(f(x)).column` of a function that gives rows.
 fn column_of_call(expr: &mut Expr) -> Option<Expr> {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return None };
-    let is_field = |access: &AccessExpr| matches!(access, AccessExpr::Dot(Expr::Identifier(_)));
-    if let Some(field) = access_chain.iter().rposition(is_field)
-        && field + 1 < access_chain.len()
-    {
-        // `(row).field[1]`: the field first, of which an element is taken.
-        let behind = access_chain.split_off(field + 1);
-        let mut value = take(expr);
-        let value = column_of_call(&mut value).unwrap_or(value);
-        return Some(Expr::CompoundFieldAccess { root: Box::new(value), access_chain: behind });
-    }
     let Some(AccessExpr::Dot(Expr::Identifier(column))) = access_chain.last() else { return None };
     let column = if column.quote_style.is_some() {
         column.value.clone()
@@ -332,8 +322,7 @@ fn column_of_call(expr: &mut Expr) -> Option<Expr> {
     };
     if access_chain.len() > 1 {
         access_chain.pop();
-        let mut value = take(expr);
-        let value = column_of_call(&mut value).unwrap_or(value);
+        let value = take(expr);
         return Some(call(FIELD, vec![value, text(&column)]));
     }
     let mut inner = root.as_mut();
