@@ -329,6 +329,15 @@ impl OutputColumn {
         )
     }
 
+    /// Whether one of the values is NULL, or has a NULL in it.
+    fn has_null(&self, mut range: std::ops::Range<usize>) -> bool {
+        range.any(|at| {
+            self.is_null(at)
+                || matches!(&self.values, Values::Array { lists, elements, .. }
+                    if elements.has_null(element_range(lists, at)))
+        })
+    }
+
     /// The lengths of the arrays below this element, outermost first; `None` if the element is not
     /// an array.
     fn inner_lengths(&self, row: usize, lengths: &mut Vec<usize>) {
@@ -404,7 +413,7 @@ fn append_binary_array(
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(&first_index.to_be_bytes());
     }
-    let has_null = range.clone().any(|at| elements.is_null(at));
+    let has_null = elements.has_null(range.clone());
     if has_null && let Some(flag) = out.get_mut(nulls_at..nulls_at + 4) {
         flag.copy_from_slice(&1_i32.to_be_bytes());
     }

@@ -1,7 +1,7 @@
 //! SET: which columns are assigned, and what to them.
 
 use datafusion::common::DFSchema;
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, ExprSchemable};
 use sqlparser::ast::{
     Assignment, AssignmentTarget, Expr as SqlExpr, ObjectName, ObjectNamePart, Query, Select,
     SelectItem, SetExpr, Value,
@@ -10,11 +10,13 @@ use sqlparser::ast::{
 use super::{ident_offset, undefined_column};
 use crate::catalog::{Column, Relation, Table};
 use crate::error::{PgError, SqlState};
+use crate::functions::cast::depth;
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::column_value::{check_assigned, default_of, is_default};
 use crate::planner::bind::sql::names::fold;
 use crate::planner::bind::sql::query::bind_expression;
 use crate::planner::bind::sql::{resolve, rewrite};
+use crate::types::pg_type::PgType;
 
 /// The columns that `SET` names, by position, each with what it is set to.
 ///
@@ -207,9 +209,8 @@ pub(super) fn type_parameter(expr: &mut SqlExpr, column: &Column) {
         SqlExpr::Function(call) => call.name.to_string().eq_ignore_ascii_case("row"),
         _ => false,
     };
-    let is_row = matches!(column.ty, crate::types::pg_type::PgType::Row(_)) && is_row(expr);
-    let is_array = matches!(column.ty, crate::types::pg_type::PgType::Array(_))
-        && matches!(expr, SqlExpr::Array(_));
+    let is_row = matches!(column.ty, PgType::Row(_)) && is_row(expr);
+    let is_array = matches!(column.ty, PgType::Array(_)) && matches!(expr, SqlExpr::Array(_));
     if (is_untyped || is_row || is_array)
         && let Ok(data_type) = crate::parser::stored::parse_type(&type_text(&column.ty))
     {
@@ -225,8 +226,7 @@ pub(super) fn type_parameter(expr: &mut SqlExpr, column: &Column) {
 }
 
 /// The name of a column's type, with as many brackets as it was declared with.
-fn type_text(ty: &crate::types::pg_type::PgType) -> String {
-    use crate::types::pg_type::PgType;
+fn type_text(ty: &PgType) -> String {
     let plain = ty.without_modifier();
     let (mut brackets, mut inner) = (String::new(), &plain);
     while let PgType::Array(element) = inner {
@@ -248,7 +248,17 @@ pub(super) fn cast_to_column(
     column: &Column,
     schema: &DFSchema,
 ) -> Result<Expr, PgError> {
-    resolve::assign(context, expr, &column.ty, schema).map_err(|error| {
+    let expr = resolve::assign(context, expr, &column.ty, schema);
+    if let (Ok(expr), PgType::Array(_)) = (&expr, &column.ty)
+        && let Ok(found) = expr.get_type(schema)
+        && depth(&found) > depth(&column.ty.arrow())
+    {
+        return Err(PgError::unsupported(
+            "arrays of more dimensions than the column was declared with are not supported",
+            "Declare the column with as many brackets: integer[][].",
+        ));
+    }
+    expr.map_err(|error| {
         if error.code() == SqlState::CANNOT_COERCE {
             let from = error.fields().message.to_string();
             let from =
