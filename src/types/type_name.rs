@@ -402,7 +402,6 @@ mod tests {
             ("nosuch", "42704"),
             ("public.int4", "42704"),
             ("money", "0A000"),
-            ("timestamp(3)", "0A000"),
             ("numeric(80,2)", "0A000"),
             ("numeric(1001)", "22023"),
             ("varchar(0)", "22023"),

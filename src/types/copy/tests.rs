@@ -187,10 +187,18 @@ fn binary_rows() {
         let again = read_pieces(&options, &data, piece, 1).unwrap();
         assert_eq!(write(&text, &again), plain);
     }
+    // Data may end where a row would begin, as in PostgreSQL; nowhere else.
+    let mut ends = 0;
     for cut in 0..data.len() - 2 {
-        let error = read_pieces(&options, &data[..cut], 10, 1).unwrap_err();
-        assert_eq!(error.sqlstate, "22P04", "cut at {cut}");
+        match read_pieces(&options, &data[..cut], 10, 1) {
+            Ok(rows) => {
+                assert!(plain.starts_with(&write(&text, &rows)), "cut at {cut}");
+                ends += 1;
+            }
+            Err(error) => assert_eq!(error.sqlstate, "22P04", "cut at {cut}"),
+        }
     }
+    assert_eq!(ends, 2);
     assert_eq!(read_pieces(&options, b"nonsense", 3, 1).unwrap_err().sqlstate, "22P04");
 }
 
