@@ -58,6 +58,8 @@ pub struct Runtime {
     serial: Arc<SessionState>,
     /// For joins of tables that would not fit in memory: both sides are sorted, which spills, and merged.
     merging: SessionState,
+    /// As `state`, for plans in which joins tell scans the keys they want.
+    telling: SessionState,
     planning: Arc<ConfigOptions>,
     environment: Arc<RuntimeEnv>,
     memory: Arc<MemoryBranch>,
@@ -105,8 +107,8 @@ impl Runtime {
         settings.execution.time_zone = Some("UTC".to_owned());
         settings.execution.collect_statistics = true;
         settings.optimizer.skip_failed_rules = false;
-        // Joins tell scans the keys they want; up to so many a scan looks up in an index.
-        settings.optimizer.enable_join_dynamic_filter_pushdown = true;
+        // Only where `telling` says so: a join would look for the least and the greatest of keys that have no order.
+        settings.optimizer.enable_join_dynamic_filter_pushdown = false;
         settings.optimizer.enable_topk_dynamic_filter_pushdown = false;
         settings.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
         settings.optimizer.hash_join_inlist_pushdown_max_distinct_values = JOIN_KEYS_MAX;
@@ -127,8 +129,12 @@ impl Runtime {
         merge_joins.options_mut().optimizer.prefer_hash_join = false;
         let merging =
             SessionStateBuilder::new_from_existing(state.clone()).with_config(merge_joins).build();
+        let mut joins_tell = state.config().clone();
+        joins_tell.options_mut().optimizer.enable_join_dynamic_filter_pushdown = true;
+        let telling =
+            SessionStateBuilder::new_from_existing(state.clone()).with_config(joins_tell).build();
         let serial = Arc::new(serial);
-        Ok(Self { state, serial, merging, planning, environment, memory })
+        Ok(Self { state, serial, merging, telling, planning, environment, memory })
     }
 
     /// Options of DataFusion's SQL planner.
@@ -142,12 +148,16 @@ impl Runtime {
     }
 
     /// As [`Self::state`], for a plan that reads tables of so many bytes: where a hash table of the smaller side of a join
-    /// might not fit, joins are by merging.
-    pub fn state_for(&self, mut tables: Vec<u64>) -> &SessionState {
+    /// might not fit, joins are by merging. Else, if all keys of joins have an order, joins tell scans the keys they want.
+    pub fn state_for(&self, mut tables: Vec<u64>, keys_have_order: bool) -> &SessionState {
         tables.sort_unstable();
         let second = tables.iter().rev().nth(1).copied().unwrap_or(0);
         let room = self.memory.bytes_max() as u64 / HASH_JOIN_SHARE;
-        if second > room { &self.merging } else { &self.state }
+        match keys_have_order {
+            _ if second > room => &self.merging,
+            true => &self.telling,
+            false => &self.state,
+        }
     }
 
     /// As [`Self::state`], for plans of one stream.
@@ -196,7 +206,8 @@ impl Runtime {
         Arc::new(TaskContext::new(
             None,
             String::new(),
-            self.state.config().clone(),
+            // Joins look here whether they may tell their keys; those that were not planned to do not.
+            self.telling.config().clone(),
             Default::default(),
             Default::default(),
             Default::default(),

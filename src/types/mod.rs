@@ -21,6 +21,7 @@ mod format;
 pub mod ids;
 pub(crate) mod input_column;
 pub(crate) mod json;
+#[cfg(not(graphwire_parts))]
 mod measured;
 mod memory;
 pub mod pg_type;
@@ -40,6 +41,7 @@ pub use clock::Clock;
 pub use error::TypeError;
 pub use format::Format;
 pub use ids::{AdvisoryKey, BackendPid, CommitNo, ElementRef, Oid, RowId, TenantId};
+#[cfg(not(graphwire_parts))]
 pub use measured::{Measure, Measured, Scope};
 pub use memory::{MemoryBranch, OutOfMemory};
 pub use pg_type::{NUMERIC_STORAGE, PgType, TYPE_KEY};

@@ -148,7 +148,7 @@ impl JoinKeys {
 }
 
 /// Whether values of a type have a least and a greatest, which a join looks for before it tells its keys.
-fn has_order(ty: &DataType) -> bool {
+pub fn has_order(ty: &DataType) -> bool {
     let temporal = matches!(ty, DataType::Date32 | DataType::Time64(_) | DataType::Timestamp(..));
     let uuid = matches!(ty, DataType::FixedSizeBinary(_));
     ty.is_numeric() || ty.is_string() || temporal || uuid || *ty == DataType::Boolean

@@ -64,7 +64,7 @@ pub use graph_write_exec::{GraphWriteChecks, GraphWriteExec};
 pub use group::{GroupBody, GroupHops, Unpack, Unpacked};
 pub use hops::HopSet;
 pub use intersect::Intersect;
-pub use join_keys::rows_at;
+pub use join_keys::{has_order, rows_at};
 pub use lock_rows_exec::LockRowsExec;
 pub use optional_match_exec::{ArgumentExec, OptionalMatchExec};
 pub use path::{PathBuild, PathPart};
