@@ -57,9 +57,9 @@ pub struct Runtime {
     state: SessionState,
     serial: Arc<SessionState>,
     /// For joins of tables that would not fit in memory: both sides are sorted, which spills, and merged.
-    merging: SessionState,
+    merging: Box<SessionState>,
     /// As `state`, for plans in which joins tell scans the keys they want.
-    telling: SessionState,
+    telling: Box<SessionState>,
     planning: Arc<ConfigOptions>,
     environment: Arc<RuntimeEnv>,
     memory: Arc<MemoryBranch>,
@@ -134,6 +134,7 @@ impl Runtime {
         let telling =
             SessionStateBuilder::new_from_existing(state.clone()).with_config(joins_tell).build();
         let serial = Arc::new(serial);
+        let (merging, telling) = (Box::new(merging), Box::new(telling));
         Ok(Self { state, serial, merging, telling, planning, environment, memory })
     }
 
