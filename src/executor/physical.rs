@@ -6,14 +6,13 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DataFusionError, Result};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, LogicalPlan, TableSource, UserDefinedLogicalNode,
-    UserDefinedLogicalNodeCore,
+    Expr, LogicalPlan, TableSource, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
 };
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::filter::FilterExec;
@@ -25,7 +24,7 @@ use super::apply::{BoundApply, bind_cells};
 use super::operator::{
     AlgorithmExec, ApplyExec, ApplyExecParts, ConflictLookupExec, GraphWriteChecks, GraphWriteExec,
     LockRowsExec, PolicyCheckExec, RowPolicyExec, RowSlot, RowsExec, ScanExec, SeriesExec,
-    TableWriteExec, WithWritesExec, WrittenRowsTable, has_order,
+    TableWriteExec, WithWritesExec, WrittenRowsTable,
 };
 use super::reads::ReadLog;
 use super::runtime::Runtime;
@@ -266,21 +265,7 @@ async fn plan_root(
         return plan_with_writes(runtime, statement, planner, with).await;
     }
     let tables = std::mem::take(&mut *statement.scanned.lock());
-    let state = runtime.state_for(tables, keys_have_order(plan)?);
-    Ok(planner.create_physical_plan(plan, state).await?)
-}
-
-/// Whether the keys of all joins are of types that have an order.
-fn keys_have_order(plan: &LogicalPlan) -> Result<bool> {
-    let mut all = true;
-    plan.apply_with_subqueries(|node| {
-        let LogicalPlan::Join(join) = node else { return Ok(TreeNodeRecursion::Continue) };
-        for (key, _) in &join.on {
-            all &= has_order(&key.get_type(join.left.schema())?);
-        }
-        Ok(if all { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
-    })?;
-    Ok(all)
+    Ok(planner.create_physical_plan(plan, runtime.state_for(tables)).await?)
 }
 
 /// Makes operators of a part of an admitted plan, of one stream, over what `statement` sees.

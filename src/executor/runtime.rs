@@ -25,8 +25,6 @@ const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not zero")
 /// A hash join is planned if the second largest table of a statement takes no more than one in so many bytes of the
 /// memory of all statements.
 const HASH_JOIN_SHARE: u64 = 4;
-/// Keys of a join's smaller side that the other side is told.
-const JOIN_KEYS_MAX: usize = 4096;
 
 /// Sizes of the shared resources.
 #[derive(Debug, Clone)]
@@ -57,9 +55,7 @@ pub struct Runtime {
     state: SessionState,
     serial: Arc<SessionState>,
     /// For joins of tables that would not fit in memory: both sides are sorted, which spills, and merged.
-    merging: Box<SessionState>,
-    /// As `state`, for plans in which joins tell scans the keys they want.
-    telling: Box<SessionState>,
+    merging: SessionState,
     planning: Arc<ConfigOptions>,
     environment: Arc<RuntimeEnv>,
     memory: Arc<MemoryBranch>,
@@ -107,12 +103,10 @@ impl Runtime {
         settings.execution.time_zone = Some("UTC".to_owned());
         settings.execution.collect_statistics = true;
         settings.optimizer.skip_failed_rules = false;
-        // Only where `telling` says so: a join would look for the least and the greatest of keys that have no order.
+        // A join would compare the least and the greatest of its keys to filter the other side's rows: paths have no order,
+        // no scan of ours takes such a filter, and DataFusion 55 brings it down through another join by its column's name,
+        // to the wrong table where two have one of that name (tests/slt/pg_compat/join_by_key.slt).
         settings.optimizer.enable_join_dynamic_filter_pushdown = false;
-        settings.optimizer.enable_topk_dynamic_filter_pushdown = false;
-        settings.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
-        settings.optimizer.hash_join_inlist_pushdown_max_distinct_values = JOIN_KEYS_MAX;
-        settings.optimizer.hash_join_inlist_pushdown_max_size = JOIN_KEYS_MAX * 64;
         let planning = Arc::clone(config.options());
         let state = SessionStateBuilder::new()
             .with_config(config)
@@ -129,15 +123,8 @@ impl Runtime {
         merge_joins.options_mut().optimizer.prefer_hash_join = false;
         let merging =
             SessionStateBuilder::new_from_existing(state.clone()).with_config(merge_joins).build();
-        let mut joins_tell = state.config().clone();
-        // Off: DataFusion 55 brings such a filter down through another join by the name of its column, to the wrong table
-        // where two have one of that name, and rows were lost.
-        joins_tell.options_mut().optimizer.enable_join_dynamic_filter_pushdown = false;
-        let telling =
-            SessionStateBuilder::new_from_existing(state.clone()).with_config(joins_tell).build();
         let serial = Arc::new(serial);
-        let (merging, telling) = (Box::new(merging), Box::new(telling));
-        Ok(Self { state, serial, merging, telling, planning, environment, memory })
+        Ok(Self { state, serial, merging, planning, environment, memory })
     }
 
     /// Options of DataFusion's SQL planner.
@@ -151,16 +138,12 @@ impl Runtime {
     }
 
     /// As [`Self::state`], for a plan that reads tables of so many bytes: where a hash table of the smaller side of a join
-    /// might not fit, joins are by merging. Else, if all keys of joins have an order, joins tell scans the keys they want.
-    pub fn state_for(&self, mut tables: Vec<u64>, keys_have_order: bool) -> &SessionState {
+    /// might not fit, joins are by merging.
+    pub fn state_for(&self, mut tables: Vec<u64>) -> &SessionState {
         tables.sort_unstable();
         let second = tables.iter().rev().nth(1).copied().unwrap_or(0);
         let room = self.memory.bytes_max() as u64 / HASH_JOIN_SHARE;
-        match keys_have_order {
-            _ if second > room => &self.merging,
-            true => &self.telling,
-            false => &self.state,
-        }
+        if second > room { &self.merging } else { &self.state }
     }
 
     /// As [`Self::state`], for plans of one stream.
@@ -209,8 +192,7 @@ impl Runtime {
         Arc::new(TaskContext::new(
             None,
             String::new(),
-            // Joins look here whether they may tell their keys; those that were not planned to do not.
-            self.telling.config().clone(),
+            self.state.config().clone(),
             Default::default(),
             Default::default(),
             Default::default(),

@@ -16,7 +16,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::chunk_pruning::chunks_to_read;
-use super::operator::{RowsExec, ScanExec, ScanRange, rows_at};
+use super::operator::{RowsExec, ScanExec, ScanRange};
 use super::reads::ReadLog;
 use crate::catalog::{ConstraintKind, IndexKey, IndexSource, Relation, Table};
 use crate::storage::reading::in_memory_only;
@@ -86,7 +86,7 @@ impl TableProvider for StoredTable {
             projection,
             ScanRange { partitions, fetch, keep },
         );
-        Ok(Arc::new(scan.guarded(self.guard).indexed(self.indexed())))
+        Ok(Arc::new(scan.guarded(self.guard)))
     }
 }
 
@@ -132,16 +132,6 @@ impl StoredTable {
         state.create_physical_expr(all, &schema).ok()
     }
 
-    /// Columns that have an index of their own.
-    fn indexed(&self) -> Vec<usize> {
-        let Some(table) = self.relation.table() else { return Vec::new() };
-        let single = |(_, columns, _): (&str, Vec<usize>, bool)| match columns.as_slice() {
-            [column] => Some(*column),
-            _ => None,
-        };
-        indexed_columns(table).filter_map(single).collect()
-    }
-
     /// The rows that an index finds for the filters, and its name, if there is one. What has to be read from a file is read
     /// on a thread that may wait.
     async fn look_up(
@@ -170,7 +160,7 @@ impl StoredTable {
         schema: &SchemaRef,
     ) -> Result<Option<(String, RecordBatch)>> {
         let Some((index, positions)) = self.find_by_key(filters)? else { return Ok(None) };
-        Ok(Some((index.to_owned(), rows_at(&self.version, &positions, projection, schema)?)))
+        Ok(Some((index.to_owned(), self.rows_at(&positions, projection, schema)?)))
     }
 
     /// Positions of the rows that the filters' equalities with all columns of an index leave, and the index, if they name
@@ -207,6 +197,28 @@ impl StoredTable {
             }
         }
         Ok(None)
+    }
+
+    fn rows_at(
+        &self,
+        positions: &[u64],
+        projection: &[usize],
+        schema: &SchemaRef,
+    ) -> Result<RecordBatch> {
+        let width = self.version.schema.fields().len();
+        let columns = projection
+            .iter()
+            .map(|column| {
+                if *column < width {
+                    return Ok(self.version.gather(*column, positions)?);
+                }
+                let ids = positions.iter().map(|position| Ok(self.version.row_id(*position)?.0));
+                let ids = ids.collect::<Result<Vec<u64>, DataFusionError>>()?;
+                Ok(Arc::new(arrow::array::UInt64Array::from(ids)) as ArrayRef)
+            })
+            .collect::<Result<Vec<_>, DataFusionError>>()?;
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(positions.len()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
     }
 }
 

@@ -63,6 +63,28 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
     })
 }
 
+/// The array over a type that was made. `of_ints`: its elements are aligned as integers are, as enumerated values.
+fn array_over(
+    ty: &UserType,
+    of_ints: bool,
+    place: Place,
+    out: &mut Rows,
+) -> Result<(), SystemRowsError> {
+    let over = Composite {
+        oid: ty.array_oid(),
+        name: &format!("_{}", ty.name()),
+        relation: Oid::INVALID,
+        category: 'A',
+        typtype: 'b',
+        subscript: ARRAY_SUBSCRIPT_HANDLER,
+        element: ty.oid(),
+        array: Oid::INVALID,
+        functions: [ARRAY_IN, ARRAY_OUT, ARRAY_RECV, ARRAY_SEND],
+        of_enum: of_ints,
+    };
+    push(out, &place, &over)
+}
+
 /// A composite type and the array over it.
 fn row_rows(
     catalog: &Catalog,
@@ -85,19 +107,7 @@ fn row_rows(
         of_enum: false,
     };
     push(out, &place, &own)?;
-    let over = Composite {
-        oid: ty.array_oid(),
-        name: &format!("_{}", ty.name()),
-        relation: Oid::INVALID,
-        category: 'A',
-        typtype: 'b',
-        subscript: ARRAY_SUBSCRIPT_HANDLER,
-        element: ty.oid(),
-        array: Oid::INVALID,
-        functions: [ARRAY_IN, ARRAY_OUT, ARRAY_RECV, ARRAY_SEND],
-        of_enum: false,
-    };
-    push(out, &Place { acl: None, ..place }, &over)
+    array_over(ty, false, Place { acl: None, ..place }, out)
 }
 
 /// What `pg_type` says of a built-in type and a domain over it repeats.
@@ -170,19 +180,7 @@ fn domain_rows(
         typacl: acl,
     );
     let place = Place { schema: ty.schema, owner: ty.owner, acl: None };
-    let over = Composite {
-        oid: ty.array_oid(),
-        name: &format!("_{}", ty.name()),
-        relation: Oid::INVALID,
-        category: 'A',
-        typtype: 'b',
-        subscript: ARRAY_SUBSCRIPT_HANDLER,
-        element: ty.oid(),
-        array: Oid::INVALID,
-        functions: [ARRAY_IN, ARRAY_OUT, ARRAY_RECV, ARRAY_SEND],
-        of_enum: facts.align == 'i',
-    };
-    push(out, &place, &over)
+    array_over(ty, facts.align == 'i', place, out)
 }
 
 const DOMAIN_IN: Oid = Oid(2597);
@@ -192,7 +190,6 @@ const DOMAIN_RECV: Oid = Oid(2598);
 fn enum_rows(catalog: &Catalog, ty: &UserType, out: &mut Rows) -> Result<(), SystemRowsError> {
     let acl = catalog.stored_acl(AclClass::Type, ty.oid()).map(|acl| acl_texts(catalog, &acl));
     let place = Place { schema: ty.schema, owner: ty.owner, acl };
-    let array = ty.array_oid();
     let own = Composite {
         oid: ty.oid(),
         name: ty.name(),
@@ -201,24 +198,12 @@ fn enum_rows(catalog: &Catalog, ty: &UserType, out: &mut Rows) -> Result<(), Sys
         typtype: 'e',
         subscript: Oid::INVALID,
         element: Oid::INVALID,
-        array,
+        array: ty.array_oid(),
         functions: [ENUM_IN, ENUM_OUT, ENUM_RECV, ENUM_SEND],
         of_enum: false,
     };
     push(out, &place, &own)?;
-    let over = Composite {
-        oid: array,
-        name: &format!("_{}", ty.name()),
-        relation: Oid::INVALID,
-        category: 'A',
-        typtype: 'b',
-        subscript: ARRAY_SUBSCRIPT_HANDLER,
-        element: ty.oid(),
-        array: Oid::INVALID,
-        functions: [ARRAY_IN, ARRAY_OUT, ARRAY_RECV, ARRAY_SEND],
-        of_enum: true,
-    };
-    push(out, &Place { acl: None, ..place }, &over)
+    array_over(ty, true, Place { acl: None, ..place }, out)
 }
 
 const ENUM_IN: Oid = Oid(3506);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -14,18 +13,13 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion::physical_plan::filter_pushdown::{
-    ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation,
-};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
     SendableRecordBatchStream, Statistics,
 };
-use futures::{TryStreamExt, stream};
+use futures::stream;
 
-use super::join_keys::JoinKeys;
-use crate::storage::reading::in_memory_only;
 use crate::storage::{Chunk, TableVersion};
 
 /// Streams the live rows of a [`TableVersion`], some columns of them, chunks divided among partitions.
@@ -45,10 +39,6 @@ pub struct ScanExec {
     guard: Option<u32>,
     /// Whether all chunks are read.
     all: bool,
-    /// Columns of the table of which each has an index of its own.
-    indexed: Vec<usize>,
-    /// What joins above tell of the rows they want.
-    keys: Option<Arc<JoinKeys>>,
     properties: Arc<PlanProperties>,
 }
 
@@ -87,18 +77,7 @@ impl ScanExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self {
-            name,
-            version,
-            projection,
-            pieces,
-            fetch,
-            guard: None,
-            all,
-            indexed: Vec::new(),
-            keys: None,
-            properties,
-        }
+        Self { name, version, projection, pieces, fetch, guard: None, all, properties }
     }
 
     /// The same scan, below the row policy with this number.
@@ -107,83 +86,10 @@ impl ScanExec {
         Self { guard, ..self }
     }
 
-    /// The same scan of a table in which these columns have indexes of their own.
-    #[must_use]
-    pub fn indexed(self, indexed: Vec<usize>) -> Self {
-        Self { indexed, ..self }
-    }
-
-    /// The same scan, with what joins tell it.
-    fn with_keys(&self, keys: Option<JoinKeys>) -> Self {
-        Self {
-            name: self.name.clone(),
-            version: Arc::clone(&self.version),
-            projection: self.projection.clone(),
-            pieces: self.pieces.clone(),
-            fetch: self.fetch,
-            guard: self.guard,
-            all: self.all,
-            indexed: self.indexed.clone(),
-            keys: keys.map(Arc::new),
-            properties: Arc::clone(&self.properties),
-        }
-    }
-
-    /// The rows of some pieces.
-    fn scan(&self, mut pieces: Vec<Piece>, batch_rows: usize) -> SendableRecordBatchStream {
-        let schema = self.schema();
-        pieces.reverse();
-        let state = (
-            pieces,
-            Arc::clone(&self.version),
-            self.projection.clone(),
-            Arc::clone(&schema),
-            self.fetch,
-        );
-        let batches = stream::try_unfold(
-            state,
-            move |(mut pieces, version, projection, schema, fetch)| async move {
-                // One scan of a long table must not keep a worker from everything else.
-                tokio::task::consume_budget().await;
-                let Some(piece) = pieces.pop() else { return Ok(None) };
-                if fetch == Some(0) {
-                    return Ok(None);
-                }
-                let rows = piece.rows.min(batch_rows);
-                if rows < piece.rows {
-                    pieces.push(Piece {
-                        offset: piece.offset + rows,
-                        rows: piece.rows - rows,
-                        ..piece
-                    });
-                }
-                let Some(chunk) = version.chunks().get(piece.chunk) else { return Ok(None) };
-                let batch = if chunk.is_in_memory(&projection, piece.offset) {
-                    read_piece(chunk, &schema, &projection, piece.offset, rows)?
-                } else {
-                    let (chunk, schema) = (Arc::clone(chunk), Arc::clone(&schema));
-                    let (projection, from) = (projection.clone(), piece.offset);
-                    blocking(move || read_piece(&chunk, &schema, &projection, from, rows)).await?
-                };
-                let fetch = fetch.map(|fetch| fetch.saturating_sub(batch.num_rows()));
-                Ok(Some((batch, (pieces, version, projection, schema, fetch))))
-            },
-        );
-        Box::pin(RecordBatchStreamAdapter::new(schema, batches))
-    }
-
     /// The row policy that must stand above it.
     pub fn guard(&self) -> Option<u32> {
         self.guard
     }
-}
-
-/// Reads on a thread that may wait for files.
-async fn blocking<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let read = SpawnedTask::spawn_blocking(read).join().await;
-    read.map_err(|error| DataFusionError::Internal(format!("could not read rows: {error}")))?
 }
 
 /// Divides the chunks into runs of nearly equal length, in order.
@@ -259,13 +165,10 @@ impl DisplayAs for ScanExec {
             .map(|field| field.name().as_str())
             .collect();
         write!(f, "ScanExec: {}, columns=[{}]", self.name, columns.join(", "))?;
-        if let Some(fetch) = self.fetch {
-            write!(f, ", fetch={fetch}")?;
+        match self.fetch {
+            Some(fetch) => write!(f, ", fetch={fetch}"),
+            None => Ok(()),
         }
-        if self.keys.is_some() {
-            f.write_str(", by keys of a join if they are few")?;
-        }
-        Ok(())
     }
 }
 
@@ -284,43 +187,9 @@ impl ExecutionPlan for ScanExec {
 
     fn apply_expressions(
         &self,
-        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        for filter in self.keys.iter().flat_map(|keys| keys.filters()) {
-            if f(filter)? == TreeNodeRecursion::Stop {
-                return Ok(TreeNodeRecursion::Stop);
-            }
-        }
         Ok(TreeNodeRecursion::Continue)
-    }
-
-    /// Joins tell the keys they want when they know them. The answer is always that all other rows may come too.
-    fn handle_child_pushdown_result(
-        &self,
-        phase: FilterPushdownPhase,
-        result: ChildPushdownResult,
-        _config: &ConfigOptions,
-    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
-        let known = self.keys.iter().flat_map(|keys| keys.filters()).cloned();
-        let told = result.parent_filters.iter().map(|it| Arc::clone(&it.filter));
-        let keys = match phase {
-            FilterPushdownPhase::Post if self.fetch.is_none() => JoinKeys::new(
-                (&self.version, &self.schema()),
-                (&self.projection, &self.indexed),
-                known.chain(told),
-            ),
-            _ => None,
-        };
-        let answer = FilterPushdownPropagation::all_unsupported(result);
-        Ok(match keys {
-            Some(keys) => answer.with_updated_node(Arc::new(self.with_keys(Some(keys)))),
-            None => answer,
-        })
-    }
-
-    /// What joins told is of the execution that is over.
-    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(if self.keys.is_some() { Arc::new(self.with_keys(None)) } else { self })
     }
 
     fn with_new_children(
@@ -337,28 +206,47 @@ impl ExecutionPlan for ScanExec {
     ) -> Result<SendableRecordBatchStream> {
         let schema = self.schema();
         let batch_rows = context.session_config().batch_size();
-        let pieces = self.pieces.get(partition).cloned().unwrap_or_default();
-        let Some(keys) = self.keys.clone() else { return Ok(self.scan(pieces, batch_rows)) };
-        let scan = self.scan(pieces, batch_rows);
-        let rows = async move {
-            let rows = match in_memory_only(|| keys.rows()) {
-                Some(rows) => rows?,
-                None => blocking(move || keys.rows()).await?,
-            };
-            // The first partition gives the rows of all.
-            Ok::<_, DataFusionError>(match rows {
-                None => scan,
-                Some(rows) => {
-                    let rows = if partition == 0 { rows } else { rows.slice(0, 0) };
-                    let starts = (0..rows.num_rows()).step_by(batch_rows.max(1));
-                    let slices: Vec<_> = starts
-                        .map(|at| Ok(rows.slice(at, batch_rows.min(rows.num_rows() - at))))
-                        .collect();
-                    Box::pin(RecordBatchStreamAdapter::new(rows.schema(), stream::iter(slices)))
+        let mut pieces = self.pieces.get(partition).cloned().unwrap_or_default();
+        pieces.reverse();
+        let state = (
+            pieces,
+            Arc::clone(&self.version),
+            self.projection.clone(),
+            Arc::clone(&schema),
+            self.fetch,
+        );
+        let batches = stream::try_unfold(
+            state,
+            move |(mut pieces, version, projection, schema, fetch)| async move {
+                // One scan of a long table must not keep a worker from everything else.
+                tokio::task::consume_budget().await;
+                let Some(piece) = pieces.pop() else { return Ok(None) };
+                if fetch == Some(0) {
+                    return Ok(None);
                 }
-            })
-        };
-        let batches = stream::once(rows).try_flatten();
+                let rows = piece.rows.min(batch_rows);
+                if rows < piece.rows {
+                    pieces.push(Piece {
+                        offset: piece.offset + rows,
+                        rows: piece.rows - rows,
+                        ..piece
+                    });
+                }
+                let Some(chunk) = version.chunks().get(piece.chunk) else { return Ok(None) };
+                let batch = if chunk.is_in_memory(&projection, piece.offset) {
+                    read_piece(chunk, &schema, &projection, piece.offset, rows)?
+                } else {
+                    let (chunk, schema) = (Arc::clone(chunk), Arc::clone(&schema));
+                    let (projection, from) = (projection.clone(), piece.offset);
+                    let read = move || read_piece(&chunk, &schema, &projection, from, rows);
+                    SpawnedTask::spawn_blocking(read).join().await.map_err(|error| {
+                        DataFusionError::Internal(format!("could not read rows: {error}"))
+                    })??
+                };
+                let fetch = fetch.map(|fetch| fetch.saturating_sub(batch.num_rows()));
+                Ok(Some((batch, (pieces, version, projection, schema, fetch))))
+            },
+        );
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
 

@@ -68,6 +68,11 @@ impl Natural<'_> {
 }
 
 fn is_natural(operator: &JoinOperator) -> bool {
+    constraint(operator) == Some(&JoinConstraint::Natural)
+}
+
+/// How a join of a kind that PostgreSQL has is said to match rows.
+fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
     match operator {
         JoinOperator::Join(constraint)
         | JoinOperator::Inner(constraint)
@@ -75,8 +80,8 @@ fn is_natural(operator: &JoinOperator) -> bool {
         | JoinOperator::LeftOuter(constraint)
         | JoinOperator::Right(constraint)
         | JoinOperator::RightOuter(constraint)
-        | JoinOperator::FullOuter(constraint) => *constraint == JoinConstraint::Natural,
-        _ => false,
+        | JoinOperator::FullOuter(constraint) => Some(constraint),
+        _ => None,
     }
 }
 
@@ -111,17 +116,7 @@ fn check_tables(tables: &[TableWithJoins]) -> ControlFlow<u32> {
             }
         }
         for join in &table.joins {
-            let constraint = match &join.join_operator {
-                JoinOperator::Join(constraint)
-                | JoinOperator::Inner(constraint)
-                | JoinOperator::Left(constraint)
-                | JoinOperator::LeftOuter(constraint)
-                | JoinOperator::Right(constraint)
-                | JoinOperator::RightOuter(constraint)
-                | JoinOperator::FullOuter(constraint) => constraint,
-                _ => continue,
-            };
-            if *constraint == JoinConstraint::None {
+            if constraint(&join.join_operator) == Some(&JoinConstraint::None) {
                 let end = byte_span(join.relation.span()).map_or(0, |span| span.end);
                 return ControlFlow::Break(end);
             }
