@@ -442,7 +442,11 @@ async fn write(
             (Some(ColumnDefault::Expression(_) | ColumnDefault::Identity { .. }) | None, false) => {
                 let expr = bind_expression(&context, &default_of(&context, column)?, &empty)?;
                 let expr = assign_expression(&context, expr, &column.ty, &empty)?;
-                Some(super::facts::physical_expression(&session.engine, &expr, &empty)?)
+                Some(super::stored_expressions::physical_expression(
+                    &session.engine,
+                    &expr,
+                    &empty,
+                )?)
             }
         });
     }

@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::engine::Engine;
-use super::facts::physical_expression;
+use super::stored_expressions::physical_expression;
 use crate::catalog::Catalog;
 use crate::catalog::pg::describe::quote_identifier;
 use crate::error::{PgError, SqlState};

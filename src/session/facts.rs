@@ -2,15 +2,10 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Field, Schema};
-use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::Expr;
-use datafusion::physical_expr::PhysicalExpr;
+use arrow::array::{ArrayRef, RecordBatch};
 use parking_lot::Mutex;
 
 use super::engine::Engine;
-use super::index_keys::IndexKeys;
 use super::privilege_facts::{self, Asker};
 use super::roles::{Scope, set_role, set_session_authorization};
 use super::session_impl::{ContextSource, Session};
@@ -20,17 +15,14 @@ use super::tenancy;
 use super::view_text;
 use crate::access::policy::row_security_applies;
 use crate::catalog::pg::{self, describe};
-use crate::catalog::{Catalog, Index, Relation, Sequence, predefined_role, stored_text};
+use crate::catalog::{Catalog, Relation, Sequence, predefined_role, stored_text};
 use crate::error::{PgError, SqlState};
 use crate::executor::SystemRows;
-use crate::executor::graph::ExpressionHook;
-use crate::executor::write::{ComputedKeys, RowCheck, table_plan_schema};
 use crate::functions::context::{
     CatalogFacts, ChannelFacts, LockFacts, ObjectKind, ObjectName, RegKind, SessionContext,
     SizeKind,
 };
 use crate::functions::registry::SessionFunctions;
-use crate::planner::bind::sql::{bind_default, bind_expression};
 use crate::planner::bind::{BindContext, Parameters};
 use crate::storage::StoreSnapshot;
 use crate::storage::locks::{LockTarget, LockView};
@@ -39,23 +31,6 @@ use crate::types::pg_type::PgType;
 
 /// Microseconds between 1970-01-01 and 2000-01-01.
 pub(super) const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
-
-/// A physical expression over a schema of columns.
-pub(super) fn physical_expression(
-    engine: &Engine,
-    expr: &Expr,
-    schema: &DFSchema,
-) -> Result<Arc<dyn PhysicalExpr>, PgError> {
-    Ok(engine.runtime.state().create_physical_expr(expr.clone(), schema)?)
-}
-
-/// The value of an expression without columns.
-pub(super) fn evaluate_constant(engine: &Engine, expr: Expr) -> Result<ScalarValue, PgError> {
-    let physical = physical_expression(engine, &expr, &DFSchema::empty())?;
-    let options = RecordBatchOptions::new().with_row_count(Some(1));
-    let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
-    Ok(ScalarValue::try_from_array(&physical.evaluate(&row)?.into_array(1)?, 0)?)
-}
 
 /// A setting's value as `pg_settings` has it: a number of the unit beside it.
 fn in_base_units(kind: Kind, value: &str) -> String {
@@ -69,124 +44,11 @@ fn in_base_units(kind: Kind, value: &str) -> String {
     number.unwrap_or_else(|| value.to_owned())
 }
 
-/// Decides CHECK conditions by binding their text in a transaction's catalog.
-pub(super) struct SessionChecks {
-    source: ContextSource,
-    context: OnceLock<BindContext>,
-}
-
 /// A stored text with the names that relations and types have for the reader.
 fn named(catalog: &Catalog, search_path: &[String], text: &str) -> String {
     let relation = |oid| describe::relation_name(catalog, oid, search_path);
     let ty = |oid| describe::type_name(catalog, oid, search_path);
     stored_text::with_types(&stored_text::shown(text, relation), ty)
-}
-
-impl SessionChecks {
-    pub(super) fn new(source: ContextSource) -> Self {
-        Self { source, context: OnceLock::new() }
-    }
-
-    fn context(&self) -> &BindContext {
-        self.context.get_or_init(|| self.source.context(Parameters::default()))
-    }
-
-    fn engine(&self) -> &Arc<Engine> {
-        &self.source.engine
-    }
-}
-
-impl RowCheck for SessionChecks {
-    fn first_violation(
-        &self,
-        relation: &Relation,
-        condition: &str,
-        rows: &RecordBatch,
-    ) -> Result<Option<usize>, PgError> {
-        let schema = table_plan_schema(relation)?;
-        let expr = bind_expression(
-            self.context(),
-            &crate::parser::stored::parse_expression(condition)?,
-            &schema,
-        )?;
-        let physical = physical_expression(self.engine(), &expr, &schema)?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-        let input = RecordBatch::try_new_with_options(
-            Arc::new(schema.as_arrow().clone()),
-            rows.columns().to_vec(),
-            &options,
-        )?;
-        let result = physical.evaluate(&input)?.into_array(rows.num_rows())?;
-        let result = result.as_boolean();
-        // Null is not false: it passes.
-        Ok((0..rows.num_rows()).find(|row| {
-            use arrow::array::Array as _;
-            !result.is_null(*row) && !result.value(*row)
-        }))
-    }
-
-    fn check_domain(&self, declared: &PgType, values: &ArrayRef) -> Result<(), PgError> {
-        super::domains::check(self.engine(), self.context(), declared, values)
-    }
-
-    fn default_values(
-        &self,
-        relation: &Relation,
-        column: usize,
-        rows: usize,
-    ) -> Result<ArrayRef, PgError> {
-        let Some(column) = relation.columns().get(column) else {
-            return Err(PgError::internal("a default of a column that is not there"));
-        };
-        let empty = DFSchema::empty();
-        let expr = bind_default(self.context(), column)?;
-        let physical = physical_expression(self.engine(), &expr, &empty)?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let input =
-            RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
-        Ok(physical.evaluate(&input)?.into_array(rows)?)
-    }
-
-    fn index_keys(
-        &self,
-        relation: &Relation,
-        index: &Index,
-        rows: &RecordBatch,
-    ) -> Result<ComputedKeys, PgError> {
-        let keys = IndexKeys::bind_in(self.engine(), self.context(), relation, index)?.of(rows)?;
-        let fields: Vec<Field> = keys
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(at, column)| Field::new(at.to_string(), column.data_type().clone(), true))
-            .collect();
-        let schema = Arc::new(Schema::new(fields));
-        Ok(ComputedKeys { keys: RecordBatch::try_new(schema, keys.columns)?, within: keys.within })
-    }
-
-    fn with_generated(
-        &self,
-        relation: &Relation,
-        rows: RecordBatch,
-    ) -> Result<RecordBatch, PgError> {
-        super::generated::compute(self.engine(), self.context(), relation, rows)
-    }
-}
-
-/// Makes physical expressions of graph properties that are SQL expressions.
-pub(super) fn property_expressions(context: BindContext, engine: Arc<Engine>) -> ExpressionHook {
-    Arc::new(move |relation, text| {
-        let relation = context.catalog.relation(relation).ok_or_else(|| {
-            PgError::internal(format!("table {relation} of a graph is not there"))
-        })?;
-        let schema = table_plan_schema(relation)?;
-        let expr = bind_expression(
-            &context,
-            &crate::parser::stored::parse_expression(text).map_err(PgError::from)?,
-            &schema,
-        )?;
-        Ok(physical_expression(&engine, &expr, &schema)?)
-    })
 }
 
 /// A session as functions and system relations see it.

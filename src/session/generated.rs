@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 
 use super::engine::Engine;
-use super::facts::physical_expression;
+use super::stored_expressions::physical_expression;
 use crate::catalog::{ColumnDefault, Relation};
 use crate::error::PgError;
 use crate::executor::write::table_plan_schema;

@@ -7,8 +7,8 @@ use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::engine::Engine;
-use super::facts::physical_expression;
 use super::session_impl::Session;
+use super::stored_expressions::physical_expression;
 use crate::catalog::{Index, IndexSource, Relation};
 use crate::error::PgError;
 use crate::executor::write::table_plan_schema;

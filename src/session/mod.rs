@@ -46,6 +46,7 @@ mod set_constraints;
 pub mod settings;
 mod shared;
 mod statements;
+mod stored_expressions;
 mod stored_keys;
 mod temporary;
 mod tenancy;

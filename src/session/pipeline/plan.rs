@@ -195,7 +195,7 @@ pub(super) fn execution(
         Arc::new(session.statement_locks(transaction)),
         transaction.reads(),
         Arc::clone(&session.engine.adjacency),
-        crate::session::facts::property_expressions(
+        crate::session::stored_expressions::property_expressions(
             session.bind_context(transaction, Parameters::default()),
             Arc::clone(&session.engine),
         ),

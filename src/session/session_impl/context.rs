@@ -9,9 +9,9 @@ use crate::executor::write::StatementWrites;
 use crate::functions::registry::SessionFunctions;
 use crate::planner::bind::{BindContext, Parameters};
 use crate::session::engine::Engine;
-use crate::session::facts::SessionChecks;
 use crate::session::open_graph::OpenDefinitions;
 use crate::session::shared::SessionShared;
+use crate::session::stored_expressions::SessionChecks;
 use crate::session::transaction::Transaction;
 
 /// What a [`BindContext`] is made of: most that could need one, such as the check of a row, never do.

@@ -83,7 +83,7 @@ fn constant(session: &mut Session, expr: &Expr, ty: &PgType) -> Result<ScalarAnd
     let empty = DFSchema::empty();
     let bound = bind_expression(&context, expr, &empty)?;
     let bound = crate::planner::bind::sql::assign_expression(&context, bound, ty, &empty)?;
-    let value = crate::session::facts::evaluate_constant(&session.engine, bound)?;
+    let value = crate::session::stored_expressions::evaluate_constant(&session.engine, bound)?;
     Ok(pipeline::typed_value(value, ty))
 }
 

@@ -16,8 +16,8 @@ use crate::planner::bind::sql::ddl::NewColumn;
 use crate::planner::bind::sql::stored;
 use crate::session::define::drop::{Plan, described, notify_cascade, still_needed};
 use crate::session::define::{index, policy, sequence};
-use crate::session::facts::physical_expression;
 use crate::session::session_impl::Session;
+use crate::session::stored_expressions::physical_expression;
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
