@@ -174,6 +174,8 @@ pub struct Fields {
     pub hint: Option<String>,
     /// Byte offset into the statement's text; turned into a character position when it is sent.
     pub offset: Option<usize>,
+    /// The literal that could not be read, for whoever has the statement to find its place; not sent.
+    pub literal: Option<String>,
     /// Context (`W`).
     pub context: Option<String>,
     /// Schema of the object concerned.
@@ -200,6 +202,7 @@ impl PgError {
             detail: None,
             hint: None,
             offset: None,
+            literal: None,
             context: None,
             schema: None,
             table: None,
@@ -278,6 +281,13 @@ impl PgError {
     #[must_use]
     pub fn shift_offset(mut self, base: usize) -> Self {
         self.0.offset = self.0.offset.map(|offset| offset + base);
+        self
+    }
+
+    /// Names the literal that could not be read.
+    #[must_use]
+    pub fn literal(mut self, text: impl Into<String>) -> Self {
+        self.0.literal = Some(text.into());
         self
     }
 

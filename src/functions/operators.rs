@@ -246,6 +246,12 @@ pub(crate) fn coerce_comparison(
     Ok((left, right))
 }
 
+/// Whether values of two types can be compared with each other; rows and what DataFusion alone knows are not judged.
+pub(crate) fn comparable(left: &PgType, right: &PgType) -> bool {
+    let judged = |ty: &PgType| !matches!(ty, PgType::Record | PgType::Row(_) | PgType::Unknown);
+    !judged(left) || !judged(right) || left == right || comparison_type(left, right).is_some()
+}
+
 /// Why two rows cannot be compared, if they cannot.
 fn dissimilar(left: &RowType, right: &RowType) -> Option<PgError> {
     let mismatch = |message: String| PgError::new(SqlState::DATATYPE_MISMATCH, message);

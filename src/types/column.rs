@@ -541,7 +541,7 @@ fn values_of(ty: &PgType, array: &ArrayRef) -> Result<Values, TypeError> {
         PgType::Bpchar(Some(length)) => {
             Values::Padded { values: views()?, length: *length as usize }
         }
-        PgType::Jsonb => Values::Jsonb(views()?),
+        PgType::Jsonb | PgType::Jsonpath => Values::Jsonb(views()?),
         PgType::Tid => Values::Tid(views()?),
         PgType::Inet => Values::Inet(views()?),
         PgType::Text

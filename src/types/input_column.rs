@@ -17,6 +17,7 @@ use arrow::datatypes::{
 use super::binary::{receive, send};
 use super::error::TypeError;
 use super::json::parse::{append_jsonb, check_json};
+use super::json_path::JsonPath;
 use super::pg_type::{NUMERIC_STORAGE, PgType};
 use super::rounding::{round_micros, round_timestamp};
 use super::row_type::{Fields, RowField, RowType};
@@ -339,7 +340,7 @@ impl InputColumn {
             Builder::Text(builder) => match self.ty {
                 PgType::Tid => append_text(builder, &receive::tid(bytes)?)?,
                 PgType::Inet => append_text(builder, &receive::inet(bytes)?)?,
-                PgType::Jsonb => {
+                PgType::Jsonb | PgType::Jsonpath => {
                     let text = receive::jsonb(bytes)?;
                     push_string(builder, &self.ty, text, self.explicit, &mut self.scratch)?;
                 }
@@ -624,6 +625,7 @@ fn push_string(
             append_jsonb(text, scratch)?;
             append_text(builder, &String::from_utf8_lossy(scratch))
         }
+        PgType::Jsonpath => append_text(builder, &JsonPath::parse(text)?.to_string()),
         _ => append_text(builder, text),
     }
 }

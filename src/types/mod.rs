@@ -21,6 +21,7 @@ mod format;
 pub mod ids;
 pub(crate) mod input_column;
 pub(crate) mod json;
+pub mod json_path;
 #[cfg(not(graphwire_parts))]
 mod measured;
 mod memory;

@@ -81,6 +81,8 @@ pub enum PgType {
     Uuid,
     Json,
     Jsonb,
+    /// A SQL/JSON path; its text form is stored.
+    Jsonpath,
     Oid,
     Regproc,
     Regprocedure,
@@ -319,6 +321,7 @@ impl PgType {
             | Self::InternalChar
             | Self::Json
             | Self::Jsonb
+            | Self::Jsonpath
             | Self::Tid
             | Self::Inet
             | Self::PgNodeTree

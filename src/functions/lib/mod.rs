@@ -11,6 +11,9 @@ mod enums;
 mod format;
 pub(crate) mod json;
 mod json_functions;
+mod json_path;
+mod json_path_eval;
+mod json_records;
 mod kept_values;
 mod math;
 mod notify;
@@ -39,6 +42,8 @@ pub(crate) const FUNCTIONS: &[&[Def]] = &[
     notify::FUNCTIONS,
     number_format::FUNCTIONS,
     regex::FUNCTIONS,
+    json_path::FUNCTIONS,
+    json_records::FUNCTIONS,
     sequence::FUNCTIONS,
     series::FUNCTIONS,
     string::FUNCTIONS,
@@ -60,6 +65,7 @@ pub(crate) const OPERATORS: &[&[Def]] = &[
     json_functions::OPERATORS,
     math::OPERATORS,
     regex::OPERATORS,
+    json_path::OPERATORS,
     string::OPERATORS,
 ];
 

@@ -28,6 +28,7 @@ pub fn bind(context: &BindContext, statement: &Statement) -> Result<Bound, PgErr
     match &statement.body {
         Body::Sql { statement: sql, graph_tables } => {
             bind_sql(context, sql, &statement.text, &graph_tables.clone().into())
+                .map_err(|error| sql::at_literal(error, sql))
         }
         Body::PropertyGraph(ddl) => {
             graph_statement::bind_graph_statement(context, ddl).map(Bound::Ddl)

@@ -11,7 +11,7 @@ use sqlparser::ast::{Query, Statement};
 
 use super::names::visible_name;
 use super::provider::Provider;
-use super::{ordered_input, resolve, rewrite, whole_row};
+use super::{json_records, ordered_input, resolve, rewrite, whole_row};
 use crate::catalog::{Relation, View};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
@@ -61,6 +61,7 @@ fn plan_cut(
     mut query: Query,
     graph_tables: &Arc<[GraphTable]>,
 ) -> Result<LogicalPlan, PgError> {
+    json_records::rewrite(&mut query)?;
     whole_row::expand_stars(context, &mut query, graph_tables)?;
     match plan_named(context, query.clone(), graph_tables, false) {
         Err(error) if whole_row::may_apply(&query, &error) => {
@@ -102,6 +103,7 @@ fn plan_named(
     let settled = super::recursive::settle(plan, &|plan| Ok(resolve::resolve_plan(plan, context)?));
     let plan = settled.map_err(|error| at_function(planner_error(&error), &query))?;
     let plan = resolve::resolve_plan(plan, context).map_err(|error| at_function(error, &query))?;
+    let plan = super::made::write_out(plan, context)?;
     match counts_on_order {
         true => ordered_input::carry(plan).map_err(|error| planner_error(&error)),
         false => Ok(plan),
@@ -128,7 +130,8 @@ pub fn bind_expression(
     let expr = planner
         .sql_to_expr(expr, schema, &mut planner_context(context))
         .map_err(|error| planner_error(&error))?;
-    resolve::resolve_expression(expr, schema, context)
+    let expr = resolve::resolve_expression(expr, schema, context)?;
+    super::made::write_out_expression(expr, schema, context)
 }
 
 /// The plan of a view's query, its columns under the view's names.

@@ -112,6 +112,7 @@ fn shows_its_type(ty: &PgType) -> bool {
         | PgType::Name
         | PgType::Json
         | PgType::Jsonb
+        | PgType::Jsonpath
         | PgType::Uuid
         | PgType::Bytea
         | PgType::Inet
