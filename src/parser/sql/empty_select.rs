@@ -21,10 +21,15 @@ const BEHIND: [&str; 12] = [
     "FOR",
 ];
 
+/// Statements in which `SELECT` is the name of a right or of a command.
+const NAMING: [&str; 4] = ["GRANT", "REVOKE", "ALTER", "DENY"];
+
 /// Puts `FROM (VALUES (1)) AS "*SELECT*"` behind each `SELECT` that nothing follows.
 pub(super) fn with_from(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let names = |token: &TokenWithSpan| NAMING.iter().any(|word| is_word(&token.token, word));
+    let is_policy = tokens.get(1).is_some_and(|token| is_word(&token.token, "POLICY"));
     let none = !tokens.iter().enumerate().any(|(at, _)| is_empty(&tokens, at));
-    if none {
+    if none || is_policy || tokens.first().is_some_and(names) {
         return tokens;
     }
     let mut found = Vec::with_capacity(tokens.len() + 16);

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use datafusion::common::JoinType;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
-use datafusion::physical_plan::joins::{
-    HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec, SymmetricHashJoinExec,
-};
+use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
 use serde_json::{Map, Value, json};
 
 /// The document: a list of one plan. Operators below a row policy are not shown, as in the other form.
@@ -94,17 +92,13 @@ fn inner_side(join: Option<JoinType>) -> usize {
 }
 
 fn join_type(plan: &dyn ExecutionPlan) -> Option<JoinType> {
-    let any = plan.as_any();
-    if let Some(join) = any.downcast_ref::<HashJoinExec>() {
+    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
         return Some(*join.join_type());
     }
-    if let Some(join) = any.downcast_ref::<NestedLoopJoinExec>() {
+    if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>() {
         return Some(*join.join_type());
     }
-    if let Some(join) = any.downcast_ref::<SymmetricHashJoinExec>() {
-        return Some(*join.join_type());
-    }
-    any.downcast_ref::<SortMergeJoinExec>().map(SortMergeJoinExec::join_type)
+    plan.downcast_ref::<SortMergeJoinExec>().map(|join| join.join_type)
 }
 
 fn join_word(join: JoinType) -> &'static str {
