@@ -18,6 +18,11 @@ macro_rules! sqlstates {
     ($($name:ident = $code:literal),* $(,)?) => {
         impl SqlState {
             $(#[doc = $code] pub const $name: Self = Self($code);)*
+
+            /// The one with this code, if it is among those that graphwire raises.
+            pub fn known(code: &str) -> Option<Self> {
+                [$($code),*].into_iter().find(|known| *known == code).map(Self)
+            }
         }
     };
 }
@@ -114,6 +119,7 @@ sqlstates! {
     IDLE_SESSION_TIMEOUT = "57P05",
     IO_ERROR = "58030",
     UNDEFINED_FILE = "58P01",
+    RAISE_EXCEPTION = "P0001",
     NO_DATA_FOUND = "P0002",
     INTERNAL_ERROR = "XX000",
     DATA_CORRUPTED = "XX001",

@@ -112,7 +112,8 @@ fn string_cast(from: &PgType, to: &PgType) -> Option<CastContext> {
         }
         (T::Name | T::InternalChar, to) if is_string(to) => Some(CastContext::Assignment),
         (from, T::InternalChar) if is_string(from) => Some(CastContext::Assignment),
-        (_, T::Void) | (T::Void, _) => None,
+        (_, T::Void) => None,
+        (T::Void, to) if !is_string(to) => None,
         // Conversion through text: assignment to the string types, explicit from them.
         (_, to) if is_string(to) => Some(CastContext::Assignment),
         (from, _) if is_string(from) => Some(CastContext::Explicit),

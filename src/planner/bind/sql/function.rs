@@ -217,6 +217,10 @@ pub(crate) fn plan_body(
     if is_empty(&function.body) && matches!(function.result, FunctionResult::Void) {
         return Ok(one_row());
     }
+    if is_empty(&function.body) {
+        let detail = "Function's final statement must be SELECT or INSERT/UPDATE/DELETE RETURNING.";
+        return Err(mismatch(function, detail.to_owned()));
+    }
     let statement = statement_of(function)?;
     let bound = bind_named(&inner, function, statement).map_err(PgError::without_offset)?;
     let BoundPlan { plan, kind: PlanKind::Select, parameters: _, columns: _ } = bound else {
@@ -289,21 +293,23 @@ impl VisitorMut for Named<'_> {
     }
 }
 
+fn mismatch(function: &SqlFunction, detail: String) -> PgError {
+    let shown = match &function.result {
+        FunctionResult::Void => "void".to_owned(),
+        FunctionResult::Table(_) | FunctionResult::Row(_) => "record".to_owned(),
+        FunctionResult::SetOf(ty) | FunctionResult::Value(ty) => ty.name(),
+    };
+    let message = format!("return type mismatch in function declared to return {shown}");
+    PgError::new(SqlState::INVALID_FUNCTION_DEFINITION, message).detail(detail)
+}
+
 /// The columns under the names and in the types that the function declares.
 fn declared(
     context: &BindContext,
     function: &SqlFunction,
     plan: LogicalPlan,
 ) -> Result<LogicalPlan, PgError> {
-    let mismatch = |detail: String| {
-        let shown = match &function.result {
-            FunctionResult::Void => "void".to_owned(),
-            FunctionResult::Table(_) | FunctionResult::Row(_) => "record".to_owned(),
-            FunctionResult::SetOf(ty) | FunctionResult::Value(ty) => ty.name(),
-        };
-        let message = format!("return type mismatch in function declared to return {shown}");
-        PgError::new(SqlState::INVALID_FUNCTION_DEFINITION, message).detail(detail)
-    };
+    let mismatch = |detail: String| mismatch(function, detail);
     let wanted = function.columns();
     let given = plan.schema().columns();
     if matches!(function.result, FunctionResult::Void) {
