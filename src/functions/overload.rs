@@ -4,6 +4,7 @@ use crate::error::{PgError, SqlState};
 use crate::functions::cast::{CastContext, cast_context};
 use crate::functions::signature::{ArgType, Overload, ReturnType};
 use crate::types::pg_type::PgType;
+use crate::types::range::RangeKind;
 
 /// A chosen overload with the type each argument is converted to.
 #[derive(Debug, Clone)]
@@ -143,10 +144,21 @@ fn candidate(overload: &'static Overload, args: &[PgType]) -> Option<Candidate> 
                 PgType::Unknown => elements.push(PgType::Unknown),
                 arg => elements.push(arg.element()?.clone()),
             },
+            ArgType::AnyRange => match arg {
+                PgType::Unknown => elements.push(PgType::Unknown),
+                PgType::Range(kind) => elements.push(kind.subtype()),
+                _ => return None,
+            },
             ArgType::Exact(_) | ArgType::Any => {}
         }
     }
-    let element = if elements.is_empty() { None } else { Some(common_type(&elements)?) };
+    let element = if parameters.contains(&&ArgType::AnyRange) {
+        Some(one_type(&elements)?)
+    } else if elements.is_empty() {
+        None
+    } else {
+        Some(common_type(&elements)?)
+    };
     let is_enum = |ty: &PgType| matches!(ty, PgType::Enum(_));
     if parameters.iter().any(|p| matches!(p, ArgType::AnyEnum))
         && !element.as_ref().is_some_and(is_enum)
@@ -162,6 +174,13 @@ fn candidate(overload: &'static Overload, args: &[PgType]) -> Option<Candidate> 
         return targets(overload, &parameters, args, Some(PgType::Text));
     }
     targets(overload, &parameters, args, element)
+}
+
+/// The type that all have, beside literals: what a range is over is not converted.
+fn one_type(types: &[PgType]) -> Option<PgType> {
+    let mut known = types.iter().filter(|ty| **ty != PgType::Unknown).map(PgType::without_modifier);
+    let first = known.next()?;
+    known.all(|ty| ty == first).then_some(first)
 }
 
 fn targets(
@@ -182,6 +201,7 @@ fn targets(
                 PgType::Int2vector | PgType::Oidvector => arg.clone(),
                 _ => PgType::array_of(element.clone()?),
             },
+            ArgType::AnyRange => PgType::Range(RangeKind::over(element.as_ref()?)?),
         });
     }
     let named = parameters.iter().map(|parameter| matches!(parameter, ArgType::Exact(_))).collect();
@@ -290,7 +310,7 @@ pub(crate) fn select(
     if operator && let Some(same) = same_type_operands(args) {
         let exact =
             overloads.iter().filter_map(|overload| candidate(overload, &same)).find(|candidate| {
-                exact_matches(candidate, &same) == same.len() || both_arrays(candidate, &same)
+                exact_matches(candidate, &same) == same.len() || both_known(candidate, &same)
             });
         if let Some(found) = exact {
             return Ok(choice(found));
@@ -329,10 +349,11 @@ pub(crate) fn select(
     }
 }
 
-/// `array || '{…}'`: the literal is an array too.
-fn both_arrays(candidate: &Candidate, args: &[PgType]) -> bool {
-    candidate.overload.args.iter().all(|arg| *arg == ArgType::AnyArray)
-        && args.iter().all(|arg| arg.element().is_some())
+/// `array || '{…}'`: the literal is an array too, and so is it with ranges.
+fn both_known(candidate: &Candidate, args: &[PgType]) -> bool {
+    let all = |wanted: ArgType| candidate.overload.args.iter().all(|arg| *arg == wanted);
+    all(ArgType::AnyArray) && args.iter().all(|arg| arg.element().is_some())
+        || all(ArgType::AnyRange) && args.iter().all(|arg| matches!(arg, PgType::Range(_)))
 }
 
 fn same_type_operands(args: &[PgType]) -> Option<[PgType; 2]> {
@@ -348,6 +369,10 @@ fn choice(candidate: Candidate) -> Choice {
         ReturnType::Exact(ty) => ty.clone(),
         ReturnType::AnyElement => candidate.element.unwrap_or(PgType::Text),
         ReturnType::AnyArray => PgType::array_of(candidate.element.unwrap_or(PgType::Text)),
+        ReturnType::AnyRange => {
+            let kind = candidate.element.as_ref().and_then(RangeKind::over);
+            kind.map_or(PgType::Unknown, PgType::Range)
+        }
         ReturnType::Row(_) => PgType::Record,
     };
     Choice { overload: candidate.overload, args: candidate.targets, returns }

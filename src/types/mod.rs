@@ -25,6 +25,7 @@ pub(crate) mod json;
 mod measured;
 mod memory;
 pub mod pg_type;
+pub mod range;
 mod report;
 pub mod rounding;
 pub mod row_type;

@@ -16,6 +16,7 @@ mod math;
 mod notify;
 mod number_format;
 mod ordered_set;
+mod range;
 mod regex;
 mod sequence;
 mod series;
@@ -38,6 +39,7 @@ pub(crate) const FUNCTIONS: &[&[Def]] = &[
     math::FUNCTIONS,
     notify::FUNCTIONS,
     number_format::FUNCTIONS,
+    range::FUNCTIONS,
     regex::FUNCTIONS,
     sequence::FUNCTIONS,
     series::FUNCTIONS,
@@ -59,6 +61,7 @@ pub(crate) const OPERATORS: &[&[Def]] = &[
     datetime::OPERATORS,
     json_functions::OPERATORS,
     math::OPERATORS,
+    range::OPERATORS,
     regex::OPERATORS,
     string::OPERATORS,
 ];

@@ -115,6 +115,7 @@ fn shows_its_type(ty: &PgType) -> bool {
         | PgType::Uuid
         | PgType::Bytea
         | PgType::Inet
+        | PgType::Range(_)
         | PgType::Enum(_) => true,
         _ => false,
     }
