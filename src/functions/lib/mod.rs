@@ -17,6 +17,7 @@ mod notify;
 mod number_format;
 mod ordered_set;
 mod range;
+mod range_aggregate;
 mod regex;
 mod sequence;
 mod series;

@@ -164,8 +164,6 @@ pub(crate) const FUNCTIONS: &[Def] = &[
     def("upper_inf(anyrange) bool", row(|c, a| test_end(c, a, |_, high| high.value.is_none()))),
     def("range_merge(anyrange, anyrange) anyrange", row(|c, a| combine(c, a, Range::merge))),
     def("multirange(anyrange) text", row(of_multiranges)),
-    def("range_agg(anyrange) text", row(of_multiranges)),
-    def("range_intersect_agg(anyrange) anyrange", row(of_multiranges)),
 ];
 
 pub(crate) const OPERATORS: &[Def] = &[
