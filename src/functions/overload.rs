@@ -149,10 +149,17 @@ fn candidate(overload: &'static Overload, args: &[PgType]) -> Option<Candidate> 
                 PgType::Range(kind) => elements.push(kind.subtype()),
                 _ => return None,
             },
+            ArgType::AnyMultirange => match arg {
+                PgType::Unknown => elements.push(PgType::Unknown),
+                PgType::Multirange(kind) => elements.push(kind.subtype()),
+                _ => return None,
+            },
             ArgType::Exact(_) | ArgType::Any => {}
         }
     }
-    let element = if parameters.contains(&&ArgType::AnyRange) {
+    let of_ranges =
+        parameters.iter().any(|p| matches!(p, ArgType::AnyRange | ArgType::AnyMultirange));
+    let element = if of_ranges {
         Some(one_type(&elements)?)
     } else if elements.is_empty() {
         None
@@ -202,6 +209,7 @@ fn targets(
                 _ => PgType::array_of(element.clone()?),
             },
             ArgType::AnyRange => PgType::Range(RangeKind::over(element.as_ref()?)?),
+            ArgType::AnyMultirange => PgType::Multirange(RangeKind::over(element.as_ref()?)?),
         });
     }
     let named = parameters.iter().map(|parameter| matches!(parameter, ArgType::Exact(_))).collect();
@@ -354,6 +362,8 @@ fn both_known(candidate: &Candidate, args: &[PgType]) -> bool {
     let all = |wanted: ArgType| candidate.overload.args.iter().all(|arg| *arg == wanted);
     all(ArgType::AnyArray) && args.iter().all(|arg| arg.element().is_some())
         || all(ArgType::AnyRange) && args.iter().all(|arg| matches!(arg, PgType::Range(_)))
+        || all(ArgType::AnyMultirange)
+            && args.iter().all(|arg| matches!(arg, PgType::Multirange(_)))
 }
 
 fn same_type_operands(args: &[PgType]) -> Option<[PgType; 2]> {
@@ -372,6 +382,10 @@ fn choice(candidate: Candidate) -> Choice {
         ReturnType::AnyRange => {
             let kind = candidate.element.as_ref().and_then(RangeKind::over);
             kind.map_or(PgType::Unknown, PgType::Range)
+        }
+        ReturnType::AnyMultirange => {
+            let kind = candidate.element.as_ref().and_then(RangeKind::over);
+            kind.map_or(PgType::Unknown, PgType::Multirange)
         }
         ReturnType::Row(_) => PgType::Record,
     };

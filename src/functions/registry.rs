@@ -221,6 +221,7 @@ impl FunctionDescription {
             ArgType::AnyEnum => "anyenum".to_owned(),
             ArgType::AnyArray => "anyarray".to_owned(),
             ArgType::AnyRange => "anyrange".to_owned(),
+            ArgType::AnyMultirange => "anymultirange".to_owned(),
         });
         Self {
             name: overload.name.clone(),
@@ -230,6 +231,7 @@ impl FunctionDescription {
                 ReturnType::AnyElement => "anyelement".to_owned(),
                 ReturnType::AnyArray => "anyarray".to_owned(),
                 ReturnType::AnyRange => "anyrange".to_owned(),
+                ReturnType::AnyMultirange => "anymultirange".to_owned(),
                 ReturnType::Row(_) => PgType::Record.name(),
             },
             set: overload.set,

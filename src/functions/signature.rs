@@ -19,6 +19,8 @@ pub(crate) enum ArgType {
     AnyArray,
     /// `anyrange`: the range type over `anyelement`.
     AnyRange,
+    /// `anymultirange`: the multirange type over `anyelement`.
+    AnyMultirange,
     /// `anyenum`: an `anyelement` that is an enumerated type.
     AnyEnum,
 }
@@ -34,6 +36,8 @@ pub(crate) enum ReturnType {
     AnyArray,
     /// The range type over it.
     AnyRange,
+    /// The multirange type over it.
+    AnyMultirange,
     /// A row of several columns, for set-returning functions: names and types.
     Row(Vec<(String, PgType)>),
 }
@@ -148,6 +152,7 @@ impl Def {
                 "anyarray" => ArgType::AnyArray,
                 "anyenum" => ArgType::AnyEnum,
                 "anyrange" => ArgType::AnyRange,
+                "anymultirange" => ArgType::AnyMultirange,
                 exact => ArgType::Exact(PgType::parse_name(exact).map_err(|_| bad())?),
             });
         }
@@ -169,6 +174,7 @@ impl Def {
             (None, "anyelement") => ReturnType::AnyElement,
             (None, "anyarray") => ReturnType::AnyArray,
             (None, "anyrange") => ReturnType::AnyRange,
+            (None, "anymultirange") => ReturnType::AnyMultirange,
             (None, exact) => ReturnType::Exact(PgType::parse_name(exact).map_err(|_| bad())?),
         };
         Ok(Overload {

@@ -93,6 +93,12 @@ pub static BUILTINS: &[BuiltinRow] = &[
     row(PgType::Regnamespace, 4089, 4090, "regnamespace", "regnamespace", 4, 'N', false),
     row(PgType::Regrole, 4096, 4097, "regrole", "regrole", 4, 'N', false),
     row(PgType::Regcollation, 4191, 4192, "regcollation", "regcollation", 4, 'N', false),
+    multirange(RangeKind::Int4, 4451, 6150, "int4multirange"),
+    multirange(RangeKind::Num, 4532, 6151, "nummultirange"),
+    multirange(RangeKind::Ts, 4533, 6152, "tsmultirange"),
+    multirange(RangeKind::Tstz, 4534, 6153, "tstzmultirange"),
+    multirange(RangeKind::Date, 4535, 6155, "datemultirange"),
+    multirange(RangeKind::Int8, 4536, 6157, "int8multirange"),
     row(PgType::Xid8, 5069, 271, "xid8", "xid8", 8, 'U', false),
 ];
 
@@ -114,11 +120,15 @@ const fn range(kind: RangeKind, oid: u32, array_oid: u32, name: &'static str) ->
     row(PgType::Range(kind), oid, array_oid, name, name, -1, 'R', false)
 }
 
+const fn multirange(kind: RangeKind, oid: u32, array_oid: u32, name: &'static str) -> BuiltinRow {
+    row(PgType::Multirange(kind), oid, array_oid, name, name, -1, 'R', false)
+}
+
 /// The row of a scalar type, whatever its modifier; for an array, that of `anyarray`.
 pub(super) fn builtin_row(ty: &PgType) -> &'static BuiltinRow {
     let kind = std::mem::discriminant(ty);
     let is = |row: &&BuiltinRow| match ty {
-        PgType::Range(_) => row.ty == *ty,
+        PgType::Range(_) | PgType::Multirange(_) => row.ty == *ty,
         _ => std::mem::discriminant(&row.ty) == kind,
     };
     BUILTINS.iter().find(is).unwrap_or(&ANYARRAY)
@@ -150,23 +160,17 @@ pub(super) fn is_known_elsewhere(name: &str) -> bool {
         "box2d",
         "cidr",
         "circle",
-        "datemultirange",
-        "int4multirange",
-        "int8multirange",
         "jsonpath",
         "line",
         "lseg",
         "macaddr",
         "macaddr8",
         "money",
-        "nummultirange",
         "path",
         "pg_snapshot",
         "point",
         "polygon",
-        "tsmultirange",
         "tsquery",
-        "tstzmultirange",
         "tsvector",
         "txid_snapshot",
         "xml",

@@ -75,6 +75,10 @@ enum Values {
         values: BinaryViewArray,
         kind: RangeKind,
     },
+    Multirange {
+        values: BinaryViewArray,
+        kind: RangeKind,
+    },
     Date(Date32Array),
     Time(Time64MicrosecondArray),
     Timetz(FixedSizeBinaryArray),
@@ -166,6 +170,9 @@ impl OutputColumn {
             Values::Range { values, kind } => {
                 range::append_text(*kind, values.value(row), settings, out);
             }
+            Values::Multirange { values, kind } => {
+                range::append_multi_text(*kind, values.value(row), settings, out);
+            }
             Values::Date(values) => output::append_date(values.value(row), settings, out),
             Values::Time(values) => output::append_time(values.value(row), out),
             Values::Timetz(values) => {
@@ -244,6 +251,9 @@ impl OutputColumn {
             Values::Binary(values) => out.extend_from_slice(values.value(row)),
             Values::Range { values, kind } => {
                 range::append_binary(*kind, values.value(row), out)?;
+            }
+            Values::Multirange { values, kind } => {
+                range::append_multi_binary(*kind, values.value(row), out)?;
             }
             Values::Date(values) => send::date(values.value(row), out),
             Values::Time(values) => out.extend_from_slice(&values.value(row).to_be_bytes()),
@@ -526,6 +536,10 @@ fn values_of(ty: &PgType, array: &ArrayRef) -> Result<Values, TypeError> {
             ),
         },
         PgType::Range(kind) => Values::Range {
+            values: array.as_binary_view_opt().cloned().ok_or_else(|| mismatch(ty, array))?,
+            kind: *kind,
+        },
+        PgType::Multirange(kind) => Values::Multirange {
             values: array.as_binary_view_opt().cloned().ok_or_else(|| mismatch(ty, array))?,
             kind: *kind,
         },

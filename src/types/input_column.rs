@@ -156,6 +156,9 @@ impl InputColumn {
                 PgType::Range(kind) => {
                     append_bytes(builder, &range::read_text(kind, text, settings)?)?;
                 }
+                PgType::Multirange(kind) => {
+                    append_bytes(builder, &range::read_multi_text(kind, text, settings)?)?;
+                }
                 _ => append_bytes(builder, &input::read_bytea(text)?)?,
             },
             Builder::Date(builder) => builder.append_value(input::read_date(text, settings)?),
@@ -353,6 +356,9 @@ impl InputColumn {
             },
             Builder::Bytea(builder) => match self.ty {
                 PgType::Range(kind) => append_bytes(builder, &range::read_binary(kind, bytes)?)?,
+                PgType::Multirange(kind) => {
+                    append_bytes(builder, &range::read_multi_binary(kind, bytes)?)?;
+                }
                 _ => append_bytes(builder, bytes)?,
             },
             Builder::Date(builder) => builder.append_value(receive::date(bytes)?),

@@ -15,7 +15,7 @@
 //! | oid, xid, cid, reg* ; xid8, pg_lsn | UInt32 ; UInt64 |
 //! | int2vector, oidvector | List(Int16), List(UInt32) |
 //! | an enum | FixedSizeBinary(8), whose bytes sort as the labels do |
-//! | a range | BinaryView, whose bytes sort as the ranges do, see [`super::range`] |
+//! | a range, a multirange | BinaryView, whose bytes sort as the ranges do, see [`super::range`] |
 //! | a composite type, a row | BinaryView, of PostgreSQL's binary form |
 //! | a domain | as what it stands on |
 //! | an array | List of the element, its field named `item` |
@@ -117,6 +117,8 @@ pub enum PgType {
     Array(Box<PgType>),
     /// `int4range`, `tstzrange`, …
     Range(RangeKind),
+    /// `int4multirange`, `tstzmultirange`, …
+    Multirange(RangeKind),
     /// What `CREATE TYPE … AS ENUM` made.
     Enum(std::sync::Arc<EnumType>),
     /// What `CREATE TYPE … AS (…)` made, the row type of a table, or the type of a row that has none.
@@ -288,7 +290,9 @@ impl PgType {
                 (precision, scale) if precision > 38 => DataType::Decimal256(precision, scale),
                 (precision, scale) => DataType::Decimal128(precision, scale),
             },
-            Self::Bytea | Self::Row(_) | Self::Range(_) => DataType::BinaryView,
+            Self::Bytea | Self::Row(_) | Self::Range(_) | Self::Multirange(_) => {
+                DataType::BinaryView
+            }
             Self::Date => DataType::Date32,
             Self::Time(_) => DataType::Time64(TimeUnit::Microsecond),
             Self::Timetz(_) => DataType::FixedSizeBinary(12),

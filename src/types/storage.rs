@@ -22,7 +22,9 @@ pub(super) fn to_storage(ty: &PgType, array: &ArrayRef) -> Result<ArrayRef, Type
         (DataType::Utf8View, DataType::Utf8 | DataType::LargeUtf8) => {
             !matches!(ty, PgType::Jsonb | PgType::Tid | PgType::Inet | PgType::Bpchar(Some(_)))
         }
-        (DataType::BinaryView, DataType::Binary) => !matches!(ty, PgType::Range(_)),
+        (DataType::BinaryView, DataType::Binary) => {
+            !matches!(ty, PgType::Range(_) | PgType::Multirange(_))
+        }
         // Any precision and scale is written as it is.
         (
             DataType::Decimal128(_, _) | DataType::Decimal256(_, _),

@@ -17,7 +17,7 @@ use datafusion::common::Result;
 use crate::error::PgError;
 use crate::types::enum_type::EnumType;
 use crate::types::pg_type::PgType;
-use crate::types::range::{RangeKind, text_of};
+use crate::types::range::{RangeKind, multi_text_of, text_of};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -37,6 +37,7 @@ enum Kind<'a> {
     Timetz,
     Enum(Arc<EnumType>),
     Range(RangeKind),
+    Multirange(RangeKind),
     /// Elements of each list, offset by list.
     List(PgType),
     /// Any other type, as a string.
@@ -55,6 +56,7 @@ impl<'a> Json<'a> {
             (PgType::Timetz(_), DataType::FixedSizeBinary(12)) => Kind::Timetz,
             (PgType::Enum(ty), DataType::FixedSizeBinary(_)) => Kind::Enum(Arc::clone(ty)),
             (PgType::Range(kind), DataType::BinaryView) => Kind::Range(*kind),
+            (PgType::Multirange(kind), DataType::BinaryView) => Kind::Multirange(*kind),
             (_, DataType::List(_)) => Kind::List(ty.element().cloned().unwrap_or(PgType::Text)),
             (_, data_type) if is_plain(data_type) => Kind::Plain,
             _ => {
@@ -90,6 +92,9 @@ impl<'a> Json<'a> {
             }
             Kind::Range(kind) => {
                 push_string(text, &text_of(*kind, self.values.as_binary_view().value(row)));
+            }
+            Kind::Multirange(kind) => {
+                push_string(text, &multi_text_of(*kind, self.values.as_binary_view().value(row)));
             }
             Kind::Timetz => push_timetz(self.values.as_fixed_size_binary().value(row), text)?,
             Kind::List(element) => {

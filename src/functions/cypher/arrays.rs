@@ -22,7 +22,7 @@ use super::types::CypherType;
 use super::value::{Element, Value};
 use crate::types::Measure;
 use crate::types::pg_type::PgType;
-use crate::types::range::text_of;
+use crate::types::range::{multi_text_of, text_of};
 
 /// The value in one row of a column of type `ty`.
 ///
@@ -205,6 +205,10 @@ fn read_pg(array: &dyn Array, ty: &PgType, row: usize) -> Result<Value> {
             (PgType::Range(kind), _) => {
                 let bytes = array.as_binary_view_opt().map(|array| array.value(row));
                 Value::String(text_of(*kind, bytes.unwrap_or_default()))
+            }
+            (PgType::Multirange(kind), _) => {
+                let bytes = array.as_binary_view_opt().map(|array| array.value(row));
+                Value::String(multi_text_of(*kind, bytes.unwrap_or_default()))
             }
             (_, Some(cypher)) if !cypher.is_temporal() => read(array, &cypher, row)?,
             (PgType::Array(element), _) => {

@@ -16,7 +16,7 @@ mod math;
 mod notify;
 mod number_format;
 mod ordered_set;
-mod range;
+pub(crate) mod range;
 mod range_aggregate;
 mod regex;
 mod sequence;
@@ -63,6 +63,7 @@ pub(crate) const OPERATORS: &[&[Def]] = &[
     json_functions::OPERATORS,
     math::OPERATORS,
     range::OPERATORS,
+    range::MULTIRANGE_OPERATORS,
     regex::OPERATORS,
     string::OPERATORS,
 ];

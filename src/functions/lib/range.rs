@@ -1,18 +1,23 @@
-//! Functions and operators on ranges.
+//! Functions and operators on ranges and multiranges.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BinaryViewArray};
 
 use super::decimal::Dec;
 use super::row;
 use crate::error::{PgError, SqlState};
 use crate::functions::datum::{Args, Call, Datum, Value};
 use crate::functions::signature::{Def, def};
+use crate::types::TypeError;
 use crate::types::pg_type::{NUMERIC_STORAGE, PgType};
-use crate::types::range::{Bound, Range, RangeKind};
+use crate::types::range::{Bound, Multirange, Range, RangeKind};
 
-/// The first range among the types of the arguments and the result.
+/// What the ranges among the arguments, or the result, are over.
 fn kind(call: &Call<'_>) -> Result<RangeKind, PgError> {
     let types = call.arg_types.iter().chain([call.return_type]);
     let found = types.into_iter().find_map(|ty| match ty {
-        PgType::Range(kind) => Some(*kind),
+        PgType::Range(kind) | PgType::Multirange(kind) => Some(*kind),
         _ => None,
     });
     found.ok_or_else(|| PgError::internal(format!("{} without a range", call.name)))
@@ -20,6 +25,23 @@ fn kind(call: &Call<'_>) -> Result<RangeKind, PgError> {
 
 fn range(call: &Call<'_>, args: Args<'_, '_>, index: usize) -> Result<Range, PgError> {
     Ok(Range::decode(kind(call)?, args.bytes(index)?)?)
+}
+
+/// An argument that is a range or a multirange, as a multirange.
+fn multirange(call: &Call<'_>, args: Args<'_, '_>, index: usize) -> Result<Multirange, PgError> {
+    let kind = kind(call)?;
+    Ok(match call.arg_type(index) {
+        PgType::Multirange(_) => Multirange::decode(kind, args.bytes(index)?)?,
+        _ => Multirange::new(kind, vec![range(call, args, index)?])?,
+    })
+}
+
+/// An argument that is a range or a multirange, as the smallest range that has all of it.
+fn hull(call: &Call<'_>, args: Args<'_, '_>, index: usize) -> Result<Range, PgError> {
+    match call.arg_type(index) {
+        PgType::Multirange(kind) => Ok(multirange(call, args, index)?.hull(*kind)?),
+        _ => range(call, args, index),
+    }
 }
 
 fn stored(kind: RangeKind, range: &Range) -> Value {
@@ -79,13 +101,50 @@ fn construct(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     Ok(stored(kind, &Range::new(kind, lower, upper)?))
 }
 
-/// What is said of one end; of none where the range is empty.
+fn construct_multirange(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    if args.len() == 1 && args.is_null(0) {
+        return Ok(Datum::Null);
+    }
+    if (0..args.len()).any(|index| args.is_null(index)) {
+        let message = "multirange values cannot contain null members";
+        return Err(PgError::new(SqlState::NULL_VALUE_NOT_ALLOWED, message));
+    }
+    let ranges = (0..args.len()).map(|index| range(call, args, index));
+    let kind = kind(call)?;
+    let made = Multirange::new(kind, ranges.collect::<Result<_, _>>()?)?;
+    Ok(Datum::bytes(made.encode(kind)))
+}
+
+/// A column of ranges as multiranges of one range each, or none.
+pub(crate) fn as_multirange(array: &ArrayRef, kind: RangeKind) -> Result<ArrayRef, PgError> {
+    let ranges = array.as_binary_view_opt();
+    let ranges = ranges.ok_or_else(|| PgError::internal("ranges are no bytes"))?;
+    let made = ranges.iter().map(|stored| {
+        let one = |stored| Multirange::new(kind, vec![Range::decode(kind, stored)?]);
+        stored.map(|stored| Ok(one(stored)?.encode(kind))).transpose()
+    });
+    Ok(Arc::new(made.collect::<Result<BinaryViewArray, TypeError>>()?))
+}
+
+/// What is said of the ends; of none where nothing is in the range.
 fn of_ends(
     call: &Call<'_>,
     args: Args<'_, '_>,
     of: impl Fn(RangeKind, Option<(Bound, Bound)>) -> Value,
 ) -> Result<Value, PgError> {
-    Ok(of(kind(call)?, range(call, args, 0)?.ends()))
+    Ok(of(kind(call)?, hull(call, args, 0)?.ends()))
+}
+
+fn lower(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    of_ends(call, args, |kind, ends| ends.map_or(Datum::Null, |(low, _)| bound(kind, low)))
+}
+
+fn upper(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    of_ends(call, args, |kind, ends| ends.map_or(Datum::Null, |(_, high)| bound(kind, high)))
+}
+
+fn is_empty(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    of_ends(call, args, |_, ends| Datum::Bool(ends.is_none()))
 }
 
 fn test_end(
@@ -96,13 +155,31 @@ fn test_end(
     of_ends(call, args, |_, ends| Datum::Bool(ends.is_some_and(|(low, high)| test(low, high))))
 }
 
-/// What holds between two ranges.
+/// What holds between two ranges, or the hulls of multiranges.
 fn test(
     call: &Call<'_>,
     args: Args<'_, '_>,
     test: impl Fn(&Range, &Range) -> bool,
 ) -> Result<Value, PgError> {
-    Ok(Datum::Bool(test(&range(call, args, 0)?, &range(call, args, 1)?)))
+    Ok(Datum::Bool(test(&hull(call, args, 0)?, &hull(call, args, 1)?)))
+}
+
+fn adjacent(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    let kind = kind(call)?;
+    test(call, args, |left, right| left.is_adjacent(right, kind))
+}
+
+/// What holds between two of which one is a multirange.
+fn test_parts(
+    call: &Call<'_>,
+    args: Args<'_, '_>,
+    test: fn(&Multirange, &Multirange) -> bool,
+) -> Result<Value, PgError> {
+    Ok(Datum::Bool(test(&multirange(call, args, 0)?, &multirange(call, args, 1)?)))
+}
+
+fn within(left: &Multirange, right: &Multirange) -> bool {
+    right.contains(left)
 }
 
 fn has(
@@ -111,12 +188,14 @@ fn has(
     of_range: usize,
     element: usize,
 ) -> Result<Value, PgError> {
-    let value = number(kind(call)?, args.get(element))?;
-    let range = range(call, args, of_range)?;
-    Ok(value.map_or(Datum::Null, |value| Datum::Bool(range.has(value))))
+    let Some(value) = number(kind(call)?, args.get(element))? else { return Ok(Datum::Null) };
+    Ok(Datum::Bool(match call.arg_type(of_range) {
+        PgType::Multirange(_) => multirange(call, args, of_range)?.has(value),
+        _ => range(call, args, of_range)?.has(value),
+    }))
 }
 
-type Combine = fn(&Range, &Range, RangeKind) -> Result<Range, crate::types::TypeError>;
+type Combine = fn(&Range, &Range, RangeKind) -> Result<Range, TypeError>;
 
 fn combine(call: &Call<'_>, args: Args<'_, '_>, combine: Combine) -> Result<Value, PgError> {
     let kind = kind(call)?;
@@ -124,12 +203,20 @@ fn combine(call: &Call<'_>, args: Args<'_, '_>, combine: Combine) -> Result<Valu
     Ok(stored(kind, &made))
 }
 
-/// What only multiranges have.
-fn of_multiranges(call: &Call<'_>, _: Args<'_, '_>) -> Result<Value, PgError> {
-    Err(PgError::unsupported(
-        format!("function {} of ranges is not supported", call.name),
-        "There are no multiranges.",
-    ))
+type CombineParts = fn(&Multirange, &Multirange, RangeKind) -> Result<Multirange, TypeError>;
+
+fn combine_parts(
+    call: &Call<'_>,
+    args: Args<'_, '_>,
+    combine: CombineParts,
+) -> Result<Value, PgError> {
+    let kind = kind(call)?;
+    let made = combine(&multirange(call, args, 0)?, &multirange(call, args, 1)?, kind)?;
+    Ok(Datum::bytes(made.encode(kind)))
+}
+
+fn whole(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    Ok(stored(kind(call)?, &hull(call, args, 0)?))
 }
 
 pub(crate) const FUNCTIONS: &[Def] = &[
@@ -145,25 +232,36 @@ pub(crate) const FUNCTIONS: &[Def] = &[
     def("tstzrange(timestamptz, timestamptz, text) tstzrange", row(construct)).with_nulls(),
     def("daterange(date, date) daterange", row(construct)).with_nulls(),
     def("daterange(date, date, text) daterange", row(construct)).with_nulls(),
-    def(
-        "lower(anyrange) anyelement",
-        row(|c, a| {
-            of_ends(c, a, |kind, ends| ends.map_or(Datum::Null, |(low, _)| bound(kind, low)))
-        }),
-    ),
-    def(
-        "upper(anyrange) anyelement",
-        row(|c, a| {
-            of_ends(c, a, |kind, ends| ends.map_or(Datum::Null, |(_, high)| bound(kind, high)))
-        }),
-    ),
-    def("isempty(anyrange) bool", row(|c, a| of_ends(c, a, |_, e| Datum::Bool(e.is_none())))),
+    def("int4multirange(variadic ?int4range) int4multirange", row(construct_multirange))
+        .with_nulls(),
+    def("int8multirange(variadic ?int8range) int8multirange", row(construct_multirange))
+        .with_nulls(),
+    def("nummultirange(variadic ?numrange) nummultirange", row(construct_multirange)).with_nulls(),
+    def("tsmultirange(variadic ?tsrange) tsmultirange", row(construct_multirange)).with_nulls(),
+    def("tstzmultirange(variadic ?tstzrange) tstzmultirange", row(construct_multirange))
+        .with_nulls(),
+    def("datemultirange(variadic ?daterange) datemultirange", row(construct_multirange))
+        .with_nulls(),
+    def("multirange(anyrange) anymultirange", row(construct_multirange)),
+    def("lower(anyrange) anyelement", row(lower)),
+    def("lower(anymultirange) anyelement", row(lower)),
+    def("upper(anyrange) anyelement", row(upper)),
+    def("upper(anymultirange) anyelement", row(upper)),
+    def("isempty(anyrange) bool", row(is_empty)),
+    def("isempty(anymultirange) bool", row(is_empty)),
     def("lower_inc(anyrange) bool", row(|c, a| test_end(c, a, |low, _| low.inclusive))),
+    def("lower_inc(anymultirange) bool", row(|c, a| test_end(c, a, |low, _| low.inclusive))),
     def("upper_inc(anyrange) bool", row(|c, a| test_end(c, a, |_, high| high.inclusive))),
+    def("upper_inc(anymultirange) bool", row(|c, a| test_end(c, a, |_, high| high.inclusive))),
     def("lower_inf(anyrange) bool", row(|c, a| test_end(c, a, |low, _| low.value.is_none()))),
+    def("lower_inf(anymultirange) bool", row(|c, a| test_end(c, a, |low, _| low.value.is_none()))),
     def("upper_inf(anyrange) bool", row(|c, a| test_end(c, a, |_, high| high.value.is_none()))),
+    def(
+        "upper_inf(anymultirange) bool",
+        row(|c, a| test_end(c, a, |_, high| high.value.is_none())),
+    ),
     def("range_merge(anyrange, anyrange) anyrange", row(|c, a| combine(c, a, Range::merge))),
-    def("multirange(anyrange) text", row(of_multiranges)),
+    def("range_merge(anymultirange) anyrange", row(whole)),
 ];
 
 pub(crate) const OPERATORS: &[Def] = &[
@@ -176,14 +274,56 @@ pub(crate) const OPERATORS: &[Def] = &[
     def(">>(anyrange, anyrange) bool", row(|c, a| test(c, a, |l, r| r.is_before(l)))),
     def("&<(anyrange, anyrange) bool", row(|c, a| test(c, a, Range::ends_within))),
     def("&>(anyrange, anyrange) bool", row(|c, a| test(c, a, Range::begins_within))),
-    def(
-        "-|-(anyrange, anyrange) bool",
-        row(|c, a| {
-            let kind = kind(c)?;
-            test(c, a, |left, right| left.is_adjacent(right, kind))
-        }),
-    ),
+    def("-|-(anyrange, anyrange) bool", row(adjacent)),
     def("+(anyrange, anyrange) anyrange", row(|c, a| combine(c, a, Range::union))),
     def("*(anyrange, anyrange) anyrange", row(|c, a| combine(c, a, Range::intersection))),
     def("-(anyrange, anyrange) anyrange", row(|c, a| combine(c, a, Range::difference))),
+];
+
+/// Operators of which one operand or both are multiranges.
+pub(crate) const MULTIRANGE_OPERATORS: &[Def] = &[
+    def(
+        "@>(anymultirange, anymultirange) bool",
+        row(|c, a| test_parts(c, a, Multirange::contains)),
+    ),
+    def("@>(anymultirange, anyrange) bool", row(|c, a| test_parts(c, a, Multirange::contains))),
+    def("@>(anyrange, anymultirange) bool", row(|c, a| test_parts(c, a, Multirange::contains))),
+    def("@>(anymultirange, anyelement) bool", row(|c, a| has(c, a, 0, 1))),
+    def("<@(anymultirange, anymultirange) bool", row(|c, a| test_parts(c, a, within))),
+    def("<@(anymultirange, anyrange) bool", row(|c, a| test_parts(c, a, within))),
+    def("<@(anyrange, anymultirange) bool", row(|c, a| test_parts(c, a, within))),
+    def("<@(anyelement, anymultirange) bool", row(|c, a| has(c, a, 1, 0))),
+    def(
+        "&&(anymultirange, anymultirange) bool",
+        row(|c, a| test_parts(c, a, Multirange::overlaps)),
+    ),
+    def("&&(anymultirange, anyrange) bool", row(|c, a| test_parts(c, a, Multirange::overlaps))),
+    def("&&(anyrange, anymultirange) bool", row(|c, a| test_parts(c, a, Multirange::overlaps))),
+    def("<<(anymultirange, anymultirange) bool", row(|c, a| test(c, a, Range::is_before))),
+    def("<<(anymultirange, anyrange) bool", row(|c, a| test(c, a, Range::is_before))),
+    def("<<(anyrange, anymultirange) bool", row(|c, a| test(c, a, Range::is_before))),
+    def(">>(anymultirange, anymultirange) bool", row(|c, a| test(c, a, |l, r| r.is_before(l)))),
+    def(">>(anymultirange, anyrange) bool", row(|c, a| test(c, a, |l, r| r.is_before(l)))),
+    def(">>(anyrange, anymultirange) bool", row(|c, a| test(c, a, |l, r| r.is_before(l)))),
+    def("&<(anymultirange, anymultirange) bool", row(|c, a| test(c, a, Range::ends_within))),
+    def("&<(anymultirange, anyrange) bool", row(|c, a| test(c, a, Range::ends_within))),
+    def("&<(anyrange, anymultirange) bool", row(|c, a| test(c, a, Range::ends_within))),
+    def("&>(anymultirange, anymultirange) bool", row(|c, a| test(c, a, Range::begins_within))),
+    def("&>(anymultirange, anyrange) bool", row(|c, a| test(c, a, Range::begins_within))),
+    def("&>(anyrange, anymultirange) bool", row(|c, a| test(c, a, Range::begins_within))),
+    def("-|-(anymultirange, anymultirange) bool", row(adjacent)),
+    def("-|-(anymultirange, anyrange) bool", row(adjacent)),
+    def("-|-(anyrange, anymultirange) bool", row(adjacent)),
+    def(
+        "+(anymultirange, anymultirange) anymultirange",
+        row(|c, a| combine_parts(c, a, Multirange::union)),
+    ),
+    def(
+        "*(anymultirange, anymultirange) anymultirange",
+        row(|c, a| combine_parts(c, a, Multirange::intersection)),
+    ),
+    def(
+        "-(anymultirange, anymultirange) anymultirange",
+        row(|c, a| combine_parts(c, a, Multirange::difference)),
+    ),
 ];

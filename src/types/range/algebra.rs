@@ -169,16 +169,32 @@ impl Range {
     /// # Errors
     /// `22000` if they are on both sides of the other.
     pub(crate) fn difference(&self, other: &Self, kind: RangeKind) -> Result<Self, TypeError> {
-        let Some(both) = Both::of(self, other).filter(Both::overlap) else { return Ok(*self) };
-        let (lowers, uppers) = (both.lowers(), both.uppers());
-        match (lowers.0 < lowers.1, uppers.0 > uppers.1) {
-            (true, true) => {
+        match self.without(other, kind)?.as_slice() {
+            [] => Ok(Self::Empty),
+            [rest] => Ok(*rest),
+            _ => {
                 let message = "result of range difference would not be contiguous";
                 Err(TypeError::new("22000", message))
             }
-            (true, false) => Self::new(kind, both.left.0, flipped(both.right.0)),
-            (false, true) => Self::new(kind, flipped(both.right.1), both.left.1),
-            (false, false) => Ok(Self::Empty),
         }
+    }
+
+    /// What is in this one and not in another: nothing, or on one side, or on both.
+    ///
+    /// # Errors
+    /// As [`Range::new`].
+    pub(super) fn without(&self, other: &Self, kind: RangeKind) -> Result<Vec<Self>, TypeError> {
+        let Some(both) = Both::of(self, other).filter(Both::overlap) else {
+            return Ok(vec![*self]);
+        };
+        let (lowers, uppers) = (both.lowers(), both.uppers());
+        let mut parts = Vec::new();
+        if lowers.0 < lowers.1 {
+            parts.push(Self::new(kind, both.left.0, flipped(both.right.0))?);
+        }
+        if uppers.0 > uppers.1 {
+            parts.push(Self::new(kind, flipped(both.right.1), both.left.1)?);
+        }
+        Ok(parts)
     }
 }

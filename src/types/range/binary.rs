@@ -22,6 +22,14 @@ const WITHOUT_UPPER: u8 = 0x10;
 /// # Errors
 /// `08P01`, `22P03`, `22000`; what the type of the bounds says.
 pub(crate) fn read_binary(kind: RangeKind, bytes: &[u8]) -> Result<Vec<u8>, TypeError> {
+    Ok(read_range(kind, bytes)?.encode(kind))
+}
+
+/// The range that a client sent.
+///
+/// # Errors
+/// As [`read_binary`].
+pub(super) fn read_range(kind: RangeKind, bytes: &[u8]) -> Result<Range, TypeError> {
     let mut rest = bytes;
     let [flags] = take(&mut rest)?;
     let has = |flag: u8| flags & flag != 0;
@@ -37,11 +45,10 @@ pub(crate) fn read_binary(kind: RangeKind, bytes: &[u8]) -> Result<Vec<u8>, Type
     if !rest.is_empty() {
         return Err(incorrect());
     }
-    let range = match has(EMPTY) {
-        true => Range::Empty,
-        false => Range::new(kind, lower, upper)?,
-    };
-    Ok(range.encode(kind))
+    match has(EMPTY) {
+        true => Ok(Range::Empty),
+        false => Range::new(kind, lower, upper),
+    }
 }
 
 fn take_value(kind: RangeKind, rest: &mut &[u8]) -> Result<i128, TypeError> {
@@ -71,9 +78,14 @@ pub(crate) fn append_binary(
     stored: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<(), TypeError> {
-    let Range::Between { lower, upper } = Range::decode(kind, stored)? else {
+    append_range(kind, &Range::decode(kind, stored)?, out);
+    Ok(())
+}
+
+pub(super) fn append_range(kind: RangeKind, range: &Range, out: &mut Vec<u8>) {
+    let Range::Between { lower, upper } = range else {
         out.push(EMPTY);
-        return Ok(());
+        return;
     };
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
     out.push(
@@ -97,5 +109,4 @@ pub(crate) fn append_binary(
             slot.copy_from_slice(&length.to_be_bytes());
         }
     }
-    Ok(())
 }

@@ -15,10 +15,15 @@
 
 mod algebra;
 mod binary;
+mod multi;
 mod stored;
 mod text;
 
 pub(crate) use binary::{append_binary, read_binary};
+pub(crate) use multi::{
+    Multirange, append_multi_binary, append_multi_text, multi_text_of, read_multi_binary,
+    read_multi_text,
+};
 pub(crate) use text::{append_text, read_text, text_of};
 
 use super::calendar::DATE_MAX;

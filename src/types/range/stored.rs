@@ -85,28 +85,41 @@ impl Range {
     /// # Errors
     /// `XX001` for bytes that are no range of this type.
     pub(crate) fn decode(kind: RangeKind, stored: &[u8]) -> Result<Self, TypeError> {
-        Self::read(kind, stored).ok_or_else(|| TypeError::new("XX001", "a stored range is damaged"))
+        let mut rest = stored;
+        let range = Self::take(kind, &mut rest)?;
+        if rest.is_empty() { Ok(range) } else { Err(damaged()) }
     }
 
-    fn read(kind: RangeKind, stored: &[u8]) -> Option<Self> {
-        let mut rest = stored;
-        let [first] = take(&mut rest)?;
+    /// Takes a stored range off the front.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub(super) fn take(kind: RangeKind, rest: &mut &[u8]) -> Result<Self, TypeError> {
+        Self::read(kind, rest).ok_or_else(damaged)
+    }
+
+    fn read(kind: RangeKind, rest: &mut &[u8]) -> Option<Self> {
+        let [first] = take(rest)?;
         let lower = match first {
-            EMPTY => return rest.is_empty().then_some(Self::Empty),
+            EMPTY => return Some(Self::Empty),
             WITHOUT_LOWER => Bound { value: None, inclusive: false },
             WITH_LOWER => {
-                let value = Some(kind.take_value(&mut rest)?);
-                Bound { value, inclusive: !take_flag(&mut rest)? }
+                let value = Some(kind.take_value(rest)?);
+                Bound { value, inclusive: !take_flag(rest)? }
             }
             _ => return None,
         };
-        let upper = match take_flag(&mut rest)? {
+        let upper = match take_flag(rest)? {
             true => Bound { value: None, inclusive: false },
             false => {
-                let value = Some(kind.take_value(&mut rest)?);
-                Bound { value, inclusive: take_flag(&mut rest)? }
+                let value = Some(kind.take_value(rest)?);
+                Bound { value, inclusive: take_flag(rest)? }
             }
         };
-        rest.is_empty().then_some(Self::Between { lower, upper })
+        Some(Self::Between { lower, upper })
     }
+}
+
+fn damaged() -> TypeError {
+    TypeError::new("XX001", "a stored range is damaged")
 }

@@ -87,3 +87,20 @@ fn operators_agree_with_sets_of_numbers() {
         }
     }
 }
+
+#[test]
+fn multiranges_keep_what_is_apart_in_order() {
+    let settings = InputSettings::default();
+    let stored = |text: &str| read_multi_text(RangeKind::Int4, text.as_bytes(), &settings).unwrap();
+    let ascending = ["{}", "{(,3)}", "{[1,3)}", "{[1,3),[5,6)}", "{[1,3),[5,7)}", "{[1,4)}"];
+    let bytes: Vec<_> = ascending.iter().map(|text| stored(text)).collect();
+    assert!(bytes.is_sorted());
+    for (text, bytes) in ascending.iter().zip(&bytes) {
+        assert_eq!(multi_text_of(RangeKind::Int4, bytes), *text);
+        let mut sent = Vec::new();
+        append_multi_binary(RangeKind::Int4, bytes, &mut sent).unwrap();
+        assert_eq!(read_multi_binary(RangeKind::Int4, &sent).unwrap(), *bytes);
+    }
+    let bytes = stored(" { (8,9] , empty,[5,6), [1,3],[6,6] } ");
+    assert_eq!(multi_text_of(RangeKind::Int4, &bytes), "{[1,4),[5,7),[9,10)}");
+}

@@ -16,6 +16,18 @@ pub(crate) fn read_text(
     literal: &[u8],
     settings: &InputSettings,
 ) -> Result<Vec<u8>, TypeError> {
+    Ok(read_range(kind, literal, settings)?.encode(kind))
+}
+
+/// The range of a literal.
+///
+/// # Errors
+/// As [`read_text`].
+pub(super) fn read_range(
+    kind: RangeKind,
+    literal: &[u8],
+    settings: &InputSettings,
+) -> Result<Range, TypeError> {
     let mut reader = Reader { literal, rest: literal };
     reader.skip_spaces();
     if let Some((word, rest)) = reader.rest.split_at_checked(EMPTY.len())
@@ -23,7 +35,7 @@ pub(crate) fn read_text(
     {
         reader.rest = rest;
         reader.finish("Junk after \"empty\" key word.")?;
-        return Ok(Range::Empty.encode(kind));
+        return Ok(Range::Empty);
     }
     let lower_inclusive = match reader.next() {
         Some(b'[') => true,
@@ -45,10 +57,10 @@ pub(crate) fn read_text(
         |text: Option<Vec<u8>>| text.map(|text| read_value(kind, &text, settings)).transpose();
     let lower = Bound { value: value(lower)?, inclusive: lower_inclusive };
     let upper = Bound { value: value(upper)?, inclusive: upper_inclusive };
-    Ok(Range::new(kind, lower, upper)?.encode(kind))
+    Range::new(kind, lower, upper)
 }
 
-const EMPTY: &[u8] = b"empty";
+pub(super) const EMPTY: &[u8] = b"empty";
 
 fn read_value(kind: RangeKind, text: &[u8], settings: &InputSettings) -> Result<i128, TypeError> {
     Ok(match kind {
@@ -120,7 +132,17 @@ pub(crate) fn append_text(
     settings: &OutputSettings,
     out: &mut Vec<u8>,
 ) {
-    let Ok(range) = Range::decode(kind, stored) else { return };
+    if let Ok(range) = Range::decode(kind, stored) {
+        append_range(kind, &range, settings, out);
+    }
+}
+
+pub(super) fn append_range(
+    kind: RangeKind,
+    range: &Range,
+    settings: &OutputSettings,
+    out: &mut Vec<u8>,
+) {
     let Range::Between { lower, upper } = range else {
         out.extend_from_slice(EMPTY);
         return;

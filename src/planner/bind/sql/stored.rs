@@ -116,6 +116,7 @@ fn shows_its_type(ty: &PgType) -> bool {
         | PgType::Bytea
         | PgType::Inet
         | PgType::Range(_)
+        | PgType::Multirange(_)
         | PgType::Enum(_) => true,
         _ => false,
     }
