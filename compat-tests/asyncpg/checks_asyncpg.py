@@ -44,6 +44,7 @@ VALUES = [
     ("tstzrange", asyncpg.Range(None, dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC), upper_inc=True)),
     ("daterange", asyncpg.Range(dt.date(2020, 1, 1), dt.date(2020, 2, 1))), ("daterange", asyncpg.Range()),
     ("int4range[]", [asyncpg.Range(1, 3), None, asyncpg.Range(empty=True)]),
+    ("int4multirange", [asyncpg.Range(1, 3), asyncpg.Range(5, None)]), ("datemultirange", []),
 ]
 
 

@@ -16,6 +16,7 @@ pub mod context;
 pub mod cypher;
 pub(crate) mod datum;
 pub(crate) mod lib;
+mod multirange_rows;
 pub mod operators;
 pub(crate) mod overload;
 pub mod record;

@@ -215,6 +215,20 @@ fn combine_parts(
     Ok(Datum::bytes(made.encode(kind)))
 }
 
+/// The ranges of a multirange.
+fn parts(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    let kind = kind(call)?;
+    let whole = multirange(call, args, 0)?;
+    Ok(Datum::List(whole.ranges().iter().map(|range| stored(kind, range)).collect()))
+}
+
+fn ranges_of(types: &[PgType], _: &[Option<i64>]) -> PgType {
+    match types {
+        [PgType::Multirange(kind)] => PgType::array_of(PgType::Range(*kind)),
+        _ => PgType::array_of(PgType::Unknown),
+    }
+}
+
 fn whole(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     Ok(stored(kind(call)?, &hull(call, args, 0)?))
 }
@@ -262,6 +276,8 @@ pub(crate) const FUNCTIONS: &[Def] = &[
     ),
     def("range_merge(anyrange, anyrange) anyrange", row(|c, a| combine(c, a, Range::merge))),
     def("range_merge(anymultirange) anyrange", row(whole)),
+    // What `unnest` of a multirange is made of, see `multirange_rows`.
+    def("graphwire_ranges(anymultirange) anyarray", row(parts)).refined(ranges_of),
 ];
 
 pub(crate) const OPERATORS: &[Def] = &[
