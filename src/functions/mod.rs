@@ -17,6 +17,7 @@ pub mod cypher;
 pub(crate) mod datum;
 pub(crate) mod lib;
 pub mod made;
+mod multirange_rows;
 pub mod operators;
 pub(crate) mod overload;
 pub mod record;

@@ -153,6 +153,8 @@ fn operator_name(op: &BinaryOperator) -> Option<String> {
             BinaryOperator::PGRegexNotIMatch => "!~*",
             BinaryOperator::PGStartsWith => "^@",
             BinaryOperator::PGOverlap => "&&",
+            BinaryOperator::AndLt => "&<",
+            BinaryOperator::AndGt => "&>",
             BinaryOperator::Arrow => "->",
             BinaryOperator::LongArrow => "->>",
             BinaryOperator::HashArrow => "#>",

@@ -4,6 +4,7 @@ use crate::error::{PgError, SqlState};
 use crate::functions::cast::{CastContext, cast_context};
 use crate::functions::signature::{ArgType, Overload, ReturnType};
 use crate::types::pg_type::PgType;
+use crate::types::range::RangeKind;
 
 /// A chosen overload with the type each argument is converted to.
 #[derive(Debug, Clone)]
@@ -143,10 +144,28 @@ fn candidate<'a>(overload: &'a Overload, args: &[PgType]) -> Option<Candidate<'a
                 PgType::Unknown => elements.push(PgType::Unknown),
                 arg => elements.push(arg.element()?.clone()),
             },
+            ArgType::AnyRange => match arg {
+                PgType::Unknown => elements.push(PgType::Unknown),
+                PgType::Range(kind) => elements.push(kind.subtype()),
+                _ => return None,
+            },
+            ArgType::AnyMultirange => match arg {
+                PgType::Unknown => elements.push(PgType::Unknown),
+                PgType::Multirange(kind) => elements.push(kind.subtype()),
+                _ => return None,
+            },
             ArgType::Exact(_) | ArgType::Any => {}
         }
     }
-    let element = if elements.is_empty() { None } else { Some(common_type(&elements)?) };
+    let of_ranges =
+        parameters.iter().any(|p| matches!(p, ArgType::AnyRange | ArgType::AnyMultirange));
+    let element = if of_ranges {
+        Some(one_type(&elements)?)
+    } else if elements.is_empty() {
+        None
+    } else {
+        Some(common_type(&elements)?)
+    };
     let is_enum = |ty: &PgType| matches!(ty, PgType::Enum(_));
     if parameters.iter().any(|p| matches!(p, ArgType::AnyEnum))
         && !element.as_ref().is_some_and(is_enum)
@@ -162,6 +181,13 @@ fn candidate<'a>(overload: &'a Overload, args: &[PgType]) -> Option<Candidate<'a
         return targets(overload, &parameters, args, Some(PgType::Text));
     }
     targets(overload, &parameters, args, element)
+}
+
+/// The type that all have, beside literals: what a range is over is not converted.
+fn one_type(types: &[PgType]) -> Option<PgType> {
+    let mut known = types.iter().filter(|ty| **ty != PgType::Unknown).map(PgType::without_modifier);
+    let first = known.next()?;
+    known.all(|ty| ty == first).then_some(first)
 }
 
 fn targets<'a>(
@@ -182,6 +208,8 @@ fn targets<'a>(
                 PgType::Int2vector | PgType::Oidvector => arg.clone(),
                 _ => PgType::array_of(element.clone()?),
             },
+            ArgType::AnyRange => PgType::Range(RangeKind::over(element.as_ref()?)?),
+            ArgType::AnyMultirange => PgType::Multirange(RangeKind::over(element.as_ref()?)?),
         });
     }
     let named = parameters.iter().map(|parameter| matches!(parameter, ArgType::Exact(_))).collect();
@@ -307,7 +335,7 @@ fn best<'a>(
     if operator && let Some(same) = same_type_operands(args) {
         let exact =
             overloads.iter().filter_map(|overload| candidate(overload, &same)).find(|candidate| {
-                exact_matches(candidate, &same) == same.len() || both_arrays(candidate, &same)
+                exact_matches(candidate, &same) == same.len() || both_known(candidate, &same)
             });
         if let Some(found) = exact {
             return Ok(found);
@@ -346,10 +374,13 @@ fn best<'a>(
     }
 }
 
-/// `array || '{…}'`: the literal is an array too.
-fn both_arrays(candidate: &Candidate<'_>, args: &[PgType]) -> bool {
-    candidate.overload.args.iter().all(|arg| *arg == ArgType::AnyArray)
-        && args.iter().all(|arg| arg.element().is_some())
+/// `array || '{…}'`: the literal is an array too, and so is it with ranges.
+fn both_known(candidate: &Candidate<'_>, args: &[PgType]) -> bool {
+    let all = |wanted: ArgType| candidate.overload.args.iter().all(|arg| *arg == wanted);
+    all(ArgType::AnyArray) && args.iter().all(|arg| arg.element().is_some())
+        || all(ArgType::AnyRange) && args.iter().all(|arg| matches!(arg, PgType::Range(_)))
+        || all(ArgType::AnyMultirange)
+            && args.iter().all(|arg| matches!(arg, PgType::Multirange(_)))
 }
 
 fn same_type_operands(args: &[PgType]) -> Option<[PgType; 2]> {
@@ -365,6 +396,14 @@ fn choice(candidate: Candidate<'static>) -> Choice {
         ReturnType::Exact(ty) => ty.clone(),
         ReturnType::AnyElement => candidate.element.unwrap_or(PgType::Text),
         ReturnType::AnyArray => PgType::array_of(candidate.element.unwrap_or(PgType::Text)),
+        ReturnType::AnyRange => {
+            let kind = candidate.element.as_ref().and_then(RangeKind::over);
+            kind.map_or(PgType::Unknown, PgType::Range)
+        }
+        ReturnType::AnyMultirange => {
+            let kind = candidate.element.as_ref().and_then(RangeKind::over);
+            kind.map_or(PgType::Unknown, PgType::Multirange)
+        }
         ReturnType::Row(_) => PgType::Record,
     };
     Choice { overload: candidate.overload, args: candidate.targets, returns }

@@ -91,7 +91,9 @@ fn mark_unnested(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     let mut marks: Vec<(usize, PgType)> = Vec::new();
     for (input, list) in &unnest.list_type_columns {
         let ty = PgType::from_field(unnest.input.schema().field(*input));
-        if let Some(element @ (PgType::Enum(_) | PgType::Row(_))) = ty.element()
+        if let Some(
+            element @ (PgType::Enum(_) | PgType::Row(_) | PgType::Range(_) | PgType::Multirange(_)),
+        ) = ty.element()
             && let Some(at) = unnest.schema.maybe_index_of_column(&list.output_column)
             && *unnest.schema.field(at).data_type() == element.arrow()
         {

@@ -19,6 +19,7 @@ use super::error::TypeError;
 use super::json::parse::{append_jsonb, check_json};
 use super::json_path::JsonPath;
 use super::pg_type::{NUMERIC_STORAGE, PgType};
+use super::range;
 use super::rounding::{round_micros, round_timestamp};
 use super::row_type::{Fields, RowField, RowType};
 use super::settings::InputSettings;
@@ -152,7 +153,15 @@ impl InputColumn {
             Builder::Text(builder) => {
                 push_string(builder, &self.ty, text, self.explicit, &mut self.scratch)?;
             }
-            Builder::Bytea(builder) => append_bytes(builder, &input::read_bytea(text)?)?,
+            Builder::Bytea(builder) => match self.ty {
+                PgType::Range(kind) => {
+                    append_bytes(builder, &range::read_text(kind, text, settings)?)?;
+                }
+                PgType::Multirange(kind) => {
+                    append_bytes(builder, &range::read_multi_text(kind, text, settings)?)?;
+                }
+                _ => append_bytes(builder, &input::read_bytea(text)?)?,
+            },
             Builder::Date(builder) => builder.append_value(input::read_date(text, settings)?),
             Builder::Time(builder) => {
                 builder.append_value(kept(&self.ty, input::read_time(text, settings)?));
@@ -346,7 +355,13 @@ impl InputColumn {
                 }
                 _ => push_string(builder, &self.ty, bytes, self.explicit, &mut self.scratch)?,
             },
-            Builder::Bytea(builder) => append_bytes(builder, bytes)?,
+            Builder::Bytea(builder) => match self.ty {
+                PgType::Range(kind) => append_bytes(builder, &range::read_binary(kind, bytes)?)?,
+                PgType::Multirange(kind) => {
+                    append_bytes(builder, &range::read_multi_binary(kind, bytes)?)?;
+                }
+                _ => append_bytes(builder, bytes)?,
+            },
             Builder::Date(builder) => builder.append_value(receive::date(bytes)?),
             Builder::Time(builder) => builder.append_value(kept(&self.ty, receive::time(bytes)?)),
             Builder::Timestamp(builder) => {

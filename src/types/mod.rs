@@ -26,6 +26,7 @@ pub mod json_path;
 mod measured;
 mod memory;
 pub mod pg_type;
+pub mod range;
 mod report;
 pub mod rounding;
 pub mod row_type;

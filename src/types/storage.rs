@@ -23,7 +23,9 @@ pub(super) fn to_storage(ty: &PgType, array: &ArrayRef) -> Result<ArrayRef, Type
             ty,
             PgType::Jsonb | PgType::Jsonpath | PgType::Tid | PgType::Inet | PgType::Bpchar(Some(_))
         ),
-        (DataType::BinaryView, DataType::Binary) => true,
+        (DataType::BinaryView, DataType::Binary) => {
+            !matches!(ty, PgType::Range(_) | PgType::Multirange(_))
+        }
         // Any precision and scale is written as it is.
         (
             DataType::Decimal128(_, _) | DataType::Decimal256(_, _),

@@ -94,6 +94,7 @@ pub fn cast_context(from: &PgType, to: &PgType) -> Option<CastContext> {
         (T::PgNodeTree, T::Text) => Implicit,
         (T::Array(from), T::Array(to)) => cast_context(from, to)?,
         (T::Row(_), T::Record) => Implicit,
+        (T::Range(from), T::Multirange(to)) if from == to => Explicit,
         (T::Row(from), T::Row(to)) if from.fields.len() == to.fields.len() => Assignment,
         (from, to) => string_cast(from, to)?,
     };

@@ -191,6 +191,7 @@ fn depends_on_session(ty: &PgType) -> bool {
     match ty {
         PgType::Domain(_) => true,
         PgType::Array(element) => depends_on_session(element),
+        PgType::Range(kind) | PgType::Multirange(kind) => kind.depends_on_session(),
         PgType::Date
         | PgType::Time(_)
         | PgType::Timestamp(_)

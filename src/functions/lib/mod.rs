@@ -19,6 +19,8 @@ mod math;
 mod notify;
 mod number_format;
 mod ordered_set;
+pub(crate) mod range;
+mod range_aggregate;
 mod regex;
 mod sequence;
 mod series;
@@ -41,6 +43,7 @@ pub(crate) const FUNCTIONS: &[&[Def]] = &[
     math::FUNCTIONS,
     notify::FUNCTIONS,
     number_format::FUNCTIONS,
+    range::FUNCTIONS,
     regex::FUNCTIONS,
     json_path::FUNCTIONS,
     json_records::FUNCTIONS,
@@ -64,6 +67,8 @@ pub(crate) const OPERATORS: &[&[Def]] = &[
     datetime::OPERATORS,
     json_functions::OPERATORS,
     math::OPERATORS,
+    range::OPERATORS,
+    range::MULTIRANGE_OPERATORS,
     regex::OPERATORS,
     json_path::OPERATORS,
     string::OPERATORS,

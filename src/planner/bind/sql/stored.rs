@@ -116,6 +116,8 @@ fn shows_its_type(ty: &PgType) -> bool {
         | PgType::Uuid
         | PgType::Bytea
         | PgType::Inet
+        | PgType::Range(_)
+        | PgType::Multirange(_)
         | PgType::Enum(_) => true,
         _ => false,
     }
