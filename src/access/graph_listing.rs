@@ -18,7 +18,6 @@ use crate::catalog::{
     PropertyGraph, PropertySource, RoleSet, Table,
 };
 use crate::error::PgError;
-use crate::functions::cypher::CypherType;
 use crate::planner::node::{GraphListing, Listing, ListingType};
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
@@ -338,23 +337,21 @@ impl SeenElement<'_> {
 
 /// The name of a property's type in Neo4j's listings.
 fn type_name(ty: &PgType) -> String {
-    match CypherType::of_open(ty) {
-        CypherType::Integer => "Long".to_owned(),
-        CypherType::Float => "Double".to_owned(),
-        CypherType::String => "String".to_owned(),
-        CypherType::Boolean => "Boolean".to_owned(),
-        CypherType::Date => "Date".to_owned(),
-        CypherType::LocalTime => "LocalTime".to_owned(),
-        CypherType::Time => "Time".to_owned(),
-        CypherType::LocalDateTime => "LocalDateTime".to_owned(),
-        CypherType::DateTime => "DateTime".to_owned(),
-        CypherType::Duration => "Duration".to_owned(),
-        CypherType::List(_) => match ty {
-            PgType::Array(element) => format!("{}Array", type_name(element)),
-            _ => "List".to_owned(),
-        },
-        _ => ty.name(),
-    }
+    let name = match ty {
+        PgType::Int2 | PgType::Int4 | PgType::Int8 => "Long",
+        PgType::Float4 | PgType::Float8 => "Double",
+        PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name => "String",
+        PgType::Bool => "Boolean",
+        PgType::Date => "Date",
+        PgType::Time(_) => "LocalTime",
+        PgType::Timetz(_) => "Time",
+        PgType::Timestamp(_) => "LocalDateTime",
+        PgType::Timestamptz(_) => "DateTime",
+        PgType::Interval => "Duration",
+        PgType::Array(element) => return format!("{}Array", type_name(element)),
+        other => return other.name(),
+    };
+    name.to_owned()
 }
 
 fn constraint_row(one: Described<'_>) -> Vec<Cell> {
