@@ -1,0 +1,2 @@
+DROP VIEW published;
+ALTER TABLE users DROP COLUMN name;
