@@ -55,7 +55,7 @@ pub enum ExplainMode {
 #[derive(Debug, Clone, PartialEq)]
 pub enum CypherBody {
     Query(Query),
-    Schema(SchemaCommand),
+    Schema(Box<SchemaCommand>),
     Show(Box<ShowCommand>),
 }
 

@@ -86,7 +86,7 @@ impl Parser<'_> {
         self.version()?;
         let explain = self.explain()?;
         let body = if let Some(command) = self.schema_command()? {
-            CypherBody::Schema(command)
+            CypherBody::Schema(Box::new(command))
         } else if let Some(command) = self.show_command()? {
             CypherBody::Show(Box::new(command))
         } else {

@@ -8,6 +8,7 @@
 //! COMMIT once more if partitions moved or came into being.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{BinaryViewBuilder, RecordBatch};
@@ -104,6 +105,13 @@ fn encoded(
 }
 
 impl<'a> Ruled<'a> {
+    /// What the keys are computed of, as chunks know them by.
+    fn computed_of(self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        ("label", self.rule.edge, &self.rule.properties).hash(&mut hasher);
+        hasher.finish()
+    }
+
     fn elements(self) -> impl Iterator<Item = &'a ElementTable> {
         self.graph.elements_with(self.rule.edge, &self.rule.label)
     }
@@ -117,7 +125,7 @@ impl<'a> Ruled<'a> {
     ) -> Result<Vec<u64>, PgError> {
         let mut found = Vec::new();
         for (chunk, start) in version.chunks().iter().zip(version.chunk_starts()) {
-            let index = chunk.computed_index(self.rule.oid, |rows| {
+            let index = chunk.computed_index(self.computed_of(), |rows| {
                 let keys = keys_of(element, self.rule, rows)?;
                 Ok::<_, PgError>(ComputedIndex::build(&keys, None, false)?)
             })?;
