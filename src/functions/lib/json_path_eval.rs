@@ -402,10 +402,7 @@ where
                     _ => Ok(None),
                 })?
             }
-            other => match single_boolean(&self.items(other)?) {
-                Ok(value) => value,
-                Err(_) => None,
-            },
+            other => single_boolean(&self.items(other)?).unwrap_or_default(),
         })
     }
 

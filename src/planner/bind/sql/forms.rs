@@ -26,8 +26,11 @@ pub(super) const EXCEPT_ALL: &str = "\u{2}except all";
 /// See [`EXCEPT_ALL`].
 pub(super) const INTERSECT_ALL: &str = "\u{2}intersect all";
 
+/// A parameter's name, and what stands for it where a call leaves it out.
+type Parameter = (&'static str, Option<&'static str>);
+
 /// Arguments of built-in functions that may be named, in their order, with what stands for those that are left out.
-const NAMED: &[(&str, &[(&str, Option<&str>)])] = &[
+const NAMED: &[(&str, &[Parameter])] = &[
     (
         "make_interval",
         &[
@@ -69,7 +72,7 @@ const NAMED: &[(&str, &[(&str, Option<&str>)])] = &[
     ("jsonb_path_query_first", JSON_PATH),
 ];
 
-const JSON_PATH: &[(&str, Option<&str>)] =
+const JSON_PATH: &[Parameter] =
     &[("target", None), ("path", None), ("vars", Some("'{}'")), ("silent", Some("false"))];
 
 /// Rewrites a tree in place.
@@ -258,12 +261,23 @@ pub(super) fn parameters(
             _ => true,
         })
     };
-    let Some(function) = made.iter().find(fits) else { return Ok(None) };
+    let Some(function) = made.iter().find(fits) else {
+        return match made.is_empty() {
+            true => Ok(None),
+            false => Err(no_such_names(name)),
+        };
+    };
     let known = function.arguments.iter().map(|one| {
         let default = one.default.as_deref().map(parse).transpose()?;
         Ok((one.name.clone().unwrap_or_default(), default))
     });
     Ok(Some(known.collect::<Result<_, PgError>>()?))
+}
+
+fn no_such_names(name: &ObjectName) -> PgError {
+    let message = format!("function {name} with these argument names does not exist");
+    PgError::new(SqlState::UNDEFINED_FUNCTION, message)
+        .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
 }
 
 /// Arguments in order; those that are left out are their defaults.

@@ -118,7 +118,9 @@ fn records(factor: &TableFactor) -> Result<Option<TableFactor>, PgError> {
     let Some((kind, family)) = kind(name) else { return Ok(None) };
     let args = arguments(args)?;
     let source = match (kind.populates, args.as_slice()) {
-        (true, [_, source, ..]) | (false, [source]) => source.clone(),
+        (true, [_, source, ..]) | (false, [source]) => {
+            cast(source.clone(), &DataType::Custom(Ident::new(family).into(), Vec::new()))
+        }
         _ => return Err(no_such_call(name, args.len())),
     };
     let value = match kind.set {
@@ -227,7 +229,9 @@ fn populated(name: &ObjectName, args: &[Expr]) -> Result<Expr, PgError> {
     if !matches!(expr.as_ref(), Expr::Value(value) if value.value == Value::Null) {
         return Err(no_base());
     }
-    Ok(cast(call("json_value", vec![value.clone(), base.clone()]), data_type))
+    let family = kind(name).map_or("jsonb", |(_, family)| family);
+    let value = cast(value.clone(), &DataType::Custom(Ident::new(family).into(), Vec::new()));
+    Ok(cast(call("json_value", vec![value, base.clone()]), data_type))
 }
 
 fn no_base() -> PgError {
