@@ -19,6 +19,10 @@ mod durability;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
+mod label_rules;
+#[cfg(test)]
+mod load_csv;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod paging;

@@ -4,6 +4,7 @@ use datafusion::logical_expr::LogicalPlan;
 
 use super::caller::Caller;
 use super::functions::check_functions;
+use super::graph_listing::with_listings;
 use super::graph_rights::restrict;
 use super::policy::{place, verify};
 use super::privilege::check;
@@ -88,6 +89,7 @@ pub fn admit(
     check(&needs, caller, catalog, Some(&plan))?;
     check_functions(&plan, caller, catalog)?;
     let inner = restrict(expand_views(plan)?, caller, catalog)?;
+    let inner = with_listings(inner, &needs, caller, catalog)?;
     let (inner, asked) = place(inner, &needs, context)?;
     if let Some(asked) = asked {
         for query in asked {

@@ -140,20 +140,23 @@ pub(super) fn may_use(catalog: &Catalog, graph: Oid, role: &RoleSet) -> bool {
 }
 
 /// What a role sees of a graph.
-struct View<'a> {
+pub(super) struct View<'a> {
     catalog: &'a Catalog,
     graph: &'a PropertyGraph,
     role: &'a RoleSet,
     /// SELECT on the graph.
-    has_graph: bool,
+    pub(super) has_graph: bool,
+    /// Whether rules on parts of the graph are about the role.
+    is_ruled: bool,
 }
 
 impl<'a> View<'a> {
-    fn new(catalog: &'a Catalog, graph: &'a PropertyGraph, role: &'a RoleSet) -> Self {
+    pub(super) fn new(catalog: &'a Catalog, graph: &'a PropertyGraph, role: &'a RoleSet) -> Self {
         let relation = catalog.relation(graph.oid);
         let has_graph =
             relation.is_some_and(|relation| has_whole(catalog, relation, Right::Select, role));
-        Self { catalog, graph, role, has_graph }
+        let is_ruled = is_ruled(catalog, graph.oid, role);
+        Self { catalog, graph, role, has_graph, is_ruled }
     }
 
     /// Whether a rule for a right fits an element table: (granted, denied).
@@ -171,6 +174,9 @@ impl<'a> View<'a> {
                 && (rule.property.is_none() || rule.property.as_deref() == property)
         };
         let mut found = (false, false);
+        if !self.is_ruled {
+            return found;
+        }
         for rule in rules_for(self.catalog, self.graph.oid, self.role).filter(fits) {
             match rule.deny {
                 true => found.1 = true,
@@ -204,11 +210,11 @@ impl<'a> View<'a> {
         !denied && (granted || self.graph.open.is_some() || self.reads(element, &element.key))
     }
 
-    fn sees_vertex(&self, at: usize) -> bool {
+    pub(super) fn sees_vertex(&self, at: usize) -> bool {
         self.graph.vertices.get(at).is_some_and(|vertex| self.sees(vertex, false))
     }
 
-    fn sees_edge(&self, at: usize) -> bool {
+    pub(super) fn sees_edge(&self, at: usize) -> bool {
         self.graph.edges.get(at).is_some_and(|edge| {
             self.sees(&edge.element, true)
                 && self.sees_vertex(edge.source.vertex)
@@ -235,6 +241,19 @@ impl<'a> View<'a> {
             }
         };
         granted || by_table()
+    }
+
+    /// Whether a property of the elements of a table may be read: those of an open graph by who may read the graph,
+    /// unless rules say otherwise.
+    pub(super) fn knows_property(
+        &self,
+        element: &ElementTable,
+        edges: bool,
+        name: &str,
+        source: &PropertySource,
+    ) -> bool {
+        let by_graph = self.graph.open.is_some() && !self.is_ruled && self.has_graph;
+        by_graph || self.reads_property(element, edges, name, source)
     }
 
     /// Whether all properties of all seen elements of an open graph may be read.

@@ -7,6 +7,7 @@ mod caller;
 mod columns;
 mod functions;
 pub mod grants;
+mod graph_listing;
 pub mod graph_rights;
 pub mod login;
 pub mod owned;

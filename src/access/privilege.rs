@@ -8,7 +8,7 @@ use super::graph_rights;
 use super::require::{AsRole, Need, Needs, Right};
 use crate::catalog::{Catalog, Relation, RelationKind, Rights, RoleSet, predefined_role};
 use crate::error::{PgError, SqlState};
-use crate::types::Oid;
+use crate::types::{Oid, TenantId};
 
 /// Checks all that a statement needs.
 ///
@@ -20,6 +20,9 @@ pub(super) fn check(
     catalog: &Catalog,
     plan: Option<&LogicalPlan>,
 ) -> Result<(), PgError> {
+    if needs.reads_files() {
+        check_server_files(caller, catalog)?;
+    }
     let mut used: Option<UsedColumns> = None;
     for (as_role, object, right, need) in needs.iter_as() {
         let role = acting(as_role, caller, catalog);
@@ -102,6 +105,21 @@ pub fn has_whole(catalog: &Catalog, relation: &Relation, right: Right, role: &Ro
     let wanted = acl_right(right);
     catalog.relation_rights(relation, role).contains(wanted)
         || predefined_rights(relation, role).contains(wanted)
+}
+
+/// Whether the caller may read the server's own files, as COPY from a file asks: in a tenant, rights are about the
+/// tenant's own things.
+fn check_server_files(caller: &Caller, catalog: &Catalog) -> Result<(), PgError> {
+    let role = predefined_role::READ_SERVER_FILES;
+    if caller.tenant == TenantId::SYSTEM && caller.has(role) {
+        return Ok(());
+    }
+    let name = catalog.role(role).map_or("", |role| role.name.as_str());
+    Err(PgError::new(
+        SqlState::INSUFFICIENT_PRIVILEGE,
+        format!("must be superuser or have privileges of the {name} role to LOAD CSV from a file"),
+    )
+    .hint("Anyone can pass rows as a parameter: UNWIND $1 AS row."))
 }
 
 /// Rights on all relations that come with a predefined role.

@@ -15,8 +15,8 @@ use crate::planner::bind::sql::ddl::{
 };
 use crate::planner::node::{
     Apply, ConflictLookup, EachRow, ElementChange, GraphAction, GraphAlgorithm, GraphFunction,
-    GraphFunctionKind, GraphWrite, LockRows, MatchPattern, PolicyCheck, RowPolicy, Series,
-    TableWrite, WithWrites, WriteKind,
+    GraphFunctionKind, GraphListing, GraphWrite, LoadCsv, LockRows, MatchPattern, PolicyCheck,
+    RowPolicy, Series, TableWrite, WithWrites, WriteKind,
 };
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
@@ -62,7 +62,11 @@ pub type AsRole = Option<Oid>;
 
 /// Everything a statement needs: for each object and right, and whose it must be, the columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Needs(BTreeMap<(AsRole, Oid, Right), Need>);
+pub struct Needs {
+    objects: BTreeMap<(AsRole, Oid, Right), Need>,
+    /// Whether files of the server are read.
+    reads_files: bool,
+}
 
 impl Needs {
     /// Adds a need of the caller, joined with what is there.
@@ -72,7 +76,7 @@ impl Needs {
 
     /// Adds a need, joined with what is there.
     pub fn add_as(&mut self, role: AsRole, object: Oid, right: Right, need: Need) {
-        let slot = self.0.entry((role, object, right)).or_insert(Need::Columns(Vec::new()));
+        let slot = self.objects.entry((role, object, right)).or_insert(Need::Columns(Vec::new()));
         match (slot, need) {
             (Need::Columns(have), Need::Columns(more)) => {
                 have.extend(more);
@@ -86,26 +90,32 @@ impl Needs {
 
     /// Adds other needs.
     pub fn extend(&mut self, other: Self) {
-        for ((role, object, right), need) in other.0 {
+        self.reads_files |= other.reads_files;
+        for ((role, object, right), need) in other.objects {
             self.add_as(role, object, right, need);
         }
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (Oid, Right, &Need)> {
-        self.0.iter().map(|((_, object, right), need)| (*object, *right, need))
+        self.objects.iter().map(|((_, object, right), need)| (*object, *right, need))
     }
 
     /// All of them, with whose right it must be.
     pub fn iter_as(&self) -> impl Iterator<Item = (AsRole, Oid, Right, &Need)> {
-        self.0.iter().map(|((role, object, right), need)| (*role, *object, *right, need))
+        self.objects.iter().map(|((role, object, right), need)| (*role, *object, *right, need))
+    }
+
+    /// Whether files of the server are read.
+    pub fn reads_files(&self) -> bool {
+        self.reads_files
     }
 
     /// Whether every object and right here is also in `other`.
     pub fn within(&self, other: &Self) -> bool {
         let known: BTreeSet<(Oid, Right)> =
-            other.0.keys().map(|(_, object, right)| (*object, *right)).collect();
-        self.0.keys().all(|(_, object, right)| known.contains(&(*object, *right)))
+            other.objects.keys().map(|(_, object, right)| (*object, *right)).collect();
+        self.objects.keys().all(|(_, object, right)| known.contains(&(*object, *right)))
     }
 }
 
@@ -239,6 +249,15 @@ fn require_extension(
     }
     if node.as_any().is::<GraphAlgorithm>() {
         // It reads what its inputs give it, which the walk reaches.
+        return Ok(());
+    }
+    if node.as_any().is::<LoadCsv>() {
+        needs.reads_files = true;
+        return Ok(());
+    }
+    if let Some(listing) = node.as_any().downcast_ref::<GraphListing>() {
+        let graph = listing.graph.oid;
+        needs.add_as(listing.as_role.or(as_role), graph, Right::Match(graph), Need::Whole);
         return Ok(());
     }
     if node.as_any().is::<Series>() {
@@ -453,6 +472,7 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
         | DdlCommand::Policy { relation, change: _ }
         | DdlCommand::RefreshView { relation, rows: _, concurrently: _ }
         | DdlCommand::AlterGraph { relation, graph: _ }
+        | DdlCommand::LabelRule { relation, change: _ }
         | DdlCommand::Comment { relation, column: _, text: _ } => {
             needs.add(relation.oid, Right::Own, Need::Whole);
         }

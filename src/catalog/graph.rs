@@ -23,6 +23,9 @@ pub struct PropertyGraph {
     /// What an open graph (`CREATE PROPERTY GRAPH g ANY`) has beside its tables; `None` for a typed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenGraph>,
+    /// Constraints and indexes of an open graph, by label; those of a typed graph are its tables'.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub label_rules: Vec<LabelRule>,
 }
 
 /// The parts of an open graph: labels, types and properties come into being on first use.
@@ -36,6 +39,55 @@ pub struct OpenGraph {
     pub schema: Oid,
     /// The sequence that numbers vertices and edges.
     pub sequence: Oid,
+}
+
+/// A constraint or an index on the elements of an open graph that have a label, whatever other labels they have: so it
+/// is about rows of several partitions, also of those that come into being later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelRule {
+    /// Its number.
+    pub oid: Oid,
+    /// Its name, unique among those of the graph.
+    pub name: String,
+    /// Whether it is about relationships.
+    pub edge: bool,
+    /// The label, or the relationship type.
+    pub label: String,
+    /// Names of its properties, at least one, each once.
+    pub properties: Vec<String>,
+    /// What it demands.
+    pub kind: LabelRuleKind,
+}
+
+/// What a [`LabelRule`] demands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LabelRuleKind {
+    /// Nothing: elements are looked up by its properties.
+    Index,
+    /// No two elements that have all of the properties have the same values of them.
+    Unique,
+    /// Every element has the properties.
+    NotNull,
+    /// Both.
+    Key,
+}
+
+impl LabelRuleKind {
+    /// Whether it is a constraint.
+    pub fn is_constraint(self) -> bool {
+        self != Self::Index
+    }
+
+    /// Whether values may not come twice.
+    pub fn is_unique(self) -> bool {
+        matches!(self, Self::Unique | Self::Key)
+    }
+
+    /// Whether values may not be missing.
+    pub fn is_required(self) -> bool {
+        matches!(self, Self::NotNull | Self::Key)
+    }
 }
 
 /// A table that holds the vertices (or edges) of a graph.
@@ -156,6 +208,28 @@ impl PropertyGraph {
     /// Where the overflow column of an open graph's partitions stands.
     pub fn overflow_column(edge: bool) -> usize {
         if edge { OPEN_EDGE_COLUMNS.len() - 1 } else { OPEN_VERTEX_COLUMNS.len() - 1 }
+    }
+
+    /// Constraints that the rows of an element table obey.
+    pub fn constraints_on<'a>(
+        &'a self,
+        element: &'a ElementTable,
+        edge: bool,
+    ) -> impl Iterator<Item = &'a LabelRule> {
+        self.label_rules.iter().filter(move |rule| {
+            rule.kind.is_constraint() && rule.edge == edge && element.has_label(&rule.label)
+        })
+    }
+
+    /// Element tables with a label: of edges or of vertices.
+    pub fn elements_with<'a>(
+        &'a self,
+        edge: bool,
+        label: &str,
+    ) -> impl Iterator<Item = &'a ElementTable> {
+        let vertices = self.vertices.iter().filter(move |_| !edge);
+        let edges = self.edges.iter().filter(move |_| edge).map(|edge| &edge.element);
+        vertices.chain(edges).filter(move |element| element.has_label(label))
     }
 
     /// All element tables, vertices first.

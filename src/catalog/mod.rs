@@ -8,6 +8,7 @@ mod ddl;
 mod function;
 pub mod grants;
 pub mod graph;
+mod label_rules;
 pub mod object;
 pub mod open;
 pub mod pg;
@@ -24,8 +25,8 @@ pub use acl::{Acl, AclClass, AclItem, PUBLIC, Rights};
 pub use function::{FunctionArgument, FunctionResult, SqlFunction};
 pub use grants::{DefaultRights, Grants, GraphRight, GraphRule, class_of};
 pub use graph::{
-    EdgeTable, ElementLabel, ElementTable, EndPoint, HIDDEN_LABEL, OPEN_EDGE_COLUMNS,
-    OPEN_VERTEX_COLUMNS, OpenGraph, PropertyDef, PropertyGraph, PropertySource,
+    EdgeTable, ElementLabel, ElementTable, EndPoint, HIDDEN_LABEL, LabelRule, LabelRuleKind,
+    OPEN_EDGE_COLUMNS, OPEN_VERTEX_COLUMNS, OpenGraph, PropertyDef, PropertyGraph, PropertySource,
 };
 pub use object::{
     Column, ColumnDefault, Constraint, ConstraintKind, ConstraintTiming, Database,

@@ -124,6 +124,9 @@ pub struct Table {
     /// Which rows whom.
     #[serde(default)]
     pub row_security: RowSecurity,
+    /// The open graph whose constraints on labels its rows obey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruled_by: Option<Oid>,
     /// Arrow schema of `columns`, field by field, with `graphwire.type` metadata.
     #[serde(skip, default = "no_columns")]
     pub schema: SchemaRef,
@@ -600,6 +603,7 @@ impl Table {
             clustered: None,
             next_attnum,
             row_security: RowSecurity::default(),
+            ruled_by: None,
             schema,
         }
     }
@@ -614,6 +618,7 @@ impl Table {
             options: self.options.clone(),
             clustered: self.clustered,
             row_security: self.row_security.clone(),
+            ruled_by: self.ruled_by,
             next_attnum: new.next_attnum.max(self.next_attnum),
             ..new
         }

@@ -148,6 +148,7 @@ impl Catalog {
             vertices: Vec::new(),
             edges: Vec::new(),
             open: Some(OpenGraph { schema, sequence }),
+            label_rules: Vec::new(),
         };
         self.put_relation(relation(
             oid,
@@ -296,24 +297,25 @@ impl Change {
             comment: None,
             domain: None,
         });
-        let table = Table::new(columns.collect(), Vec::new());
+        let mut table = Table::new(columns.collect(), Vec::new());
+        let shown: Vec<ElementLabel> = labels
+            .map(|name| ElementLabel { name: name.to_owned(), properties: Vec::new() })
+            .collect();
+        let element =
+            ElementTable { alias: name.clone(), relation: oid, key: vec![0], labels: shown };
+        let is_ruled = self.graph.constraints_on(&element, prefix == "_e").next().is_some();
+        table.ruled_by = is_ruled.then_some(self.graph.oid);
         catalog.put_relation(Relation {
             oid,
             schema: self.open.schema,
-            name: name.clone(),
+            name,
             owner: self.owner,
             comment: None,
             persistence: Persistence::Permanent,
             kind: RelationKind::Table(Arc::new(table)),
         });
         self.new.insert(oid);
-        let label = |name: &str| ElementLabel { name: name.to_owned(), properties: Vec::new() };
-        ElementTable {
-            alias: name,
-            relation: oid,
-            key: vec![0],
-            labels: labels.map(label).collect(),
-        }
+        element
     }
 
     fn properties(

@@ -5,6 +5,7 @@
 
 pub mod apply;
 mod chunk_pruning;
+mod csv_records;
 pub mod graph;
 mod measured;
 mod memory_pool;

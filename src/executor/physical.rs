@@ -23,8 +23,8 @@ use parking_lot::Mutex;
 use super::apply::{BoundApply, bind_cells};
 use super::operator::{
     AlgorithmExec, ApplyExec, ApplyExecParts, ConflictLookupExec, GraphWriteChecks, GraphWriteExec,
-    LockRowsExec, PolicyCheckExec, RowPolicyExec, RowSlot, RowsExec, ScanExec, SeriesExec,
-    TableWriteExec, WithWritesExec, WrittenRowsTable,
+    LoadCsvExec, LockRowsExec, PolicyCheckExec, RowPolicyExec, RowSlot, RowsExec, ScanExec,
+    SeriesExec, TableWriteExec, WithWritesExec, WrittenRowsTable,
 };
 use super::reads::ReadLog;
 use super::runtime::Runtime;
@@ -39,8 +39,8 @@ use crate::executor::graph::{
     CreatePhysical, ExpressionHook, GraphSnapshot, Guards, Moved, element_version, lower_match,
 };
 use crate::planner::node::{
-    CheckKind, ConflictLookup, GraphAlgorithm, GraphWrite, LockRows, MatchPattern, PolicyCheck,
-    RowPolicy, Series, TableWrite, WithWrites, WrittenRows,
+    CheckKind, ConflictLookup, GraphAlgorithm, GraphWrite, LoadCsv, LockRows, MatchPattern,
+    PolicyCheck, RowPolicy, Series, TableWrite, WithWrites, WrittenRows,
 };
 use crate::planner::pattern::BoundPattern;
 use crate::planner::source::RelationSource;
@@ -494,6 +494,14 @@ impl ExtensionPlanner for Extensions {
                 .collect::<Result<Vec<_>>>()?;
             let schema = Arc::clone(UserDefinedLogicalNodeCore::schema(series).inner());
             return Ok(Some(Arc::new(SeriesExec::new(args, series.session.clone(), schema))));
+        }
+        if let Some(load) = node.as_any().downcast_ref::<LoadCsv>() {
+            let input = Arc::clone(&physical_inputs[0]);
+            let columns = load.input.schema();
+            let source = planner.create_physical_expr(&load.source, columns, state, context)?;
+            let schema = Arc::clone(UserDefinedLogicalNodeCore::schema(load).inner());
+            let form = load.form.clone();
+            return Ok(Some(Arc::new(LoadCsvExec::new(input, source, form, schema))));
         }
         if let Some(lock) = node.as_any().downcast_ref::<LockRows>() {
             let input = Arc::clone(&physical_inputs[0]);

@@ -35,7 +35,7 @@ mod tests;
 mod token;
 
 pub use error::{ParseError, SyntaxDetail};
-pub use route::is_graph_procedure;
+pub use route::{CATALOG_PROCEDURES, is_graph_procedure};
 pub use script::parse_script;
 pub use span::Span;
 pub use sql::{CONFLICT_PARTS, MergeMark, SET_COLUMNS, TableLike};

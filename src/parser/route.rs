@@ -53,9 +53,24 @@ const SESSION_WORDS: &[&str] = &[
     "REVOKE",
 ];
 
-/// Whether a procedure of this name, its parts joined by dots, is one of Cypher's: those of graph algorithms.
+/// Procedures on what a graph has, by the names that Neo4j's have.
+pub const CATALOG_PROCEDURES: &[&str] = &[
+    "db.labels",
+    "db.relationshipTypes",
+    "db.propertyKeys",
+    "db.schema.nodeTypeProperties",
+    "db.schema.relTypeProperties",
+    "db.awaitIndexes",
+    "db.ping",
+    "dbms.components",
+];
+
+/// Whether a procedure of this name, its parts joined by dots, is one of Cypher's: those of graph algorithms, and those
+/// on what a graph has.
 pub fn is_graph_procedure(name: &str) -> bool {
-    name.split_once('.').is_some_and(|(schema, _)| schema.eq_ignore_ascii_case("algo"))
+    let of_algorithms =
+        name.split_once('.').is_some_and(|(schema, _)| schema.eq_ignore_ascii_case("algo"));
+    of_algorithms || CATALOG_PROCEDURES.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// A language a statement can be in.
@@ -134,9 +149,14 @@ impl Ahead {
         }
         match self.word(at).to_ascii_uppercase().as_str() {
             "LOAD" => self.is_word(at + 1, "CSV"),
+            "SHOW" => self.shows_graph_object(at + 1),
             "CREATE" => self.is_cypher_create(at + 1),
-            "DROP" => self.is_word(at + 1, "CONSTRAINT"),
+            "DROP" => self.is_cypher_drop(at + 1),
             "MERGE" => !self.is_word(at + 1, "INTO"),
+            "INSERT" => {
+                self.is(at + 1, &Token::LParen)
+                    || (self.is_name(at + 1) && self.is(at + 2, &Token::Eq))
+            }
             "WITH" => !self.is_common_table_expression(at + 1),
             "CALL" => self.is_cypher_call(at + 1, is_procedure),
             "EXPLAIN" => self.is_cypher(self.behind_explain(at + 1), is_procedure),
@@ -162,7 +182,13 @@ impl Ahead {
             (object + 1..object + 6)
                 .any(|index| self.is_word(index, "FOR") && self.is(index + 1, &Token::LParen))
         };
-        self.is_any_word(object, &["CONSTRAINT", "INDEX"]) && has_for()
+        // What older versions of Cypher wrote is refused with a hint to how it is written now.
+        let is_old = self.is_word(object, "INDEX")
+            && self.is_word(object + 1, "ON")
+            && self.is(object + 2, &Token::Colon);
+        let is_constraint =
+            self.is_word(object, "CONSTRAINT") && !self.is_word(object + 1, "TRIGGER");
+        is_old || is_constraint || (self.is_word(object, "INDEX") && has_for())
     }
 
     /// `x [(columns)] AS [[NOT] MATERIALIZED] (`, or `RECURSIVE x …`.
@@ -229,14 +255,25 @@ impl Ahead {
         index
     }
 
+    /// Whether these words name something of a graph that `SHOW` lists.
+    fn shows_graph_object(&self, at: usize) -> bool {
+        let words: Vec<String> =
+            (at..at + 8).map(|index| self.word(index).to_ascii_uppercase()).collect();
+        shows_graph_object(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// `DROP CONSTRAINT …`, `DROP INDEX name IF EXISTS`.
+    fn is_cypher_drop(&self, at: usize) -> bool {
+        let if_exists = || self.is_word(at + 2, "IF") && self.is_word(at + 3, "EXISTS");
+        self.is_word(at, "CONSTRAINT")
+            || (self.is_word(at, "INDEX") && self.is_name(at + 1) && if_exists())
+    }
+
     /// True for statements that are SQL even where everything else is Cypher.
     fn is_for_the_session(&self) -> bool {
         let words: Vec<&str> = (0..8).map(|index| self.word(index)).collect();
         if self.is_word(0, "SHOW") {
-            let listed: Vec<String> =
-                words.iter().skip(1).map(|word| word.to_ascii_uppercase()).collect();
-            let listed: Vec<&str> = listed.iter().map(String::as_str).collect();
-            return !shows_graph_object(&listed);
+            return !self.shows_graph_object(1);
         }
         self.is_any_word(0, SESSION_WORDS) || is_property_graph_ddl(&words)
     }

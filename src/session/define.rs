@@ -5,6 +5,7 @@ mod constraint;
 mod domain;
 mod drop;
 mod index;
+mod label_rule;
 mod names;
 mod object;
 mod policy;
@@ -237,6 +238,11 @@ pub(super) async fn run(
             changed.kind = RelationKind::PropertyGraph(Arc::new(*graph));
             catalog.put_relation(changed);
             "ALTER PROPERTY GRAPH"
+        }
+        DdlCommand::LabelRule { relation, change } => {
+            let tag = change.tag();
+            label_rule::change(session, &mut catalog, &relation, change)?;
+            tag
         }
         DdlCommand::Policy { relation, change } => {
             let tag = change.tag();

@@ -364,6 +364,15 @@ fn ddl_locks(
                 add(locks, catalog, owner.table, TableLock::AccessShare);
             }
         }
+        // Nobody writes to the graph meanwhile: by Cypher, which locks the graph, or by SQL, which locks a partition.
+        DdlCommand::LabelRule { relation, change } => {
+            add(locks, catalog, relation.oid, TableLock::ShareRowExclusive);
+            if let RelationKind::PropertyGraph(graph) = &relation.kind {
+                for element in graph.elements_with(change.rule().edge, &change.rule().label) {
+                    add(locks, catalog, element.relation, TableLock::ShareRowExclusive);
+                }
+            }
+        }
         DdlCommand::RefreshView { relation, concurrently: true, .. } => {
             add(locks, catalog, relation.oid, TableLock::Exclusive);
         }

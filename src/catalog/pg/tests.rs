@@ -160,6 +160,7 @@ fn graph() -> PropertyGraph {
     };
     PropertyGraph {
         open: None,
+        label_rules: Vec::new(),
         oid: GRAPH,
         name: "company".into(),
         vertices: vec![

@@ -23,4 +23,5 @@ pub use functions::bind_graph_functions;
 pub use guard::{Guards, Mask, Masks};
 pub use lower::{CreatePhysical, lower_match};
 pub use open::Moved;
+pub(crate) use open::OpenColumn;
 pub use snapshot::{ExpressionHook, GraphSnapshot, Hop, element_version};

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringViewBuilder, UInt64Array, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, RecordBatch, StringViewBuilder, UInt64Array, new_null_array,
+};
 use arrow::compute::interleave;
 use arrow::datatypes::{DataType, UInt64Type};
 use datafusion::common::{HashMap, Result};
@@ -49,7 +51,7 @@ impl Moved {
 }
 
 /// One property of some rows of a partition.
-pub(super) struct OpenColumn {
+pub(crate) struct OpenColumn {
     name: String,
     /// Values of the property's own type.
     values: ArrayRef,
@@ -62,8 +64,22 @@ pub(super) struct OpenColumn {
 }
 
 impl OpenColumn {
+    /// A property of rows that are at hand; `None` if they are older than its column, and so have no value of it.
+    pub(crate) fn of_rows(edge: bool, property: &PropertyDef, rows: &RecordBatch) -> Option<Self> {
+        let PropertySource::Open { column, mixed: _ } = property.source else { return None };
+        let more = rows.columns().get(PropertyGraph::overflow_column(edge)).cloned();
+        Some(Self {
+            name: property.name.clone(),
+            values: rows.columns().get(column).cloned()?,
+            ty: CypherType::of_open(&property.ty),
+            coded: stored_type(&property.ty) == PgType::Bytea,
+            property: property.ty.clone(),
+            more: more.filter(|more| more.null_count() < more.len()),
+        })
+    }
+
     /// The property's value in a row.
-    pub(super) fn value(&self, row: usize) -> Result<Value> {
+    pub(crate) fn value(&self, row: usize) -> Result<Value> {
         if let Some(more) = &self.more
             && let Some(value) = overflow(more, row, &self.name)?
         {

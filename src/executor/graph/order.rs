@@ -54,7 +54,11 @@ pub(super) fn matching_rows(seen: Seen<'_>, tables: &[u16], predicates: &[&Expr]
     let mut rows = 0.0;
     for table in tables {
         rows += match key_lookup(seen.graph, *table, predicates)? {
-            Some(_) => 1.0,
+            Some(lookup) if lookup.columns == seen.graph.element(false, *table)?.key => 1.0,
+            Some(lookup) => {
+                let version = seen.graph.version(false, *table)?;
+                version.find_key(&lookup.columns, &lookup.key)?.len() as f64
+            }
             None => vertex_rows(seen, &[*table])? * selectivity(predicates),
         };
     }

@@ -29,7 +29,7 @@ use crate::error::PgError;
 
 pub use constraints::{
     ComputedKeys, ConflictSearch, Conflicts, RowCheck, check_all, check_changed,
-    check_key_is_unique, check_key_type, second_update,
+    check_key_is_unique, check_key_type, check_label_rule, second_update,
 };
 pub use definitions::{Definitions, adopt_graph};
 pub use locking::{Collision, Committed, StatementLocks, lock_error};

@@ -85,6 +85,7 @@ impl WriteTarget for StatementWrites {
 
     async fn finish(&self) -> Result<(), PgError> {
         let changes = std::mem::take(&mut self.done.lock().changes);
+        self.label_rules(&changes).await?;
         self.foreign_keys(changes).await
     }
 

@@ -6,7 +6,9 @@ use datafusion::logical_expr::Volatility;
 
 use super::call::{Kernel, Nulls};
 use super::types::CypherType;
-use super::{lists, math, strings, temporal_between, temporal_read, temporal_truncate};
+use super::{
+    lists, math, operators, strings, temporal_between, temporal_read, temporal_truncate, value_type,
+};
 
 /// What an argument must be. ANY and null are always taken; a wrong value behind them is an error when it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +113,11 @@ impl Definition {
         self
     }
 
+    const fn seeing_nulls(mut self) -> Self {
+        self.nulls = Nulls::Seen;
+        self
+    }
+
     const fn volatile(mut self) -> Self {
         self.volatility = Volatility::Volatile;
         self
@@ -135,6 +142,14 @@ fn string(_: &[CypherType]) -> CypherType {
 
 fn strings_list(_: &[CypherType]) -> CypherType {
     CypherType::list(CypherType::String)
+}
+
+fn floats(_: &[CypherType]) -> CypherType {
+    CypherType::list(CypherType::Float)
+}
+
+fn booleans(_: &[CypherType]) -> CypherType {
+    CypherType::list(CypherType::Boolean)
 }
 
 fn integers(_: &[CypherType]) -> CypherType {
@@ -176,6 +191,8 @@ pub static FUNCTIONS: &[Definition] = &[
     strict("range", &[Integer, Integer, Integer], integers, lists::range).optional(1),
     strict("keys", &[Map], strings_list, lists::keys),
     strict("toIntegerList", &[List], integers, lists::to_integer_list),
+    strict("toFloatList", &[List], floats, lists::to_float_list),
+    strict("toBooleanList", &[List], booleans, lists::to_boolean_list),
     strict("toStringList", &[List], strings_list, lists::to_string_list),
     // Conversions.
     strict("toString", &[Scalar], string, strings::to_string),
@@ -186,15 +203,17 @@ pub static FUNCTIONS: &[Definition] = &[
     strict("toFloatOrNull", &[Any], float, strings::to_float_or_null),
     strict("toBoolean", &[Scalar], boolean, strings::to_boolean),
     strict("toBooleanOrNull", &[Any], boolean, strings::to_boolean_or_null),
+    strict("valueType", &[Any], string, value_type::value_type).seeing_nulls(),
+    strict("nullIf", &[Any, Any], same, operators::null_if).seeing_nulls(),
     // Strings.
     strict("toUpper", &[String], string, strings::to_upper),
     strict("upper", &[String], string, strings::to_upper),
     strict("toLower", &[String], string, strings::to_lower),
     strict("lower", &[String], string, strings::to_lower),
     strict("trim", &[String], string, strings::trim),
-    strict("btrim", &[String], string, strings::trim),
-    strict("lTrim", &[String], string, strings::trim_start),
-    strict("rTrim", &[String], string, strings::trim_end),
+    strict("btrim", &[String, String], string, strings::trim).optional(1),
+    strict("lTrim", &[String, String], string, strings::trim_start).optional(1),
+    strict("rTrim", &[String, String], string, strings::trim_end).optional(1),
     strict("left", &[String, Integer], string, strings::left),
     strict("right", &[String, Integer], string, strings::right),
     strict("substring", &[String, Integer, Integer], string, strings::substring).optional(1),
@@ -235,6 +254,18 @@ pub static FUNCTIONS: &[Definition] = &[
         temporal_truncate::date_time,
     )
     .optional(1),
+    strict(
+        "datetime.fromEpoch",
+        &[Number, Number],
+        |_| CypherType::DateTime,
+        temporal_read::from_epoch,
+    ),
+    strict(
+        "datetime.fromEpochMillis",
+        &[Number],
+        |_| CypherType::DateTime,
+        temporal_read::from_epoch_millis,
+    ),
     strict("duration.between", &[Any, Any], |_| CypherType::Duration, temporal_between::between),
     strict("duration.inMonths", &[Any, Any], |_| CypherType::Duration, temporal_between::in_months),
     strict("duration.inDays", &[Any, Any], |_| CypherType::Duration, temporal_between::in_days),
@@ -259,6 +290,10 @@ pub static FUNCTIONS: &[Definition] = &[
     strict("cos", &[Number], float, math::cos),
     strict("tan", &[Number], float, math::tan),
     strict("cot", &[Number], float, math::cot),
+    strict("sinh", &[Number], float, math::sinh),
+    strict("cosh", &[Number], float, math::cosh),
+    strict("tanh", &[Number], float, math::tanh),
+    strict("coth", &[Number], float, math::coth),
     strict("asin", &[Number], float, math::asin),
     strict("acos", &[Number], float, math::acos),
     strict("atan", &[Number], float, math::atan),

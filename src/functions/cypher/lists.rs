@@ -6,7 +6,7 @@ use datafusion::logical_expr::{
 };
 
 use super::math::wrong_argument;
-use super::strings::{to_integer, to_string};
+use super::strings::{to_boolean, to_float, to_integer, to_string};
 use super::value::Value;
 use crate::error::{PgError, SqlState};
 
@@ -150,6 +150,22 @@ pub fn keys(arguments: &[Value]) -> Result<Value, PgError> {
 /// `42804`.
 pub fn to_integer_list(arguments: &[Value]) -> Result<Value, PgError> {
     each("toIntegerList", arguments, to_integer)
+}
+
+/// Each element by [`to_float`], null where it cannot be.
+///
+/// # Errors
+/// `42804`.
+pub fn to_float_list(arguments: &[Value]) -> Result<Value, PgError> {
+    each("toFloatList", arguments, to_float)
+}
+
+/// Each element by [`to_boolean`], null where it cannot be.
+///
+/// # Errors
+/// `42804`.
+pub fn to_boolean_list(arguments: &[Value]) -> Result<Value, PgError> {
+    each("toBooleanList", arguments, to_boolean)
 }
 
 /// Each element by [`to_string`], null where it cannot be.

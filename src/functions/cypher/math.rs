@@ -53,6 +53,14 @@ functions! {
     tan, "tan", f64::tan;
     /// Cotangent.
     cot, "cot", |x| 1.0 / x.tan();
+    /// Hyperbolic sine.
+    sinh, "sinh", f64::sinh;
+    /// Hyperbolic cosine.
+    cosh, "cosh", f64::cosh;
+    /// Hyperbolic tangent.
+    tanh, "tanh", f64::tanh;
+    /// Hyperbolic cotangent.
+    coth, "coth", |x| 1.0 / x.tanh();
     /// Arc sine.
     asin, "asin", f64::asin;
     /// Arc cosine.

@@ -29,6 +29,7 @@ pub mod temporal_read;
 pub mod temporal_truncate;
 pub mod types;
 pub mod value;
+pub mod value_type;
 
 pub use call::{Call, Kernel, Nulls};
 pub use types::CypherType;

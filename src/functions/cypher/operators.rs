@@ -400,6 +400,15 @@ pub fn property(arguments: &[Value]) -> Result<Value, PgError> {
     }
 }
 
+/// The first value, or null where the second equals it.
+///
+/// # Errors
+/// None.
+pub fn null_if(arguments: &[Value]) -> Result<Value, PgError> {
+    let (value, other) = pair(arguments)?;
+    Ok(if value.equals(other) == Some(true) { Value::Null } else { value.clone() })
+}
+
 fn property_of(base: &Value, key: &str) -> Result<Value, PgError> {
     let of_entries = |entries: &[(String, Value)]| {
         entries.iter().find(|entry| entry.0 == key).map_or(Value::Null, |entry| entry.1.clone())

@@ -30,14 +30,34 @@ functions! {
     to_upper, "toUpper", |text| text.to_uppercase();
     /// In lower case.
     to_lower, "toLower", |text| text.to_lowercase();
-    /// Without white space at either end.
-    trim, "trim", |text| text.trim().to_owned();
-    /// Without white space in front.
-    trim_start, "lTrim", |text| text.trim_start().to_owned();
-    /// Without white space behind.
-    trim_end, "rTrim", |text| text.trim_end().to_owned();
     /// As it is: strings are not changed when they are compared.
     normalize, "normalize", str::to_owned;
+}
+
+macro_rules! trims {
+    ($($(#[$doc:meta])* $name:ident, $text:literal, $blank:ident, $matching:ident;)*) => {
+        $($(#[$doc])*
+        ///
+        /// # Errors
+        /// `42804` for a value that is not a string.
+        pub fn $name(arguments: &[Value]) -> Result<Value, PgError> {
+            let source = text($text, arguments, 0)?;
+            if arguments.len() < 2 {
+                return Ok(Value::String(source.$blank().to_owned()));
+            }
+            let characters: Vec<char> = text($text, arguments, 1)?.chars().collect();
+            Ok(Value::String(source.$matching(characters.as_slice()).to_owned()))
+        })*
+    };
+}
+
+trims! {
+    /// Without white space, or any of the given characters, at either end.
+    trim, "trim", trim, trim_matches;
+    /// Without white space, or any of the given characters, in front.
+    trim_start, "lTrim", trim_start, trim_start_matches;
+    /// Without white space, or any of the given characters, behind.
+    trim_end, "rTrim", trim_end, trim_end_matches;
 }
 
 /// A count of characters, which must not be negative.

@@ -740,6 +740,46 @@ pub fn duration(arguments: &[Value]) -> Result<Value, PgError> {
     parts.duration().map(Value::Temporal)
 }
 
+/// The datetime so many seconds, and nanoseconds, after 1970 in UTC.
+///
+/// # Errors
+/// `42804`, `22008`.
+pub fn from_epoch(arguments: &[Value]) -> Result<Value, PgError> {
+    match arguments {
+        [Value::Integer(seconds), Value::Integer(nanos)] => {
+            let carried = seconds.checked_add(nanos.div_euclid(1_000_000_000));
+            since_epoch(carried, nanos.rem_euclid(1_000_000_000))
+        }
+        _ => Err(super::math::wrong_argument("datetime.fromEpoch", arguments)),
+    }
+}
+
+/// The datetime so many milliseconds after 1970 in UTC.
+///
+/// # Errors
+/// `42804`, `22008`.
+pub fn from_epoch_millis(arguments: &[Value]) -> Result<Value, PgError> {
+    match arguments {
+        [Value::Integer(millis)] => {
+            since_epoch(Some(millis.div_euclid(1000)), millis.rem_euclid(1000) * 1_000_000)
+        }
+        _ => Err(super::math::wrong_argument("datetime.fromEpochMillis", arguments)),
+    }
+}
+
+fn since_epoch(seconds: Option<i64>, nanos: i64) -> Result<Value, PgError> {
+    /// Seconds of 999,999,999 years.
+    const SECONDS_MAX: i64 = 31_556_889_864_403_199;
+    let seconds = seconds.filter(|seconds| (-SECONDS_MAX..=SECONDS_MAX).contains(seconds));
+    let (Some(seconds), Ok(nanos)) = (seconds, u32::try_from(nanos)) else {
+        return Err(PgError::new(
+            SqlState::DATETIME_FIELD_OVERFLOW,
+            "the number of seconds is out of range for a datetime",
+        ));
+    };
+    Ok(Value::Temporal(Temporal::DateTime { seconds, nanos, offset: 0, zone: None }))
+}
+
 /// Milliseconds since 1970 of a datetime (`timestamp()`).
 ///
 /// # Errors

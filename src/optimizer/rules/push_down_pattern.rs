@@ -110,6 +110,7 @@ mod tests {
             vertices: vec![],
             edges: vec![],
             open: None,
+            label_rules: Vec::new(),
         };
         let vertex = PatternVertex {
             variable: "a".to_owned(),

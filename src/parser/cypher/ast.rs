@@ -55,8 +55,15 @@ pub enum ExplainMode {
 #[derive(Debug, Clone, PartialEq)]
 pub enum CypherBody {
     Query(Query),
-    Schema(SchemaCommand),
-    Show(ShowCommand),
+    Schema(Box<SchemaCommand>),
+    Show(Box<ShowCommand>),
+}
+
+impl CypherBody {
+    /// Whether it makes or drops a constraint or an index.
+    pub fn defines(&self) -> bool {
+        matches!(self, Self::Schema(_))
+    }
 }
 
 /// Single queries joined by `UNION`; all unions in one query are of one kind.
@@ -427,8 +434,16 @@ pub enum ConstraintKind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShowCommand {
     pub target: ShowTarget,
-    pub yields: Yield,
+    /// The kinds that are wanted, of indexes and constraints: values of their column `type`; all if there are none.
+    pub kinds: Vec<&'static str>,
+    /// `BUILT IN` or `USER DEFINED`, of functions.
+    pub built_in: Option<bool>,
+    /// `WHERE` without `YIELD`.
     pub condition: Option<Expr>,
+    /// `YIELD …`, with its `ORDER BY`, `SKIP`, `LIMIT` and `WHERE`.
+    pub yields: Option<Projection>,
+    /// `RETURN …` behind `YIELD`.
+    pub returned: Option<Projection>,
     pub span: Span,
 }
 

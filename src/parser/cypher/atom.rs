@@ -1,8 +1,8 @@
 //! Reads what has no operator around it: literals, names, calls, brackets, `CASE`.
 
 use super::expr::{
-    Case, CaseBranch, CypherType, CypherTypeName, Expr, ExprKind, FunctionCall, Literal,
-    MapProjectionItem, Subquery,
+    Case, CaseBranch, ComparisonOperator, CypherType, CypherTypeName, Expr, ExprKind, FunctionCall,
+    Literal, MapProjectionItem, Subquery,
 };
 use super::number;
 use super::parser::{Parser, literal, misplaced_pattern};
@@ -12,6 +12,7 @@ use crate::parser::pattern::{GraphPattern, Name, PathPattern};
 use crate::parser::pattern_parser::{
     PatternLanguage, graph_pattern, path_pattern, shortest_path, shortest_path_selector,
 };
+use crate::parser::span::Span;
 use crate::parser::token::TokenKind;
 
 impl Parser<'_> {
@@ -170,6 +171,13 @@ impl Parser<'_> {
             name.push(self.cursor.name()?);
         }
         self.cursor.expect_symbol("(")?;
+        if let [only] = name.as_slice()
+            && only.text.eq_ignore_ascii_case("trim")
+            && !only.quoted
+        {
+            let call = self.bracketed(|parser| parser.trim(only.span))?;
+            return Ok(self.expr(ExprKind::Function(call), start));
+        }
         let (distinct, arguments) = self.bracketed(|parser| {
             let distinct = parser.cursor.eat_word("DISTINCT");
             if !distinct {
@@ -179,6 +187,42 @@ impl Parser<'_> {
         })?;
         let call = FunctionCall { name, distinct, arguments };
         Ok(self.expr(ExprKind::Function(call), start))
+    }
+
+    /// `trim([[BOTH | LEADING | TRAILING] [characters] FROM] text)`, behind its `(`; the closing one included.
+    fn trim(&mut self, span: Span) -> Result<FunctionCall, ParseError> {
+        let names_side = |word: &str| {
+            self.cursor.is_word(word)
+                && !self.cursor.is_symbol_at(1, ")")
+                && !self.cursor.is_symbol_at(1, ".")
+        };
+        let side = ["BOTH", "LEADING", "TRAILING"].into_iter().find(|word| names_side(word));
+        if side.is_some() {
+            self.cursor.advance();
+        }
+        let mut arguments = Vec::new();
+        if !self.cursor.is_symbol(")") && !self.cursor.is_word("FROM") {
+            arguments.push(self.value()?);
+        }
+        if self.cursor.eat_word("FROM") {
+            arguments.insert(0, self.value()?);
+        } else if side.is_some() {
+            return Err(self.cursor.unexpected(&["FROM"]));
+        }
+        while self.cursor.eat_symbol(",") {
+            arguments.push(self.value()?);
+        }
+        if !self.cursor.eat_symbol(")") {
+            return Err(self.cursor.unexpected(&["FROM", ")"]));
+        }
+        let function = match (side, arguments.len()) {
+            (Some("LEADING"), _) => "lTrim",
+            (Some("TRAILING"), _) => "rTrim",
+            (Some(_), _) | (None, 2) => "btrim",
+            (None, _) => "trim",
+        };
+        let name = vec![Name { text: function.to_owned(), quoted: false, span }];
+        Ok(FunctionCall { name, distinct: false, arguments })
     }
 
     /// `value, value, … close`, the closing symbol included; none is legal.
@@ -273,9 +317,22 @@ impl Parser<'_> {
             false => Some(self.value()?),
         };
         let mut branches = Vec::new();
+        let mut tests = false;
         while self.cursor.eat_word("WHEN") {
-            branches.push(self.case_branch(operand.is_some())?);
+            branches.push(self.case_branch(operand.as_ref(), &mut tests)?);
         }
+        // Where one branch says how to compare, each condition is written out.
+        let operand = match operand {
+            Some(operand) if tests => {
+                for when in branches.iter_mut().flat_map(|branch| &mut branch.when) {
+                    if !is_test_of(when, &operand) {
+                        *when = equal_to(&operand, when);
+                    }
+                }
+                None
+            }
+            operand => operand,
+        };
         if branches.is_empty() {
             return Err(self.cursor.unexpected(&["WHEN"]));
         }
@@ -290,10 +347,29 @@ impl Parser<'_> {
         Ok(self.expr(ExprKind::Case(Box::new(case)), start))
     }
 
-    fn case_branch(&mut self, has_operand: bool) -> Result<CaseBranch, ParseError> {
-        let mut when = vec![if has_operand { self.value()? } else { self.truth()? }];
-        while has_operand && self.cursor.eat_symbol(",") {
-            when.push(self.value()?);
+    /// What follows `WHEN`; `tests` is set where it says how the operand is compared.
+    fn case_branch(
+        &mut self,
+        operand: Option<&Expr>,
+        tests: &mut bool,
+    ) -> Result<CaseBranch, ParseError> {
+        let Some(operand) = operand else {
+            let when = vec![self.truth()?];
+            self.cursor.expect_word("THEN")?;
+            return Ok(CaseBranch { when, then: self.value()? });
+        };
+        let mut when = Vec::new();
+        loop {
+            when.push(match self.test_of(operand)? {
+                Some(test) => {
+                    *tests = true;
+                    test
+                }
+                None => self.value()?,
+            });
+            if !self.cursor.eat_symbol(",") {
+                break;
+            }
         }
         self.cursor.expect_word("THEN")?;
         Ok(CaseBranch { when, then: self.value()? })
@@ -363,6 +439,25 @@ impl Parser<'_> {
         let not_null = self.cursor.eat_words(&["NOT", "NULL"]);
         Ok(CypherTypeName { name, inner, not_null })
     }
+}
+
+/// Whether a condition is a test that was written of this operand, which stands in front of it in the text.
+fn is_test_of(when: &Expr, operand: &Expr) -> bool {
+    when.span.start == operand.span.start
+}
+
+/// `operand = value`, or for null `operand IS NULL`.
+fn equal_to(operand: &Expr, value: &Expr) -> Expr {
+    let span = value.span;
+    let first = Box::new(operand.clone());
+    let kind = match value.kind {
+        ExprKind::Literal(Literal::Null) => ExprKind::IsNull { operand: first, negated: false },
+        _ => {
+            let rest = vec![(ComparisonOperator::Equal, value.clone())];
+            ExprKind::Comparison { first, rest }
+        }
+    };
+    Expr { kind, span }
 }
 
 /// A graph pattern of one path.

@@ -87,7 +87,7 @@ impl Parser<'_> {
         Ok(projection)
     }
 
-    fn projection(&mut self, start: Span) -> Result<Projection, ParseError> {
+    pub(super) fn projection(&mut self, start: Span) -> Result<Projection, ParseError> {
         let distinct = self.cursor.eat_word("DISTINCT");
         let star_span = self.cursor.peek().span;
         let star = self.cursor.eat_symbol("*").then_some(star_span);
@@ -98,6 +98,17 @@ impl Parser<'_> {
         while self.cursor.eat_symbol(",") {
             items.push(self.projection_item()?);
         }
+        self.projection_of(distinct, star, items, start)
+    }
+
+    /// What may follow the items of a projection.
+    pub(super) fn projection_of(
+        &mut self,
+        distinct: bool,
+        star: Option<Span>,
+        items: Vec<ProjectionItem>,
+        start: Span,
+    ) -> Result<Projection, ParseError> {
         let order_by = self.order_by()?;
         let skip = match self.cursor.eat_word("SKIP") || self.cursor.eat_word("OFFSET") {
             true => Some(self.value()?),

@@ -151,6 +151,11 @@ impl<'a> Lexer<'a> {
             return Ok(TokenKind::Parameter(self.backticked()?));
         }
         let name = self.take_while(is_name_part);
+        if name.is_empty() && self.rest().starts_with('(') {
+            let message = "labels computed from an expression are not supported";
+            let error = ParseError::unsupported(message, self.span(start));
+            return Err(error.with_hint("Write the label itself."));
+        }
         if name.is_empty() {
             return Err(ParseError::unexpected("$", self.span(start)));
         }

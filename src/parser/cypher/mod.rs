@@ -2,8 +2,8 @@
 //!
 //! * `ast` and `expr` have the tree.
 //! * `lexer` and `number` cut text into tokens.
-//! * `statement` reads a statement, `query` the clauses of a query, `clause`, `writing`, `call` and `schema`
-//!   each of them.
+//! * `statement` reads a statement, `query` the clauses of a query, `clause`, `writing`, `call`, `schema` and
+//!   `show` each of them.
 //! * `operator`, `atom` and `comprehension` read expressions; `parser` is what all of them share.
 
 mod ast;
@@ -18,6 +18,7 @@ mod operator;
 mod parser;
 mod query;
 mod schema;
+mod show;
 mod statement;
 #[cfg(test)]
 mod tck_tests;

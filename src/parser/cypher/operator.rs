@@ -141,6 +141,32 @@ impl Parser<'_> {
         Ok(Some(operator))
     }
 
+    /// `> value`, `IS NULL` and its like behind `WHEN`, as a test of what stands behind `CASE`.
+    pub(super) fn test_of(&mut self, operand: &Expr) -> Result<Option<Expr>, ParseError> {
+        let start = operand.span;
+        if let Some(operator) = self.eat_operator(&COMPARISONS) {
+            let rest = vec![(operator, self.value_operand(Self::predicate)?)];
+            let first = Box::new(operand.clone());
+            return Ok(Some(self.expr(ExprKind::Comparison { first, rest }, start)));
+        }
+        let is_test = self.cursor.is_word("IS")
+            && (["NULL", "NOT", "TYPED"].iter().any(|word| self.cursor.is_word_at(1, word))
+                || self.cursor.is_symbol_at(1, "::"));
+        if is_test {
+            return self.is_predicate(operand.clone(), start).map(Some);
+        }
+        let begins = (self.cursor.is_word("STARTS") || self.cursor.is_word("ENDS"))
+            && self.cursor.is_word_at(1, "WITH");
+        let contains = (self.cursor.is_word("CONTAINS") || self.cursor.is_word("IN"))
+            && !self.cursor.is_word_at(1, "THEN");
+        if !begins && !contains && !self.cursor.is_symbol("=~") {
+            return Ok(None);
+        }
+        let Some(operator) = self.eat_predicate_operator()? else { return Ok(None) };
+        let right = self.value_operand(Self::additive)?;
+        Ok(Some(self.binary(operator, operand.clone(), right, start)))
+    }
+
     /// `IS [NOT] NULL`, `IS [NOT] :: TYPE`, `IS [NOT] TYPED TYPE`.
     fn is_predicate(&mut self, operand: Expr, start: Span) -> Result<Expr, ParseError> {
         self.cursor.expect_word("IS")?;

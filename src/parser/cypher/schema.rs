@@ -1,6 +1,6 @@
-//! Reads Cypher's commands on indexes and constraints, and `SHOW`.
+//! Reads Cypher's commands on indexes and constraints.
 
-use super::ast::{ConstraintKind, SchemaCommand, SchemaElement, ShowCommand, ShowTarget};
+use super::ast::{ConstraintKind, SchemaCommand, SchemaElement};
 use super::expr::ExprKind;
 use super::parser::Parser;
 use crate::parser::error::ParseError;
@@ -10,22 +10,6 @@ use crate::parser::pattern_parser::PatternLanguage;
 use crate::parser::span::Span;
 
 const INDEX_KINDS: [&str; 7] = ["RANGE", "BTREE", "TEXT", "POINT", "LOOKUP", "FULLTEXT", "VECTOR"];
-
-const SHOW_TARGETS: &[(&[&str], ShowTarget)] = &[
-    (&["LABELS"], ShowTarget::Labels),
-    (&["RELATIONSHIP", "TYPES"], ShowTarget::RelationshipTypes),
-    (&["PROPERTY", "KEYS"], ShowTarget::PropertyKeys),
-    (&["INDEXES"], ShowTarget::Indexes),
-    (&["INDEX"], ShowTarget::Indexes),
-    (&["CONSTRAINTS"], ShowTarget::Constraints),
-    (&["CONSTRAINT"], ShowTarget::Constraints),
-    (&["PROCEDURES"], ShowTarget::Procedures),
-    (&["PROCEDURE"], ShowTarget::Procedures),
-    (&["FUNCTIONS"], ShowTarget::Functions),
-    (&["FUNCTION"], ShowTarget::Functions),
-    (&["DATABASES"], ShowTarget::Databases),
-    (&["DATABASE"], ShowTarget::Databases),
-];
 
 impl Parser<'_> {
     /// The command that begins here, if one does: `CREATE` or `DROP` of a constraint or an index.
@@ -71,9 +55,15 @@ impl Parser<'_> {
 
     /// `[name] [IF NOT EXISTS] FOR`.
     fn new_object(&mut self) -> Result<(Option<Name>, bool), ParseError> {
-        let unnamed = self.cursor.is_word("FOR") || self.cursor.is_word("IF");
+        let unnamed = ["FOR", "IF", "ON"].iter().any(|word| self.cursor.is_word(word));
         let name = if unnamed { None } else { Some(self.cursor.name()?) };
         let if_not_exists = self.cursor.eat_words(&["IF", "NOT", "EXISTS"]);
+        if self.cursor.is_word("ON") {
+            return Err(self.cursor.unexpected(&["FOR"]).with_hint(
+                "Write CREATE CONSTRAINT name FOR (n:Label) REQUIRE n.property IS UNIQUE, or CREATE INDEX name FOR \
+                 (n:Label) ON (n.property).",
+            ));
+        }
         self.cursor.expect_word("FOR")?;
         Ok((name, if_not_exists))
     }
@@ -230,35 +220,4 @@ impl Parser<'_> {
             false => Ok(()),
         }
     }
-
-    /// `SHOW …`, if that is what stands here.
-    pub(super) fn show_command(&mut self) -> Result<Option<ShowCommand>, ParseError> {
-        let start = self.cursor.peek().span;
-        if !self.cursor.eat_word("SHOW") {
-            return Ok(None);
-        }
-        self.cursor.eat_word("ALL");
-        let target = SHOW_TARGETS.iter().find(|(words, _)| self.cursor.eat_words(words));
-        let Some((_, target)) = target else {
-            return Err(self.cursor.unexpected(&[
-                "LABELS",
-                "INDEXES",
-                "CONSTRAINTS",
-                "PROCEDURES",
-                "FUNCTIONS",
-            ]));
-        };
-        let (yields, mut condition) = self.yields()?;
-        if condition.is_none() && self.cursor.eat_word("WHERE") {
-            condition = Some(self.truth()?);
-        }
-        let span = self.cursor.span_from(start);
-        Ok(Some(ShowCommand { target: *target, yields, condition, span }))
-    }
-}
-
-/// True if `words`, in upper case, begin with something `SHOW` can list.
-pub(super) fn is_show_target(words: &[&str]) -> bool {
-    let words = words.strip_prefix(&["ALL"]).unwrap_or(words);
-    SHOW_TARGETS.iter().any(|(target, _)| words.starts_with(target))
 }

@@ -67,7 +67,7 @@ pub(in crate::parser) fn parse_next(
 
 /// True if the words behind `SHOW` name a graph object of Cypher's `SHOW`, not a variable of the session.
 pub(in crate::parser) fn shows_graph_object(words: &[&str]) -> bool {
-    super::schema::is_show_target(words)
+    super::show::is_show_target(words)
 }
 
 /// Parameter names in the order of their first appearance, each once.
@@ -86,9 +86,9 @@ impl Parser<'_> {
         self.version()?;
         let explain = self.explain()?;
         let body = if let Some(command) = self.schema_command()? {
-            CypherBody::Schema(command)
+            CypherBody::Schema(Box::new(command))
         } else if let Some(command) = self.show_command()? {
-            CypherBody::Show(command)
+            CypherBody::Show(Box::new(command))
         } else {
             CypherBody::Query(self.query(QueryRole::Whole)?)
         };

@@ -17,7 +17,7 @@ impl Parser<'_> {
     /// The writing clause that begins here, if one does.
     pub(super) fn writing_clause(&mut self) -> Result<Option<Clause>, ParseError> {
         let start = self.cursor.peek().span;
-        let clause = if self.cursor.eat_word("CREATE") {
+        let clause = if self.cursor.eat_word("CREATE") || self.cursor.eat_word("INSERT") {
             self.create(start)?
         } else if self.cursor.eat_word("MERGE") {
             self.merge(start)?

@@ -81,7 +81,8 @@ fn bind_create(context: &BindContext, create: &CreatePropertyGraph) -> Result<Dd
         // Its schema and sequence are made with it.
         let open = Some(OpenGraph { schema: Oid::INVALID, sequence: Oid::INVALID });
         let (oid, vertices, edges) = (Oid::INVALID, Vec::new(), Vec::new());
-        let graph = PropertyGraph { oid, name: name.name, vertices, edges, open };
+        let graph =
+            PropertyGraph { oid, name: name.name, vertices, edges, open, label_rules: Vec::new() };
         return Ok(DdlCommand::CreateGraph { schema, graph: Box::new(graph), replaces });
     }
     let graph = bind_graph_definition(

@@ -4,6 +4,7 @@ pub mod bound;
 pub mod context;
 pub mod cypher;
 pub mod graph;
+mod graph_schema;
 mod graph_statement;
 pub mod sql;
 
@@ -16,7 +17,7 @@ pub use bound::{Bound, BoundColumn, BoundPlan, PlanKind};
 pub use context::{BindContext, Parameters};
 
 use crate::error::{PgError, SqlState};
-use crate::parser::cypher::{CypherStatement, ExplainMode};
+use crate::parser::cypher::{CypherBody, CypherStatement, ExplainMode};
 use crate::parser::pgq::GraphTable;
 use crate::parser::{Body, Statement, Utility};
 
@@ -32,7 +33,14 @@ pub fn bind(context: &BindContext, statement: &Statement) -> Result<Bound, PgErr
         Body::PropertyGraph(ddl) => {
             graph_statement::bind_graph_statement(context, ddl).map(Bound::Ddl)
         }
-        Body::Cypher(query) => bind_cypher(context, query).map(Bound::Plan),
+        Body::Cypher(cypher) => match &cypher.body {
+            CypherBody::Schema(command) => {
+                graph_schema::bind_schema_command(context, cypher, command).map(Bound::Ddl)
+            }
+            CypherBody::Query(_) | CypherBody::Show(_) => {
+                bind_cypher(context, cypher).map(Bound::Plan)
+            }
+        },
         Body::Utility(Utility::Definition(definition)) => {
             sql::ddl::bind_definition(context, definition, &statement.text).map(Bound::Ddl)
         }

@@ -5,7 +5,9 @@ mod conflict_lookup;
 mod graph_algorithm;
 mod graph_check;
 mod graph_function;
+mod graph_listing;
 mod graph_write;
+mod load_csv;
 mod lock_rows;
 mod match_pattern;
 mod pattern_column;
@@ -21,10 +23,12 @@ pub use conflict_lookup::{ConflictLookup, EXCLUDED};
 pub use graph_algorithm::{Algorithm, GraphAlgorithm};
 pub use graph_check::{GraphCheck, RowEvent};
 pub use graph_function::{GraphFunction, GraphFunctionKind};
+pub use graph_listing::{GraphListing, Listing, ListingColumns, ListingType};
 pub use graph_write::{
     ElementChange, GraphAction, GraphWrite, NewEdge, NewProperties, NewVertex, SetAction, TypedRow,
     ValueColumn,
 };
+pub use load_csv::{CsvForm, LoadCsv};
 pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
 pub use match_pattern::{Element, ElementGuard, MatchPattern, path_type};
 pub use policy_check::{CheckKind, PolicyCheck, RowTest};

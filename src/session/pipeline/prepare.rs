@@ -107,7 +107,7 @@ pub(super) fn cached(session: &Session, bound: Bound) -> Result<CachedBound, PgE
 pub(in crate::session) fn is_plan(statement: &Statement) -> bool {
     use sqlparser::ast::Statement as Sql;
     match &statement.body {
-        Body::Cypher(_) => true,
+        Body::Cypher(cypher) => !cypher.body.defines(),
         Body::PropertyGraph(_) | Body::Utility(_) => false,
         Body::Sql { statement, .. } => matches!(
             statement.as_ref(),

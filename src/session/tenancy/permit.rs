@@ -350,6 +350,7 @@ fn class(statement: &Statement) -> Option<StatementClass> {
         return None;
     }
     Some(match &statement.body {
+        Body::Cypher(cypher) if cypher.body.defines() => StatementClass::Admin,
         Body::Cypher(_) => StatementClass::Query,
         Body::PropertyGraph(_) => StatementClass::Admin,
         Body::Utility(utility) => match utility {

@@ -13,7 +13,7 @@ use super::key_index::KeyIndex;
 use super::zones::Zones;
 use crate::storage::cache::{Cached, array_bytes};
 use crate::storage::checkpoint::{PagedFile, StoredKey};
-use crate::types::{Oid, RowId};
+use crate::types::RowId;
 
 /// The row ids of a chunk, ascending.
 #[derive(Debug, Clone)]
@@ -365,13 +365,14 @@ impl Chunk {
         self.content.key_lookup(columns, with_nulls, range)
     }
 
-    /// The rows of this chunk in an index whose keys are expressions; `build` makes it of the batch at first use.
+    /// The rows of this chunk in an index whose keys are computed; `build` makes it of the batch at first use. `index` says
+    /// what they are computed of, not which index it is: the number of one that was rolled back is given again.
     ///
     /// # Errors
     /// Those of `build`.
     pub fn computed_index<E: From<ArrowError>>(
         &self,
-        index: Oid,
+        index: u64,
         build: impl FnOnce(&RecordBatch) -> Result<ComputedIndex, E>,
     ) -> Result<Arc<ComputedIndex>, E> {
         self.content.computed_index(index, build)

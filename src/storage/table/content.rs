@@ -17,10 +17,11 @@ use super::key_entry::KeyEntry;
 use super::zones::Zones;
 use crate::storage::cache::{Cached, Slots, array_bytes};
 use crate::storage::checkpoint::{PagedFile, StoredKey};
-use crate::types::{Oid, RowId};
+use crate::types::RowId;
 
 /// An index over expressions, and its rows in this chunk.
-type ComputedOf = (Oid, Arc<Slots<Arc<ComputedIndex>>>);
+/// Keys that were computed, by what they are computed of.
+type ComputedOf = (u64, Arc<Slots<Arc<ComputedIndex>>>);
 
 /// What all versions of a chunk share: its rows, and what was worked out of them.
 #[derive(Debug)]
@@ -345,7 +346,7 @@ impl Content {
     /// The rows in an index over expressions; `build` makes it of them if it is not there.
     pub(super) fn computed_index<E: From<ArrowError>>(
         &self,
-        index: Oid,
+        index: u64,
         build: impl FnOnce(&RecordBatch) -> Result<ComputedIndex, E>,
     ) -> Result<Arc<ComputedIndex>, E> {
         let known = |computed: &[ComputedOf]| {

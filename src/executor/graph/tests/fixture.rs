@@ -146,6 +146,7 @@ pub(super) fn random_graph(seed: u64) -> Fixture {
     }
     let graph = PropertyGraph {
         open: None,
+        label_rules: Vec::new(),
         oid: Oid(1),
         name: "g".to_owned(),
         vertices: vec![

@@ -77,6 +77,7 @@ fn graph() -> Arc<GraphSnapshot> {
     city.key = vec![0, 1];
     let graph = PropertyGraph {
         open: None,
+        label_rules: Vec::new(),
         oid: crate::types::Oid(9),
         name: "g".to_owned(),
         vertices: vec![person, city],

@@ -28,6 +28,7 @@ fn complete_graph(count: i64) -> Arc<GraphSnapshot> {
     let end = |column| EndPoint { vertex: 0, edge_columns: vec![column], vertex_columns: vec![0] };
     let graph = PropertyGraph {
         open: None,
+        label_rules: Vec::new(),
         oid: crate::types::Oid(1),
         name: "g".to_owned(),
         vertices: vec![element("V", 1, &[("id", PgType::Int8, 0)])],

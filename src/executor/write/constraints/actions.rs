@@ -92,8 +92,13 @@ impl Change {
         }
     }
 
+    /// The table, and its rows as they were and are.
+    pub(super) fn parts(&self) -> (&Arc<Relation>, Option<&RecordBatch>, Option<&RecordBatch>) {
+        (&self.relation, self.old.as_ref(), self.new.as_ref())
+    }
+
     /// Ids of some of its rows.
-    fn ids(&self, rows: &[usize]) -> Arc<[RowId]> {
+    pub(super) fn ids(&self, rows: &[usize]) -> Arc<[RowId]> {
         match &self.ids {
             ChangedIds::From(first) => {
                 rows.iter().map(|row| RowId(first.0 + *row as u64)).collect()

@@ -1,5 +1,6 @@
 //! Unique indexes over expressions, or over some rows only: their keys are SQL, computed by the session.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, RecordBatch};
@@ -65,8 +66,9 @@ impl<'a> ComputedProbe<'a> {
     ) -> Result<Vec<u64>, PgError> {
         let mut found = Vec::new();
         let Some(key) = self.key(row) else { return Ok(found) };
+        let computed_of = computed_of(self.index);
         for (chunk, start) in version.chunks().iter().zip(version.chunk_starts()) {
-            let keys = chunk.computed_index(self.index.oid, |batch| {
+            let keys = chunk.computed_index(computed_of, |batch| {
                 let computed = check.index_keys(relation, self.index, batch)?;
                 let with_nulls = self.index.nulls_not_distinct;
                 Ok::<_, PgError>(ComputedIndex::build(
@@ -127,6 +129,20 @@ impl<'a> ComputedProbe<'a> {
         }
         format!("Key ({})=({})", names.join(", "), values.join(", "))
     }
+}
+
+/// What the keys of an index are computed of, as chunks know them by.
+fn computed_of(index: &Index) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    index.oid.hash(&mut hasher);
+    for key in &index.keys {
+        match &key.source {
+            IndexSource::Column(column) => column.hash(&mut hasher),
+            IndexSource::Expression { text, .. } => text.hash(&mut hasher),
+        }
+    }
+    (&index.predicate, index.nulls_not_distinct).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Checks rows that were written to `version` in the table's unique indexes of this kind.

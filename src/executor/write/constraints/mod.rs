@@ -15,6 +15,7 @@ mod conflict;
 mod deferred;
 mod foreign;
 mod keys;
+mod labels;
 mod plain;
 mod rows;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub(super) use deferred::Deferral;
 pub(super) use foreign::ForeignKeys;
 pub(super) use keys::{UniqueKey, computed_indexes, duplicate, unique_keys};
 pub use keys::{check_key_is_unique, check_key_type};
+pub use labels::check_label_rule;
 pub(super) use plain::{is_plain, keeps_keys};
 pub(super) use rows::{admit_rows, rows_by_id};
 pub use whole::{check_all, check_changed};

@@ -6,10 +6,11 @@ use arrow::datatypes::{DataType, Int16Type, Int32Type, Int64Type};
 use super::keys::{computed_indexes, unique_keys};
 use crate::catalog::{ConstraintKind, Table};
 
-/// Whether a table has neither keys nor foreign keys.
+/// Whether a table has neither keys nor foreign keys, nor constraints on the label of an open graph.
 pub(in crate::executor::write) fn is_plain(table: &Table) -> bool {
     let refers = |kind: &ConstraintKind| matches!(kind, ConstraintKind::ForeignKey { .. });
-    unique_keys(table).next().is_none()
+    table.ruled_by.is_none()
+        && unique_keys(table).next().is_none()
         && computed_indexes(table).next().is_none()
         && !table.constraints.iter().any(|constraint| refers(&constraint.kind))
 }
@@ -27,7 +28,8 @@ pub(in crate::executor::write) fn keeps_keys(
             matches!((old, new), (Some(old), Some(new)) if same_values(old, new))
         })
     };
-    computed_indexes(table).next().is_none()
+    table.ruled_by.is_none()
+        && computed_indexes(table).next().is_none()
         && unique_keys(table).all(|key| same(&key.columns))
         && table.constraints.iter().all(|constraint| match &constraint.kind {
             ConstraintKind::ForeignKey { columns, .. } => same(columns),

@@ -9,6 +9,7 @@ use super::RowCheck;
 use super::computed::check_computed;
 use super::foreign::{Reference, check_not_referred, check_references};
 use super::keys::check_unique;
+use super::labels::check_labels;
 use super::rows::{admit_rows, live_rows, rows_by_id};
 use crate::catalog::{Catalog, Relation};
 use crate::error::PgError;
@@ -70,6 +71,7 @@ pub fn check_changed(
         let Some(version) = writes.view().table(table) else { continue };
         // Only rows that are still there: a transaction may have deleted what it inserted.
         let written: Vec<RowId> = changes.written().into_iter().collect();
+        check_labels(catalog, writes.view(), table, &written)?;
         let rows = vec![live_rows(version, &written)?];
         let rows = admit_rows(catalog, relation, rows, check)?;
         check_keys(catalog, writes.view(), relation, &rows, check)?;

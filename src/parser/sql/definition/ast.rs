@@ -48,6 +48,13 @@ pub enum Definition {
         /// The text; `None` removes it.
         text: Option<String>,
     },
+    /// `COMMENT ON PROPERTY GRAPH`
+    CommentOnGraph {
+        /// The graph.
+        name: ObjectName,
+        /// The text; `None` removes it.
+        text: Option<String>,
+    },
     /// What changes how rows are kept, and nothing else.
     Maintain(Maintenance),
     /// `REFRESH MATERIALIZED VIEW`

@@ -50,6 +50,9 @@ fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize, bool)> {
     match (first.as_str(), word(at).as_str()) {
         ("CREATE", "SEQUENCE") => Some((sequence::create, at + 1, temporary)),
         ("COMMENT", "ON") if word(2) == "CONSTRAINT" => Some((comment::on_constraint, 2, false)),
+        ("COMMENT", "ON") if word(2) == "PROPERTY" && word(3) == "GRAPH" => {
+            Some((comment::on_graph, 4, false))
+        }
         ("VACUUM", _) => Some((maintenance::vacuum, 1, false)),
         ("ANALYZE" | "ANALYSE", _) => Some((maintenance::analyze, 1, false)),
         ("REINDEX", _) => Some((maintenance::reindex, 1, false)),

@@ -15,12 +15,13 @@ use super::error;
 use super::list_query::asks_graph;
 use super::typed::{Typed, null_of, text_literal};
 use crate::catalog::{ElementTable, PropertyGraph, PropertySource};
-use crate::error::PgError;
+use crate::error::{PgError, SqlState};
 use crate::functions::cypher::output::{Conversion, Target};
-use crate::functions::cypher::{Call, CypherType, Nulls, Value, codec, operators};
+use crate::functions::cypher::{Call, CypherType, Nulls, Value, codec, operators, value_type};
 use crate::parser::Span;
 use crate::parser::cypher::{
-    Case, ComparisonOperator, Expr, ExprKind, Literal, MapProjectionItem, UnaryOperator,
+    Case, ComparisonOperator, CypherType as TypeExpr, Expr, ExprKind, Literal, MapProjectionItem,
+    UnaryOperator,
 };
 use crate::parser::pattern::{LabelExpr, Name};
 use crate::planner::bind::graph::names::{self, Dialect};
@@ -62,7 +63,10 @@ impl Binder<'_> {
                     operand.expr.is_null()
                 }))
             }
-            ExprKind::IsTyped { .. } => Err(error::unsupported("IS :: type", span)),
+            ExprKind::IsTyped { operand, ty, negated } => {
+                let operand = self.expr(operand)?;
+                self.is_typed(operand, ty, *negated)
+            }
             ExprKind::HasLabels { operand, labels } => {
                 let element = self.expr(operand)?;
                 self.has_labels(element, labels, operand.span)
@@ -467,6 +471,18 @@ impl Binder<'_> {
         joined.map(Typed::boolean).ok_or_else(|| PgError::internal("a comparison without operands"))
     }
 
+    /// `IS [NOT] :: TYPE`: never null.
+    fn is_typed(&mut self, operand: Typed, ty: &TypeExpr, negated: bool) -> Result<Typed, PgError> {
+        let operand = self.normalized(operand);
+        let ty =
+            PlanExpr::Literal(ScalarValue::BinaryView(Some(codec::encode(&type_value(ty)?))), None);
+        let arguments = vec![(operand.expr, operand.ty), (ty, CypherType::Any)];
+        let (kernel, result) = (value_type::is_typed, CypherType::Boolean);
+        let volatility = Volatility::Immutable;
+        let expr = Call::expression("is_typed", kernel, Nulls::Seen, volatility, arguments, result);
+        Ok(Typed::boolean(if negated { PlanExpr::Not(Box::new(expr)) } else { expr }))
+    }
+
     fn case(&mut self, case: &Case) -> Result<Typed, PgError> {
         let operand = case.operand.as_ref().map(|operand| self.expr(operand)).transpose()?;
         let mut conditions = Vec::with_capacity(case.branches.len());
@@ -605,6 +621,65 @@ impl Binder<'_> {
 /// `node` or `relationship`, for messages.
 pub(super) fn kind_name(edge: bool) -> &'static str {
     if edge { "relationship" } else { "node" }
+}
+
+/// A type as the kernel of `IS ::` takes it.
+fn type_value(ty: &TypeExpr) -> Result<Value, PgError> {
+    const NAMES: &[&str] = &[
+        "NOTHING",
+        "NULL",
+        "ANY",
+        "ANY VALUE",
+        "PROPERTY VALUE",
+        "ANY PROPERTY VALUE",
+        "BOOL",
+        "BOOLEAN",
+        "INT",
+        "INTEGER",
+        "SIGNED INTEGER",
+        "FLOAT",
+        "STRING",
+        "VARCHAR",
+        "MAP",
+        "ANY MAP",
+        "PATH",
+        "NODE",
+        "VERTEX",
+        "ANY NODE",
+        "ANY VERTEX",
+        "RELATIONSHIP",
+        "EDGE",
+        "ANY RELATIONSHIP",
+        "ANY EDGE",
+        "DATE",
+        "LOCAL TIME",
+        "ZONED TIME",
+        "LOCAL DATETIME",
+        "ZONED DATETIME",
+        "DURATION",
+        "TIME WITH TIMEZONE",
+        "TIME WITHOUT TIMEZONE",
+        "TIMESTAMP WITH TIMEZONE",
+        "TIMESTAMP WITHOUT TIMEZONE",
+        "LIST",
+        "ARRAY",
+        "POINT",
+    ];
+    let mut alternatives = Vec::with_capacity(ty.alternatives.len());
+    for one in &ty.alternatives {
+        if !NAMES.contains(&one.name.as_str()) {
+            let message = format!("type {} does not exist", one.name);
+            let error = PgError::new(SqlState::UNDEFINED_OBJECT, message);
+            return Err(names::with_near(
+                error.at(ty.span.start as usize),
+                &one.name,
+                NAMES.iter().copied(),
+            ));
+        }
+        let inner = one.inner.as_ref().map(|inner| type_value(inner)).transpose()?;
+        alternatives.push(value_type::type_value(&one.name, one.not_null, inner));
+    }
+    Ok(Value::List(alternatives))
 }
 
 fn bind_literal(literal: &Literal) -> Typed {

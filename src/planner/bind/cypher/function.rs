@@ -18,7 +18,7 @@ use crate::planner::node::{GraphFunction, GraphFunctionKind};
 use crate::types::pg_type::PgType;
 
 /// Functions that are bound here rather than from the library's table.
-const OWN: [&str; 14] = [
+pub(super) const OWN: [&str; 14] = [
     "coalesce",
     "exists",
     "id",
@@ -47,6 +47,12 @@ impl Binder<'_> {
                 format!("DISTINCT is for aggregate functions, {name} is none"),
                 span,
             ));
+        }
+        let is_clock =
+            ["date", "localtime", "time", "localdatetime", "datetime"].contains(&folded.as_str());
+        if is_clock && let Some(zone) = zone_alone(&call.arguments) {
+            let zone = self.expr(zone)?;
+            return self.now_in(&folded, zone);
         }
         match folded.as_str() {
             "coalesce" => self.coalesce(&call.arguments, span),
@@ -263,7 +269,28 @@ impl Binder<'_> {
         }
     }
 
-    /// `date.transaction()` and its like: all clocks show the start of the statement; a time zone is not taken yet.
+    /// The time the statement began where a time zone is kept, as one of the temporal types.
+    fn now_in(&mut self, function: &str, zone: Typed) -> Result<Typed, PgError> {
+        let entries =
+            vec![("datetime".to_owned(), self.now("datetime")), ("timezone".to_owned(), zone)];
+        let map = self.map(entries)?;
+        let there = dynamic("datetime", temporal_read::date_time, vec![map], CypherType::DateTime);
+        Ok(match function {
+            "date" => dynamic("date", temporal_read::date, vec![there], CypherType::Date),
+            "localtime" => {
+                let ty = CypherType::LocalTime;
+                dynamic("localtime", temporal_read::local_time, vec![there], ty)
+            }
+            "time" => dynamic("time", temporal_read::time, vec![there], CypherType::Time),
+            "localdatetime" => {
+                let ty = CypherType::LocalDateTime;
+                dynamic("localdatetime", temporal_read::local_date_time, vec![there], ty)
+            }
+            _ => there,
+        })
+    }
+
+    /// `date.transaction()` and its like: all clocks show the start of the statement.
     fn clock_call(
         &mut self,
         name: &str,
@@ -273,13 +300,18 @@ impl Binder<'_> {
     ) -> Result<Typed, PgError> {
         match call.arguments.as_slice() {
             [] => Ok(self.now(base)),
-            [argument] => match self.expr(argument)?.ty {
-                CypherType::Null => Ok(Typed::null()),
-                _ => Err(error::unsupported(
-                    format!("a time zone as argument of {name}"),
-                    argument.span,
-                )),
-            },
+            [argument] => {
+                let zone = self.expr(argument)?;
+                let zone = self.expect(zone, &CypherType::String);
+                match zone.ty {
+                    CypherType::Null => Ok(Typed::null()),
+                    CypherType::String | CypherType::Any => self.now_in(base, zone),
+                    ty => Err(error::wrong_type(
+                        format!("function {name} takes a time zone, not a value of type {ty}"),
+                        argument.span,
+                    )),
+                }
+            }
             arguments => Err(error::argument_count(name, "0 or 1", arguments.len(), span)),
         }
     }
@@ -347,6 +379,15 @@ impl Binder<'_> {
             result.clone(),
         );
         Ok(Typed::new(expr, result))
+    }
+}
+
+/// The time zone of `datetime({timezone: zone})`, which asks for the time it is there.
+fn zone_alone(arguments: &[Expr]) -> Option<&Expr> {
+    let [Expr { kind: ExprKind::Map(entries), .. }] = arguments else { return None };
+    match entries.as_slice() {
+        [(key, zone)] if key.text == "timezone" => Some(zone),
+        _ => None,
     }
 }
 

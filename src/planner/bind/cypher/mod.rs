@@ -3,6 +3,7 @@
 //! * [`binder`]: the plan so far and the variables in scope; [`typed`]: expressions with Cypher types.
 //! * [`matching`], [`projection`]: the clauses; [`subquery`]: patterns and queries inside expressions.
 //! * [`expression`], [`operator`], [`function`], [`aggregate`], [`list`]: expressions.
+//! * [`show`]: `SHOW`; [`listing`]: procedures that list the same.
 //! * [`call`]: procedures; [`call_subquery`]: `CALL { }`.
 //! * [`writing`]: clauses that write; [`written`]: the steps they become.
 //! * [`output`]: what a client sees; [`parameter`]: parameter types; [`walk`], [`error`]: helpers.
@@ -16,6 +17,8 @@ mod expression;
 mod function;
 mod list;
 mod list_query;
+mod listing;
+mod load_csv;
 mod matching;
 mod operator;
 mod order;
@@ -23,6 +26,7 @@ mod output;
 mod parameter;
 mod procedure;
 mod projection;
+mod show;
 mod subquery;
 mod typed;
 mod walk;
@@ -93,29 +97,22 @@ pub struct BoundQuery {
 /// # Errors
 /// With SQLSTATE, openCypher's detail word and byte offset (WIRE.md §6); `0A000` for what is not carried out.
 pub fn bind_cypher(context: &CypherContext<'_>) -> Result<BoundQuery, PgError> {
-    let query = match &context.statement.body {
-        CypherBody::Query(query) => query,
-        CypherBody::Schema(_) => {
-            return Err(PgError::unsupported(
-                "Cypher's constraints and indexes are not supported yet",
-                "Declare them on the tables of the graph, in SQL.",
-            ));
-        }
-        CypherBody::Show(_) => {
-            return Err(PgError::unsupported(
-                "Cypher's SHOW commands are not supported yet",
-                "The catalogs pg_class and information_schema tell the same.",
-            ));
-        }
+    let bind = |parameters: &Parameters| match &context.statement.body {
+        CypherBody::Query(query) => bind_query(context, query, parameters),
+        CypherBody::Show(command) => show::bind_show(context, command, parameters),
+        CypherBody::Schema(_) => Err(PgError::new(
+            SqlState::SYNTAX_ERROR,
+            "constraints and indexes cannot be made or dropped inside of another statement",
+        )),
     };
     let parameters = Parameters::new(context.parameters, context.statement.parameter_count());
-    let part = bind_query(context, query, &parameters)?;
+    let part = bind(&parameters)?;
     if !parameters.changed() {
         return Ok(part.bound(&parameters));
     }
     // A later use told the type of a parameter that an earlier one took for jsonb.
     let parameters = Parameters::new(&parameters.declared(), context.statement.parameter_count());
-    Ok(bind_query(context, query, &parameters)?.bound(&parameters))
+    Ok(bind(&parameters)?.bound(&parameters))
 }
 
 /// A query that is bound, but for its parameters.
@@ -208,6 +205,7 @@ fn union(parts: Vec<Binder<'_>>, distinct: bool) -> Result<Binder<'_>, PgError> 
             let value = Typed::new(binding.expr.clone(), binding.ty.clone());
             columns.push((part.coerce(value, ty)?, binding.name.clone()));
         }
+        columns.extend(part.carried.iter().map(|name| (column(name), name.clone())));
         part.project(columns)?;
         let plan = part.plan.clone();
         result = Some(match result {
@@ -289,17 +287,19 @@ impl Binder<'_> {
                         call.name.as_slice(),
                         [schema, _] if schema.text.eq_ignore_ascii_case("algo")
                     );
-                    if is_algorithm {
+                    let alone = query.clauses.len() == 1;
+                    if self.catalog_procedure(call, alone)? {
+                        returned = alone;
+                    } else if is_algorithm {
                         self.procedure(call)?;
                         returned = matches!(query.clauses.last(), Some(Clause::Call(_)));
                     } else {
-                        let alone = query.clauses.len() == 1;
                         self.call_procedure(call, alone)?;
                         returned = alone;
                     }
                 }
                 Clause::Subquery(call) => self.call_subquery(call)?,
-                Clause::LoadCsv(_) => return Err(error::unsupported("LOAD CSV", clause.span())),
+                Clause::LoadCsv(clause) => self.load_csv(clause)?,
             }
         }
         if !returned && self.carried.is_empty() {

@@ -91,7 +91,7 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn yield_fields(
+    pub(super) fn yield_fields(
         &mut self,
         yields: &Yield,
         fields: &[(&str, PlanExpr, CypherType)],

@@ -20,10 +20,11 @@ use super::matching::columns_of;
 use super::order::{list_of, take_order};
 use super::typed::Typed;
 use super::written::Writes;
+use super::{different_columns, union};
 use crate::error::PgError;
 use crate::functions::cypher::CypherType;
 use crate::parser::Span;
-use crate::parser::cypher::{Expr, PatternComprehension, Subquery};
+use crate::parser::cypher::{Expr, PatternComprehension, SingleQuery, Subquery, UnionKind};
 use crate::parser::pattern::{GraphPattern, PathPattern, PathSelector};
 use crate::planner::node::MatchPattern;
 
@@ -148,9 +149,39 @@ impl Binder<'_> {
             Subquery::Pattern(pattern) => self.match_pattern(pattern, false),
             Subquery::Query(query) => match query.parts.as_slice() {
                 [part] => self.clauses(part),
-                _ => Err(error::unsupported("UNION inside a subquery expression", query.span)),
+                parts => self.union_rows(parts, query.union == UnionKind::Distinct),
             },
         }
+    }
+
+    /// The rows of a `UNION`, each part over the same outer rows.
+    fn union_rows(&mut self, parts: &[SingleQuery], distinct: bool) -> Result<(), PgError> {
+        let (input, scope) = (self.plan.clone(), self.scope.clone());
+        let mut bound: Vec<Binder<'_>> = Vec::with_capacity(parts.len());
+        for part in parts {
+            let mut inner = self.inner();
+            inner.plan = input.clone();
+            inner.scope = scope.clone();
+            inner.carried.clone_from(&self.carried);
+            inner.clauses(part)?;
+            let same = |first: &Binder<'_>| {
+                let names = |binder: &Binder<'_>| {
+                    binder.scope.iter().map(|known| known.name.clone()).collect::<Vec<_>>()
+                };
+                names(first) == names(&inner)
+            };
+            if !bound.first().is_none_or(same) {
+                return Err(different_columns(part));
+            }
+            bound.push(inner);
+        }
+        let notices: Vec<PgError> =
+            bound.iter_mut().flat_map(|part| part.notices.drain(..)).collect();
+        let Binder { plan, scope, .. } = union(bound, distinct)?;
+        self.plan = plan;
+        self.scope = scope;
+        self.notices.extend(notices);
+        Ok(())
     }
 
     /// Runs `bind` on an inner binder and joins what it gives to the outer rows.

@@ -54,6 +54,7 @@ pub fn bind_graph_definition(
         vertices: Vec::new(),
         edges: Vec::new(),
         open: None,
+        label_rules: Vec::new(),
     };
     let mut definition = Definition { catalog, search_path, type_of, graph };
     definition.add_tables(vertex_tables, edge_tables)?;

@@ -353,14 +353,21 @@ fn typed_alias(
                 None => expr.alias(name),
                 Some(ty) => {
                     let to = sql_type(context.types(), ty)?;
-                    plan_cast(
-                        expr,
-                        &PgType::from_field(field),
-                        &to,
-                        true,
-                        context.functions.session(),
-                    )?
-                    .alias(name)
+                    let mut from = PgType::from_field(field);
+                    let mut expr = expr;
+                    // A list of Cypher, or a number, is a value of JSON.
+                    let is_value = matches!(
+                        from,
+                        PgType::Array(_) | PgType::Int8 | PgType::Float8 | PgType::Bool
+                    );
+                    if is_value
+                        && matches!(to, PgType::Json | PgType::Jsonb)
+                        && let Some(function) = context.functions.scalar("to_jsonb")
+                    {
+                        expr = function.call(vec![expr]);
+                        from = PgType::Jsonb;
+                    }
+                    plan_cast(expr, &from, &to, true, context.functions.session())?.alias(name)
                 }
             })
         })

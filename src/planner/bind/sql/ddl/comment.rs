@@ -18,7 +18,7 @@ pub(super) fn bind(
     // An empty comment is none.
     let text = text.filter(|text| !text.is_empty());
     match kind {
-        "TABLE" | "VIEW" | "SEQUENCE" | "MATERIALIZED VIEW" => {
+        "TABLE" | "VIEW" | "SEQUENCE" | "MATERIALIZED VIEW" | "PROPERTY GRAPH" => {
             let relation = context.relation(&qualified_name(name)?)?;
             let is = match &relation.kind {
                 RelationKind::Table(_) | RelationKind::System(_) => "TABLE",

@@ -12,6 +12,7 @@ use crate::catalog::{
 };
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::context::BindContext;
+use crate::planner::bind::graph_schema::drop_graph_index;
 use crate::planner::bind::sql::names::{fold, qualified_name};
 use crate::planner::bind::sql::query::{bind_expression, type_of};
 use crate::planner::bind::sql::stored::{is_immutable, stored_expression};
@@ -332,8 +333,17 @@ pub(super) fn drop(
                 )
                 .hint(format!("Use DROP {is} to remove {article}.")));
             }
-            None if if_exists => missing.push(name.name),
             None => {
+                // Cypher's DROP INDEX is written the same.
+                if let ([_], None) = (names, &name.schema)
+                    && let Some(command) = drop_graph_index(context, &name.name)
+                {
+                    return Ok(command);
+                }
+                if if_exists {
+                    missing.push(name.name);
+                    continue;
+                }
                 return Err(PgError::new(
                     SqlState::UNDEFINED_OBJECT,
                     format!("index \"{name}\" does not exist"),

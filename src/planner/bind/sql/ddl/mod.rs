@@ -44,8 +44,8 @@ pub(in crate::planner::bind::sql) use view::reads as view_reads;
 use super::names::{fold, qualified_name};
 use crate::catalog::sequence_options::SequenceOptions;
 use crate::catalog::{
-    AclClass, Column, OnCommit, Persistence, PropertyGraph, QualifiedName, Relation, Rights,
-    SqlFunction, View,
+    AclClass, Column, LabelRule, OnCommit, Persistence, PropertyGraph, QualifiedName, Relation,
+    Rights, SqlFunction, View,
 };
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
@@ -180,6 +180,13 @@ pub enum DdlCommand {
         /// The graph as it shall be.
         graph: Box<PropertyGraph>,
     },
+    /// A constraint or index on a label of an open graph: made, or dropped.
+    LabelRule {
+        /// The graph's relation.
+        relation: Arc<Relation>,
+        /// What is done.
+        change: LabelRuleChange,
+    },
     /// `CREATE POLICY`, `ALTER POLICY`, `DROP POLICY`.
     Policy {
         /// The table.
@@ -237,6 +244,34 @@ pub enum DdlCommand {
         /// What to tell the user.
         notice: PgError,
     },
+}
+
+/// What is done with constraints and indexes on labels of an open graph.
+#[derive(Debug, Clone)]
+pub enum LabelRuleChange {
+    /// Made; the number is given then.
+    Create(LabelRule),
+    /// Dropped.
+    Drop(LabelRule),
+}
+
+impl LabelRuleChange {
+    /// What it is about.
+    pub fn rule(&self) -> &LabelRule {
+        match self {
+            Self::Create(rule) | Self::Drop(rule) => rule,
+        }
+    }
+
+    /// For the command tag.
+    pub fn tag(&self) -> &'static str {
+        match (self, self.rule().kind.is_constraint()) {
+            (Self::Create(_), true) => "CREATE CONSTRAINT",
+            (Self::Create(_), false) => "CREATE INDEX",
+            (Self::Drop(_), true) => "DROP CONSTRAINT",
+            (Self::Drop(_), false) => "DROP INDEX",
+        }
+    }
 }
 
 /// A table to be made.
@@ -397,6 +432,9 @@ pub fn bind_definition(
         )),
         Definition::Refresh { concurrently, name, no_data } => {
             materialized::refresh(context, name, *concurrently, *no_data)
+        }
+        Definition::CommentOnGraph { name, text } => {
+            comment::bind(context, "PROPERTY GRAPH", name, text.clone())
         }
         Definition::CommentOnConstraint { name, table, of_domain: true, text } => {
             domain::comment_on_constraint(context, name, table, text.clone())
