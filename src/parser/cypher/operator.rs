@@ -141,10 +141,23 @@ impl Parser<'_> {
         Ok(Some(operator))
     }
 
+    /// Refuses to write out again and again what is long, or what does so itself: trees would grow without bound.
+    fn check_repeatable(&self, operand: &Expr) -> Result<(), ParseError> {
+        /// Bytes of an operand that is repeated.
+        const REPEATED_BYTES_MAX: usize = 64;
+        let text = self.cursor.text_of(operand.span);
+        if text.len() <= REPEATED_BYTES_MAX && !text.to_ascii_uppercase().contains("CASE") {
+            return Ok(());
+        }
+        let message = "a test behind WHEN of such a long expression";
+        self.unsupported(message, operand.span, "Give it a name before: WITH expression AS x.")
+    }
+
     /// `> value`, `IS NULL` and its like behind `WHEN`, as a test of what stands behind `CASE`.
     pub(super) fn test_of(&mut self, operand: &Expr) -> Result<Option<Expr>, ParseError> {
         let start = operand.span;
         if let Some(operator) = self.eat_operator(&COMPARISONS) {
+            self.check_repeatable(operand)?;
             let rest = vec![(operator, self.value_operand(Self::predicate)?)];
             let first = Box::new(operand.clone());
             return Ok(Some(self.expr(ExprKind::Comparison { first, rest }, start)));
@@ -153,6 +166,7 @@ impl Parser<'_> {
             && (["NULL", "NOT", "TYPED"].iter().any(|word| self.cursor.is_word_at(1, word))
                 || self.cursor.is_symbol_at(1, "::"));
         if is_test {
+            self.check_repeatable(operand)?;
             return self.is_predicate(operand.clone(), start).map(Some);
         }
         let begins = (self.cursor.is_word("STARTS") || self.cursor.is_word("ENDS"))
@@ -162,6 +176,7 @@ impl Parser<'_> {
         if !begins && !contains && !self.cursor.is_symbol("=~") {
             return Ok(None);
         }
+        self.check_repeatable(operand)?;
         let Some(operator) = self.eat_predicate_operator()? else { return Ok(None) };
         let right = self.value_operand(Self::additive)?;
         Ok(Some(self.binary(operator, operand.clone(), right, start)))

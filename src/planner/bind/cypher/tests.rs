@@ -164,7 +164,7 @@ fn mistakes_have_their_code_word_and_place() {
 
 #[test]
 fn what_is_not_carried_out_is_refused() {
-    assert_eq!(bind("SHOW LABELS").unwrap_err().code().0, "0A000");
+    assert_eq!(bind("SHOW DATABASES").unwrap_err().code().0, "0A000");
 }
 
 #[test]
