@@ -87,7 +87,10 @@ fn read(text: &str) -> Result<Option<DoBlock>, ParseError> {
     if word_at(&tokens, 0) != "BEGIN" || !ends {
         return Ok(None);
     }
-    let handler = tokens.iter().position(|token| is_word(&token.token, "EXCEPTION"));
+    let handler = tokens.windows(2).position(|pair| match pair {
+        [exception, when] => is_word(&exception.token, "EXCEPTION") && is_word(&when.token, "WHEN"),
+        _ => false,
+    });
     let body = tokens.get(1..handler.unwrap_or(tokens.len())).unwrap_or_default();
     let conditions = match handler.map(|at| tokens.get(at + 1..).unwrap_or_default()) {
         None => Vec::new(),
