@@ -120,9 +120,9 @@ fn value(ty: &Type, bytes: &[u8], zone: Tz) -> Result<String, Malformed> {
             )
         }
         Type::UUID => uuid::Uuid::from_bytes(exact(bytes)?).to_string(),
-        Type::JSONB => match bytes.split_first() {
+        Type::JSONB | Type::JSONPATH => match bytes.split_first() {
             Some((1, text)) => utf8(text)?,
-            _ => return Err("a jsonb of another version".to_owned()),
+            _ => return Err("a jsonb or jsonpath of another version".to_owned()),
         },
         Type::TID => {
             let bytes = exact::<6>(bytes)?;
