@@ -163,7 +163,7 @@ async fn ranges_come_back_from_the_log_and_from_a_checkpoint() {
         .unwrap();
     drop(session);
     let question = "SELECT during, price, at[2], price @> 1.0 FROM b ORDER BY during";
-    let expected = ["empty|(,2)||t", "[2020-01-01,2020-01-05)|[0,1.5]|empty|t"];
+    let expected = ["empty|(,2)||true", "[2020-01-01,2020-01-05)|[0,1.5]|empty|true"];
     assert_eq!(rows(&engine, question).await, expected);
     let copy = tempfile::tempdir().unwrap();
     copy_dir(dir.path(), copy.path());
