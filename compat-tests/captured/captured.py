@@ -120,8 +120,8 @@ def main():
                 client.statement(text)
         label = name + (" shapes" if "--shapes" in options else "")
         new, expected = known.sort(label, client.found)
-        for difference, text, about in new:
-            print(f"DIFFERS  {label} {statements.key(text)} {difference.kind}: {difference.detail}")
+        for key, difference, text, about in new:
+            print(f"DIFFERS  {label} {key} {difference.kind}: {difference.detail}")
             if "-v" in options:
                 print("         " + (f"[{about}] " if about else "") + text)
         passed += client.counts["ran"] + client.counts["both fail"]

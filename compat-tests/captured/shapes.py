@@ -34,7 +34,7 @@ def random_ddl(chance):
             yield f"CREATE TABLE r{number} (ref int REFERENCES ct_dept (id) ON DELETE SET NULL, other bigint)"
     yield f"CREATE SEQUENCE s INCREMENT BY {chance.randrange(2, 9)} START {chance.randrange(10, 99)}"
     yield "CREATE SCHEMA other"
-    yield "CREATE TABLE other.ct_emp (a int PRIMARY KEY, b text COLLATE \"C\")"
+    yield "CREATE TABLE other.ct_emp (a int PRIMARY KEY, b text)"
     yield "ALTER TABLE ct_emp ADD COLUMN extra int DEFAULT 5"
     yield "ALTER TABLE ct_emp RENAME COLUMN hired TO hired_on"
 
