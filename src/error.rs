@@ -18,6 +18,11 @@ macro_rules! sqlstates {
     ($($name:ident = $code:literal),* $(,)?) => {
         impl SqlState {
             $(#[doc = $code] pub const $name: Self = Self($code);)*
+
+            /// The one with this code, if it is among those that graphwire raises.
+            pub fn known(code: &str) -> Option<Self> {
+                [$($code),*].into_iter().find(|known| *known == code).map(Self)
+            }
         }
     };
 }
@@ -114,6 +119,7 @@ sqlstates! {
     IDLE_SESSION_TIMEOUT = "57P05",
     IO_ERROR = "58030",
     UNDEFINED_FILE = "58P01",
+    RAISE_EXCEPTION = "P0001",
     NO_DATA_FOUND = "P0002",
     INTERNAL_ERROR = "XX000",
     DATA_CORRUPTED = "XX001",
@@ -174,6 +180,8 @@ pub struct Fields {
     pub hint: Option<String>,
     /// Byte offset into the statement's text; turned into a character position when it is sent.
     pub offset: Option<usize>,
+    /// The literal that could not be read, for whoever has the statement to find its place; not sent.
+    pub literal: Option<String>,
     /// Context (`W`).
     pub context: Option<String>,
     /// Schema of the object concerned.
@@ -200,6 +208,7 @@ impl PgError {
             detail: None,
             hint: None,
             offset: None,
+            literal: None,
             context: None,
             schema: None,
             table: None,
@@ -278,6 +287,13 @@ impl PgError {
     #[must_use]
     pub fn shift_offset(mut self, base: usize) -> Self {
         self.0.offset = self.0.offset.map(|offset| offset + base);
+        self
+    }
+
+    /// Names the literal that could not be read.
+    #[must_use]
+    pub fn literal(mut self, text: impl Into<String>) -> Self {
+        self.0.literal = Some(text.into());
         self
     }
 

@@ -69,6 +69,8 @@ fn value(ty: &Type, bytes: &[u8], zone: Tz) -> Result<String, Malformed> {
             return record(bytes, zone, Some(&types));
         }
         Kind::Domain(base) => return value(base, bytes, zone),
+        Kind::Range(subtype) => return range(subtype, bytes, zone),
+        Kind::Multirange(subtype) => return multirange(subtype, bytes, zone),
         _ => {}
     }
     Ok(match *ty {
@@ -413,6 +415,39 @@ fn quoted_element(text: &str) -> String {
     } else {
         text.to_owned()
     }
+}
+
+/// Flags, and the bounds that there are.
+fn range(subtype: &Type, bytes: &[u8], zone: Tz) -> Result<String, Malformed> {
+    let mut reader = Reader(bytes);
+    let [flags] = exact(reader.take(1)?)?;
+    if flags == 0x01 {
+        reader.end()?;
+        return Ok("empty".to_owned());
+    }
+    let mut bound = |absent: u8| -> Result<String, Malformed> {
+        if flags & absent != 0 {
+            return Ok(String::new());
+        }
+        let text = value(subtype, reader.value()?.ok_or("a bound that is NULL")?, zone)?;
+        Ok(if text.contains(' ') { format!("\"{text}\"") } else { text })
+    };
+    let (lower, upper) = (bound(0x08)?, bound(0x10)?);
+    reader.end()?;
+    let open = if flags & 0x02 != 0 { '[' } else { '(' };
+    let close = if flags & 0x04 != 0 { ']' } else { ')' };
+    Ok(format!("{open}{lower},{upper}{close}"))
+}
+
+fn multirange(subtype: &Type, bytes: &[u8], zone: Tz) -> Result<String, Malformed> {
+    let mut reader = Reader(bytes);
+    let mut ranges = Vec::new();
+    for _ in 0..reader.int()? {
+        let one = reader.value()?.ok_or("a range that is NULL")?;
+        ranges.push(range(subtype, one, zone)?);
+    }
+    reader.end()?;
+    Ok(format!("{{{}}}", ranges.join(",")))
 }
 
 fn record(bytes: &[u8], zone: Tz, types: Option<&[Type]>) -> Result<String, Malformed> {

@@ -147,6 +147,40 @@ async fn restarts_keep_rows_names_numbers_and_counters() {
     }
 }
 
+/// Ranges come back as they were, from the log and from a checkpoint, and their keys are still keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn ranges_come_back_from_the_log_and_from_a_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path()).await;
+    let mut session = Session::local(&engine, "graphwire").await.unwrap();
+    session
+        .run_text(
+            "CREATE TABLE b (during daterange PRIMARY KEY, price numrange DEFAULT '[0,1.5]', at tstzrange[]); \
+             INSERT INTO b VALUES ('[2020-01-01,2020-01-05)', DEFAULT, '{\"[2020-01-01 00:00+00,)\",empty}'), \
+             ('empty', '(,2)', NULL)",
+        )
+        .await
+        .unwrap();
+    drop(session);
+    let question = "SELECT during, price, at[2], price @> 1.0 FROM b ORDER BY during";
+    let expected = ["empty|(,2)||t", "[2020-01-01,2020-01-05)|[0,1.5]|empty|t"];
+    assert_eq!(rows(&engine, question).await, expected);
+    let copy = tempfile::tempdir().unwrap();
+    copy_dir(dir.path(), copy.path());
+    close(engine).await;
+    for folder in [copy.path(), dir.path()] {
+        let engine = open(folder).await;
+        assert_eq!(rows(&engine, question).await, expected);
+        let of_key = "SELECT price FROM b WHERE during = '(2019-12-31,2020-01-04]'";
+        assert_eq!(rows(&engine, of_key).await, ["[0,1.5]"]);
+        let mut session = Session::local(&engine, "graphwire").await.unwrap();
+        let error = session.run_text("INSERT INTO b VALUES ('(2020-01-01,2020-01-01)')").await;
+        assert_eq!(error.unwrap_err().code().0, "23505");
+        drop(session);
+        close(engine).await;
+    }
+}
+
 /// An open graph's partitions get columns while it is written to; the log and a checkpoint both bring them back.
 #[tokio::test(flavor = "multi_thread")]
 async fn open_graphs_come_back_from_the_log_and_from_a_checkpoint() {

@@ -38,6 +38,13 @@ VALUES = [
     ("date[]", [dt.date(2020, 1, 2)]), ("time[]", [dt.time(1, 2, 3)]), ("timestamp[]", [dt.datetime(2020, 1, 2, 3, 4, 5)]),
     ("timestamptz[]", [dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)]), ("interval[]", [dt.timedelta(days=1)]),
     ("uuid[]", [uuid.UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")]), ("jsonb[]", ['{"a": 1}']),
+    ("int4range", asyncpg.Range(1, 3)), ("int4range", asyncpg.Range(empty=True)), ("int8range", asyncpg.Range(-(2**62), None)),
+    ("numrange", asyncpg.Range(Decimal("1.5"), Decimal("-0.25") + 3, lower_inc=False, upper_inc=True)),
+    ("tsrange", asyncpg.Range(dt.datetime(2020, 1, 2, 3, 4, 5), dt.datetime(2020, 1, 3))),
+    ("tstzrange", asyncpg.Range(None, dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC), upper_inc=True)),
+    ("daterange", asyncpg.Range(dt.date(2020, 1, 1), dt.date(2020, 2, 1))), ("daterange", asyncpg.Range()),
+    ("int4range[]", [asyncpg.Range(1, 3), None, asyncpg.Range(empty=True)]),
+    ("int4multirange", [asyncpg.Range(1, 3), asyncpg.Range(5, None)]), ("datemultirange", []),
 ]
 
 

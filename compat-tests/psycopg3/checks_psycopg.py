@@ -9,6 +9,8 @@ from decimal import Decimal
 import psycopg
 from psycopg import errors, pq
 from psycopg.types.json import Json, Jsonb
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Int4Range, Range
 
 from checks import check, equal, graph_sql, run
 
@@ -67,6 +69,15 @@ VALUES = [
     ("interval[]", '{"1 day"}', [dt.timedelta(days=1)]),
     ("uuid[]", "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}", [uuid.UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")]),
     ("jsonb[]", '{"{\\"a\\": 1}"}', [{"a": 1}]),
+    ("int4range", "[1,3]", Range(1, 4)),
+    ("int4range", "empty", Range(empty=True)),
+    ("int8range", "[-4611686018427387904,)", Range(-(2**62), None)),
+    ("numrange", "(1.5,2.75]", Range(Decimal("1.5"), Decimal("2.75"), "(]")),
+    ("tsrange", "[2020-01-02 03:04:05,2020-01-03)", Range(dt.datetime(2020, 1, 2, 3, 4, 5), dt.datetime(2020, 1, 3))),
+    ("tstzrange", "(,2020-01-02 03:04:05+00]", Range(None, dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC), "(]")),
+    ("daterange", "[2020-01-01,2020-01-31]", Range(dt.date(2020, 1, 1), dt.date(2020, 2, 1))),
+    ("int4multirange", "{[5,7),[1,3]}", Multirange([Range(1, 4), Range(5, 7)])),
+    ("daterange[]", '{"[2020-01-01,2020-01-02)","(,2020-01-01)"}', [Range(dt.date(2020, 1, 1), dt.date(2020, 1, 2)), Range(None, dt.date(2020, 1, 1), "()")]),
 ]
 OIDS = {
     "bool": 16, "int2": 21, "int4": 23, "int8": 20, "float4": 700, "float8": 701, "numeric": 1700, "numeric(10,2)": 1700,
@@ -74,7 +85,8 @@ OIDS = {
     "timestamptz": 1184, "interval": 1186, "uuid": 2950, "json": 114, "jsonb": 3802, "bool[]": 1000, "int2[]": 1005,
     "int4[]": 1007, "int8[]": 1016, "float4[]": 1021, "float8[]": 1022, "numeric[]": 1231, "text[]": 1009,
     "varchar[]": 1015, "bytea[]": 1001, "date[]": 1182, "time[]": 1183, "timestamp[]": 1115, "timestamptz[]": 1185,
-    "interval[]": 1187, "uuid[]": 2951, "jsonb[]": 3807,
+    "interval[]": 1187, "uuid[]": 2951, "jsonb[]": 3807, "int4range": 3904, "int8range": 3926, "numrange": 3906,
+    "tsrange": 3908, "tstzrange": 3910, "daterange": 3912, "int4multirange": 4451, "daterange[]": 3913,
 }
 
 
@@ -89,6 +101,8 @@ def as_parameter(sql_type, value):
         return Jsonb(value)
     if sql_type == "jsonb[]":
         return [Jsonb(v) for v in value]
+    if sql_type == "int4range":
+        return Int4Range(value.lower, value.upper, empty=value.isempty)  # an empty Range says no type
     return value
 
 

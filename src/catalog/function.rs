@@ -9,8 +9,8 @@ use crate::types::pg_type::PgType;
 
 /// A query under a name, with parameters.
 ///
-/// Names in the body are looked up where it is called, as PostgreSQL does for bodies that are given as text, so nothing
-/// depends on what it reads.
+/// Names in the body are looked up where it is called, as PostgreSQL does for bodies that are given as text, so it
+/// depends on nothing that it reads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SqlFunction {
@@ -40,8 +40,14 @@ pub struct SqlFunction {
 pub struct FunctionArgument {
     /// Its name, if it has one.
     pub name: Option<String>,
-    /// Its type.
+    /// Its type; of `VARIADIC`, the array.
     pub ty: PgType,
+    /// The expression that stands for it where a call leaves it out, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// `VARIADIC`: a call gives the array's elements.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub variadic: bool,
 }
 
 /// What a call of a function gives.
@@ -55,6 +61,8 @@ pub enum FunctionResult {
     SetOf(PgType),
     /// `RETURNS type`: one value.
     Value(PgType),
+    /// `OUT` arguments: one row of these columns.
+    Row(Vec<(String, PgType)>),
 }
 
 impl SqlFunction {
@@ -63,11 +71,16 @@ impl SqlFunction {
         self.arguments.iter().map(|argument| &argument.ty)
     }
 
+    /// Whether the last argument is `VARIADIC`.
+    pub fn variadic(&self) -> bool {
+        self.arguments.last().is_some_and(|argument| argument.variadic)
+    }
+
     /// Columns of what a call gives; none for `void`.
     pub fn columns(&self) -> Vec<(String, PgType)> {
         match &self.result {
             FunctionResult::Void => Vec::new(),
-            FunctionResult::Table(columns) => columns.clone(),
+            FunctionResult::Table(columns) | FunctionResult::Row(columns) => columns.clone(),
             FunctionResult::SetOf(ty) | FunctionResult::Value(ty) => {
                 vec![(self.name.clone(), ty.clone())]
             }

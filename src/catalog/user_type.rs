@@ -386,7 +386,7 @@ fn replace_in_function(function: &mut SqlFunction, new: &PgType) {
     function.arguments.iter_mut().for_each(|argument| argument.ty.replace(new));
     match &mut function.result {
         FunctionResult::Void => {}
-        FunctionResult::Table(columns) => {
+        FunctionResult::Table(columns) | FunctionResult::Row(columns) => {
             columns.iter_mut().for_each(|(_, ty)| ty.replace(new));
         }
         FunctionResult::SetOf(ty) | FunctionResult::Value(ty) => ty.replace(new),

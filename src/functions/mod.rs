@@ -16,6 +16,8 @@ pub mod context;
 pub mod cypher;
 pub(crate) mod datum;
 pub(crate) mod lib;
+pub mod made;
+mod multirange_rows;
 pub mod operators;
 pub(crate) mod overload;
 pub mod record;

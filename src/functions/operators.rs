@@ -153,6 +153,8 @@ fn operator_name(op: &BinaryOperator) -> Option<String> {
             BinaryOperator::PGRegexNotIMatch => "!~*",
             BinaryOperator::PGStartsWith => "^@",
             BinaryOperator::PGOverlap => "&&",
+            BinaryOperator::AndLt => "&<",
+            BinaryOperator::AndGt => "&>",
             BinaryOperator::Arrow => "->",
             BinaryOperator::LongArrow => "->>",
             BinaryOperator::HashArrow => "#>",
@@ -244,6 +246,12 @@ pub(crate) fn coerce_comparison(
         return Ok((span(left, schema, session)?, span(right, schema, session)?));
     }
     Ok((left, right))
+}
+
+/// Whether values of two types can be compared with each other; rows and what DataFusion alone knows are not judged.
+pub(crate) fn comparable(left: &PgType, right: &PgType) -> bool {
+    let judged = |ty: &PgType| !matches!(ty, PgType::Record | PgType::Row(_) | PgType::Unknown);
+    !judged(left) || !judged(right) || left == right || comparison_type(left, right).is_some()
 }
 
 /// Why two rows cannot be compared, if they cannot.

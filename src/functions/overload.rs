@@ -4,6 +4,7 @@ use crate::error::{PgError, SqlState};
 use crate::functions::cast::{CastContext, cast_context};
 use crate::functions::signature::{ArgType, Overload, ReturnType};
 use crate::types::pg_type::PgType;
+use crate::types::range::RangeKind;
 
 /// A chosen overload with the type each argument is converted to.
 #[derive(Debug, Clone)]
@@ -124,8 +125,8 @@ fn parameters(overload: &Overload, count: usize) -> Option<Vec<&ArgType>> {
         .then(|| overload.args.iter().take(count).collect())
 }
 
-struct Candidate {
-    overload: &'static Overload,
+struct Candidate<'a> {
+    overload: &'a Overload,
     targets: Vec<PgType>,
     /// Which parameters name their type; polymorphic ones never match exactly.
     named: Vec<bool>,
@@ -133,7 +134,7 @@ struct Candidate {
 }
 
 /// The targets of the arguments if the overload can take them.
-fn candidate(overload: &'static Overload, args: &[PgType]) -> Option<Candidate> {
+fn candidate<'a>(overload: &'a Overload, args: &[PgType]) -> Option<Candidate<'a>> {
     let parameters = parameters(overload, args.len())?;
     let mut elements = Vec::new();
     for (parameter, arg) in parameters.iter().zip(args) {
@@ -143,10 +144,28 @@ fn candidate(overload: &'static Overload, args: &[PgType]) -> Option<Candidate> 
                 PgType::Unknown => elements.push(PgType::Unknown),
                 arg => elements.push(arg.element()?.clone()),
             },
+            ArgType::AnyRange => match arg {
+                PgType::Unknown => elements.push(PgType::Unknown),
+                PgType::Range(kind) => elements.push(kind.subtype()),
+                _ => return None,
+            },
+            ArgType::AnyMultirange => match arg {
+                PgType::Unknown => elements.push(PgType::Unknown),
+                PgType::Multirange(kind) => elements.push(kind.subtype()),
+                _ => return None,
+            },
             ArgType::Exact(_) | ArgType::Any => {}
         }
     }
-    let element = if elements.is_empty() { None } else { Some(common_type(&elements)?) };
+    let of_ranges =
+        parameters.iter().any(|p| matches!(p, ArgType::AnyRange | ArgType::AnyMultirange));
+    let element = if of_ranges {
+        Some(one_type(&elements)?)
+    } else if elements.is_empty() {
+        None
+    } else {
+        Some(common_type(&elements)?)
+    };
     let is_enum = |ty: &PgType| matches!(ty, PgType::Enum(_));
     if parameters.iter().any(|p| matches!(p, ArgType::AnyEnum))
         && !element.as_ref().is_some_and(is_enum)
@@ -164,12 +183,19 @@ fn candidate(overload: &'static Overload, args: &[PgType]) -> Option<Candidate> 
     targets(overload, &parameters, args, element)
 }
 
-fn targets(
-    overload: &'static Overload,
+/// The type that all have, beside literals: what a range is over is not converted.
+fn one_type(types: &[PgType]) -> Option<PgType> {
+    let mut known = types.iter().filter(|ty| **ty != PgType::Unknown).map(PgType::without_modifier);
+    let first = known.next()?;
+    known.all(|ty| ty == first).then_some(first)
+}
+
+fn targets<'a>(
+    overload: &'a Overload,
     parameters: &[&ArgType],
     args: &[PgType],
     element: Option<PgType>,
-) -> Option<Candidate> {
+) -> Option<Candidate<'a>> {
     let mut targets = Vec::with_capacity(args.len());
     for (parameter, arg) in parameters.iter().zip(args) {
         targets.push(match parameter {
@@ -182,6 +208,8 @@ fn targets(
                 PgType::Int2vector | PgType::Oidvector => arg.clone(),
                 _ => PgType::array_of(element.clone()?),
             },
+            ArgType::AnyRange => PgType::Range(RangeKind::over(element.as_ref()?)?),
+            ArgType::AnyMultirange => PgType::Multirange(RangeKind::over(element.as_ref()?)?),
         });
     }
     let named = parameters.iter().map(|parameter| matches!(parameter, ArgType::Exact(_))).collect();
@@ -205,14 +233,14 @@ fn target_of(parameter: &PgType, arg: &PgType) -> PgType {
     }
 }
 
-fn exact_matches(candidate: &Candidate, args: &[PgType]) -> usize {
+fn exact_matches(candidate: &Candidate<'_>, args: &[PgType]) -> usize {
     let same = |((target, arg), named): &((&PgType, &PgType), &bool)| {
         **named && **arg != PgType::Unknown && target.without_modifier() == arg.without_modifier()
     };
     candidate.targets.iter().zip(args).zip(&candidate.named).filter(same).count()
 }
 
-fn preferred_matches(candidate: &Candidate, args: &[PgType]) -> usize {
+fn preferred_matches(candidate: &Candidate<'_>, args: &[PgType]) -> usize {
     let fits = |((target, arg), named): &((&PgType, &PgType), &bool)| {
         **named
             && **arg != PgType::Unknown
@@ -222,18 +250,21 @@ fn preferred_matches(candidate: &Candidate, args: &[PgType]) -> usize {
     candidate.targets.iter().zip(args).zip(&candidate.named).filter(fits).count()
 }
 
-fn keep_best(candidates: Vec<Candidate>, score: impl Fn(&Candidate) -> usize) -> Vec<Candidate> {
+fn keep_best<'a>(
+    candidates: Vec<Candidate<'a>>,
+    score: impl Fn(&Candidate<'a>) -> usize,
+) -> Vec<Candidate<'a>> {
     let best = candidates.iter().map(&score).max().unwrap_or(0);
     candidates.into_iter().filter(|candidate| score(candidate) == best).collect()
 }
 
 /// For each unknown argument: string if any candidate takes a string there, else the one category all agree on.
-fn by_category(mut candidates: Vec<Candidate>, args: &[PgType]) -> Vec<Candidate> {
+fn by_category<'a>(mut candidates: Vec<Candidate<'a>>, args: &[PgType]) -> Vec<Candidate<'a>> {
     for (index, arg) in args.iter().enumerate() {
         if *arg != PgType::Unknown {
             continue;
         }
-        let at = |candidate: &Candidate| candidate.targets.get(index).map(PgType::category);
+        let at = |candidate: &Candidate<'_>| candidate.targets.get(index).map(PgType::category);
         let any_string = candidates.iter().any(|candidate| at(candidate) == Some('S'));
         let category = if any_string {
             Some('S')
@@ -242,7 +273,7 @@ fn by_category(mut candidates: Vec<Candidate>, args: &[PgType]) -> Vec<Candidate
             candidates.iter().all(|candidate| at(candidate) == first).then_some(first).flatten()
         };
         let Some(category) = category else { return candidates };
-        let preferred = |candidate: &Candidate| {
+        let preferred = |candidate: &Candidate<'_>| {
             candidate
                 .targets
                 .get(index)
@@ -257,14 +288,14 @@ fn by_category(mut candidates: Vec<Candidate>, args: &[PgType]) -> Vec<Candidate
 }
 
 /// The last resort: unknown arguments are taken to have the one type that all known arguments have.
-fn by_known_type(candidates: &[Candidate], args: &[PgType]) -> Option<usize> {
+fn by_known_type(candidates: &[Candidate<'_>], args: &[PgType]) -> Option<usize> {
     let mut known =
         args.iter().filter(|arg| **arg != PgType::Unknown).map(PgType::without_modifier);
     let first = known.next()?;
     if known.any(|other| other != first) {
         return None;
     }
-    let fits = |candidate: &Candidate| {
+    let fits = |candidate: &Candidate<'_>| {
         candidate.targets.iter().zip(args).all(|(target, arg)| {
             let wanted = if *arg == PgType::Unknown { &first } else { arg };
             target.without_modifier() == wanted.without_modifier()
@@ -287,19 +318,33 @@ pub(crate) fn select(
     args: &[PgType],
     operator: bool,
 ) -> Result<Choice, NoChoice> {
+    best(overloads, args, operator).map(choice)
+}
+
+/// Which of the functions that were made under one name a call means.
+pub(crate) fn select_made(overloads: &[&Overload], args: &[PgType]) -> Result<usize, NoChoice> {
+    let chosen = best(overloads, args, false)?.overload;
+    overloads.iter().position(|one| std::ptr::eq(*one, chosen)).ok_or(NoChoice::None)
+}
+
+fn best<'a>(
+    overloads: &[&'a Overload],
+    args: &[PgType],
+    operator: bool,
+) -> Result<Candidate<'a>, NoChoice> {
     if operator && let Some(same) = same_type_operands(args) {
         let exact =
             overloads.iter().filter_map(|overload| candidate(overload, &same)).find(|candidate| {
-                exact_matches(candidate, &same) == same.len() || both_arrays(candidate, &same)
+                exact_matches(candidate, &same) == same.len() || both_known(candidate, &same)
             });
         if let Some(found) = exact {
-            return Ok(choice(found));
+            return Ok(found);
         }
     }
-    let mut candidates: Vec<Candidate> =
+    let mut candidates: Vec<Candidate<'_>> =
         overloads.iter().filter_map(|overload| candidate(overload, args)).collect();
     if let Some(at) = candidates.iter().position(|c| exact_matches(c, args) == args.len()) {
-        return Ok(choice(candidates.swap_remove(at)));
+        return Ok(candidates.swap_remove(at));
     }
     candidates = keep_best(candidates, |candidate| exact_matches(candidate, args));
     candidates = keep_best(candidates, |candidate| preferred_matches(candidate, args));
@@ -307,13 +352,13 @@ pub(crate) fn select(
         if let Some(at) = by_known_type(&candidates, args)
             && operator
         {
-            return Ok(choice(candidates.swap_remove(at)));
+            return Ok(candidates.swap_remove(at));
         }
         candidates = by_category(candidates, args);
         if candidates.len() > 1
             && let Some(at) = by_known_type(&candidates, args)
         {
-            return Ok(choice(candidates.swap_remove(at)));
+            return Ok(candidates.swap_remove(at));
         }
     }
     // An exact parameter is better than a polymorphic one.
@@ -324,15 +369,18 @@ pub(crate) fn select(
     }
     match candidates.len() {
         0 => Err(NoChoice::None),
-        1 => Ok(choice(candidates.swap_remove(0))),
+        1 => Ok(candidates.swap_remove(0)),
         _ => Err(NoChoice::Ambiguous),
     }
 }
 
-/// `array || '{…}'`: the literal is an array too.
-fn both_arrays(candidate: &Candidate, args: &[PgType]) -> bool {
-    candidate.overload.args.iter().all(|arg| *arg == ArgType::AnyArray)
-        && args.iter().all(|arg| arg.element().is_some())
+/// `array || '{…}'`: the literal is an array too, and so is it with ranges.
+fn both_known(candidate: &Candidate<'_>, args: &[PgType]) -> bool {
+    let all = |wanted: ArgType| candidate.overload.args.iter().all(|arg| *arg == wanted);
+    all(ArgType::AnyArray) && args.iter().all(|arg| arg.element().is_some())
+        || all(ArgType::AnyRange) && args.iter().all(|arg| matches!(arg, PgType::Range(_)))
+        || all(ArgType::AnyMultirange)
+            && args.iter().all(|arg| matches!(arg, PgType::Multirange(_)))
 }
 
 fn same_type_operands(args: &[PgType]) -> Option<[PgType; 2]> {
@@ -343,11 +391,19 @@ fn same_type_operands(args: &[PgType]) -> Option<[PgType; 2]> {
     }
 }
 
-fn choice(candidate: Candidate) -> Choice {
+fn choice(candidate: Candidate<'static>) -> Choice {
     let returns = match &candidate.overload.returns {
         ReturnType::Exact(ty) => ty.clone(),
         ReturnType::AnyElement => candidate.element.unwrap_or(PgType::Text),
         ReturnType::AnyArray => PgType::array_of(candidate.element.unwrap_or(PgType::Text)),
+        ReturnType::AnyRange => {
+            let kind = candidate.element.as_ref().and_then(RangeKind::over);
+            kind.map_or(PgType::Unknown, PgType::Range)
+        }
+        ReturnType::AnyMultirange => {
+            let kind = candidate.element.as_ref().and_then(RangeKind::over);
+            kind.map_or(PgType::Unknown, PgType::Multirange)
+        }
         ReturnType::Row(_) => PgType::Record,
     };
     Choice { overload: candidate.overload, args: candidate.targets, returns }

@@ -220,6 +220,8 @@ impl FunctionDescription {
             ArgType::AnyElement => "anyelement".to_owned(),
             ArgType::AnyEnum => "anyenum".to_owned(),
             ArgType::AnyArray => "anyarray".to_owned(),
+            ArgType::AnyRange => "anyrange".to_owned(),
+            ArgType::AnyMultirange => "anymultirange".to_owned(),
         });
         Self {
             name: overload.name.clone(),
@@ -228,6 +230,8 @@ impl FunctionDescription {
                 ReturnType::Exact(ty) => ty.name(),
                 ReturnType::AnyElement => "anyelement".to_owned(),
                 ReturnType::AnyArray => "anyarray".to_owned(),
+                ReturnType::AnyRange => "anyrange".to_owned(),
+                ReturnType::AnyMultirange => "anymultirange".to_owned(),
                 ReturnType::Row(_) => PgType::Record.name(),
             },
             set: overload.set,

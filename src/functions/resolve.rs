@@ -21,10 +21,11 @@ use datafusion::logical_expr::{
 
 use crate::error::{PgError, SqlState};
 use crate::functions::cast::{plan_cast, plan_coercion, typed_literal};
+use crate::functions::made::{CastCall, MadeFunctions};
 use crate::functions::operators::{
-    call_operator, call_resolved, coerce_comparison, expr_type, typed_number,
+    call_operator, call_resolved, coerce_comparison, comparable, expr_type, typed_number,
 };
-use crate::functions::overload::common_type;
+use crate::functions::overload::{NoChoice, common_type, operator_error};
 use crate::functions::record;
 use crate::functions::registry::registry;
 use crate::functions::scalar::{PgFunction, SessionRef};
@@ -90,7 +91,9 @@ fn mark_unnested(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     let mut marks: Vec<(usize, PgType)> = Vec::new();
     for (input, list) in &unnest.list_type_columns {
         let ty = PgType::from_field(unnest.input.schema().field(*input));
-        if let Some(element @ (PgType::Enum(_) | PgType::Row(_))) = ty.element()
+        if let Some(
+            element @ (PgType::Enum(_) | PgType::Row(_) | PgType::Range(_) | PgType::Multirange(_)),
+        ) = ty.element()
             && let Some(at) = unnest.schema.maybe_index_of_column(&list.output_column)
             && *unnest.schema.field(at).data_type() == element.arrow()
         {
@@ -212,6 +215,12 @@ fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -
             char_as_text(&mut args, &mut types, session)?;
         }
         return call_resolved(function, args, &types);
+    }
+    if let Some(cast) = call.func.inner().downcast_ref::<CastCall>() {
+        return Ok(cast.resolve(call.args.clone(), &types, session)?);
+    }
+    if let Some(made) = call.func.inner().downcast_ref::<MadeFunctions>() {
+        return Ok(made.resolve(call.args.clone(), &types)?);
     }
     if call.func.name() == "pg_sleep" {
         let args = call.args.into_iter().map(|arg| convert(arg, &PgType::Float8, schema, session));
@@ -382,7 +391,13 @@ fn resolve_in_subquery(
     let expr = match subquery.subquery.schema().fields().first() {
         Some(field) => {
             let (from, to) = (expr_type(&expr, schema)?, PgType::from_field(field));
-            if from == PgType::Unknown { plan_coercion(*expr, &from, &to, session)? } else { *expr }
+            match from {
+                PgType::Unknown => plan_coercion(*expr, &from, &to, session)?,
+                from if !comparable(&from, &to) => {
+                    return Err(operator_error("=", &[from, to], NoChoice::None).into());
+                }
+                _ => *expr,
+            }
         }
         None => *expr,
     };
@@ -399,8 +414,7 @@ fn resolve_like(like: Like, schema: &DFSchema, session: &SessionRef) -> DfResult
             (false, true) => "~~*",
             (true, true) => "!~~*",
         };
-        let why = crate::functions::overload::NoChoice::None;
-        return Err(crate::functions::overload::operator_error(name, &types, why).into());
+        return Err(operator_error(name, &types, NoChoice::None).into());
     }
     let text = |expr: Expr, ty: &PgType| match ty {
         PgType::Unknown => plan_coercion(expr, ty, &PgType::Text, session),

@@ -17,6 +17,10 @@ pub(crate) enum ArgType {
     AnyElement,
     /// `anyarray`: the array type over `anyelement`.
     AnyArray,
+    /// `anyrange`: the range type over `anyelement`.
+    AnyRange,
+    /// `anymultirange`: the multirange type over `anyelement`.
+    AnyMultirange,
     /// `anyenum`: an `anyelement` that is an enumerated type.
     AnyEnum,
 }
@@ -30,6 +34,10 @@ pub(crate) enum ReturnType {
     AnyElement,
     /// The array over it.
     AnyArray,
+    /// The range type over it.
+    AnyRange,
+    /// The multirange type over it.
+    AnyMultirange,
     /// A row of several columns, for set-returning functions: names and types.
     Row(Vec<(String, PgType)>),
 }
@@ -143,6 +151,8 @@ impl Def {
                 "anyelement" => ArgType::AnyElement,
                 "anyarray" => ArgType::AnyArray,
                 "anyenum" => ArgType::AnyEnum,
+                "anyrange" => ArgType::AnyRange,
+                "anymultirange" => ArgType::AnyMultirange,
                 exact => ArgType::Exact(PgType::parse_name(exact).map_err(|_| bad())?),
             });
         }
@@ -163,6 +173,8 @@ impl Def {
             ),
             (None, "anyelement") => ReturnType::AnyElement,
             (None, "anyarray") => ReturnType::AnyArray,
+            (None, "anyrange") => ReturnType::AnyRange,
+            (None, "anymultirange") => ReturnType::AnyMultirange,
             (None, exact) => ReturnType::Exact(PgType::parse_name(exact).map_err(|_| bad())?),
         };
         Ok(Overload {

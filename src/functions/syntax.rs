@@ -20,6 +20,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use crate::error::{PgError, SqlState};
+use crate::functions::multirange_rows;
 use crate::functions::registry::registry;
 use crate::functions::signature::ReturnType;
 use crate::types::pg_type::PgType;
@@ -148,7 +149,7 @@ fn name_before(expr: &Expr) -> Option<String> {
 }
 
 /// A name as it is looked up: folded unless quoted, without the schemas that hold the built-in functions.
-fn function_name(name: &ObjectName) -> Option<String> {
+pub(super) fn function_name(name: &ObjectName) -> Option<String> {
     let folded = |part: &ObjectNamePart| {
         let ident = part.as_ident()?;
         Some(if ident.quote_style.is_some() {
@@ -168,7 +169,7 @@ fn function_name(name: &ObjectName) -> Option<String> {
     }
 }
 
-fn call(name: &str, args: Vec<Expr>) -> Expr {
+pub(super) fn call(name: &str, args: Vec<Expr>) -> Expr {
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::with_quote('"', name)]),
         uses_odbc_syntax: false,
@@ -188,7 +189,7 @@ fn call(name: &str, args: Vec<Expr>) -> Expr {
     })
 }
 
-fn take(expr: &mut Expr) -> Expr {
+pub(super) fn take(expr: &mut Expr) -> Expr {
     std::mem::replace(expr, Expr::value(Value::Null))
 }
 
@@ -261,6 +262,9 @@ fn rewrite(expr: &mut Expr) -> Option<Expr> {
                 function.name.0.iter().any(|part| {
                     part.as_ident().is_some_and(|ident| ident.quote_style == Some(MARK))
                 });
+            if name == "unnest" {
+                multirange_rows::rows_of_argument(function);
+            }
             if marked || !registry().is_set_returning(&name) || name == "unnest" {
                 return None;
             }
@@ -493,9 +497,12 @@ fn called(factor: &TableFactor) -> Option<Called> {
 
 /// A function in FROM as a derived table; `None` if it is no function of the registry.
 fn table_function(factor: &TableFactor) -> Result<Option<TableFactor>, PgError> {
-    let Some(Called { name, args, alias: given, ordinality }) = called(factor) else {
+    let Some(Called { name, mut args, alias: given, ordinality }) = called(factor) else {
         return Ok(None);
     };
+    if name == "unnest" {
+        args.iter_mut().for_each(multirange_rows::rows_of);
+    }
     let is_set = registry().is_set_returning(&name);
     if !is_set && !registry().is_own_scalar(&name) {
         return Ok(None);

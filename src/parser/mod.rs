@@ -39,4 +39,4 @@ pub use route::{CATALOG_PROCEDURES, is_graph_procedure};
 pub use script::parse_script;
 pub use span::Span;
 pub use sql::{CONFLICT_PARTS, MergeMark, SET_COLUMNS, TableLike};
-pub use statement::{Body, DoBlock, QueryLanguage, Statement, Utility};
+pub use statement::{Body, DoBlock, DoStep, QueryLanguage, Statement, Utility};

@@ -4,6 +4,7 @@ use super::cypher::CypherStatement;
 use super::pgq::{GraphTable, PropertyGraphDdl};
 use super::span::Span;
 use super::sql::definition::Definition;
+use super::sql::raise::Raise;
 use super::sql::roles::RoleStatement;
 use super::sql::tenancy::Tenancy;
 use crate::error::SqlState;
@@ -54,13 +55,22 @@ pub enum Utility {
     Tenancy(Box<Tenancy>),
 }
 
-/// Data definition under a handler: if one of the conditions is raised, nothing of it was done.
+/// Data definition and messages under a handler: if one of the conditions is raised, nothing of it was done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DoBlock {
     /// In order.
-    pub statements: Vec<Statement>,
+    pub steps: Vec<DoStep>,
     /// EXCEPTION WHEN
     pub conditions: Vec<SqlState>,
+}
+
+/// A statement of a block.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DoStep {
+    /// Data definition.
+    Statement(Statement),
+    /// A message or an error.
+    Raise(Raise),
 }
 
 /// The session variable `query_language`.

@@ -1,6 +1,7 @@
 //! The rows of `pg_type` for the built-in types graphwire has.
 
 use super::pg_type::PgType;
+use super::range::RangeKind;
 
 /// What `pg_type` says about one built-in scalar type.
 #[derive(Debug)]
@@ -83,9 +84,22 @@ pub static BUILTINS: &[BuiltinRow] = &[
     row(PgType::Regconfig, 3734, 3735, "regconfig", "regconfig", 4, 'N', false),
     row(PgType::Regdictionary, 3769, 3770, "regdictionary", "regdictionary", 4, 'N', false),
     row(PgType::Jsonb, 3802, 3807, "jsonb", "jsonb", -1, 'U', false),
+    range(RangeKind::Int4, 3904, 3905, "int4range"),
+    range(RangeKind::Num, 3906, 3907, "numrange"),
+    range(RangeKind::Ts, 3908, 3909, "tsrange"),
+    range(RangeKind::Tstz, 3910, 3911, "tstzrange"),
+    range(RangeKind::Date, 3912, 3913, "daterange"),
+    range(RangeKind::Int8, 3926, 3927, "int8range"),
+    row(PgType::Jsonpath, 4072, 4073, "jsonpath", "jsonpath", -1, 'U', false),
     row(PgType::Regnamespace, 4089, 4090, "regnamespace", "regnamespace", 4, 'N', false),
     row(PgType::Regrole, 4096, 4097, "regrole", "regrole", 4, 'N', false),
     row(PgType::Regcollation, 4191, 4192, "regcollation", "regcollation", 4, 'N', false),
+    multirange(RangeKind::Int4, 4451, 6150, "int4multirange"),
+    multirange(RangeKind::Num, 4532, 6151, "nummultirange"),
+    multirange(RangeKind::Ts, 4533, 6152, "tsmultirange"),
+    multirange(RangeKind::Tstz, 4534, 6153, "tstzmultirange"),
+    multirange(RangeKind::Date, 4535, 6155, "datemultirange"),
+    multirange(RangeKind::Int8, 4536, 6157, "int8multirange"),
     row(PgType::Xid8, 5069, 271, "xid8", "xid8", 8, 'U', false),
 ];
 
@@ -103,10 +117,21 @@ const fn row(
     BuiltinRow { ty, oid, array_oid, typname, sql_name, len, category, preferred }
 }
 
+const fn range(kind: RangeKind, oid: u32, array_oid: u32, name: &'static str) -> BuiltinRow {
+    row(PgType::Range(kind), oid, array_oid, name, name, -1, 'R', false)
+}
+
+const fn multirange(kind: RangeKind, oid: u32, array_oid: u32, name: &'static str) -> BuiltinRow {
+    row(PgType::Multirange(kind), oid, array_oid, name, name, -1, 'R', false)
+}
+
 /// The row of a scalar type, whatever its modifier; for an array, that of `anyarray`.
 pub(super) fn builtin_row(ty: &PgType) -> &'static BuiltinRow {
     let kind = std::mem::discriminant(ty);
-    let is = |row: &&BuiltinRow| std::mem::discriminant(&row.ty) == kind;
+    let is = |row: &&BuiltinRow| match ty {
+        PgType::Range(_) | PgType::Multirange(_) => row.ty == *ty,
+        _ => std::mem::discriminant(&row.ty) == kind,
+    };
     BUILTINS.iter().find(is).unwrap_or(&ANYARRAY)
 }
 
@@ -136,29 +161,16 @@ pub(super) fn is_known_elsewhere(name: &str) -> bool {
         "box2d",
         "cidr",
         "circle",
-        "datemultirange",
-        "daterange",
-        "int4multirange",
-        "int4range",
-        "int8multirange",
-        "int8range",
-        "jsonpath",
         "line",
         "lseg",
         "macaddr",
         "macaddr8",
         "money",
-        "nummultirange",
-        "numrange",
         "path",
         "pg_snapshot",
         "point",
         "polygon",
-        "tsmultirange",
         "tsquery",
-        "tsrange",
-        "tstzmultirange",
-        "tstzrange",
         "tsvector",
         "txid_snapshot",
         "xml",

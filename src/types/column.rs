@@ -23,6 +23,7 @@ use super::enum_type::{ENUM_WIDTH, EnumType};
 use super::error::TypeError;
 use super::json::render::JsonColumn;
 use super::pg_type::PgType;
+use super::range::{self, RangeKind};
 use super::settings::OutputSettings;
 use super::storage::{mismatch, primitive, to_storage};
 use super::text::output;
@@ -70,6 +71,14 @@ enum Values {
     Inet(StringViewArray),
     Bytea(BinaryViewArray),
     Binary(BinaryArray),
+    Range {
+        values: BinaryViewArray,
+        kind: RangeKind,
+    },
+    Multirange {
+        values: BinaryViewArray,
+        kind: RangeKind,
+    },
     Date(Date32Array),
     Time(Time64MicrosecondArray),
     Timetz(FixedSizeBinaryArray),
@@ -158,6 +167,12 @@ impl OutputColumn {
             Values::Binary(values) => {
                 output::append_bytea(values.value(row), settings.bytea_output, out);
             }
+            Values::Range { values, kind } => {
+                range::append_text(*kind, values.value(row), settings, out);
+            }
+            Values::Multirange { values, kind } => {
+                range::append_multi_text(*kind, values.value(row), settings, out);
+            }
             Values::Date(values) => output::append_date(values.value(row), settings, out),
             Values::Time(values) => output::append_time(values.value(row), out),
             Values::Timetz(values) => {
@@ -234,6 +249,12 @@ impl OutputColumn {
                 out.extend_from_slice(values.value(row));
             }
             Values::Binary(values) => out.extend_from_slice(values.value(row)),
+            Values::Range { values, kind } => {
+                range::append_binary(*kind, values.value(row), out)?;
+            }
+            Values::Multirange { values, kind } => {
+                range::append_multi_binary(*kind, values.value(row), out)?;
+            }
             Values::Date(values) => send::date(values.value(row), out),
             Values::Time(values) => out.extend_from_slice(&values.value(row).to_be_bytes()),
             Values::Timetz(values) => send::timetz(values.value(row), out),
@@ -514,6 +535,14 @@ fn values_of(ty: &PgType, array: &ArrayRef) -> Result<Values, TypeError> {
                 array.as_binary_opt::<i32>().cloned().ok_or_else(|| mismatch(ty, array))?,
             ),
         },
+        PgType::Range(kind) => Values::Range {
+            values: array.as_binary_view_opt().cloned().ok_or_else(|| mismatch(ty, array))?,
+            kind: *kind,
+        },
+        PgType::Multirange(kind) => Values::Multirange {
+            values: array.as_binary_view_opt().cloned().ok_or_else(|| mismatch(ty, array))?,
+            kind: *kind,
+        },
         PgType::Date => Values::Date(primitive::<Date32Type>(ty, array)?),
         PgType::Time(_) => Values::Time(primitive::<Time64MicrosecondType>(ty, array)?),
         PgType::Timetz(_) => Values::Timetz(fixed(12)?),
@@ -541,7 +570,7 @@ fn values_of(ty: &PgType, array: &ArrayRef) -> Result<Values, TypeError> {
         PgType::Bpchar(Some(length)) => {
             Values::Padded { values: views()?, length: *length as usize }
         }
-        PgType::Jsonb => Values::Jsonb(views()?),
+        PgType::Jsonb | PgType::Jsonpath => Values::Jsonb(views()?),
         PgType::Tid => Values::Tid(views()?),
         PgType::Inet => Values::Inet(views()?),
         PgType::Text

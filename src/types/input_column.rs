@@ -17,7 +17,9 @@ use arrow::datatypes::{
 use super::binary::{receive, send};
 use super::error::TypeError;
 use super::json::parse::{append_jsonb, check_json};
+use super::json_path::JsonPath;
 use super::pg_type::{NUMERIC_STORAGE, PgType};
+use super::range;
 use super::rounding::{round_micros, round_timestamp};
 use super::row_type::{Fields, RowField, RowType};
 use super::settings::InputSettings;
@@ -151,7 +153,15 @@ impl InputColumn {
             Builder::Text(builder) => {
                 push_string(builder, &self.ty, text, self.explicit, &mut self.scratch)?;
             }
-            Builder::Bytea(builder) => append_bytes(builder, &input::read_bytea(text)?)?,
+            Builder::Bytea(builder) => match self.ty {
+                PgType::Range(kind) => {
+                    append_bytes(builder, &range::read_text(kind, text, settings)?)?;
+                }
+                PgType::Multirange(kind) => {
+                    append_bytes(builder, &range::read_multi_text(kind, text, settings)?)?;
+                }
+                _ => append_bytes(builder, &input::read_bytea(text)?)?,
+            },
             Builder::Date(builder) => builder.append_value(input::read_date(text, settings)?),
             Builder::Time(builder) => {
                 builder.append_value(kept(&self.ty, input::read_time(text, settings)?));
@@ -339,13 +349,19 @@ impl InputColumn {
             Builder::Text(builder) => match self.ty {
                 PgType::Tid => append_text(builder, &receive::tid(bytes)?)?,
                 PgType::Inet => append_text(builder, &receive::inet(bytes)?)?,
-                PgType::Jsonb => {
+                PgType::Jsonb | PgType::Jsonpath => {
                     let text = receive::jsonb(bytes)?;
                     push_string(builder, &self.ty, text, self.explicit, &mut self.scratch)?;
                 }
                 _ => push_string(builder, &self.ty, bytes, self.explicit, &mut self.scratch)?,
             },
-            Builder::Bytea(builder) => append_bytes(builder, bytes)?,
+            Builder::Bytea(builder) => match self.ty {
+                PgType::Range(kind) => append_bytes(builder, &range::read_binary(kind, bytes)?)?,
+                PgType::Multirange(kind) => {
+                    append_bytes(builder, &range::read_multi_binary(kind, bytes)?)?;
+                }
+                _ => append_bytes(builder, bytes)?,
+            },
             Builder::Date(builder) => builder.append_value(receive::date(bytes)?),
             Builder::Time(builder) => builder.append_value(kept(&self.ty, receive::time(bytes)?)),
             Builder::Timestamp(builder) => {
@@ -624,6 +640,7 @@ fn push_string(
             append_jsonb(text, scratch)?;
             append_text(builder, &String::from_utf8_lossy(scratch))
         }
+        PgType::Jsonpath => append_text(builder, &JsonPath::parse(text)?.to_string()),
         _ => append_text(builder, text),
     }
 }

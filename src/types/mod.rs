@@ -21,10 +21,12 @@ mod format;
 pub mod ids;
 pub(crate) mod input_column;
 pub(crate) mod json;
+pub mod json_path;
 #[cfg(not(graphwire_parts))]
 mod measured;
 mod memory;
 pub mod pg_type;
+pub mod range;
 mod report;
 pub mod rounding;
 pub mod row_type;

@@ -15,6 +15,7 @@
 //! | oid, xid, cid, reg* ; xid8, pg_lsn | UInt32 ; UInt64 |
 //! | int2vector, oidvector | List(Int16), List(UInt32) |
 //! | an enum | FixedSizeBinary(8), whose bytes sort as the labels do |
+//! | a range, a multirange | BinaryView, whose bytes sort as the ranges do, see [`super::range`] |
 //! | a composite type, a row | BinaryView, of PostgreSQL's binary form |
 //! | a domain | as what it stands on |
 //! | an array | List of the element, its field named `item` |
@@ -37,6 +38,7 @@ use super::builtin::{BuiltinRow, builtin_by_oid, builtin_row};
 use super::domain::{DOMAIN_KEY, DomainType};
 use super::enum_type::{self, ENUM_WIDTH, EnumType};
 use super::error::TypeError;
+use super::range::RangeKind;
 use super::row_type::{self, RowType};
 use super::type_name;
 
@@ -81,6 +83,8 @@ pub enum PgType {
     Uuid,
     Json,
     Jsonb,
+    /// A SQL/JSON path; its text form is stored.
+    Jsonpath,
     Oid,
     Regproc,
     Regprocedure,
@@ -113,6 +117,10 @@ pub enum PgType {
     /// The pseudo-type of `pg_stats` columns; its text form is stored.
     Anyarray,
     Array(Box<PgType>),
+    /// `int4range`, `tstzrange`, …
+    Range(RangeKind),
+    /// `int4multirange`, `tstzmultirange`, …
+    Multirange(RangeKind),
     /// What `CREATE TYPE … AS ENUM` made.
     Enum(std::sync::Arc<EnumType>),
     /// What `CREATE TYPE … AS (…)` made, the row type of a table, or the type of a row that has none.
@@ -284,7 +292,9 @@ impl PgType {
                 (precision, scale) if precision > 38 => DataType::Decimal256(precision, scale),
                 (precision, scale) => DataType::Decimal128(precision, scale),
             },
-            Self::Bytea | Self::Row(_) => DataType::BinaryView,
+            Self::Bytea | Self::Row(_) | Self::Range(_) | Self::Multirange(_) => {
+                DataType::BinaryView
+            }
             Self::Date => DataType::Date32,
             Self::Time(_) => DataType::Time64(TimeUnit::Microsecond),
             Self::Timetz(_) => DataType::FixedSizeBinary(12),
@@ -319,6 +329,7 @@ impl PgType {
             | Self::InternalChar
             | Self::Json
             | Self::Jsonb
+            | Self::Jsonpath
             | Self::Tid
             | Self::Inet
             | Self::PgNodeTree

@@ -115,6 +115,40 @@ impl RowType {
         Ok(builder.finish())
     }
 
+    /// Rows that were made when the type had other fields; `from` has for each field which it was then, and none for a
+    /// new one, which is null.
+    ///
+    /// # Errors
+    /// `XX001` if a value is no row.
+    pub(crate) fn rearranged(
+        &self,
+        rows: &BinaryViewArray,
+        from: &[Option<usize>],
+    ) -> Result<BinaryViewArray, TypeError> {
+        let mut builder = BinaryViewBuilder::with_capacity(rows.len());
+        let mut bytes = Vec::new();
+        for row in rows {
+            let Some(row) = row else {
+                builder.append_null();
+                continue;
+            };
+            bytes.clear();
+            bytes.extend_from_slice(&(self.fields.len() as i32).to_be_bytes());
+            for (field, from) in self.fields.iter().zip(from) {
+                bytes.extend_from_slice(&field.ty.oid().to_be_bytes());
+                let value = match from {
+                    Some(at) => value_at(row, *at)?,
+                    None => None,
+                };
+                let length = value.map_or(-1, |value| value.len() as i32);
+                bytes.extend_from_slice(&length.to_be_bytes());
+                bytes.extend_from_slice(value.unwrap_or_default());
+            }
+            builder.try_append_value(&bytes)?;
+        }
+        Ok(builder.finish())
+    }
+
     /// The fields of rows, a column each; null where a row is.
     ///
     /// # Errors

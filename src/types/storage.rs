@@ -19,10 +19,13 @@ pub(super) fn to_storage(ty: &PgType, array: &ArrayRef) -> Result<ArrayRef, Type
     let actual = array.data_type();
     let keep = match (&target, actual) {
         (DataType::Utf8View, DataType::Struct(_) | DataType::Map(_, _)) => true,
-        (DataType::Utf8View, DataType::Utf8 | DataType::LargeUtf8) => {
-            !matches!(ty, PgType::Jsonb | PgType::Tid | PgType::Inet | PgType::Bpchar(Some(_)))
+        (DataType::Utf8View, DataType::Utf8 | DataType::LargeUtf8) => !matches!(
+            ty,
+            PgType::Jsonb | PgType::Jsonpath | PgType::Tid | PgType::Inet | PgType::Bpchar(Some(_))
+        ),
+        (DataType::BinaryView, DataType::Binary) => {
+            !matches!(ty, PgType::Range(_) | PgType::Multirange(_))
         }
-        (DataType::BinaryView, DataType::Binary) => true,
         // Any precision and scale is written as it is.
         (
             DataType::Decimal128(_, _) | DataType::Decimal256(_, _),

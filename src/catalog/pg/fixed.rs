@@ -29,6 +29,7 @@ static DATA: &[(&str, &str)] = data![
     "pg_operator",
     "pg_opfamily",
     "pg_proc",
+    "pg_range",
     "pg_tablespace",
     "pg_timezone_abbrevs",
     "pg_type",

@@ -24,29 +24,35 @@ fn result(function: &SqlFunction) -> (Oid, bool) {
         FunctionResult::Void => (VOID, false),
         FunctionResult::Value(ty) => (oid_of(ty), false),
         FunctionResult::SetOf(ty) => (oid_of(ty), true),
-        FunctionResult::Table(columns) => match columns.as_slice() {
-            [(_, ty)] => (oid_of(ty), true),
-            _ => (RECORD, true),
-        },
+        FunctionResult::Table(columns) | FunctionResult::Row(columns) => {
+            let gives_rows = matches!(function.result, FunctionResult::Table(_));
+            match columns.as_slice() {
+                [(_, ty)] => (oid_of(ty), gives_rows),
+                _ => (RECORD, gives_rows),
+            }
+        }
     }
 }
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     for function in source.catalog.functions.values() {
         let inputs: Vec<Oid> = function.argument_types().map(oid_of).collect();
-        let columns = match &function.result {
-            FunctionResult::Table(columns) => columns.as_slice(),
-            _ => &[],
+        let (columns, mode) = match &function.result {
+            FunctionResult::Table(columns) => (columns.as_slice(), "t"),
+            FunctionResult::Row(columns) => (columns.as_slice(), "o"),
+            _ => (&[][..], "t"),
         };
         let mut names: Vec<String> =
             function.arguments.iter().map(|one| one.name.clone().unwrap_or_default()).collect();
         names.extend(columns.iter().map(|(name, _)| name.clone()));
         let named = names.iter().any(|name| !name.is_empty());
+        let input = |variadic: bool| if variadic { "v" } else { "i" };
         let (all, modes) = match columns {
-            [] => (Value::Null, Value::Null),
+            [] if !function.variadic() => (Value::Null, Value::Null),
             columns => {
                 let types = inputs.iter().copied().chain(columns.iter().map(|(_, ty)| oid_of(ty)));
-                let modes = inputs.iter().map(|_| "i").chain(columns.iter().map(|_| "t"));
+                let given = function.arguments.iter().map(|argument| input(argument.variadic));
+                let modes = given.chain(columns.iter().map(|_| mode));
                 let modes: Vec<String> = modes.map(str::to_owned).collect();
                 (Value::from(types.collect::<Vec<_>>()), Value::from(modes))
             }

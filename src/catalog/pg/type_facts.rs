@@ -19,6 +19,8 @@ pub(super) struct TypeFacts {
 const TEXT: Oid = Oid(25);
 const VARCHAR: Oid = Oid(1043);
 const ANYARRAY: Oid = Oid(2277);
+const ANYRANGE: Oid = Oid(3831);
+const ANYMULTIRANGE: Oid = Oid(4537);
 
 static TYPES: LazyLock<HashMap<Oid, TypeFacts>> = LazyLock::new(|| {
     table("pg_type", ["oid", "typbyval", "typalign", "typstorage", "typcollation"])
@@ -84,6 +86,8 @@ fn compared_as(ty: &PgType) -> Oid {
     match Oid(ty.oid()) {
         VARCHAR => TEXT,
         _ if matches!(ty, PgType::Array(_)) => ANYARRAY,
+        _ if matches!(ty, PgType::Range(_)) => ANYRANGE,
+        _ if matches!(ty, PgType::Multirange(_)) => ANYMULTIRANGE,
         oid => oid,
     }
 }

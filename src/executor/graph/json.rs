@@ -17,6 +17,7 @@ use datafusion::common::Result;
 use crate::error::PgError;
 use crate::types::enum_type::EnumType;
 use crate::types::pg_type::PgType;
+use crate::types::range::{RangeKind, multi_text_of, text_of};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -35,6 +36,8 @@ enum Kind<'a> {
     /// A time with a zone, in PostgreSQL's binary form: microseconds, and seconds west of Greenwich.
     Timetz,
     Enum(Arc<EnumType>),
+    Range(RangeKind),
+    Multirange(RangeKind),
     /// Elements of each list, offset by list.
     List(PgType),
     /// Any other type, as a string.
@@ -52,6 +55,8 @@ impl<'a> Json<'a> {
             (PgType::Uuid, DataType::FixedSizeBinary(16)) => Kind::Uuid,
             (PgType::Timetz(_), DataType::FixedSizeBinary(12)) => Kind::Timetz,
             (PgType::Enum(ty), DataType::FixedSizeBinary(_)) => Kind::Enum(Arc::clone(ty)),
+            (PgType::Range(kind), DataType::BinaryView) => Kind::Range(*kind),
+            (PgType::Multirange(kind), DataType::BinaryView) => Kind::Multirange(*kind),
             (_, DataType::List(_)) => Kind::List(ty.element().cloned().unwrap_or(PgType::Text)),
             (_, data_type) if is_plain(data_type) => Kind::Plain,
             _ => {
@@ -84,6 +89,12 @@ impl<'a> Json<'a> {
             }
             Kind::Enum(ty) => {
                 push_string(text, ty.label(self.values.as_fixed_size_binary().value(row)));
+            }
+            Kind::Range(kind) => {
+                push_string(text, &text_of(*kind, self.values.as_binary_view().value(row)));
+            }
+            Kind::Multirange(kind) => {
+                push_string(text, &multi_text_of(*kind, self.values.as_binary_view().value(row)));
             }
             Kind::Timetz => push_timetz(self.values.as_fixed_size_binary().value(row), text)?,
             Kind::List(element) => {

@@ -91,6 +91,9 @@ fn convert(
             .collect::<Result<Vec<_>, _>>()?;
         return Ok(Arc::new(to.encode(&columns, rows.nulls(), rows.len())?));
     }
+    if let PgType::Multirange(kind) = to {
+        return crate::functions::lib::range::as_multirange(array, *kind);
+    }
     if lossless(from, to) || same_meaning(from, to, array.data_type()) {
         let options = CastOptions { safe: false, ..CastOptions::default() };
         return Ok(cast_with_options(array, &to.arrow(), &options)?);

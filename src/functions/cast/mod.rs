@@ -94,6 +94,7 @@ pub fn cast_context(from: &PgType, to: &PgType) -> Option<CastContext> {
         (T::PgNodeTree, T::Text) => Implicit,
         (T::Array(from), T::Array(to)) => cast_context(from, to)?,
         (T::Row(_), T::Record) => Implicit,
+        (T::Range(from), T::Multirange(to)) if from == to => Explicit,
         (T::Row(from), T::Row(to)) if from.fields.len() == to.fields.len() => Assignment,
         (from, to) => string_cast(from, to)?,
     };
@@ -112,7 +113,8 @@ fn string_cast(from: &PgType, to: &PgType) -> Option<CastContext> {
         }
         (T::Name | T::InternalChar, to) if is_string(to) => Some(CastContext::Assignment),
         (from, T::InternalChar) if is_string(from) => Some(CastContext::Assignment),
-        (_, T::Void) | (T::Void, _) => None,
+        (_, T::Void) => None,
+        (T::Void, to) if !is_string(to) => None,
         // Conversion through text: assignment to the string types, explicit from them.
         (_, to) if is_string(to) => Some(CastContext::Assignment),
         (from, _) if is_string(from) => Some(CastContext::Explicit),

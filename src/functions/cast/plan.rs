@@ -191,6 +191,7 @@ fn depends_on_session(ty: &PgType) -> bool {
     match ty {
         PgType::Domain(_) => true,
         PgType::Array(element) => depends_on_session(element),
+        PgType::Range(kind) | PgType::Multirange(kind) => kind.depends_on_session(),
         PgType::Date
         | PgType::Time(_)
         | PgType::Timestamp(_)
@@ -295,13 +296,18 @@ fn cast_expr(
         return Ok(expr);
     }
     if let Expr::Literal(value, _) = &expr
-        && (!depends_on_session(to)
-            || super::is_string(leaf(to)) && super::is_string(from)
-            || *to == PgType::Date)
         && !names_now(value)
     {
-        let array = cast_array(&value.to_array()?, from, to, explicit, session.as_deref())?;
-        return Ok(typed_literal(ScalarValue::try_from_array(&array, 0)?, to));
+        let lasts = !depends_on_session(to)
+            || super::is_string(leaf(to)) && super::is_string(from)
+            || *to == PgType::Date;
+        // What cannot be read is an error now, with the literal's place, whatever the session's settings become.
+        if lasts || *from == PgType::Unknown {
+            let read = cast_literal(value, from, to, explicit, session)?;
+            if lasts {
+                return Ok(typed_literal(read, to));
+            }
+        }
     }
     // Conversions DataFusion knows and can move through joins and statistics.
     if lossless(from, to) {
@@ -312,6 +318,22 @@ fn cast_expr(
     }
     let function = ScalarUDF::from(CastTo::new(to.clone(), explicit, session.clone()));
     Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(function), vec![expr])))
+}
+
+fn cast_literal(
+    value: &ScalarValue,
+    from: &PgType,
+    to: &PgType,
+    explicit: bool,
+    session: &SessionRef,
+) -> Result<ScalarValue, PgError> {
+    let array = cast_array(&value.to_array()?, from, to, explicit, session.as_deref()).map_err(
+        |error| match value.try_as_str() {
+            Some(Some(text)) if *from == PgType::Unknown => error.literal(text),
+            _ => error,
+        },
+    )?;
+    Ok(ScalarValue::try_from_array(&array, 0)?)
 }
 
 /// `now`, `today`, … are not constants of a plan that may be cached.

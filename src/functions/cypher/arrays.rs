@@ -22,6 +22,7 @@ use super::types::CypherType;
 use super::value::{Element, Value};
 use crate::types::Measure;
 use crate::types::pg_type::PgType;
+use crate::types::range::{multi_text_of, text_of};
 
 /// The value in one row of a column of type `ty`.
 ///
@@ -200,6 +201,14 @@ fn read_pg(array: &dyn Array, ty: &PgType, row: usize) -> Result<Value> {
             (PgType::Enum(ty), _) => {
                 let bytes = array.as_fixed_size_binary_opt().map(|array| array.value(row));
                 Value::String(ty.label(bytes.unwrap_or_default()).to_owned())
+            }
+            (PgType::Range(kind), _) => {
+                let bytes = array.as_binary_view_opt().map(|array| array.value(row));
+                Value::String(text_of(*kind, bytes.unwrap_or_default()))
+            }
+            (PgType::Multirange(kind), _) => {
+                let bytes = array.as_binary_view_opt().map(|array| array.value(row));
+                Value::String(multi_text_of(*kind, bytes.unwrap_or_default()))
             }
             (_, Some(cypher)) if !cypher.is_temporal() => read(array, &cypher, row)?,
             (PgType::Array(element), _) => {

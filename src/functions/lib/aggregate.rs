@@ -62,6 +62,7 @@ pub(crate) fn all() -> Vec<Arc<AggregateUDF>> {
         all.push(Arc::new(AggregateUDF::from(JsonAggregate::new(name, object, jsonb))));
     }
     all.extend(super::ordered_set::all());
+    all.extend(super::range_aggregate::all());
     all
 }
 

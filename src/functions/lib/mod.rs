@@ -11,11 +11,16 @@ mod enums;
 mod format;
 pub(crate) mod json;
 mod json_functions;
+mod json_path;
+mod json_path_eval;
+mod json_records;
 mod kept_values;
 mod math;
 mod notify;
 mod number_format;
 mod ordered_set;
+pub(crate) mod range;
+mod range_aggregate;
 mod regex;
 mod sequence;
 mod series;
@@ -38,7 +43,10 @@ pub(crate) const FUNCTIONS: &[&[Def]] = &[
     math::FUNCTIONS,
     notify::FUNCTIONS,
     number_format::FUNCTIONS,
+    range::FUNCTIONS,
     regex::FUNCTIONS,
+    json_path::FUNCTIONS,
+    json_records::FUNCTIONS,
     sequence::FUNCTIONS,
     series::FUNCTIONS,
     string::FUNCTIONS,
@@ -59,7 +67,10 @@ pub(crate) const OPERATORS: &[&[Def]] = &[
     datetime::OPERATORS,
     json_functions::OPERATORS,
     math::OPERATORS,
+    range::OPERATORS,
+    range::MULTIRANGE_OPERATORS,
     regex::OPERATORS,
+    json_path::OPERATORS,
     string::OPERATORS,
 ];
 

@@ -3,9 +3,10 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
-use regex::{Captures, Regex, RegexBuilder};
+use regex::{Regex, RegexBuilder};
 
 use super::row;
 use crate::error::{PgError, SqlState};
@@ -88,6 +89,12 @@ fn translate(pattern: &str, flags: &mut Flags) -> Result<String, PgError> {
         match c {
             '\\' => {
                 let escaped = chars.next().ok_or_else(|| bad("invalid escape \\ sequence"))?;
+                if !bracket && matches!(escaped, '1'..='9') {
+                    return Err(PgError::unsupported(
+                        "back references in regular expressions are not supported",
+                        "Compare the captured groups in SQL.",
+                    ));
+                }
                 push_escape(&mut result, escaped, bracket)?;
             }
             '[' if bracket && matches!(chars.peek(), Some(':' | '.' | '=')) => {
@@ -116,8 +123,8 @@ fn translate(pattern: &str, flags: &mut Flags) -> Result<String, PgError> {
                 result.push(c);
             }
             '(' if !bracket && chars.peek() == Some(&'?') => {
-                let ahead: String = chars.clone().skip(1).take(2).collect();
-                if ahead.starts_with(['=', '!']) || ahead.starts_with('<') {
+                let ahead: String = chars.clone().skip(1).take(1).collect();
+                if ahead.starts_with(['=', '!', '<']) {
                     return Err(PgError::unsupported(
                         "look-around in regular expressions is not supported",
                         "Match the context as part of the expression and take the group you need.",
@@ -145,10 +152,8 @@ fn push_escape(result: &mut String, escaped: char, bracket: bool) -> Result<(), 
         'e' => result.push_str("\\x1B"),
         '0' => result.push_str("\\x00"),
         '1'..='9' if !bracket => {
-            return Err(PgError::unsupported(
-                "back references in regular expressions are not supported",
-                "Compare the captured groups in SQL.",
-            ));
+            result.push('\\');
+            result.push(escaped);
         }
         'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'n' | 'r' | 't' | 'f' | 'v' | 'x' | 'u' | 'U' => {
             result.push('\\');
@@ -188,24 +193,17 @@ fn push_class(
 const CACHE: usize = 64;
 
 thread_local! {
-    static COMPILED: RefCell<HashMap<(String, Flags), Rc<Regex>>> = RefCell::new(HashMap::new());
+    static COMPILED: RefCell<HashMap<(String, Flags), Rc<Matcher>>> = RefCell::new(HashMap::new());
 }
 
-fn compile(pattern: &str, flags: Flags) -> Result<Rc<Regex>, PgError> {
+fn compile(pattern: &str, flags: Flags) -> Result<Rc<Matcher>, PgError> {
     let key = (pattern.to_owned(), flags);
     if let Some(found) = COMPILED.with(|cache| cache.borrow().get(&key).cloned()) {
         return Ok(found);
     }
     let mut flags = flags;
     let translated = translate(pattern, &mut flags)?;
-    let compiled = RegexBuilder::new(&translated)
-        .case_insensitive(flags.insensitive)
-        .dot_matches_new_line(!(flags.line || flags.dot_stops))
-        .multi_line(flags.line || flags.anchors_at_lines)
-        .ignore_whitespace(flags.extended)
-        .size_limit(8 << 20)
-        .build()
-        .map_err(|error| bad(reason(&error)))?;
+    let compiled = Matcher::new(&translated, flags)?;
     let compiled = Rc::new(compiled);
     COMPILED.with(|cache| {
         let mut cache = cache.borrow_mut();
@@ -217,9 +215,64 @@ fn compile(pattern: &str, flags: Flags) -> Result<Rc<Regex>, PgError> {
     Ok(compiled)
 }
 
+/// Where the groups of a match are, the whole match first; bytes.
+type Found = Vec<Option<Range<usize>>>;
+
+/// A pattern that is ready.
+struct Matcher(Regex);
+
+impl Matcher {
+    fn new(pattern: &str, flags: Flags) -> Result<Self, PgError> {
+        let compiled = RegexBuilder::new(pattern)
+            .case_insensitive(flags.insensitive)
+            .dot_matches_new_line(!(flags.line || flags.dot_stops))
+            .multi_line(flags.line || flags.anchors_at_lines)
+            .ignore_whitespace(flags.extended)
+            .size_limit(8 << 20)
+            .build();
+        compiled.map(Self).map_err(|error| bad(reason(&error.to_string())))
+    }
+
+    fn is_match(&self, text: &str) -> Result<bool, PgError> {
+        Ok(self.0.is_match(text))
+    }
+
+    /// The first match at or after a byte.
+    fn first(&self, text: &str, from: usize) -> Result<Option<Found>, PgError> {
+        let found = self.0.captures_at(text, from);
+        Ok(found.map(|found| found.iter().map(|group| group.map(|group| group.range())).collect()))
+    }
+
+    /// Up to `limit` matches from a byte on, none over another.
+    fn all(&self, text: &str, from: usize, limit: usize) -> Result<Vec<Found>, PgError> {
+        let mut matches: Vec<Found> = Vec::new();
+        let mut at = from;
+        while matches.len() < limit && at <= text.len() {
+            let Some(found) = self.first(text, at)? else { break };
+            let whole = span(&found, 0).unwrap_or(at..at);
+            at = match whole.is_empty() {
+                false => whole.end,
+                true => {
+                    let next = text.get(whole.end..).and_then(|rest| rest.chars().next());
+                    whole.end + next.map_or(1, char::len_utf8)
+                }
+            };
+            matches.push(found);
+        }
+        Ok(matches)
+    }
+}
+
+fn span(found: &Found, group: usize) -> Option<Range<usize>> {
+    found.get(group).cloned().flatten()
+}
+
+fn part<'a>(text: &'a str, found: &Found, group: usize) -> Option<&'a str> {
+    text.get(span(found, group)?)
+}
+
 /// The crate's reason in PostgreSQL's words where it has them.
-fn reason(error: &regex::Error) -> String {
-    let text = error.to_string();
+fn reason(text: &str) -> String {
     let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
     if last.contains("unclosed group") || last.contains("unopened group") {
         return "parentheses () not balanced".to_owned();
@@ -239,7 +292,7 @@ fn reason(error: &regex::Error) -> String {
 /// Whether the pattern matches anywhere.
 fn matches(args: Args<'_, '_>, insensitive: bool, negate: bool) -> Result<Value, PgError> {
     let flags = Flags { insensitive, ..Flags::default() };
-    Ok(Datum::Bool(compile(args.text(1)?, flags)?.is_match(args.text(0)?) != negate))
+    Ok(Datum::Bool(compile(args.text(1)?, flags)?.is_match(args.text(0)?)? != negate))
 }
 
 fn flags_at(args: Args<'_, '_>, index: usize) -> Result<Flags, PgError> {
@@ -247,42 +300,43 @@ fn flags_at(args: Args<'_, '_>, index: usize) -> Result<Flags, PgError> {
 }
 
 fn no_global(flags: Flags, function: &str) -> Result<Flags, PgError> {
-    if flags.global {
-        return Err(PgError::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("{function} does not support the \"global\" option"),
-        )
-        .hint("Use the regexp_matches function instead."));
+    if !flags.global {
+        return Ok(flags);
     }
-    Ok(flags)
+    let message = format!("{function} does not support the \"global\" option");
+    let error = PgError::new(SqlState::INVALID_PARAMETER_VALUE, message);
+    Err(match function {
+        "regexp_match()" => error.hint("Use the regexp_matches function instead."),
+        _ => error,
+    })
 }
 
 /// The groups, or the whole match if there are none.
-fn groups(captures: &Captures<'_>) -> Value {
-    let group =
-        |found: Option<regex::Match<'_>>| Datum::opt_text(found.map(|m| m.as_str().to_owned()));
-    if captures.len() == 1 {
-        return Datum::List(vec![group(captures.get(0))]);
+fn groups(text: &str, found: &Found) -> Value {
+    let group = |group| Datum::opt_text(part(text, found, group).map(str::to_owned));
+    if found.len() == 1 {
+        return Datum::List(vec![group(0)]);
     }
-    Datum::List((1..captures.len()).map(|index| group(captures.get(index))).collect())
+    Datum::List((1..found.len()).map(group).collect())
 }
 
 fn regexp_match(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let flags = no_global(flags_at(args, 2)?, "regexp_match()")?;
-    let regex = compile(args.text(1)?, flags)?;
-    Ok(regex.captures(args.text(0)?).map_or(Datum::Null, |captures| groups(&captures)))
+    let text = args.text(0)?;
+    let found = compile(args.text(1)?, flags)?.first(text, 0)?;
+    Ok(found.map_or(Datum::Null, |found| groups(text, &found)))
 }
 
 fn regexp_matches(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let flags = flags_at(args, 2)?;
-    let regex = compile(args.text(1)?, Flags { global: false, ..flags })?;
+    let text = args.text(0)?;
     let limit = if flags.global { usize::MAX } else { 1 };
-    let rows = regex.captures_iter(args.text(0)?).take(limit);
-    Ok(Datum::List(rows.map(|captures| Datum::Row(vec![groups(&captures)])).collect()))
+    let found = compile(args.text(1)?, Flags { global: false, ..flags })?.all(text, 0, limit)?;
+    Ok(Datum::List(found.iter().map(|found| Datum::Row(vec![groups(text, found)])).collect()))
 }
 
 /// The replacement text with `\1` … `\9`, `\&` and `\\` filled in.
-fn expand(template: &str, captures: &Captures<'_>, result: &mut String) {
+fn expand(template: &str, text: &str, found: &Found, result: &mut String) {
     let mut chars = template.chars();
     while let Some(c) = chars.next() {
         if c != '\\' {
@@ -290,11 +344,11 @@ fn expand(template: &str, captures: &Captures<'_>, result: &mut String) {
             continue;
         }
         match chars.next() {
-            Some('&') => result.push_str(captures.get(0).map_or("", |m| m.as_str())),
+            Some('&') => result.push_str(part(text, found, 0).unwrap_or_default()),
             Some(digit @ '1'..='9') => {
                 let group =
                     digit.to_digit(10).and_then(|digit| usize::try_from(digit).ok()).unwrap_or(0);
-                result.push_str(captures.get(group).map_or("", |m| m.as_str()));
+                result.push_str(part(text, found, group).unwrap_or_default());
             }
             Some('\\') => result.push('\\'),
             Some(other) => {
@@ -308,41 +362,63 @@ fn expand(template: &str, captures: &Captures<'_>, result: &mut String) {
 
 /// Replaces the `nth` match, or (0) all, beginning at a byte offset.
 fn replace(
-    regex: &Regex,
+    matcher: &Matcher,
     text: &str,
     template: &str,
     start: usize,
     nth: usize,
 ) -> Result<Value, PgError> {
-    let mut result = text.get(..start).unwrap_or_default().to_owned();
-    let mut last = start;
-    for (index, captures) in regex
-        .captures_iter(text)
-        .filter(|c| c.get(0).is_some_and(|m| m.start() >= start))
-        .enumerate()
-    {
-        let Some(found) = captures.get(0) else { continue };
-        if nth != 0 && index + 1 < nth {
-            continue;
-        }
-        result.push_str(text.get(last..found.start()).unwrap_or_default());
-        expand(template, &captures, &mut result);
-        last = found.end();
-        if nth != 0 {
-            break;
-        }
+    let limit = if nth == 0 { usize::MAX } else { nth };
+    let mut result = String::new();
+    let mut last = 0;
+    let found = matcher.all(text, start, limit)?;
+    for found in found.iter().skip(nth.saturating_sub(1)) {
+        let whole = span(found, 0).unwrap_or(last..last);
+        result.push_str(text.get(last..whole.start).unwrap_or_default());
+        expand(template, text, found, &mut result);
+        last = whole.end;
     }
     result.push_str(text.get(last..).unwrap_or_default());
     Ok(Datum::text(result))
 }
 
-fn byte_of(text: &str, character: i64) -> Result<usize, PgError> {
+fn wrong_value(parameter: &str, value: i64) -> PgError {
+    let message = format!("invalid value for parameter \"{parameter}\": {value}");
+    PgError::new(SqlState::INVALID_PARAMETER_VALUE, message)
+}
+
+/// The byte where the text begins to be searched, by the argument at `index`.
+fn start_at(args: Args<'_, '_>, index: usize) -> Result<usize, PgError> {
+    if args.len() <= index {
+        return Ok(0);
+    }
+    let (text, character) = (args.text(0)?, args.int(index)?);
     if character <= 0 {
-        let message = format!("invalid value for parameter \"start\": {character}");
-        return Err(PgError::new(SqlState::INVALID_PARAMETER_VALUE, message));
+        return Err(wrong_value("start", character));
     }
     let skip = usize::try_from(character - 1).unwrap_or(usize::MAX);
     Ok(text.char_indices().nth(skip).map_or(text.len(), |(at, _)| at))
+}
+
+/// Which match is meant, from 1, by the argument at `index`.
+fn number_at(args: Args<'_, '_>, index: usize) -> Result<usize, PgError> {
+    if args.len() <= index {
+        return Ok(1);
+    }
+    let number = args.int(index)?;
+    match usize::try_from(number) {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(wrong_value("n", number)),
+    }
+}
+
+/// Which group is meant, by the argument at `index`; 0 is the whole match.
+fn group_at(args: Args<'_, '_>, index: usize) -> Result<usize, PgError> {
+    if args.len() <= index {
+        return Ok(0);
+    }
+    let group = args.int(index)?;
+    usize::try_from(group).map_err(|_| wrong_value("subexpr", group))
 }
 
 fn regexp_replace(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
@@ -355,63 +431,93 @@ fn regexp_replace(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
 fn regexp_replace_from(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let flags = flags_at(args, 5)?;
     let regex = compile(args.text(1)?, Flags { global: false, ..flags })?;
-    let start = byte_of(args.text(0)?, args.int(3)?)?;
+    let start = start_at(args, 3)?;
     let nth = if args.len() > 4 { args.int(4)? } else { 1 };
-    let nth = usize::try_from(nth).map_err(|_| {
-        PgError::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("invalid value for parameter \"n\": {nth}"),
-        )
-    })?;
+    let nth = usize::try_from(nth).map_err(|_| wrong_value("n", nth))?;
     replace(&regex, args.text(0)?, args.text(2)?, start, nth)
 }
 
-fn regexp_split(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
-    let flags = no_global(flags_at(args, 2)?, "regexp_split_to_array()")?;
-    let regex = compile(args.text(1)?, flags)?;
+fn regexp_split(call: &str, args: Args<'_, '_>) -> Result<Value, PgError> {
+    let flags = no_global(flags_at(args, 2)?, call)?;
     let text = args.text(0)?;
     let mut parts = Vec::new();
     let mut last = 0;
-    for found in regex.find_iter(text) {
-        // An empty match splits between characters, not before the first or after the last.
-        if found.is_empty() && (found.start() == 0 || found.start() >= text.len()) {
+    for found in compile(args.text(1)?, flags)?.all(text, 0, usize::MAX)? {
+        let whole = span(&found, 0).unwrap_or(0..0);
+        // An empty match splits between characters, not before the first, after the last or behind another match.
+        if whole.start >= text.len() || whole.end <= last {
             continue;
         }
-        parts.push(Datum::text(text.get(last..found.start()).unwrap_or_default()));
-        last = found.end();
+        parts.push(Datum::text(text.get(last..whole.start).unwrap_or_default()));
+        last = whole.end;
     }
     parts.push(Datum::text(text.get(last..).unwrap_or_default()));
     Ok(Datum::List(parts))
 }
 
 fn regexp_count(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
-    let regex = compile(args.text(1)?, flags_at(args, 3)?)?;
-    let text = args.text(0)?;
-    let start = if args.len() > 2 { byte_of(text, args.int(2)?)? } else { 0 };
-    let count = regex.find_iter(text).filter(|found| found.start() >= start).count();
+    let start = start_at(args, 2)?;
+    let flags = no_global(flags_at(args, 3)?, "regexp_count()")?;
+    let count = compile(args.text(1)?, flags)?.all(args.text(0)?, start, usize::MAX)?.len();
     Ok(Datum::Int(i64::try_from(count).unwrap_or(i64::MAX)))
 }
 
 fn regexp_like(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let flags = no_global(flags_at(args, 2)?, "regexp_like()")?;
-    Ok(Datum::Bool(compile(args.text(1)?, flags)?.is_match(args.text(0)?)))
+    Ok(Datum::Bool(compile(args.text(1)?, flags)?.is_match(args.text(0)?)?))
 }
 
+/// `regexp_substr(string, pattern [, start [, N [, flags [, subexpr]]]])`.
 fn regexp_substr(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    let (start, nth) = (start_at(args, 2)?, number_at(args, 3)?);
+    let flags = no_global(flags_at(args, 4)?, "regexp_substr()")?;
+    let group = group_at(args, 5)?;
     let text = args.text(0)?;
-    let start = if args.len() > 2 { byte_of(text, args.int(2)?)? } else { 0 };
-    let nth = if args.len() > 3 { usize::try_from(args.int(3)? - 1).unwrap_or(0) } else { 0 };
-    let regex = compile(args.text(1)?, flags_at(args, 4)?)?;
-    let found = regex.find_iter(text).filter(|found| found.start() >= start).nth(nth);
-    Ok(Datum::opt_text(found.map(|found| found.as_str().to_owned())))
+    let found = compile(args.text(1)?, flags)?.all(text, start, nth)?;
+    let found = found.get(nth - 1).and_then(|found| part(text, found, group));
+    Ok(Datum::opt_text(found.map(str::to_owned)))
+}
+
+/// `regexp_instr(string, pattern [, start [, N [, endoption [, flags [, subexpr]]]]])`: a character's number, or 0.
+fn regexp_instr(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
+    let (start, nth) = (start_at(args, 2)?, number_at(args, 3)?);
+    let end = match args.len() {
+        0..=4 => 0,
+        _ => args.int(4)?,
+    };
+    if !matches!(end, 0 | 1) {
+        return Err(wrong_value("endoption", end));
+    }
+    let flags = no_global(flags_at(args, 5)?, "regexp_instr()")?;
+    let group = group_at(args, 6)?;
+    let text = args.text(0)?;
+    let found = compile(args.text(1)?, flags)?.all(text, start, nth)?;
+    let Some(found) = found.get(nth - 1).and_then(|found| span(found, group)) else {
+        return Ok(Datum::Int(0));
+    };
+    let byte = if end == 1 { found.end } else { found.start };
+    let before = text.get(..byte).map_or(0, |text| text.chars().count());
+    Ok(Datum::Int(i64::try_from(before + 1).unwrap_or(i64::MAX)))
+}
+
+/// SQL/JSON's `like_regex`: `.` stops at line ends unless `s` is among the flags.
+pub(super) fn xquery_match(text: &str, pattern: &str, flags: &str) -> Result<bool, PgError> {
+    let flags = Flags {
+        insensitive: flags.contains('i'),
+        dot_stops: !flags.contains('s'),
+        anchors_at_lines: flags.contains('m'),
+        literal: flags.contains('q'),
+        ..Flags::default()
+    };
+    compile(pattern, flags)?.is_match(text)
 }
 
 /// `substring(string from pattern)`: the first group, or the match.
 fn substring_pattern(_: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
-    let regex = compile(args.text(1)?, Flags::default())?;
-    let Some(captures) = regex.captures(args.text(0)?) else { return Ok(Datum::Null) };
-    let found = if captures.len() > 1 { captures.get(1) } else { captures.get(0) };
-    Ok(Datum::opt_text(found.map(|found| found.as_str().to_owned())))
+    let text = args.text(0)?;
+    let found = compile(args.text(1)?, Flags::default())?.first(text, 0)?;
+    let Some(found) = found else { return Ok(Datum::Null) };
+    Ok(Datum::opt_text(part(text, &found, usize::from(found.len() > 1)).map(str::to_owned)))
 }
 
 /// The regular expression for a SIMILAR TO pattern.
@@ -481,11 +587,18 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("regexp_matches(text, text, ?text) setof (regexp_matches text[])", row(regexp_matches)),
     def("regexp_replace(text, text, text, ?text) text", row(regexp_replace)),
     def("regexp_replace(text, text, text, int4, ?int4, ?text) text", row(regexp_replace_from)),
-    def("regexp_split_to_array(text, text, ?text) text[]", row(regexp_split)),
-    def("regexp_split_to_table(text, text, ?text) setof text", row(regexp_split)),
+    def(
+        "regexp_split_to_array(text, text, ?text) text[]",
+        row(|_, args| regexp_split("regexp_split_to_array()", args)),
+    ),
+    def(
+        "regexp_split_to_table(text, text, ?text) setof text",
+        row(|_, args| regexp_split("regexp_split_to_table()", args)),
+    ),
     def("regexp_count(text, text, ?int4, ?text) int4", row(regexp_count)),
     def("regexp_like(text, text, ?text) bool", row(regexp_like)),
-    def("regexp_substr(text, text, ?int4, ?int4, ?text) text", row(regexp_substr)),
+    def("regexp_substr(text, text, ?int4, ?int4, ?text, ?int4) text", row(regexp_substr)),
+    def("regexp_instr(text, text, ?int4, ?int4, ?int4, ?text, ?int4) int4", row(regexp_instr)),
     def("substring(text, text) text", row(substring_pattern)),
     def("like_escape(text, text) text", row(like_escape)),
     def("similar_to_escape(text, ?text) text", row(similar_to_escape)),

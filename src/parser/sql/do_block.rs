@@ -1,18 +1,19 @@
-//! `DO`: anonymous blocks, in the form in which tools guard data definition.
+//! `DO`: anonymous blocks, in the form in which tools guard data definition, and with messages.
 //!
 //! ```text
-//! DO $$ BEGIN statement; … EXCEPTION WHEN condition [OR condition] … THEN NULL; END $$
+//! DO $$ BEGIN statement; … RAISE …; … EXCEPTION WHEN condition [OR condition] … THEN NULL; END $$
 //! ```
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::lexer::SqlLexer;
 use super::place::byte_span;
+use super::raise;
 use super::word::{is_word, word_at};
 use crate::error::SqlState;
 use crate::parser::error::ParseError;
 use crate::parser::span::Span;
-use crate::parser::statement::{Body, DoBlock, QueryLanguage, Statement, Utility};
+use crate::parser::statement::{Body, DoBlock, DoStep, QueryLanguage, Statement, Utility};
 
 /// Conditions by their names in PL/pgSQL.
 const CONDITIONS: &[(&str, SqlState)] = &[
@@ -28,7 +29,20 @@ const CONDITIONS: &[(&str, SqlState)] = &[
     ("INVALID_TABLE_DEFINITION", SqlState::INVALID_TABLE_DEFINITION),
     ("UNIQUE_VIOLATION", SqlState::UNIQUE_VIOLATION),
     ("INSUFFICIENT_PRIVILEGE", SqlState::INSUFFICIENT_PRIVILEGE),
+    ("NOT_NULL_VIOLATION", SqlState::NOT_NULL_VIOLATION),
+    ("FOREIGN_KEY_VIOLATION", SqlState::FOREIGN_KEY_VIOLATION),
+    ("CHECK_VIOLATION", SqlState::CHECK_VIOLATION),
+    ("DIVISION_BY_ZERO", SqlState::DIVISION_BY_ZERO),
+    ("FEATURE_NOT_SUPPORTED", SqlState::FEATURE_NOT_SUPPORTED),
+    ("INVALID_PARAMETER_VALUE", SqlState::INVALID_PARAMETER_VALUE),
+    ("RAISE_EXCEPTION", SqlState::RAISE_EXCEPTION),
 ];
+
+/// The SQLSTATE of a condition of PL/pgSQL.
+pub(crate) fn condition_named(name: &str) -> Option<SqlState> {
+    let known = CONDITIONS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+    known.map(|(_, code)| *code)
+}
 
 /// The block, if the statement is one.
 pub(super) fn block(tokens: &[TokenWithSpan], whole: Span) -> Result<Option<Utility>, ParseError> {
@@ -37,7 +51,7 @@ pub(super) fn block(tokens: &[TokenWithSpan], whole: Span) -> Result<Option<Util
     }
     let refused = || {
         ParseError::unsupported(
-            "DO is supported only as BEGIN, data definition, EXCEPTION WHEN … THEN NULL, END",
+            "DO is supported only as BEGIN, data definition and RAISE, EXCEPTION WHEN … THEN NULL, END",
             whole,
         )
     };
@@ -73,7 +87,10 @@ fn read(text: &str) -> Result<Option<DoBlock>, ParseError> {
     if word_at(&tokens, 0) != "BEGIN" || !ends {
         return Ok(None);
     }
-    let handler = tokens.iter().position(|token| is_word(&token.token, "EXCEPTION"));
+    let handler = tokens.windows(2).position(|pair| match pair {
+        [exception, when] => is_word(&exception.token, "EXCEPTION") && is_word(&when.token, "WHEN"),
+        _ => false,
+    });
     let body = tokens.get(1..handler.unwrap_or(tokens.len())).unwrap_or_default();
     let conditions = match handler.map(|at| tokens.get(at + 1..).unwrap_or_default()) {
         None => Vec::new(),
@@ -82,18 +99,38 @@ fn read(text: &str) -> Result<Option<DoBlock>, ParseError> {
             None => return Ok(None),
         },
     };
-    let spans = (
-        body.first().and_then(|one| byte_span(one.span)),
-        body.last().and_then(|one| byte_span(one.span)),
-    );
-    let (Some(first), Some(last)) = spans else { return Ok(None) };
-    let Some(script) = text.get(first.start as usize..last.end as usize) else { return Ok(None) };
-    // What is not SQL is PL/pgSQL.
-    let Ok(statements) = crate::parser::parse_script(script, QueryLanguage::Sql, &|_| false) else {
-        return Ok(None);
-    };
-    let block = DoBlock { statements, conditions };
-    Ok(block.statements.iter().all(is_definition).then_some(block))
+    let Some(steps) = steps(text, body)? else { return Ok(None) };
+    Ok((!steps.is_empty()).then_some(DoBlock { steps, conditions }))
+}
+
+/// The statements of a block in order; `None` for what is not carried out.
+fn steps(text: &str, body: &[TokenWithSpan]) -> Result<Option<Vec<DoStep>>, ParseError> {
+    let mut steps = Vec::new();
+    for tokens in body.split(|token| token.token == Token::SemiColon) {
+        let spans = (
+            tokens.first().and_then(|one| byte_span(one.span)),
+            tokens.last().and_then(|one| byte_span(one.span)),
+        );
+        let (Some(first), Some(last)) = spans else { continue };
+        if word_at(tokens, 0) == "RAISE" {
+            match raise::raise(text, tokens)? {
+                Some(raise) => steps.push(DoStep::Raise(raise)),
+                None => return Ok(None),
+            }
+            continue;
+        }
+        let script = text.get(first.start as usize..last.end as usize).unwrap_or_default();
+        // What is not SQL is PL/pgSQL.
+        let Ok(statements) = crate::parser::parse_script(script, QueryLanguage::Sql, &|_| false)
+        else {
+            return Ok(None);
+        };
+        if !statements.iter().all(is_definition) {
+            return Ok(None);
+        }
+        steps.extend(statements.into_iter().map(DoStep::Statement));
+    }
+    Ok(Some(steps))
 }
 
 /// `WHEN a OR b THEN NULL; WHEN …`; `None` if a handler does something.
@@ -103,8 +140,7 @@ fn conditions(tokens: &[TokenWithSpan]) -> Option<Vec<SqlState>> {
     while rest.next().is_some_and(|word| is_word(word, "WHEN")) {
         loop {
             let Token::Word(name) = rest.next()? else { return None };
-            let known = CONDITIONS.iter().find(|(known, _)| name.value.eq_ignore_ascii_case(known));
-            found.push(known?.1);
+            found.push(condition_named(&name.value)?);
             match rest.next()? {
                 word if is_word(word, "OR") => {}
                 word if is_word(word, "THEN") => break,

@@ -5,6 +5,7 @@
 //! * `definition` reads data definition that `sqlparser` does not know.
 //! * `roles` reads statements on roles and rights, `tenancy` those on tenants, databases and quotas.
 //! * `rewrite` and `forms` put what `sqlparser` lacks into forms it has; `utility` reads the rest.
+//! * `do_block` and `raise` read what `DO` may hold.
 //! * `complexity` bounds what `sqlparser` may be given; `dialect`, `parse` and `join` run it, and word its errors as
 //!   PostgreSQL does.
 
@@ -12,6 +13,7 @@ mod complexity;
 pub mod definition;
 mod dialect;
 mod do_block;
+mod empty_select;
 mod fetch_first;
 mod forms;
 mod join;
@@ -22,6 +24,7 @@ mod locking;
 mod operator;
 mod parse;
 mod place;
+pub mod raise;
 mod rewrite;
 pub mod roles;
 pub mod tenancy;
@@ -31,6 +34,7 @@ mod utility;
 mod word;
 
 pub(super) use complexity::check_complexity;
+pub(crate) use do_block::condition_named;
 pub(super) use lexer::SqlLexer;
 pub use like::TableLike;
 pub(super) use parse::{expression, statement};

@@ -6,6 +6,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::dialect::GraphwireDialect;
+use super::empty_select::with_from;
 use super::forms;
 use super::join;
 use super::lexer::SqlLexer;
@@ -44,7 +45,7 @@ pub(in crate::parser) fn statement(
 ) -> Result<Statement, ParseError> {
     check_start(text, &tokens, end)?;
     check_tables(text, &tokens, end)?;
-    let mut tokens = for_sqlparser(tokens);
+    let mut tokens = for_sqlparser(with_from(tokens));
     let marks = forms::mark(&mut tokens);
     let has_join = tokens
         .iter()

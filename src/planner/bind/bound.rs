@@ -82,6 +82,8 @@ pub enum PlanKind {
         analyze: bool,
         /// More detail.
         verbose: bool,
+        /// As a JSON document instead of lines.
+        json: bool,
     },
 }
 

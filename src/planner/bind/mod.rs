@@ -29,6 +29,7 @@ pub fn bind(context: &BindContext, statement: &Statement) -> Result<Bound, PgErr
     match &statement.body {
         Body::Sql { statement: sql, graph_tables } => {
             bind_sql(context, sql, &statement.text, &graph_tables.clone().into())
+                .map_err(|error| sql::at_literal(error, sql))
         }
         Body::PropertyGraph(ddl) => {
             graph_statement::bind_graph_statement(context, ddl).map(Bound::Ddl)
@@ -74,10 +75,9 @@ fn bind_plan(
         }
         SqlStatement::Query(query) => sql::bind_query(context, query, graphs),
         SqlStatement::Explain { analyze, verbose, statement, options, format: None, .. } => {
-            let (analyze, verbose) =
-                explain_options(*analyze, *verbose, options.as_deref().unwrap_or_default())?;
+            let kind = explain_options(*analyze, *verbose, options.as_deref().unwrap_or_default())?;
             let inner = bind_plan(context, statement, graphs)?;
-            Ok(sql::bind_explain(inner, analyze, verbose))
+            Ok(sql::bind_explain(inner, kind))
         }
         other => match sql::Dml::of(other) {
             Some(write) => sql::bind_write(context, write, graphs),
@@ -90,7 +90,8 @@ fn explain_options(
     mut analyze: bool,
     mut verbose: bool,
     options: &[UtilityOption],
-) -> Result<(bool, bool), PgError> {
+) -> Result<PlanKind, PgError> {
+    let mut json = false;
     for option in options {
         let value = option.arg.as_ref().is_none_or(|arg| {
             !matches!(
@@ -104,7 +105,8 @@ fn explain_options(
             // These only change what is printed beside the plan; off is what we print.
             "costs" | "buffers" | "timing" | "summary" | "settings" | "wal" if !value => {}
             "costs" | "timing" | "summary" => {}
-            "buffers" | "settings" | "wal" | "format" => {
+            "format" => json = explain_format(option)?,
+            "buffers" | "settings" | "wal" => {
                 return Err(PgError::unsupported(
                     format!("EXPLAIN option {} is not supported yet", option.name.value),
                     "ANALYZE and VERBOSE are.",
@@ -118,7 +120,30 @@ fn explain_options(
             }
         }
     }
-    Ok((analyze, verbose))
+    Ok(PlanKind::Explain { analyze, verbose, json })
+}
+
+/// Cypher's `EXPLAIN`, and its `PROFILE`, which runs the query.
+fn explained(analyze: bool) -> PlanKind {
+    PlanKind::Explain { analyze, verbose: false, json: false }
+}
+
+/// Whether `FORMAT` asks for JSON.
+fn explain_format(option: &UtilityOption) -> Result<bool, PgError> {
+    let format = option.arg.as_ref().map(ToString::to_string).unwrap_or_default();
+    let format = format.trim_matches(['\'', '"']);
+    match format.to_lowercase().as_str() {
+        "text" => Ok(false),
+        "json" => Ok(true),
+        "xml" | "yaml" => Err(PgError::unsupported(
+            format!("EXPLAIN option FORMAT {format} is not supported yet"),
+            "TEXT and JSON are.",
+        )),
+        _ => Err(PgError::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("unrecognized value for EXPLAIN option \"format\": \"{format}\""),
+        )),
+    }
 }
 
 fn unsupported_utility(utility: &Utility) -> PgError {
@@ -198,8 +223,8 @@ fn bind_cypher(context: &BindContext, statement: &CypherStatement) -> Result<Bou
     };
     Ok(match statement.explain {
         None => plan,
-        Some(ExplainMode::Explain) => sql::bind_explain(plan, false, false),
-        Some(ExplainMode::Profile) => sql::bind_explain(plan, true, false),
+        Some(ExplainMode::Explain) => sql::bind_explain(plan, explained(false)),
+        Some(ExplainMode::Profile) => sql::bind_explain(plan, explained(true)),
     })
 }
 

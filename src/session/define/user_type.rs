@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 
 use super::domain;
 use super::drop::{notify_cascade, still_needed};
@@ -18,6 +21,7 @@ use crate::planner::bind::sql::ddl::{AlterStep, TypeChange, TypeCommand};
 use crate::session::session_impl::Session;
 use crate::types::Oid;
 use crate::types::enum_type::{EnumLabel, EnumType, first_key};
+use crate::types::pg_type::PgType;
 use crate::types::row_type::{RowField, RowType};
 
 pub(super) async fn run(
@@ -49,8 +53,12 @@ pub(super) async fn run(
             if let (TypeChange::OwnerTo(role), Some(found)) = (&change, catalog.types.get(&ty)) {
                 roles::check_owner_change(session, &catalog, found.schema, *role)?;
             }
+            let from = match &change {
+                TypeChange::Fields { from, .. } => from.clone(),
+                _ => Vec::new(),
+            };
             alter(&mut catalog, ty, change)?;
-            relabel(session, &catalog, ty)?;
+            relabel(session, &catalog, ty, &from)?;
             tag
         }
         TypeCommand::Drop { tag, types, missing, cascade } => {
@@ -115,7 +123,7 @@ fn alter(catalog: &mut Catalog, oid: Oid, change: TypeChange) -> Result<(), PgEr
             owned::give_type(catalog, &found, role);
             return Ok(());
         }
-        TypeChange::Fields(fields) => {
+        TypeChange::Fields { fields, from: _ } => {
             let TypeDefinition::Row(row) = &mut ty.definition else {
                 return Err(PgError::internal("fields of a type that has none"));
             };
@@ -156,14 +164,22 @@ fn alter_labels(
         TypeChange::Rename(_)
         | TypeChange::SetSchema(_)
         | TypeChange::OwnerTo(_)
-        | TypeChange::Fields(_)
+        | TypeChange::Fields { .. }
         | TypeChange::Domain(_) => return Err(PgError::internal("no change of labels")),
     }
     Ok(())
 }
 
-/// Columns say in full of which type they are, in stored rows too.
-fn relabel(session: &mut Session, catalog: &Catalog, ty: Oid) -> Result<(), PgError> {
+/// Columns say in full of which type they are, in stored rows too; `from` as [`RowType::rearranged`] takes it, where it
+/// has become a type of other fields.
+fn relabel(
+    session: &mut Session,
+    catalog: &Catalog,
+    ty: Oid,
+    from: &[Option<usize>],
+) -> Result<(), PgError> {
+    let row = catalog.types.get(&ty).and_then(|found| found.row()).map(|row| Arc::clone(&row.ty));
+    let rearranged = row.filter(|_| !from.is_empty());
     for relation in catalog.relations_using(ty) {
         let Some(table) = relation.table() else { continue };
         let Some(version) = version_of(session, relation.oid) else { continue };
@@ -173,12 +189,35 @@ fn relabel(session: &mut Session, catalog: &Catalog, ty: Oid) -> Result<(), PgEr
         let schema = Arc::clone(&table.schema);
         let relabeled = version.reshape(Arc::clone(&schema), |batch| {
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-            let columns = batch.columns().to_vec();
+            let mut columns = batch.columns().to_vec();
+            if let Some(row) = &rearranged {
+                for (column, field) in columns.iter_mut().zip(schema.fields()) {
+                    let is_of =
+                        matches!(PgType::from_field(field), PgType::Row(of) if of.oid == row.oid);
+                    if is_of {
+                        *column = of_fields(row, column, from)?;
+                    }
+                }
+            }
             RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)
         })?;
         with_writes(session, |writes| writes.put_table(relabeled));
     }
     Ok(())
+}
+
+/// A column of rows with the fields that their type has now.
+fn of_fields(
+    row: &RowType,
+    column: &ArrayRef,
+    from: &[Option<usize>],
+) -> Result<ArrayRef, ArrowError> {
+    let kept = column.data_type();
+    let rows = cast(column, &DataType::BinaryView)?;
+    let rows = row
+        .rearranged(rows.as_binary_view(), from)
+        .map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
+    cast(&rows, kept)
 }
 
 async fn drop(

@@ -13,6 +13,7 @@ use crate::session::outcome::Outcome;
 use crate::session::session_impl::{ScriptPosition, Session};
 use crate::session::statements::{CachedBound, PortalRows, Prepared, ReadyRows, Short};
 use crate::session::{copy, safe_snapshot, utility};
+use crate::types::pg_type::PgType;
 
 /// What a statement's execution gave.
 pub(in crate::session) enum Executed {
@@ -105,6 +106,16 @@ fn short_of(session: &Session, prepared: &Prepared) -> Option<Short> {
     short.plan.tables().is_some().then_some(short)
 }
 
+/// Whether a client is told the same of two types: what fields a composite type has is not said, nor how many dimensions
+/// an array.
+fn is_same(now: &PgType, then: &PgType) -> bool {
+    match (now, then) {
+        (PgType::Row(now), PgType::Row(then)) if !now.is_record() => now.oid == then.oid,
+        (PgType::Array(_), PgType::Array(_)) => now.oid() == then.oid(),
+        _ => now == then,
+    }
+}
+
 /// The cached bound statement, bound again if names may stand for something else by now.
 fn current_bound(
     session: &mut Session,
@@ -136,7 +147,7 @@ fn current_bound(
                     && now
                         .iter()
                         .zip(then.iter())
-                        .all(|(now, then)| now.name == then.name && now.ty == then.ty)
+                        .all(|(now, then)| now.name == then.name && is_same(&now.ty, &then.ty))
             }
             (now, then) => now.is_none() == then.is_none(),
         };

@@ -20,6 +20,10 @@ pub(super) fn explain(
 ) -> Result<PortalRows, PgError> {
     let (logical, operators) = planned;
     let analyze = matches!(kind, PlanKind::Explain { analyze: true, .. });
+    if matches!(kind, PlanKind::Explain { json: true, .. }) {
+        let document = super::explain_json::document(operators, logical.as_deref(), analyze);
+        return rows_of(columns, kind, vec![format!("{document:#}")]);
+    }
     let display = if analyze {
         DisplayableExecutionPlan::with_metrics(operators.as_ref())
     } else {
@@ -34,13 +38,21 @@ pub(super) fn explain(
     let indent = if logical.is_some() { "  " } else { "" };
     let operators = display.indent(false).to_string();
     lines.extend(shown(&operators).map(|line| format!("{indent}{line}")));
+    rows_of(columns, kind, lines)
+}
+
+fn rows_of(
+    columns: Arc<[OutputColumn]>,
+    kind: PlanKind,
+    lines: Vec<String>,
+) -> Result<PortalRows, PgError> {
     let (schema, batch) = text_rows("QUERY PLAN", lines)?;
     let rows = futures::stream::iter([Ok(batch)]).boxed();
     Ok(PortalRows::new(columns, schema, kind, rows))
 }
 
 /// The lines of a plan without those below row policies: what these say, and how many rows they hide, is not told.
-fn shown(plan: &str) -> impl Iterator<Item = &str> {
+pub(super) fn shown(plan: &str) -> impl Iterator<Item = &str> {
     let depth = |line: &str| line.len() - line.trim_start().len();
     let mut below: Option<usize> = None;
     plan.lines().filter(move |line| {

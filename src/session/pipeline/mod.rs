@@ -4,10 +4,12 @@
 //!
 //! Reading order: `run` (a statement of a query string), `prepare` (binding for later), `execute` (a prepared statement),
 //! `start` (the one place where plans are admitted, and the short way), `plan` (the long way: optimizer and operators), `stream`
-//! (rows as they come), `explain`, `values` (parameters in, columns out).
+//! (rows as they come), `explain`, `values` and `deeper` (parameters in, columns out).
 
+mod deeper;
 mod execute;
 mod explain;
+mod explain_json;
 mod plan;
 mod prepare;
 mod run;
@@ -15,6 +17,7 @@ mod start;
 mod stream;
 mod values;
 
+pub(super) use deeper::for_dimensions;
 pub(super) use execute::{Executed, execute, has_short_way, run_prepared, still_stands};
 pub(super) use prepare::{is_plan, prepare, prepare_statement};
 pub(super) use run::run;

@@ -20,6 +20,9 @@ use crate::session::session_impl::Session;
 use crate::session::statements::{ReadyRows, Short, ShortCache, admitted_short};
 use crate::storage::StoreSnapshot;
 
+/// Parameters of the statements that are compiled to a short way.
+const SHORT_PARAMETERS_MAX: usize = 256;
+
 /// Runs a bound statement once.
 pub(in crate::session) async fn start(
     session: &mut Session,
@@ -74,7 +77,9 @@ pub(super) fn short_plan(
     if let Some(known) = admitted_short(cache, caller) {
         return Ok(known);
     }
-    let short = match ShortPlan::may_exist(&bound.plan) {
+    // Compiling looks each parameter up among all: a statement of thousands is no look-up.
+    let few = bound.parameters.len() <= SHORT_PARAMETERS_MAX;
+    let short = match few && ShortPlan::may_exist(&bound.plan) {
         true => {
             let admitted = admit(bound.plan.clone(), caller, &session.current_context()?)?;
             let Some(transaction) = &session.transaction else {

@@ -82,7 +82,8 @@ impl Session {
             .zip(&values)
             .map(|(format, value)| (format, value.as_deref()))
             .collect();
-        let values = pipeline::read_values(self, &prepared, statement, &given)?;
+        let mut values = pipeline::read_values(self, &prepared, statement, &given)?;
+        let prepared = pipeline::for_dimensions(prepared, &mut values);
         if portal.is_empty() {
             self.statements.close_portal("");
         }
@@ -143,6 +144,11 @@ impl Session {
     async fn execute_inner(&mut self, name: &str, max_rows: usize) -> Result<Outcome, PgError> {
         let portal = self.statements.portal(name)?;
         let prepared = Arc::clone(&portal.prepared);
+        let begun = !matches!(portal.progress, Progress::Fresh);
+        if begun {
+            self.refuse_if_failed()?;
+        }
+        let portal = self.statements.portal(name)?;
         match &portal.progress {
             Progress::Rows(rows) => {
                 let columns = Arc::clone(&rows.lock().columns);

@@ -6,6 +6,7 @@ use datafusion::common::DFSchema;
 use datafusion::common::metadata::ScalarAndMetadata;
 use sqlparser::ast::{DataType, DiscardObject, Expr, Ident, ObjectName, Statement as Sql};
 
+use super::show::explain_column;
 use super::transaction::in_transaction;
 use crate::error::{PgError, SqlState};
 use crate::functions::context::LockFacts as _;
@@ -13,7 +14,7 @@ use crate::parser::{Body, Statement};
 use crate::planner::bind::sql::{TypeScope, bind_expression, fold, sql_type};
 use crate::session::outcome::Outcome;
 use crate::session::session_impl::{ScriptPosition, Session};
-use crate::session::statements::{PortalRows, read};
+use crate::session::statements::{PortalRows, Prepared, read};
 use crate::session::{cursors, pipeline, roles};
 use crate::types::pg_type::PgType;
 
@@ -44,6 +45,69 @@ pub(super) async fn execute(
     arguments: &[Expr],
 ) -> Result<Outcome, PgError> {
     let prepared = session.statements.prepared(name)?;
+    let values = arguments_of(session, &prepared, name, arguments)?;
+    let Some(statement) = prepared.statement.clone() else { return Ok(Outcome::Empty) };
+    run(session, &prepared, &statement, values).await
+}
+
+/// `EXPLAIN … EXECUTE`: `explain` with the prepared statement in its place.
+pub(super) async fn explain(
+    session: &mut Session,
+    explain: &Sql,
+    name: &str,
+    arguments: &[Expr],
+) -> Result<Outcome, PgError> {
+    session.refuse_if_failed()?;
+    let prepared = session.statements.prepared(name)?;
+    let values = arguments_of(session, &prepared, name, arguments)?;
+    let (Some(known), Sql::Explain { options, .. }) = (&prepared.statement, explain) else {
+        return Err(PgError::internal("EXPLAIN without a statement"));
+    };
+    let Body::Sql { statement: inner, graph_tables } = &known.body else {
+        return Err(PgError::unsupported(
+            "EXPLAIN EXECUTE of a statement in Cypher is not supported",
+            "EXPLAIN the statement itself.",
+        ));
+    };
+    let mut outer = explain.clone();
+    if let Sql::Explain { statement, .. } = &mut outer {
+        statement.clone_from(inner);
+    }
+    let body = Body::Sql { statement: Box::new(outer), graph_tables: graph_tables.clone() };
+    let statement = Statement { span: known.span, text: known.text.clone(), body };
+    let explained = Prepared {
+        statement: None,
+        declared: prepared.declared.clone(),
+        parameters: prepared.parameters.clone(),
+        columns: Some([explain_column(options.as_deref().unwrap_or_default())].into()),
+        bound: parking_lot::Mutex::default(),
+        text: prepared.text.clone(),
+        from_sql: true,
+        prepared_us: prepared.prepared_us,
+    };
+    run(session, &explained, &statement, values).await
+}
+
+async fn run(
+    session: &mut Session,
+    prepared: &Prepared,
+    statement: &Statement,
+    values: Vec<ScalarAndMetadata>,
+) -> Result<Outcome, PgError> {
+    match Box::pin(pipeline::execute(session, prepared, statement, values)).await? {
+        pipeline::Executed::Rows(rows) => Ok(all_rows(rows)?),
+        pipeline::Executed::Ready(ready) => Ok(all_rows(ready.into_rows())?),
+        pipeline::Executed::Other(outcome) => Ok(outcome),
+    }
+}
+
+/// The values of EXECUTE's arguments, as many as the statement has parameters.
+fn arguments_of(
+    session: &mut Session,
+    prepared: &Prepared,
+    name: &str,
+    arguments: &[Expr],
+) -> Result<Vec<ScalarAndMetadata>, PgError> {
     if arguments.len() != prepared.parameters.len() {
         return Err(PgError::new(
             SqlState::SYNTAX_ERROR,
@@ -59,12 +123,7 @@ pub(super) async fn execute(
     for (argument, ty) in arguments.iter().zip(&prepared.parameters) {
         values.push(constant(session, argument, ty)?);
     }
-    let Some(statement) = prepared.statement.clone() else { return Ok(Outcome::Empty) };
-    match Box::pin(pipeline::execute(session, &prepared, &statement, values)).await? {
-        pipeline::Executed::Rows(rows) => Ok(all_rows(rows)?),
-        pipeline::Executed::Ready(ready) => Ok(all_rows(ready.into_rows())?),
-        pipeline::Executed::Other(outcome) => Ok(outcome),
-    }
+    Ok(values)
 }
 
 fn all_rows(rows: PortalRows) -> Result<Outcome, PgError> {
@@ -74,7 +133,11 @@ fn all_rows(rows: PortalRows) -> Result<Outcome, PgError> {
 }
 
 /// The value of an expression without columns, as a parameter of a type.
-fn constant(session: &mut Session, expr: &Expr, ty: &PgType) -> Result<ScalarAndMetadata, PgError> {
+pub(super) fn constant(
+    session: &mut Session,
+    expr: &Expr,
+    ty: &PgType,
+) -> Result<ScalarAndMetadata, PgError> {
     session.statement_snapshot()?;
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));

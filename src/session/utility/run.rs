@@ -5,10 +5,10 @@ use std::sync::Arc;
 use sqlparser::ast::{Lock, Statement as Sql};
 
 use super::prepared::{
-    deallocate, declared_types, discard, execute, last_name, prepare, with_cypher,
+    deallocate, declared_types, discard, execute, explain, last_name, prepare, with_cypher,
 };
 use super::set::{run_reset, run_set};
-use super::show::{show, show_columns, show_name};
+use super::show::{explain_column, show, show_columns, show_name};
 use super::transaction::{begin, commit, in_block, in_transaction, rollback};
 use crate::catalog::predefined_role;
 use crate::error::{PgError, SqlState};
@@ -56,6 +56,11 @@ pub(in crate::session) fn describe(
         Sql::Execute { name, .. } => {
             let name = name.as_ref().map(last_name).unwrap_or_default();
             Some(session.statements.prepared(&name)?.columns.clone())
+        }
+        Sql::Explain { statement: inner, options, .. }
+            if matches!(inner.as_ref(), Sql::Execute { .. }) =>
+        {
+            Some(Some([explain_column(options.as_deref().unwrap_or_default())].into()))
         }
         Sql::Fetch { name, into: None, .. } => {
             Some(session.statements.portal_columns(&fold(name))?)
@@ -196,6 +201,13 @@ pub(in crate::session) async fn run(
             let name = name.as_ref().map(last_name).unwrap_or_default();
             Box::pin(execute(session, &name, parameters)).await.map(Some)
         }
+        explaining @ Sql::Explain { statement: inner, .. } => match inner.as_ref() {
+            Sql::Execute { name, parameters, .. } => {
+                let name = name.as_ref().map(last_name).unwrap_or_default();
+                Box::pin(explain(session, explaining, &name, parameters)).await.map(Some)
+            }
+            _ => Ok(None),
+        },
         Sql::Deallocate { name, .. } => {
             deallocate(session, name).map(|tag| Some(Outcome::Command(tag)))
         }

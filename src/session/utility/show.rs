@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use futures::StreamExt;
-use sqlparser::ast::Ident;
+use sqlparser::ast::{Ident, UtilityOption};
 
 use crate::error::{PgError, SqlState};
 use crate::session::outcome::{Completion, Outcome, OutputColumn, RowStream};
@@ -25,6 +25,17 @@ pub(super) fn show_name(variable: &[Ident]) -> String {
 
 fn text_column(name: &str) -> OutputColumn {
     OutputColumn { name: name.to_owned(), ty: PgType::Text, table: 0, attnum: 0, declared: false }
+}
+
+/// The column of EXPLAIN with these options.
+pub(super) fn explain_column(options: &[UtilityOption]) -> OutputColumn {
+    let json = options.iter().any(|option| {
+        let value = option.arg.as_ref().map(ToString::to_string).unwrap_or_default();
+        option.name.value.eq_ignore_ascii_case("format")
+            && value.trim_matches(['\'', '"']).eq_ignore_ascii_case("json")
+    });
+    let ty = if json { PgType::Json } else { PgType::Text };
+    OutputColumn { ty, ..text_column("QUERY PLAN") }
 }
 
 pub(super) fn show_columns(name: &str) -> Arc<[OutputColumn]> {

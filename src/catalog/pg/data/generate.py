@@ -18,7 +18,8 @@ HERE = pathlib.Path(__file__).parent
 TYPES = """bool bytea char name int8 int2 int2vector int4 regproc text oid tid xid cid oidvector json
 pg_node_tree float4 float8 unknown inet aclitem bpchar varchar date time timestamp timestamptz interval
 timetz numeric refcursor regprocedure regoper regoperator regclass regtype record cstring anyarray void
-uuid pg_lsn regconfig regdictionary jsonb regnamespace regrole regcollation xid8
+uuid pg_lsn regconfig regdictionary jsonb int4range int8range numrange tsrange tstzrange daterange anyrange int4multirange int8multirange
+nummultirange tsmultirange tstzmultirange datemultirange anymultirange regnamespace regrole regcollation xid8
 any anyelement anynonarray anyenum anycompatible anycompatiblearray anycompatiblenonarray internal
 trigger event_trigger language_handler index_am_handler table_am_handler fdw_handler""".split()
 
@@ -74,7 +75,7 @@ binary_upgrade_ brin gin gist spg hash_array hash.*extended pg_logical_ pg_repli
 pg_walfile pg_copy_ pg_create_ pg_drop_ pg_wal pg_backup pg_promote pg_switch pg_partition
 pg_collation_for pg_import pg_event_trigger pg_extension pg_last pg_snapshot pg_visible txid_snapshot tsm_
 lo_ lo(read|write) RI_ ri_ heap_tableam json_(populate|to_rec|object_keys_) jsonb_(populate|to_rec) xml
-ts_ to_ts websearch pgstat suppress_ unique_key currtid plpgsql range_ multirange_ pg_control in_range
+ts_ to_ts websearch pgstat suppress_ unique_key currtid plpgsql range_(gist|typana) multirange_(gist|typana|unnest) pg_control in_range
 bt(char|int|float|name|oid|text|bpchar|bool|varstr|numeric|equal).*(sort|skip|equalimage) .*sel$ .*joinsel$
 .*_support .*typanalyze query_to cursor_to database_to schema_to table_to pg_prepared pg_nextoid
 amvalidate interval_accum interval_combine interval_avg .*_serialize .*_deserialize .*_combine .*_accum .*_inv
@@ -93,6 +94,7 @@ FUNCTIONS = f"""(SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 11
 
 STATIC = {
     "pg_type": f"oid IN {KNOWN} OR oid IN {CATALOG_ROWS} OR typelem IN {CATALOG_ROWS}",
+    "pg_range": f"rngtypid IN {KNOWN}",
     "pg_proc": f"oid IN {FUNCTIONS} OR oid IN (SELECT f FROM pg_type, "
                "unnest(ARRAY[typsubscript, typinput, typoutput, typreceive, typsend, typmodin, typmodout]) AS f (f) "
                f"WHERE pg_type.oid IN {KNOWN})",

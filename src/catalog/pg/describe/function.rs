@@ -172,11 +172,22 @@ pub fn function_name(catalog: &Catalog, oid: Oid, search_path: &[String]) -> Opt
 /// Arguments of a function that was made, with their names.
 fn made_arguments(catalog: &Catalog, function: &SqlFunction, search_path: &[String]) -> String {
     let ty = |ty: &PgType| shown_type(catalog, ty, search_path);
-    let shown = function.arguments.iter().map(|argument| match &argument.name {
-        Some(name) => format!("{} {}", quote_identifier(name), ty(&argument.ty)),
-        None => ty(&argument.ty),
+    let shown = function.arguments.iter().map(|argument| {
+        let mode = if argument.variadic { "VARIADIC " } else { "" };
+        let name = argument.name.as_ref().map(|name| quote_identifier(name) + " ");
+        let default = argument.default.as_ref().map(|default| format!(" DEFAULT {default}"));
+        let (name, default) = (name.unwrap_or_default(), default.unwrap_or_default());
+        format!("{mode}{name}{}{default}", ty(&argument.ty))
     });
-    shown.collect::<Vec<_>>().join(", ")
+    let out = match &function.result {
+        FunctionResult::Row(columns) => columns.as_slice(),
+        _ => &[],
+    };
+    let out = out.iter().map(|(name, of)| match name.as_str() {
+        "" => format!("OUT {}", ty(of)),
+        name => format!("OUT {} {}", quote_identifier(name), ty(of)),
+    });
+    shown.chain(out).collect::<Vec<_>>().join(", ")
 }
 
 /// A type's name, with its schema where the search path does not find it.
@@ -190,6 +201,10 @@ fn made_result(catalog: &Catalog, function: &SqlFunction, search_path: &[String]
     let shown = |ty: &PgType| shown_type(catalog, ty, search_path);
     match &function.result {
         FunctionResult::Void => "void".to_owned(),
+        FunctionResult::Row(columns) => match columns.as_slice() {
+            [(_, ty)] => shown(ty),
+            _ => "record".to_owned(),
+        },
         FunctionResult::Value(ty) => shown(ty),
         FunctionResult::SetOf(ty) => format!("SETOF {}", shown(ty)),
         FunctionResult::Table(columns) => {

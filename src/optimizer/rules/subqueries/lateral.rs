@@ -2,6 +2,7 @@
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, JoinType, Result};
+use datafusion::logical_expr::async_udf::AsyncScalarUDF;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
     Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, SubqueryAlias, Values,
@@ -193,11 +194,11 @@ fn groups(plan: &LogicalPlan) -> bool {
     found
 }
 
-/// VALUES are computed when a statement is planned, and can neither name a row's columns nor ask a subquery; a union of
-/// single rows can.
+/// VALUES are computed when a statement is planned, and can neither name a row's columns, nor ask a subquery, nor wait
+/// as `pg_sleep` does; a union of single rows can.
 pub(super) fn values_as_union(values: Values) -> Result<Transformed<LogicalPlan>> {
     let plan = LogicalPlan::Values(values);
-    if free(&plan)?.is_empty() && !super::asks(&plan)? {
+    if free(&plan)?.is_empty() && !super::asks(&plan)? && !waits(&plan)? {
         return Ok(Transformed::no(plan));
     }
     let LogicalPlan::Values(values) = plan else { return Ok(Transformed::no(plan)) };
@@ -229,4 +230,17 @@ pub(super) fn values_as_union(values: Values) -> Result<Transformed<LogicalPlan>
         union = union.union(row.build()?)?;
     }
     Ok(Transformed::yes(union.build()?))
+}
+
+/// Whether a function that waits is called in a plan's expressions.
+fn waits(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply_expressions(|expr| {
+        expr.apply(|expr| {
+            found |= matches!(expr, Expr::ScalarFunction(call)
+                if call.func.inner().is::<AsyncScalarUDF>());
+            Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })
+    })?;
+    Ok(found)
 }

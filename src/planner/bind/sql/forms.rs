@@ -12,37 +12,85 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, DuplicateTreatment, ExactNumberInfo, Expr,
     Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause,
-    FunctionArguments, ObjectNamePart, OrderByExpr, OrderByOptions, Query, SetExpr, SetOperator,
-    SetQuantifier, Subscript, TableFactor, Value, VisitMut, VisitorMut,
+    FunctionArguments, ObjectName, ObjectNamePart, OrderByExpr, OrderByOptions, Query, SetExpr,
+    SetOperator, SetQuantifier, Subscript, TableFactor, Value, VisitMut, VisitorMut,
 };
 
-use super::names::fold;
+use super::names::{fold, qualified_name};
 use super::rewrite::call;
 use crate::error::{PgError, SqlState};
+use crate::planner::bind::context::BindContext;
 
 /// The table functions that `EXCEPT ALL` and `INTERSECT ALL` become.
 pub(super) const EXCEPT_ALL: &str = "\u{2}except all";
 /// See [`EXCEPT_ALL`].
 pub(super) const INTERSECT_ALL: &str = "\u{2}intersect all";
 
-/// Arguments of functions that may be named, in their order.
-const NAMED: [(&str, &[&str]); 1] =
-    [("make_interval", &["years", "months", "weeks", "days", "hours", "mins", "secs"])];
+/// A parameter's name, and what stands for it where a call leaves it out.
+type Parameter = (&'static str, Option<&'static str>);
+
+/// Arguments of built-in functions that may be named, in their order, with what stands for those that are left out.
+const NAMED: &[(&str, &[Parameter])] = &[
+    (
+        "make_interval",
+        &[
+            ("years", Some("0")),
+            ("months", Some("0")),
+            ("weeks", Some("0")),
+            ("days", Some("0")),
+            ("hours", Some("0")),
+            ("mins", Some("0")),
+            ("secs", Some("0")),
+        ],
+    ),
+    ("make_date", &[("year", None), ("month", None), ("day", None)]),
+    ("make_time", &[("hour", None), ("min", None), ("sec", None)]),
+    ("parse_ident", &[("str", None), ("strict", Some("true"))]),
+    ("pg_terminate_backend", &[("pid", None), ("timeout", Some("0"))]),
+    (
+        "jsonb_set",
+        &[
+            ("jsonb_in", None),
+            ("path", None),
+            ("replacement", None),
+            ("create_if_missing", Some("true")),
+        ],
+    ),
+    (
+        "jsonb_insert",
+        &[
+            ("jsonb_in", None),
+            ("path", None),
+            ("replacement", None),
+            ("insert_after", Some("false")),
+        ],
+    ),
+    ("jsonb_path_exists", JSON_PATH),
+    ("jsonb_path_match", JSON_PATH),
+    ("jsonb_path_query", JSON_PATH),
+    ("jsonb_path_query_array", JSON_PATH),
+    ("jsonb_path_query_first", JSON_PATH),
+];
+
+const JSON_PATH: &[Parameter] =
+    &[("target", None), ("path", None), ("vars", Some("'{}'")), ("silent", Some("false"))];
 
 /// Rewrites a tree in place.
 ///
 /// # Errors
 /// `42883` for a named argument that the function does not have.
-pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<(), PgError> {
-    match tree.visit(&mut Forms) {
+pub(super) fn rewrite(tree: &mut impl VisitMut, context: &BindContext) -> Result<(), PgError> {
+    match tree.visit(&mut Forms { context }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
 }
 
-struct Forms;
+struct Forms<'a> {
+    context: &'a BindContext,
+}
 
-impl VisitorMut for Forms {
+impl VisitorMut for Forms<'_> {
     type Break = PgError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<PgError> {
@@ -53,7 +101,7 @@ impl VisitorMut for Forms {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<PgError> {
-        match settled(expr) {
+        match settled(expr, self.context) {
             Ok(Some(rewritten)) => *expr = rewritten,
             Ok(None) => {}
             Err(error) => return ControlFlow::Break(error),
@@ -98,7 +146,7 @@ fn set_operations(body: &mut SetExpr) -> Result<(), PgError> {
     Ok(())
 }
 
-fn settled(expr: &mut Expr) -> Result<Option<Expr>, PgError> {
+fn settled(expr: &mut Expr, context: &BindContext) -> Result<Option<Expr>, PgError> {
     match expr {
         Expr::BinaryOp { left, op: BinaryOperator::Overlaps, right } => {
             let (Expr::Tuple(one), Expr::Tuple(other)) = (left.as_mut(), right.as_mut()) else {
@@ -131,14 +179,13 @@ fn settled(expr: &mut Expr) -> Result<Option<Expr>, PgError> {
         Expr::Function(function) => {
             sort_distinct(function);
             let FunctionArguments::List(list) = &mut function.args else { return Ok(None) };
+            list.args.iter_mut().for_each(name_assigned);
             let is_named = |arg: &FunctionArg| !matches!(arg, FunctionArg::Unnamed(_));
             if !list.args.iter().any(is_named) {
                 return Ok(None);
             }
-            let name = function.name.0.last().and_then(ObjectNamePart::as_ident).map(fold);
-            let known = NAMED.iter().find(|(known, _)| name.as_deref() == Some(*known));
-            if let Some((name, names)) = known {
-                list.args = positional(name, names, &list.args)?;
+            if let Some(parameters) = parameters(&function.name, &list.args, context)? {
+                list.args = positional(&function.name, &parameters, &list.args)?;
             }
             Ok(None)
         }
@@ -166,15 +213,87 @@ fn sort_distinct(function: &mut Function) {
     }
 }
 
-/// Arguments in order; those that are left out are 0.
-fn positional(
-    function: &str,
-    names: &[&str],
+/// `name := value`, which the parser takes for an operator.
+pub(super) fn name_assigned(argument: &mut FunctionArg) {
+    if let FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::BinaryOp {
+        left,
+        op: BinaryOperator::Assignment,
+        right,
+    })) = argument
+        && let Expr::Identifier(name) = left.as_ref()
+    {
+        *argument = FunctionArg::Named {
+            name: name.clone(),
+            arg: FunctionArgExpr::Expr(take(right)),
+            operator: FunctionArgOperator::Assignment,
+        };
+    }
+}
+
+/// The names of a function's parameters, with what stands for those that a call leaves out.
+type NamedParameters = Vec<(String, Option<Expr>)>;
+
+/// The parameters of the function that a call with named arguments means; `None` if none is known by name.
+///
+/// # Errors
+/// What a stored default says.
+pub(super) fn parameters(
+    name: &ObjectName,
+    args: &[FunctionArg],
+    context: &BindContext,
+) -> Result<Option<NamedParameters>, PgError> {
+    let parse = |text: &str| Ok::<_, PgError>(crate::parser::stored::parse_expression(text)?);
+    let last = name.0.last().and_then(ObjectNamePart::as_ident).map(fold).unwrap_or_default();
+    if let Some((_, known)) = NAMED.iter().find(|(known, _)| *known == last) {
+        let known = known
+            .iter()
+            .map(|(name, default)| Ok(((*name).to_owned(), default.map(parse).transpose()?)));
+        return Ok(Some(known.collect::<Result<_, PgError>>()?));
+    }
+    let Ok(qualified) = qualified_name(name) else { return Ok(None) };
+    let made = context.catalog.functions_named(&qualified, &context.search_path);
+    let fits = |function: &&std::sync::Arc<crate::catalog::SqlFunction>| {
+        args.iter().all(|arg| match arg {
+            FunctionArg::Named { name, .. } => {
+                let name = fold(name);
+                function.arguments.iter().any(|one| one.name.as_ref() == Some(&name))
+            }
+            _ => true,
+        })
+    };
+    let Some(function) = made.iter().find(fits) else {
+        return match made.is_empty() {
+            true => Ok(None),
+            false => Err(no_such_names(name)),
+        };
+    };
+    let known = function.arguments.iter().map(|one| {
+        let default = one.default.as_deref().map(parse).transpose()?;
+        Ok((one.name.clone().unwrap_or_default(), default))
+    });
+    Ok(Some(known.collect::<Result<_, PgError>>()?))
+}
+
+fn no_such_names(name: &ObjectName) -> PgError {
+    let message = format!("function {name} with these argument names does not exist");
+    PgError::new(SqlState::UNDEFINED_FUNCTION, message)
+        .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+}
+
+/// Arguments in order; those that are left out are their defaults.
+///
+/// # Errors
+/// `42883` for a name that the function does not have and for an argument that is missing, `42601` for one given twice.
+pub(super) fn positional(
+    function: &ObjectName,
+    parameters: &[(String, Option<Expr>)],
     args: &[FunctionArg],
 ) -> Result<Vec<FunctionArg>, PgError> {
-    let zero = || Expr::value(Value::Number("0".to_owned(), false));
-    let mut values: Vec<FunctionArg> =
-        names.iter().map(|_| FunctionArg::Unnamed(FunctionArgExpr::Expr(zero()))).collect();
+    let none = |argument: &dyn std::fmt::Display| {
+        let message = format!("function {function} has no argument \"{argument}\"");
+        PgError::new(SqlState::UNDEFINED_FUNCTION, message)
+    };
+    let mut values: Vec<Option<FunctionArgExpr>> = vec![None; parameters.len()];
     for (at, argument) in args.iter().enumerate() {
         let (at, value) = match argument {
             FunctionArg::Unnamed(value) => (Some(at), value),
@@ -182,18 +301,23 @@ fn positional(
                 name,
                 arg,
                 operator: FunctionArgOperator::RightArrow | FunctionArgOperator::Assignment,
-            } => (names.iter().position(|known| *known == fold(name)), arg),
+            } => (parameters.iter().position(|(known, _)| *known == fold(name)), arg),
             FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } => (None, arg),
         };
-        let slot = at.and_then(|at| values.get_mut(at)).ok_or_else(|| {
-            PgError::new(
-                SqlState::UNDEFINED_FUNCTION,
-                format!("function {function} has no argument \"{argument}\""),
-            )
-        })?;
-        *slot = FunctionArg::Unnamed(value.clone());
+        let slot = at.and_then(|at| values.get_mut(at)).ok_or_else(|| none(argument))?;
+        if slot.replace(value.clone()).is_some() {
+            let message = format!("argument name \"{argument}\" used more than once");
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
+        }
     }
-    Ok(values)
+    let value = |(given, (name, default)): (Option<FunctionArgExpr>, &(String, Option<Expr>))| {
+        let value = given.or_else(|| default.clone().map(FunctionArgExpr::Expr));
+        value.map(FunctionArg::Unnamed).ok_or_else(|| {
+            let message = format!("function {function} needs argument \"{name}\"");
+            PgError::new(SqlState::UNDEFINED_FUNCTION, message)
+        })
+    };
+    values.into_iter().zip(parameters).map(value).collect()
 }
 
 fn cast(expr: Expr, data_type: DataType) -> Expr {

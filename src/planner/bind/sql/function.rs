@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::FieldRef;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{DFSchema, JoinType};
+use datafusion::common::{DFSchema, JoinType, Result as DfResult};
 use datafusion::logical_expr::{
     EmptyRelation, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit,
 };
@@ -56,13 +56,53 @@ pub(crate) fn find(
                 .hint("Functions of one name are told apart by the number of arguments only."));
         }
     };
+    check_execute(context, &function)?;
+    Ok(Some(function))
+}
+
+/// Looks whether the role may call the function.
+///
+/// # Errors
+/// `42501`.
+pub(super) fn check_execute(context: &BindContext, function: &SqlFunction) -> Result<(), PgError> {
     let rights =
         context.catalog.rights(AclClass::Function, function.oid, function.owner, &context.roles);
-    if !rights.contains(Rights::EXECUTE) {
-        let message = format!("permission denied for function {}", function.name);
-        return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
+    if rights.contains(Rights::EXECUTE) {
+        return Ok(());
     }
-    Ok(Some(function))
+    let message = format!("permission denied for function {}", function.name);
+    Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message))
+}
+
+/// What stands for the arguments at the end that a call leaves out, in the arguments' types.
+///
+/// # Errors
+/// What the expressions say.
+pub(super) fn defaults(
+    context: &BindContext,
+    function: &SqlFunction,
+) -> Result<Vec<Expr>, PgError> {
+    let mut found = Vec::new();
+    for argument in &function.arguments {
+        let Some(text) = &argument.default else { continue };
+        let tree = crate::parser::stored::parse_expression(text)?;
+        found.push(bind_argument_default(context, &tree, &argument.ty)?);
+    }
+    Ok(found)
+}
+
+/// A default, as the type of its argument.
+///
+/// # Errors
+/// What the expression says; `42804` where it is of another type.
+pub(super) fn bind_argument_default(
+    context: &BindContext,
+    tree: &SqlExpr,
+    ty: &PgType,
+) -> Result<Expr, PgError> {
+    let schema = DFSchema::empty();
+    let expr = super::query::bind_expression(context, tree, &schema)?;
+    super::resolve::assign(context, expr, ty, &schema)
 }
 
 /// What a call with these arguments gives, its columns those of [`SqlFunction::columns`]; the arguments have the types
@@ -75,29 +115,7 @@ pub(crate) fn plan_call(
     function: &SqlFunction,
     arguments: &[Expr],
 ) -> Result<LogicalPlan, PgError> {
-    let plan = plan_body(context, function)?;
-    let plan = plan
-        .transform_up_with_subqueries(|node| {
-            node.map_expressions(|expr| {
-                expr.transform_up(|expr| match &expr {
-                    Expr::Placeholder(placeholder) => {
-                        let number: usize =
-                            placeholder.id.trim_start_matches('$').parse().unwrap_or(0);
-                        match number.checked_sub(1).and_then(|at| arguments.get(at)) {
-                            Some(argument) => Ok(Transformed::yes(argument.clone())),
-                            None => Err(PgError::new(
-                                SqlState::UNDEFINED_PARAMETER,
-                                format!("there is no parameter {}", placeholder.id),
-                            )
-                            .into()),
-                        }
-                    }
-                    _ => Ok(Transformed::no(expr)),
-                })
-            })
-        })
-        .data()?
-        .recompute_schema()?;
+    let plan = with_arguments(plan_body(context, function)?, arguments)?;
     let plan = match function.strict {
         true => {
             let known = arguments.iter().map(|argument| argument.clone().is_not_null());
@@ -111,11 +129,41 @@ pub(crate) fn plan_call(
     match &function.result {
         FunctionResult::Void | FunctionResult::Table(_) | FunctionResult::SetOf(_) => Ok(plan),
         // One row: the first, or null.
-        FunctionResult::Value(_) => {
+        FunctionResult::Value(_) | FunctionResult::Row(_) => {
             let first = LogicalPlanBuilder::from(plan).limit(0, Some(1))?.build()?;
             Ok(LogicalPlanBuilder::from(one_row())
                 .join_on(first, JoinType::Left, [lit(true)])?
                 .build()?)
+        }
+    }
+}
+
+/// The body with arguments in place of its parameters.
+///
+/// # Errors
+/// `42P02`.
+pub(super) fn with_arguments(
+    plan: LogicalPlan,
+    arguments: &[Expr],
+) -> Result<LogicalPlan, PgError> {
+    let written = plan.transform_up_with_subqueries(|node| {
+        node.map_expressions(|expr| expr.transform_up(|expr| with_argument(expr, arguments)))
+    });
+    Ok(written.data()?.recompute_schema()?)
+}
+
+/// An argument, if the expression is its parameter.
+///
+/// # Errors
+/// `42P02`.
+pub(super) fn with_argument(expr: Expr, arguments: &[Expr]) -> DfResult<Transformed<Expr>> {
+    let Expr::Placeholder(placeholder) = &expr else { return Ok(Transformed::no(expr)) };
+    let number: usize = placeholder.id.trim_start_matches('$').parse().unwrap_or(0);
+    match number.checked_sub(1).and_then(|at| arguments.get(at)) {
+        Some(argument) => Ok(Transformed::yes(argument.clone())),
+        None => {
+            let message = format!("there is no parameter {}", placeholder.id);
+            Err(PgError::new(SqlState::UNDEFINED_PARAMETER, message).into())
         }
     }
 }
@@ -168,6 +216,10 @@ pub(crate) fn plan_body(
     };
     if is_empty(&function.body) && matches!(function.result, FunctionResult::Void) {
         return Ok(one_row());
+    }
+    if is_empty(&function.body) {
+        let detail = "Function's final statement must be SELECT or INSERT/UPDATE/DELETE RETURNING.";
+        return Err(mismatch(function, detail.to_owned()));
     }
     let statement = statement_of(function)?;
     let bound = bind_named(&inner, function, statement).map_err(PgError::without_offset)?;
@@ -241,21 +293,23 @@ impl VisitorMut for Named<'_> {
     }
 }
 
+fn mismatch(function: &SqlFunction, detail: String) -> PgError {
+    let shown = match &function.result {
+        FunctionResult::Void => "void".to_owned(),
+        FunctionResult::Table(_) | FunctionResult::Row(_) => "record".to_owned(),
+        FunctionResult::SetOf(ty) | FunctionResult::Value(ty) => ty.name(),
+    };
+    let message = format!("return type mismatch in function declared to return {shown}");
+    PgError::new(SqlState::INVALID_FUNCTION_DEFINITION, message).detail(detail)
+}
+
 /// The columns under the names and in the types that the function declares.
 fn declared(
     context: &BindContext,
     function: &SqlFunction,
     plan: LogicalPlan,
 ) -> Result<LogicalPlan, PgError> {
-    let mismatch = |detail: String| {
-        let shown = match &function.result {
-            FunctionResult::Void => "void".to_owned(),
-            FunctionResult::Table(_) => "record".to_owned(),
-            FunctionResult::SetOf(ty) | FunctionResult::Value(ty) => ty.name(),
-        };
-        let message = format!("return type mismatch in function declared to return {shown}");
-        PgError::new(SqlState::INVALID_FUNCTION_DEFINITION, message).detail(detail)
-    };
+    let mismatch = |detail: String| mismatch(function, detail);
     let wanted = function.columns();
     let given = plan.schema().columns();
     if matches!(function.result, FunctionResult::Void) {

@@ -13,7 +13,10 @@ pub mod ddl;
 mod dml;
 mod forms;
 pub(crate) mod function;
+mod json_records;
+mod literal;
 mod locking;
+mod made;
 mod names;
 mod order_apart;
 mod ordered_input;
@@ -35,6 +38,7 @@ mod whole_row;
 
 pub(crate) use dml::ACTION;
 pub use dml::{Dml, bind_default, bind_with, bind_write, has_writes, target as write_target};
+pub use literal::at_literal;
 pub use locking::LockingQuery;
 pub use names::{fold, qualified_name};
 pub use policy::{PolicyCache, bind_policy};

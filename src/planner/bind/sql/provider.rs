@@ -176,7 +176,7 @@ impl ContextProvider for Provider<'_> {
         if name == ARRAY_OR_EMPTY {
             return Some(array_or_empty());
         }
-        self.context.functions.scalar(name)
+        super::made::scalar(self.context, name).or_else(|| self.context.functions.scalar(name))
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {

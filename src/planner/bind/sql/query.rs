@@ -11,7 +11,7 @@ use sqlparser::ast::{Query, Statement};
 
 use super::names::visible_name;
 use super::provider::Provider;
-use super::{ordered_input, resolve, rewrite, whole_row};
+use super::{json_records, ordered_input, resolve, rewrite, whole_row};
 use crate::catalog::{Relation, View};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
@@ -61,6 +61,7 @@ fn plan_cut(
     mut query: Query,
     graph_tables: &Arc<[GraphTable]>,
 ) -> Result<LogicalPlan, PgError> {
+    json_records::rewrite(&mut query)?;
     whole_row::expand_stars(context, &mut query, graph_tables)?;
     match plan_named(context, query.clone(), graph_tables, false) {
         Err(error) if whole_row::may_apply(&query, &error) => {
@@ -102,6 +103,7 @@ fn plan_named(
     let settled = super::recursive::settle(plan, &|plan| Ok(resolve::resolve_plan(plan, context)?));
     let plan = settled.map_err(|error| at_function(planner_error(&error), &query))?;
     let plan = resolve::resolve_plan(plan, context).map_err(|error| at_function(error, &query))?;
+    let plan = super::made::write_out(plan, context)?;
     match counts_on_order {
         true => ordered_input::carry(plan).map_err(|error| planner_error(&error)),
         false => Ok(plan),
@@ -128,7 +130,8 @@ pub fn bind_expression(
     let expr = planner
         .sql_to_expr(expr, schema, &mut planner_context(context))
         .map_err(|error| planner_error(&error))?;
-    resolve::resolve_expression(expr, schema, context)
+    let expr = resolve::resolve_expression(expr, schema, context)?;
+    super::made::write_out_expression(expr, schema, context)
 }
 
 /// The plan of a view's query, its columns under the view's names.
@@ -152,16 +155,20 @@ pub(super) fn plan_view(
 }
 
 /// `EXPLAIN` of an already bound plan.
-pub fn bind_explain(inner: BoundPlan, analyze: bool, verbose: bool) -> BoundPlan {
+pub fn bind_explain(inner: BoundPlan, kind: PlanKind) -> BoundPlan {
+    let ty = match kind {
+        PlanKind::Explain { json: true, .. } => PgType::Json,
+        _ => PgType::Text,
+    };
     let column = BoundColumn {
         name: "QUERY PLAN".to_owned(),
-        ty: PgType::Text,
-        kept: PgType::Text,
+        ty: ty.clone(),
+        kept: ty,
         table: 0,
         attnum: 0,
         declared: false,
     };
-    BoundPlan { kind: PlanKind::Explain { analyze, verbose }, columns: vec![column], ..inner }
+    BoundPlan { kind, columns: vec![column], ..inner }
 }
 
 pub(super) fn planner_context(context: &BindContext) -> PlannerContext {
@@ -206,12 +213,34 @@ pub(super) fn with_parameters(
     Ok((bind(&context)?, types))
 }
 
+/// A parameter beside LIKE is text where DataFusion took the type of another string.
+fn text_beside_string(side: &Expr, types: &mut Vec<Option<PgType>>) {
+    let Expr::Placeholder(placeholder) = side else { return };
+    let number: usize = placeholder.id.trim_start_matches('$').parse().unwrap_or(0);
+    let is_string = |field: &FieldRef| {
+        matches!(PgType::from_field(field), PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name)
+    };
+    if !(1..=65_535).contains(&number) || !placeholder.field.as_ref().is_some_and(is_string) {
+        return;
+    }
+    if types.len() < number {
+        types.resize(number, None);
+    }
+    types[number - 1].get_or_insert(PgType::Text);
+}
+
 /// Types of the placeholders in a plan, by number; `None` where the plan does not tell.
 fn parameter_types(plan: &LogicalPlan) -> Result<Vec<Option<PgType>>, PgError> {
     let mut types: Vec<Option<PgType>> = Vec::new();
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
+                if let Expr::Like(like) | Expr::SimilarTo(like) = expr {
+                    // DataFusion gives them the type of the other side; the operator takes text.
+                    for side in [&like.expr, &like.pattern] {
+                        text_beside_string(side, &mut types);
+                    }
+                }
                 if let Expr::Placeholder(placeholder) = expr {
                     let number: usize = placeholder.id.trim_start_matches('$').parse().unwrap_or(0);
                     if number == 0 || number > 65_535 {
@@ -373,6 +402,53 @@ pub(super) fn planner_error(error: &DataFusionError) -> PgError {
     report.or_at(offset)
 }
 
+/// The error with the place of the column it is about, if that is named once.
+fn at_column(error: PgError, query: &Query) -> PgError {
+    use sqlparser::ast::{Expr as SqlExpr, Visit, Visitor};
+    use std::ops::ControlFlow;
+    struct Columns<'a> {
+        name: &'a str,
+        found: Vec<Option<usize>>,
+    }
+    impl Visitor for Columns<'_> {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &SqlExpr) -> ControlFlow<()> {
+            let (first, last) = match expr {
+                SqlExpr::Identifier(name) => (name, name),
+                SqlExpr::CompoundIdentifier(names) => match (names.first(), names.last()) {
+                    (Some(first), Some(last)) => (first, last),
+                    _ => return ControlFlow::Continue(()),
+                },
+                _ => return ControlFlow::Continue(()),
+            };
+            if super::names::fold(last) == self.name {
+                self.found.push(super::names::offset_of(first.span));
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    if !matches!(error.code(), SqlState::UNDEFINED_COLUMN | SqlState::AMBIGUOUS_COLUMN) {
+        return error;
+    }
+    let message = error.to_string();
+    let quoted = message.strip_prefix("column ").and_then(|rest| {
+        let rest = rest.strip_prefix("reference ").unwrap_or(rest);
+        rest.strip_suffix(" does not exist").or_else(|| rest.strip_suffix(" is ambiguous"))
+    });
+    let Some(quoted) = quoted else { return error };
+    let name = match quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(name) => name,
+        None => quoted.rsplit('.').next().unwrap_or(quoted),
+    };
+    let mut columns = Columns { name, found: Vec::new() };
+    let _ = query.visit(&mut columns);
+    match columns.found.as_slice() {
+        [only] => error.or_at(*only),
+        _ => error,
+    }
+}
+
 /// The error with the place of the call it is about, if it is about one.
 fn at_function(error: PgError, query: &Query) -> PgError {
     use sqlparser::ast::{ObjectNamePart, Visit, Visitor};
@@ -395,7 +471,7 @@ fn at_function(error: PgError, query: &Query) -> PgError {
         }
     }
     if error.code() != SqlState::UNDEFINED_FUNCTION {
-        return error;
+        return at_column(error, query);
     }
     let message = error.to_string();
     let Some(called) = message.strip_prefix("function ") else { return error };

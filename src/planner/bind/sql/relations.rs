@@ -87,12 +87,12 @@ impl Relations {
     /// A call of a function that `CREATE FUNCTION` made.
     fn made_function(
         &self,
-        name: &ObjectName,
+        object_name: &ObjectName,
         arguments: &[FunctionArg],
         planner: &mut dyn RelationPlannerContext,
     ) -> Result<Option<LogicalPlan>> {
         let context = &self.context;
-        let Ok(name) = super::names::qualified_name(name) else { return Ok(None) };
+        let Ok(name) = super::names::qualified_name(object_name) else { return Ok(None) };
         if let Some(schema) = &name.schema
             && schema != "algo"
             && context.catalog.schema(schema).is_none()
@@ -103,11 +103,14 @@ impl Relations {
         if context.catalog.functions.is_empty() {
             return Ok(None);
         }
-        let Some(function) = super::function::find(context, &name, arguments.len())? else {
-            return Ok(None);
-        };
-        let mut values = Vec::with_capacity(arguments.len());
-        for (argument, to) in arguments.iter().zip(function.argument_types()) {
+        let Some(functions) = super::made::named(context, &name)? else { return Ok(None) };
+        if let Some(schema) = &name.schema {
+            context.check_schema(schema)?;
+        }
+        let ordered = in_order(object_name, arguments, context)?;
+        let mut values = Vec::with_capacity(ordered.len());
+        let mut types = Vec::with_capacity(ordered.len());
+        for argument in &ordered {
             let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument else {
                 return Err(PgError::unsupported(
                     "named arguments of this function are not supported",
@@ -123,6 +126,7 @@ impl Relations {
                 .map_err(|error| super::query::planner_error(&error))?;
             let unknown = super::resolve::is_unknown(&value);
             let value = super::resolve::resolve_expression(value, &schema, context)?;
+            let value = super::made::write_out_expression(value, &schema, context)?;
             if value.contains_outer() {
                 return Err(PgError::unsupported(
                     "arguments that refer to other tables of FROM are not supported here",
@@ -130,13 +134,18 @@ impl Relations {
                 )
                 .into());
             }
-            let from = match unknown {
+            types.push(match unknown {
                 true => PgType::Unknown,
                 false => PgType::from_field(&value.to_field(&schema)?.1),
-            };
-            values.push(plan_cast(value, &from, to, false, context.functions.session())?);
+            });
+            values.push(value);
         }
-        Ok(Some(super::function::plan_call(context, &function, &values)?))
+        let (chosen, values) = functions.arguments(values, &types)?;
+        let Some(function) = context.catalog.functions.get(&chosen.oid) else {
+            return Err(PgError::internal("a function that is not there").into());
+        };
+        super::function::check_execute(context, function)?;
+        Ok(Some(super::function::plan_call(context, function, &values)?))
     }
 
     /// A graph algorithm as a table function.
@@ -374,4 +383,23 @@ fn typed_alias(
         .collect::<Result<Vec<_>>>()?;
     let plan = LogicalPlanBuilder::from(plan).project(exprs)?.build()?;
     Ok((plan, Some(TableAlias { columns: Vec::new(), ..alias.clone() })))
+}
+
+/// Arguments of a call in FROM in the order of the function's parameters.
+fn in_order(
+    name: &ObjectName,
+    arguments: &[FunctionArg],
+    context: &BindContext,
+) -> Result<Vec<FunctionArg>, PgError> {
+    use super::forms;
+    let mut arguments = arguments.to_vec();
+    arguments.iter_mut().for_each(forms::name_assigned);
+    let is_named = |arg: &FunctionArg| !matches!(arg, FunctionArg::Unnamed(_));
+    if !arguments.iter().any(is_named) {
+        return Ok(arguments);
+    }
+    match forms::parameters(name, &arguments, context)? {
+        Some(parameters) => forms::positional(name, &parameters, &arguments),
+        None => Ok(arguments),
+    }
 }

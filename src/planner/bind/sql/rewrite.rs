@@ -29,7 +29,7 @@ pub(super) fn rewrite_query(
 ) -> Result<(), PgError> {
     super::table_oid::rewrite(query, context);
     super::using::rewrite(query)?;
-    super::forms::rewrite(query)?;
+    super::forms::rewrite(query, context)?;
     super::check::check(query)?;
     finish(query.visit(&mut ArrayQueries { plain_names }))?;
     desugar(query)?;
@@ -41,8 +41,8 @@ pub(super) fn rewrite_query(
 ///
 /// # Errors
 /// As [`rewrite_query`].
-pub(super) fn rewrite_expression(expr: &mut Expr, _context: &BindContext) -> Result<(), PgError> {
-    super::forms::rewrite(expr)?;
+pub(super) fn rewrite_expression(expr: &mut Expr, context: &BindContext) -> Result<(), PgError> {
+    super::forms::rewrite(expr, context)?;
     super::check::check(expr)?;
     finish(expr.visit(&mut ArrayQueries { plain_names: false }))?;
     desugar(expr)?;

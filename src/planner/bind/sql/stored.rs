@@ -112,9 +112,12 @@ fn shows_its_type(ty: &PgType) -> bool {
         | PgType::Name
         | PgType::Json
         | PgType::Jsonb
+        | PgType::Jsonpath
         | PgType::Uuid
         | PgType::Bytea
         | PgType::Inet
+        | PgType::Range(_)
+        | PgType::Multirange(_)
         | PgType::Enum(_) => true,
         _ => false,
     }

@@ -9,7 +9,7 @@ use sqlparser::ast::{
     AccessExpr, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArguments, Ident, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value, VisitMut,
-    VisitorMut,
+    VisitorMut, With,
 };
 
 use super::names::{fold, qualified_name};
@@ -37,7 +37,10 @@ fn has_row_arguments(query: &Query) -> bool {
 
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = expr else {
-                return ControlFlow::Continue(());
+                return match expr {
+                    Expr::QualifiedWildcard(..) => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                };
             };
             let whole = |arg: &FunctionArg| {
                 matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_)))
@@ -61,17 +64,41 @@ pub(super) fn expand(
     graph_tables: &Arc<[GraphTable]>,
 ) -> Result<Option<Query>, PgError> {
     let mut expanded = query.clone();
-    let mut rows = Rows { context, graph_tables, with: query.with.clone(), changed: false };
-    match expanded.visit(&mut rows) {
+    let mut rows = Rows { context, graph_tables, with: None, changed: false };
+    visit_in_order(&mut expanded, &mut rows, |rows| &mut rows.with)?;
+    Ok(rows.changed.then_some(expanded))
+}
+
+/// Visits the queries of WITH one by one and then the rest. Each is told those before it, which are written out
+/// already: one that asked for the columns of itself would never end.
+fn visit_in_order<V: VisitorMut<Break = PgError>>(
+    query: &mut Query,
+    visitor: &mut V,
+    told: fn(&mut V) -> &mut Option<With>,
+) -> Result<(), PgError> {
+    let mut with = query.with.take();
+    if let Some(with) = &mut with {
+        for mut table in std::mem::take(&mut with.cte_tables) {
+            *told(visitor) = (!with.cte_tables.is_empty()).then(|| with.clone());
+            if let ControlFlow::Break(error) = table.query.visit(visitor) {
+                return Err(error);
+            }
+            with.cte_tables.push(table);
+        }
+    }
+    told(visitor).clone_from(&with);
+    let visited = query.visit(visitor);
+    query.with = with;
+    match visited {
         ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(rows.changed.then_some(expanded)),
+        ControlFlow::Continue(()) => Ok(()),
     }
 }
 
 struct Rows<'a> {
     context: &'a BindContext,
     graph_tables: &'a Arc<[GraphTable]>,
-    with: Option<sqlparser::ast::With>,
+    with: Option<With>,
     changed: bool,
 }
 
@@ -167,7 +194,7 @@ fn wildcard() -> SelectItem {
 fn probe(
     context: &BindContext,
     graph_tables: &Arc<[GraphTable]>,
-    with: &Option<sqlparser::ast::With>,
+    with: &Option<With>,
     from: Vec<TableWithJoins>,
     item: SelectItem,
 ) -> Result<Vec<BoundColumn>, PgError> {
@@ -242,6 +269,15 @@ struct Finder {
 }
 
 impl Finder {
+    /// The table's name, if the expression is that, in parentheses or not.
+    fn is_named(&self, expr: &Expr) -> Option<Ident> {
+        match expr {
+            Expr::Nested(inner) => self.is_named(inner),
+            Expr::Identifier(ident) if fold(ident) == self.replacement.name => Some(ident.clone()),
+            _ => None,
+        }
+    }
+
     fn put(&mut self, place: &mut Expr) {
         self.replacement.used = true;
         if let Some(row) = &self.replacement.row {
@@ -268,12 +304,34 @@ impl VisitorMut for Finder {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        // `(t).column` is `t.column`.
+        if self.shadowed == 0
+            && let Expr::CompoundFieldAccess { root, access_chain } = expr
+            && let Some(table) = self.is_named(root)
+            && let [AccessExpr::Dot(Expr::Identifier(column))] = access_chain.as_slice()
+        {
+            let column = Expr::CompoundIdentifier(vec![table, column.clone()]);
+            self.replacement.used = true;
+            if self.replacement.row.is_some() {
+                *expr = column;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if self.shadowed > 0 {
             return ControlFlow::Continue(());
         }
         match expr {
             Expr::Identifier(ident) if fold(ident) == self.replacement.name => self.put(expr),
+            Expr::QualifiedWildcard(name, _)
+                if matches!(name.0.as_slice(), [ObjectNamePart::Identifier(ident)]
+                    if fold(ident) == self.replacement.name) =>
+            {
+                self.put(expr);
+            }
             Expr::Function(function) => {
                 let FunctionArguments::List(list) = &mut function.args else {
                     return ControlFlow::Continue(());
@@ -336,17 +394,14 @@ pub(super) fn expand_stars(
     query: &mut Query,
     graph_tables: &Arc<[GraphTable]>,
 ) -> Result<(), PgError> {
-    let with = query.with.clone();
-    match query.visit(&mut Stars { context, graph_tables, with }) {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    let mut stars = Stars { context, graph_tables, with: None };
+    visit_in_order(query, &mut stars, |stars| &mut stars.with)
 }
 
 struct Stars<'a> {
     context: &'a BindContext,
     graph_tables: &'a Arc<[GraphTable]>,
-    with: Option<sqlparser::ast::With>,
+    with: Option<With>,
 }
 
 impl VisitorMut for Stars<'_> {
@@ -431,7 +486,7 @@ impl Stars<'_> {
 }
 
 /// Whether a name is one of a query's own WITH.
-fn is_with_name(with: &Option<sqlparser::ast::With>, name: &ObjectName) -> bool {
+fn is_with_name(with: &Option<With>, name: &ObjectName) -> bool {
     let Ok(QualifiedName { schema: None, name }) = qualified_name(name) else { return false };
     let tables = with.iter().flat_map(|with| &with.cte_tables);
     tables.into_iter().any(|table| fold(&table.alias.name) == name)

@@ -9,7 +9,7 @@ use sqlparser::ast::{
     OperateFunctionArg, Value,
 };
 
-use super::{DdlCommand, creation_schema, owner_of};
+use super::{DdlCommand, creation_schema, function_uses, owner_of};
 use crate::catalog::{FunctionArgument, FunctionResult, QualifiedName, SqlFunction};
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::context::BindContext;
@@ -25,11 +25,14 @@ pub(super) fn create(
 ) -> Result<DdlCommand, PgError> {
     refuse_foreign(create)?;
     let name = qualified_name(&create.name)?;
-    let arguments: Vec<FunctionArgument> =
-        create.args.iter().flatten().map(|one| argument(context, one)).collect::<Result<_, _>>()?;
-    let result = match &create.return_type {
-        Some(returned) => result(context, returned)?,
-        None => {
+    let declared = create.args.as_deref().unwrap_or_default();
+    let arguments = inputs(context, declared)?;
+    let outputs = outputs(context, declared)?;
+    let result = match (&create.return_type, outputs.is_empty()) {
+        (Some(returned), true) => result(context, returned)?,
+        (None, false) => FunctionResult::Row(outputs),
+        (Some(returned), false) => declared_result(context, returned, outputs)?,
+        (None, true) => {
             let message = "function result type must be specified";
             return Err(PgError::new(SqlState::INVALID_FUNCTION_DEFINITION, message));
         }
@@ -97,21 +100,84 @@ fn refuse_foreign(create: &CreateFunction) -> Result<(), PgError> {
     Ok(())
 }
 
-fn argument(
+/// The arguments that a call gives.
+fn inputs(
     context: &BindContext,
-    argument: &OperateFunctionArg,
-) -> Result<FunctionArgument, PgError> {
-    let OperateFunctionArg { mode, name, data_type, default_expr } = argument;
-    if !matches!(mode, None | Some(ArgMode::In)) || default_expr.is_some() {
-        return Err(PgError::unsupported(
-            "arguments with OUT, INOUT, VARIADIC or a default are not supported",
-            "Write RETURNS TABLE (…).",
-        ));
+    declared: &[OperateFunctionArg],
+) -> Result<Vec<FunctionArgument>, PgError> {
+    let wrong =
+        |message: &'static str| Err(PgError::new(SqlState::INVALID_FUNCTION_DEFINITION, message));
+    let mut found: Vec<FunctionArgument> = Vec::with_capacity(declared.len());
+    for OperateFunctionArg { mode, name, data_type, default_expr } in declared {
+        if matches!(mode, Some(ArgMode::Out)) {
+            continue;
+        }
+        let variadic = matches!(mode, Some(ArgMode::Variadic));
+        let ty = sql_type(context.types(), data_type)?.plain();
+        if variadic && ty.element().is_none() {
+            return wrong("VARIADIC parameter must be an array");
+        }
+        if found.last().is_some_and(|before| before.variadic) {
+            return wrong("VARIADIC parameter must be the last input parameter");
+        }
+        match default_expr {
+            Some(tree) => {
+                function::bind_argument_default(context, tree, &ty)?;
+            }
+            None if !variadic && found.last().is_some_and(|before| before.default.is_some()) => {
+                return wrong(
+                    "input parameters after one with a default value must also have defaults",
+                );
+            }
+            None => {}
+        }
+        let default = default_expr.as_ref().map(ToString::to_string);
+        found.push(FunctionArgument {
+            name: name.as_ref().map(argument_name),
+            ty,
+            default,
+            variadic,
+        });
     }
-    Ok(FunctionArgument {
-        name: name.as_ref().map(argument_name),
-        ty: sql_type(context.types(), data_type)?.plain(),
-    })
+    Ok(found)
+}
+
+/// The columns that OUT and INOUT arguments make.
+fn outputs(
+    context: &BindContext,
+    declared: &[OperateFunctionArg],
+) -> Result<Vec<(String, PgType)>, PgError> {
+    let out = |one: &&OperateFunctionArg| matches!(one.mode, Some(ArgMode::Out | ArgMode::InOut));
+    let column = |(at, one): (usize, &OperateFunctionArg)| {
+        let name = one.name.as_ref().map_or_else(|| format!("column{}", at + 1), argument_name);
+        Ok((name, sql_type(context.types(), &one.data_type)?.plain()))
+    };
+    declared.iter().filter(out).enumerate().map(column).collect()
+}
+
+/// What a function gives that says it both ways.
+fn declared_result(
+    context: &BindContext,
+    returned: &FunctionReturnType,
+    outputs: Vec<(String, PgType)>,
+) -> Result<FunctionResult, PgError> {
+    let wanted = match outputs.as_slice() {
+        [(_, ty)] => ty.clone(),
+        _ => PgType::Record,
+    };
+    let differs = || {
+        let message = format!("function result type must be {wanted} because of OUT parameters");
+        PgError::new(SqlState::INVALID_FUNCTION_DEFINITION, message)
+    };
+    let (given, rows) = match returned {
+        FunctionReturnType::SetOf(ty) => (ty, true),
+        FunctionReturnType::DataType(DataType::Table(_)) => return Err(differs()),
+        FunctionReturnType::DataType(ty) => (ty, false),
+    };
+    if sql_type(context.types(), given)?.plain() != wanted {
+        return Err(differs());
+    }
+    Ok(if rows { FunctionResult::Table(outputs) } else { FunctionResult::Row(outputs) })
 }
 
 /// The parser gives an argument's name as it was written, with its quotes.
@@ -219,13 +285,16 @@ fn check_owner(context: &BindContext, function: &SqlFunction) -> Result<(), PgEr
 
 pub(super) fn drop(context: &BindContext, drop: &DropFunction) -> Result<DdlCommand, PgError> {
     let DropFunction { if_exists, func_desc, drop_behavior } = drop;
-    // Nothing depends on a function, so CASCADE and RESTRICT do the same.
-    let (None | Some(DropBehavior::Cascade | DropBehavior::Restrict)) = drop_behavior;
     let (mut functions, mut missing) = (Vec::new(), Vec::new());
     for described in func_desc {
         match find(context, described)? {
             Ok(function) => {
                 check_owner(context, &function)?;
+                let views = function_uses::callers(context, &function);
+                if !views.is_empty() {
+                    let cascade = matches!(drop_behavior, Some(DropBehavior::Cascade));
+                    return Err(function_uses::needed(&function, &views, cascade));
+                }
                 functions.push(function);
             }
             Err(what) if *if_exists => missing.push(what),

@@ -10,6 +10,7 @@ mod domain;
 mod drop;
 mod extension;
 mod function;
+mod function_uses;
 mod generated;
 mod index;
 mod like;

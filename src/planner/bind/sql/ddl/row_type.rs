@@ -79,9 +79,11 @@ pub(super) fn alter(
     let name_of_type = &row.ty.name;
     let renames = actions.iter().all(|action| matches!(action, AttributeAction::Rename { .. }));
     if !renames {
-        refuse_stored(context, found)?;
+        let retyped = actions.iter().any(|action| matches!(action, AttributeAction::Type { .. }));
+        refuse_stored(context, found, retyped)?;
     }
     let mut fields = row.ty.fields.clone();
+    let mut from: Vec<Option<usize>> = (0..fields.len()).map(Some).collect();
     let at = |fields: &[RowField], name: &Ident| {
         let name = fold(name);
         fields.iter().position(|field| field.name == name).ok_or_else(|| {
@@ -103,10 +105,12 @@ pub(super) fn alter(
                 let field = field(context, name, data_type)?;
                 check_new(&fields, &field.name)?;
                 fields.push(field);
+                from.push(None);
             }
             AttributeAction::Drop { if_exists, name } => match at(&fields, name) {
                 Ok(at) => {
                     fields.remove(at);
+                    from.remove(at);
                 }
                 Err(missing) if *if_exists => context.notices.lock().push(skipping(&missing)),
                 Err(missing) => return Err(missing),
@@ -117,8 +121,8 @@ pub(super) fn alter(
                     slot.ty = field(context, name, data_type)?.ty;
                 }
             }
-            AttributeAction::Rename { from, to } => {
-                let (at, to) = (at(&fields, from)?, fold(to));
+            AttributeAction::Rename { from: old, to } => {
+                let (at, to) = (at(&fields, old)?, fold(to));
                 check_new(&fields, &to)?;
                 if let Some(slot) = fields.get_mut(at) {
                     slot.name = to;
@@ -126,17 +130,21 @@ pub(super) fn alter(
             }
         }
     }
-    Ok(TypeChange::Fields(fields))
+    Ok(TypeChange::Fields { fields, from })
 }
 
-/// Rows that are stored keep the fields they have.
-fn refuse_stored(context: &BindContext, found: &UserType) -> Result<(), PgError> {
+/// Rows that are stored keep the types of their fields, and all of the fields inside of other values.
+fn refuse_stored(context: &BindContext, found: &UserType, retyped: bool) -> Result<(), PgError> {
+    let stays = |ty: &PgType| {
+        ty.is_of(found.oid().0)
+            && (retyped || !matches!(ty, PgType::Row(row) if row.oid == found.oid().0))
+    };
     for relation in context.catalog.relations_using(found.oid()) {
         if relation.table().is_none() {
             continue;
         }
         let mut columns = relation.columns().iter();
-        if let Some(column) = columns.find(|column| column.declared().is_of(found.oid().0)) {
+        if let Some(column) = columns.find(|column| stays(column.declared())) {
             return Err(PgError::new(
                 SqlState::FEATURE_NOT_SUPPORTED,
                 format!(

@@ -90,7 +90,12 @@ pub enum TypeChange {
     /// RENAME VALUE: the position of the label, and what it is called from now on.
     RenameValue(usize, String),
     /// The fields of a composite type from now on.
-    Fields(Vec<RowField>),
+    Fields {
+        /// In order.
+        fields: Vec<RowField>,
+        /// Which field each was before; none for a new one.
+        from: Vec<Option<usize>>,
+    },
     /// What only a domain has.
     Domain(DomainChange),
 }
