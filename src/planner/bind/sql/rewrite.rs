@@ -91,6 +91,7 @@ impl VisitorMut for Rewriter {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<PgError> {
         if let Some(values) = values_mut(query) {
             values.rows.iter_mut().flat_map(|row| &mut row.content).for_each(type_integer);
+            type_nulls(values);
         }
         if let SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) =
             query.body.as_ref()
@@ -621,6 +622,26 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
         over: None,
         within_group: Vec::new(),
     })
+}
+
+/// Beside values that are cast, NULL has their type: DataFusion takes its own for another than a type of ours.
+fn type_nulls(values: &mut sqlparser::ast::Values) {
+    let width = values.rows.first().map_or(0, |row| row.content.len());
+    for column in 0..width {
+        let mut cells = values.rows.iter().filter_map(|row| row.content.get(column));
+        let Some(ty) = cells.find_map(|cell| match cell {
+            Expr::Cast { data_type, .. } => Some(data_type.clone()),
+            _ => None,
+        }) else {
+            continue;
+        };
+        let cells = values.rows.iter_mut().filter_map(|row| row.content.get_mut(column));
+        for cell in cells {
+            if matches!(cell, Expr::Value(value) if value.value == Value::Null) {
+                *cell = cast_to(std::mem::replace(cell, Expr::value(Value::Null)), ty.clone());
+            }
+        }
+    }
 }
 
 /// Whether a query is VALUES alone, whose rows INSERT may give DEFAULT in.
