@@ -10,6 +10,7 @@
 //!
 //! **Invariant:** what a function needs of a session or the catalog comes through [`context`]; this room sees neither.
 
+pub mod alternatives;
 pub mod array_or_empty;
 pub mod cast;
 pub mod context;

@@ -20,6 +20,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::error::{PgError, SqlState};
+use crate::functions::alternatives::settled;
 use crate::functions::cast::{plan_cast, plan_coercion, typed_literal};
 use crate::functions::made::{CastCall, MadeFunctions};
 use crate::functions::operators::{
@@ -258,6 +259,7 @@ fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -
             .into_iter()
             .map(|arg| convert(arg, &common, schema, session))
             .collect::<DfResult<Vec<_>>>()?;
+        let func = settled(func.name()).unwrap_or(func);
         return Ok(marked(Expr::ScalarFunction(ScalarFunction::new_udf(func, args)), &common));
     }
     Ok(Expr::ScalarFunction(call))

@@ -30,6 +30,7 @@ pub mod roles;
 pub mod tenancy;
 #[cfg(test)]
 mod tests;
+mod typed_string;
 mod utility;
 mod word;
 

@@ -92,6 +92,9 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
     if keyword(&tokens, 0) != Keyword::FETCH {
         foreign_keywords(&mut tokens);
     }
+    if keyword(&tokens, 0) != Keyword::COPY {
+        super::typed_string::typed_strings(&mut tokens);
+    }
     array_types(&mut tokens);
     all_fields(&mut tokens);
     only(&mut tokens);

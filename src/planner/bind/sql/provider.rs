@@ -17,6 +17,7 @@ use super::relations::Relations;
 use super::types::PgTypePlanner;
 use crate::catalog::{QualifiedName, Relation, RelationKind, ViewRead};
 use crate::error::{PgError, SqlState};
+use crate::functions::alternatives::alternatives;
 use crate::functions::array_or_empty::{ARRAY_OR_EMPTY, array_or_empty};
 use crate::functions::record::{any_field, row_function};
 use crate::functions::registry::registry;
@@ -171,6 +172,9 @@ impl ContextProvider for Provider<'_> {
             return Some(any_field());
         }
         if let Some(function) = row_function(name) {
+            return Some(function);
+        }
+        if let Some(function) = alternatives(name) {
             return Some(function);
         }
         if name == ARRAY_OR_EMPTY {
