@@ -140,7 +140,7 @@ fn statements_that_come_again_do_what_they_did() {
         assert_eq!(one(wrong, &mut client), "ErrorResponse(ERROR 23505)");
         assert_eq!(
             one("SELECT name FROM item WHERE id = 'x'", &mut client),
-            "ErrorResponse(ERROR 22P02)"
+            "ErrorResponse(ERROR 22P02 at 34)"
         );
         assert_eq!(one("SELECT name FROM item WHERE id = '3'", &mut client), "DataRow(three)");
     }

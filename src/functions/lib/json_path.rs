@@ -8,7 +8,8 @@ use std::rc::Rc;
 use serde_json::{Map, Value as Json};
 
 use super::json::{jsonb_text, parse};
-use super::json_path_eval::{Fail, query, single_boolean};
+use super::json_path_eval::{query, single_boolean};
+use super::json_path_items::Fail;
 use super::row;
 use crate::error::{PgError, SqlState};
 use crate::functions::datum::{Args, Call, Datum, Value};

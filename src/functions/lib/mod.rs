@@ -13,6 +13,7 @@ pub(crate) mod json;
 mod json_functions;
 mod json_path;
 mod json_path_eval;
+mod json_path_items;
 mod json_records;
 mod kept_values;
 mod math;
