@@ -8,20 +8,16 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::Result as DfResult;
 use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
-};
+use datafusion::logical_expr::{Expr, ScalarUDF, Volatility};
 
 use crate::error::{PgError, SqlState};
 use crate::functions::cast::plan_cast;
 use crate::functions::datum::Kernel;
 use crate::functions::overload::{NoChoice, function_error, select_made};
-use crate::functions::scalar::{SessionRef, literal_type};
+use crate::functions::scalar::SessionRef;
 use crate::functions::signature::{ArgType, Overload, ReturnType, Stability};
+use crate::functions::unsettled::{Meaning, unsettled};
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
@@ -59,7 +55,9 @@ impl MadeFunction {
             set: false,
             strict: false,
             stability: Stability::Volatile,
-            kernel: Kernel::Row(|_, _| Err(not_written_out())),
+            kernel: Kernel::Row(|_, _| {
+                Err(PgError::internal("a call of a function that was not written out"))
+            }),
             refine: None,
         }
     }
@@ -71,14 +69,17 @@ pub struct MadeFunctions {
     name: String,
     functions: Vec<MadeFunction>,
     session: SessionRef,
-    signature: Signature,
 }
 
 impl MadeFunctions {
     /// The functions of `name`.
     pub fn new(name: &str, functions: Vec<MadeFunction>, session: SessionRef) -> Self {
-        let signature = Signature::user_defined(Volatility::Volatile);
-        Self { name: name.to_owned(), functions, session, signature }
+        Self { name: name.to_owned(), functions, session }
+    }
+
+    /// As a function of a plan, to be resolved there.
+    pub fn into_function(self) -> Arc<ScalarUDF> {
+        unsettled(&self.name.clone(), Volatility::Volatile, self)
     }
 
     /// The function that a call with arguments of these types means.
@@ -115,8 +116,7 @@ impl MadeFunctions {
                 PgType::Array(element) if last && function.variadic => {
                     let elements = pairs.by_ref().map(|pair| cast(pair, element));
                     let elements = elements.collect::<Result<Vec<Expr>, PgError>>()?;
-                    let made = datafusion::functions_nested::expr_fn::make_array(elements);
-                    out.push(plan_cast(made, to, to, false, &self.session)?);
+                    out.push(datafusion::functions_nested::expr_fn::make_array(elements));
                 }
                 to => {
                     let Some(pair) = pairs.next() else { break };
@@ -141,13 +141,8 @@ impl MadeFunctions {
             's' => Volatility::Stable,
             _ => Volatility::Volatile,
         };
-        let call = MadeCall {
-            oid: function.oid,
-            name: self.name.clone(),
-            returns: function.returns.clone(),
-            signature: Signature::user_defined(volatility),
-        };
-        let function = Arc::new(ScalarUDF::from(call));
+        let call = MadeCall { oid: function.oid, returns: function.returns.clone() };
+        let function = unsettled(&self.name, volatility, call);
         Ok(Expr::ScalarFunction(ScalarFunction::new_udf(function, args)))
     }
 }
@@ -166,37 +161,9 @@ impl Hash for MadeFunctions {
     }
 }
 
-fn not_written_out() -> PgError {
-    PgError::internal("a call of a function that was not written out")
-}
-
-impl ScalarUDFImpl for MadeFunctions {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, arg_types: &[DataType]) -> DfResult<Vec<DataType>> {
-        Ok(arg_types.to_vec())
-    }
-
-    fn return_type(&self, _: &[DataType]) -> DfResult<DataType> {
-        Err(PgError::internal("the result type needs the argument fields").into())
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> DfResult<FieldRef> {
-        let literal = |at: usize| args.scalar_arguments.get(at).copied().flatten();
-        let fields = args.arg_fields.iter().enumerate();
-        let types: Vec<PgType> =
-            fields.map(|(at, field)| literal_type(field, literal(at))).collect();
-        Ok(Arc::new(self.choose(&types)?.returns.field(&self.name, true)))
-    }
-
-    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
-        Err(not_written_out().into())
+impl Meaning for MadeFunctions {
+    fn returns(&self, types: &[PgType]) -> Result<PgType, PgError> {
+        Ok(self.choose(types)?.returns.clone())
     }
 }
 
@@ -205,93 +172,47 @@ impl ScalarUDFImpl for MadeFunctions {
 pub struct MadeCall {
     /// `pg_proc.oid`.
     pub oid: Oid,
-    name: String,
     returns: PgType,
-    signature: Signature,
 }
 
-impl ScalarUDFImpl for MadeCall {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, arg_types: &[DataType]) -> DfResult<Vec<DataType>> {
-        Ok(arg_types.to_vec())
-    }
-
-    fn return_type(&self, _: &[DataType]) -> DfResult<DataType> {
-        Err(PgError::internal("the result type needs the argument fields").into())
-    }
-
-    fn return_field_from_args(&self, _: ReturnFieldArgs<'_>) -> DfResult<FieldRef> {
-        Ok(Arc::new(self.returns.field(&self.name, true)))
-    }
-
-    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
-        Err(not_written_out().into())
+impl Meaning for MadeCall {
+    fn returns(&self, _: &[PgType]) -> Result<PgType, PgError> {
+        Ok(self.returns.clone())
     }
 }
 
 /// A type that is called as a function of one argument: a cast.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct CastCall {
-    name: String,
-    ty: PgType,
-    signature: Signature,
-}
+pub struct CastCall(PgType);
 
 impl CastCall {
-    /// The cast to `ty`, written as a call of `name`.
-    pub fn new(name: &str, ty: PgType) -> Self {
-        let signature = Signature::user_defined(Volatility::Immutable);
-        Self { name: name.to_owned(), ty, signature }
+    /// The cast to `ty`, as a function of that name.
+    pub fn function(name: &str, ty: PgType) -> Arc<ScalarUDF> {
+        unsettled(name, Volatility::Immutable, Self(ty))
     }
 
-    /// The cast itself.
+    /// The cast itself, of a call under `name`.
     ///
     /// # Errors
     /// `42883` for other than one argument, or one that has no cast to the type.
     pub fn resolve(
         &self,
+        name: &str,
         args: Vec<Expr>,
         types: &[PgType],
         session: &SessionRef,
     ) -> Result<Expr, PgError> {
-        let none = || function_error(&self.name, types, NoChoice::None);
+        let none = || function_error(name, types, NoChoice::None);
         let (Ok([arg]), [from]) = (<[Expr; 1]>::try_from(args), types) else { return Err(none()) };
-        plan_cast(arg, from, &self.ty, true, session).map_err(|error| match error.code() {
+        plan_cast(arg, from, &self.0, true, session).map_err(|error| match error.code() {
             SqlState::CANNOT_COERCE => none(),
             _ => error,
         })
     }
 }
 
-impl ScalarUDFImpl for CastCall {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, arg_types: &[DataType]) -> DfResult<Vec<DataType>> {
-        Ok(arg_types.to_vec())
-    }
-
-    fn return_type(&self, _: &[DataType]) -> DfResult<DataType> {
-        Err(PgError::internal("the result type needs the argument fields").into())
-    }
-
-    fn return_field_from_args(&self, _: ReturnFieldArgs<'_>) -> DfResult<FieldRef> {
-        Ok(Arc::new(self.ty.field(&self.name, true)))
-    }
-
-    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
-        Err(PgError::internal("a cast that was not resolved").into())
+impl Meaning for CastCall {
+    fn returns(&self, _: &[PgType]) -> Result<PgType, PgError> {
+        Ok(self.0.clone())
     }
 }

@@ -30,6 +30,7 @@ pub(crate) mod signature;
 pub mod single_value;
 pub mod syntax;
 pub mod table;
+pub mod unsettled;
 
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,7 @@ use crate::functions::overload::{NoChoice, common_type, operator_error};
 use crate::functions::record;
 use crate::functions::registry::registry;
 use crate::functions::scalar::{PgFunction, SessionRef};
+use crate::functions::unsettled::meaning;
 use crate::types::pg_type::PgType;
 
 /// Resolves a plan and the plans of its subqueries.
@@ -55,13 +56,7 @@ fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed
     if let LogicalPlan::Unnest(_) = plan {
         return mark_unnested(plan.recompute_schema()?).map(Transformed::yes);
     }
-    let mut schema = merge_schema(&plan.inputs());
-    if let LogicalPlan::TableScan(scan) = &plan {
-        schema.merge(&DFSchema::try_from_qualified_schema(
-            scan.table_name.clone(),
-            &scan.source.schema(),
-        )?);
-    }
+    let schema = input_schema(&plan)?;
     let plan = order_rows(plan, &schema)?;
     let names = NamePreserver::new(&plan);
     let projection = matches!(plan, LogicalPlan::Projection(_));
@@ -72,6 +67,21 @@ fn resolve_node(plan: LogicalPlan, session: &SessionRef) -> DfResult<Transformed
         Ok(Transformed::yes(name.restore(expr)))
     })?
     .map_data(LogicalPlan::recompute_schema)
+}
+
+/// The columns that the expressions of a node may name.
+///
+/// # Errors
+/// What DataFusion says of two columns of one name.
+pub fn input_schema(plan: &LogicalPlan) -> DfResult<DFSchema> {
+    let mut schema = merge_schema(&plan.inputs());
+    if let LogicalPlan::TableScan(scan) = plan {
+        schema.merge(&DFSchema::try_from_qualified_schema(
+            scan.table_name.clone(),
+            &scan.source.schema(),
+        )?);
+    }
+    Ok(schema)
 }
 
 /// Rows are sorted by keys that have their order.
@@ -217,10 +227,10 @@ fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -
         }
         return call_resolved(function, args, &types);
     }
-    if let Some(cast) = call.func.inner().downcast_ref::<CastCall>() {
-        return Ok(cast.resolve(call.args.clone(), &types, session)?);
+    if let Some(cast) = meaning::<CastCall>(&call.func) {
+        return Ok(cast.resolve(call.func.name(), call.args.clone(), &types, session)?);
     }
-    if let Some(made) = call.func.inner().downcast_ref::<MadeFunctions>() {
+    if let Some(made) = meaning::<MadeFunctions>(&call.func) {
         return Ok(made.resolve(call.args.clone(), &types)?);
     }
     if call.func.name() == "pg_sleep" {

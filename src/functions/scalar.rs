@@ -48,6 +48,13 @@ pub(crate) fn literal_type(field: &Field, literal: Option<&ScalarValue>) -> PgTy
     field_type(field)
 }
 
+/// The types of a call's arguments while it is planned.
+pub(crate) fn argument_types(args: &ReturnFieldArgs<'_>) -> Vec<PgType> {
+    let literal = |index: usize| args.scalar_arguments.get(index).copied().flatten();
+    let fields = args.arg_fields.iter().enumerate();
+    fields.map(|(index, field)| literal_type(field, literal(index))).collect()
+}
+
 /// Whether a number is written as an `integer`.
 pub(crate) fn is_small(value: i64) -> bool {
     i32::try_from(value).is_ok()
@@ -175,12 +182,7 @@ impl ScalarUDFImpl for PgFunction {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> DfResult<FieldRef> {
         let literal = |index: usize| args.scalar_arguments.get(index).copied().flatten();
-        let types: Vec<PgType> = args
-            .arg_fields
-            .iter()
-            .enumerate()
-            .map(|(index, field)| literal_type(field, literal(index)))
-            .collect();
+        let types = argument_types(&args);
         let constants: Vec<_> =
             (0..types.len()).map(|index| small_constant(literal(index))).collect();
         let choice = self.choose(&types, &constants)?;

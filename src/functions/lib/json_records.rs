@@ -75,7 +75,7 @@ fn push_quoted(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// `json_field(value, key, NULL::type)`: what the type reads of a member.
+/// `graphwire_json_field(value, key, NULL::type)`: what the type reads of a member.
 fn json_field(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let Datum::Text(text) = args.get(0) else { return Ok(Datum::Null) };
     let Json::Object(members) = parse(text)? else {
@@ -85,15 +85,15 @@ fn json_field(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     Ok(Datum::opt_text(member_text(&members, args.text(1)?, call.arg_type(2))?))
 }
 
-/// `json_value(value, NULL::type)`: what the type reads of the value.
+/// `graphwire_json_value(value, NULL::type)`: what the type reads of the value.
 fn json_value(call: &Call<'_>, args: Args<'_, '_>) -> Result<Value, PgError> {
     let Datum::Text(text) = args.get(0) else { return Ok(Datum::Null) };
     Ok(Datum::opt_text(input_text(&parse(text)?, call.arg_type(1))?))
 }
 
 pub(super) const FUNCTIONS: &[Def] = &[
-    def("json_field(jsonb, text, any) text", row(json_field)).with_nulls(),
-    def("json_field(json, text, any) text", row(json_field)).with_nulls(),
-    def("json_value(jsonb, any) text", row(json_value)).with_nulls(),
-    def("json_value(json, any) text", row(json_value)).with_nulls(),
+    def("graphwire_json_field(jsonb, text, any) text", row(json_field)).with_nulls(),
+    def("graphwire_json_field(json, text, any) text", row(json_field)).with_nulls(),
+    def("graphwire_json_value(jsonb, any) text", row(json_value)).with_nulls(),
+    def("graphwire_json_value(json, any) text", row(json_value)).with_nulls(),
 ];

@@ -6,12 +6,11 @@
 //! binary: count i32 | for each: length i32 | the range's binary form
 //! ```
 
-use super::text::{EMPTY, read_range};
+use super::text::{EMPTY, Reader, read_range};
 use super::{Range, RangeKind, binary, text};
 use crate::types::binary::receive::{incorrect, take};
-use crate::types::error::{TypeError, lossy};
+use crate::types::error::TypeError;
 use crate::types::settings::{InputSettings, OutputSettings};
-use crate::types::text::input::is_space;
 
 /// Ranges in order, none of them empty, with something between any two. Made by [`Multirange::new`] alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -126,7 +125,7 @@ pub(crate) fn read_multi_text(
     literal: &[u8],
     settings: &InputSettings,
 ) -> Result<Vec<u8>, TypeError> {
-    let mut reader = Reader { literal, rest: literal };
+    let mut reader = Reader { what: "multirange", literal, rest: literal };
     reader.skip_spaces();
     if reader.next() != Some(b'{') {
         return Err(reader.malformed("Missing left brace."));
@@ -148,36 +147,11 @@ pub(crate) fn read_multi_text(
             }
         }
     }
-    reader.skip_spaces();
-    if !reader.rest.is_empty() {
-        return Err(reader.malformed("Junk after closing right brace."));
-    }
+    reader.finish("Junk after closing right brace.")?;
     Ok(Multirange::new(kind, ranges)?.encode(kind))
 }
 
-struct Reader<'a> {
-    literal: &'a [u8],
-    rest: &'a [u8],
-}
-
 impl<'a> Reader<'a> {
-    fn malformed(&self, detail: &str) -> TypeError {
-        let message = format!("malformed multirange literal: \"{}\"", lossy(self.literal));
-        TypeError::new("22P02", message).with_detail(detail)
-    }
-
-    fn next(&mut self) -> Option<u8> {
-        let (first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(*first)
-    }
-
-    fn skip_spaces(&mut self) {
-        while self.rest.first().is_some_and(|byte| is_space(*byte)) {
-            self.next();
-        }
-    }
-
     /// The text of the next range.
     fn range(&mut self) -> Result<&'a [u8], TypeError> {
         let start = self.rest;

@@ -28,7 +28,7 @@ pub(super) fn read_range(
     literal: &[u8],
     settings: &InputSettings,
 ) -> Result<Range, TypeError> {
-    let mut reader = Reader { literal, rest: literal };
+    let mut reader = Reader { what: "range", literal, rest: literal };
     reader.skip_spaces();
     if let Some((word, rest)) = reader.rest.split_at_checked(EMPTY.len())
         && word.eq_ignore_ascii_case(EMPTY)
@@ -76,30 +76,33 @@ fn read_value(kind: RangeKind, text: &[u8], settings: &InputSettings) -> Result<
     })
 }
 
-struct Reader<'a> {
-    literal: &'a [u8],
-    rest: &'a [u8],
+/// Reads a literal from its start on.
+pub(super) struct Reader<'a> {
+    /// `range` or `multirange`, for errors.
+    pub(super) what: &'static str,
+    pub(super) literal: &'a [u8],
+    pub(super) rest: &'a [u8],
 }
 
 impl Reader<'_> {
-    fn malformed(&self, detail: &str) -> TypeError {
-        let message = format!("malformed range literal: \"{}\"", lossy(self.literal));
+    pub(super) fn malformed(&self, detail: &str) -> TypeError {
+        let message = format!("malformed {} literal: \"{}\"", self.what, lossy(self.literal));
         TypeError::new("22P02", message).with_detail(detail)
     }
 
-    fn next(&mut self) -> Option<u8> {
+    pub(super) fn next(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(*first)
     }
 
-    fn skip_spaces(&mut self) {
+    pub(super) fn skip_spaces(&mut self) {
         while self.rest.first().is_some_and(|byte| is_space(*byte)) {
             self.next();
         }
     }
 
-    fn finish(&mut self, junk: &str) -> Result<(), TypeError> {
+    pub(super) fn finish(&mut self, junk: &str) -> Result<(), TypeError> {
         self.skip_spaces();
         if self.rest.is_empty() { Ok(()) } else { Err(self.malformed(junk)) }
     }

@@ -17,7 +17,7 @@ use sqlparser::ast::{
 };
 
 use super::names::{fold, qualified_name};
-use super::rewrite::call;
+use super::rewrite::{call, cast_to};
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::context::BindContext;
 
@@ -158,7 +158,7 @@ fn settled(expr: &mut Expr, context: &BindContext) -> Result<Option<Expr>, PgErr
         Expr::Cast { kind: CastKind::DoubleColon | CastKind::Cast, expr, data_type, .. } => {
             if is_integer(data_type) && is_exponent(expr) {
                 let number = take(expr);
-                **expr = cast(number, DataType::Numeric(ExactNumberInfo::None));
+                **expr = cast_to(number, DataType::Numeric(ExactNumberInfo::None));
             }
             Ok(None)
         }
@@ -318,16 +318,6 @@ pub(super) fn positional(
         })
     };
     values.into_iter().zip(parameters).map(value).collect()
-}
-
-fn cast(expr: Expr, data_type: DataType) -> Expr {
-    Expr::Cast {
-        kind: CastKind::DoubleColon,
-        expr: Box::new(expr),
-        data_type,
-        array: false,
-        format: None,
-    }
 }
 
 fn is_integer(data_type: &DataType) -> bool {

@@ -10,18 +10,23 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-    ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, TableAlias, TableAliasColumnDef,
-    TableFactor, Value, VisitMut, VisitorMut,
+    AccessExpr, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
+    ObjectNamePart, Query, SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor,
+    Value, VisitMut, VisitorMut,
 };
 
 use super::names::fold;
-use super::rewrite::call;
+use super::rewrite::{call, cast_to};
 use crate::error::{PgError, SqlState};
 use crate::parser::sql::ALL_FIELDS;
 
 /// The name elements have in the queries that are written here.
 const ELEMENT: &str = "json element";
+
+/// The functions of `functions::lib::json_records`; no name of PostgreSQL's, so that nobody's own is hidden.
+const FIELD: &str = "graphwire_json_field";
+/// See [`FIELD`].
+const VALUE: &str = "graphwire_json_value";
 
 /// Rewrites a tree in place.
 ///
@@ -118,9 +123,7 @@ fn records(factor: &TableFactor) -> Result<Option<TableFactor>, PgError> {
     let Some((kind, family)) = kind(name) else { return Ok(None) };
     let args = arguments(args)?;
     let source = match (kind.populates, args.as_slice()) {
-        (true, [_, source, ..]) | (false, [source]) => {
-            cast(source.clone(), &DataType::Custom(Ident::new(family).into(), Vec::new()))
-        }
+        (true, [_, source, ..]) | (false, [source]) => in_family(source, family),
         _ => return Err(no_such_call(name, args.len())),
     };
     let value = match kind.set {
@@ -218,8 +221,8 @@ fn field(column: &TableAliasColumnDef, value: &Expr) -> Result<SelectItem, PgErr
         return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
     };
     let key = Expr::value(Value::SingleQuotedString(fold(&column.name)));
-    let text = call("json_field", vec![value.clone(), key, cast(Expr::value(Value::Null), ty)]);
-    Ok(SelectItem::ExprWithAlias { expr: cast(text, ty), alias: column.name.clone() })
+    let text = call(FIELD, vec![value.clone(), key, cast_to(Expr::value(Value::Null), ty.clone())]);
+    Ok(SelectItem::ExprWithAlias { expr: cast_to(text, ty.clone()), alias: column.name.clone() })
 }
 
 /// `json_value(value, NULL::type)::type`.
@@ -230,8 +233,8 @@ fn populated(name: &ObjectName, args: &[Expr]) -> Result<Expr, PgError> {
         return Err(no_base());
     }
     let family = kind(name).map_or("jsonb", |(_, family)| family);
-    let value = cast(value.clone(), &DataType::Custom(Ident::new(family).into(), Vec::new()));
-    Ok(cast(call("json_value", vec![value, base.clone()]), data_type))
+    let value = in_family(value, family);
+    Ok(cast_to(call(VALUE, vec![value, base.clone()]), data_type.clone()))
 }
 
 fn no_base() -> PgError {
@@ -241,12 +244,7 @@ fn no_base() -> PgError {
     )
 }
 
-fn cast(expr: Expr, data_type: &DataType) -> Expr {
-    Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(expr),
-        data_type: data_type.clone(),
-        array: false,
-        format: None,
-    }
+/// The source as `json` or `jsonb`, which a literal and a parameter do not say.
+fn in_family(source: &Expr, family: &str) -> Expr {
+    cast_to(source.clone(), DataType::Custom(Ident::new(family).into(), Vec::new()))
 }

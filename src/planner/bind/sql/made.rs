@@ -9,7 +9,6 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, Tr
 use datafusion::common::{Column, DFSchema, Result as DfResult, ScalarValue, Spans};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, Projection, ScalarUDF, Subquery, when,
 };
@@ -23,6 +22,8 @@ use crate::error::PgError;
 use crate::functions::cast::typed_literal;
 use crate::functions::made::{CastCall, MadeCall, MadeFunction, MadeFunctions};
 use crate::functions::registry::registry;
+use crate::functions::resolve::input_schema;
+use crate::functions::unsettled::meaning;
 use crate::planner::bind::context::BindContext;
 use crate::types::pg_type::PgType;
 
@@ -39,11 +40,11 @@ pub(super) fn scalar(context: &BindContext, name: &str) -> Option<Arc<ScalarUDF>
     if !context.catalog.functions.is_empty()
         && let Some(functions) = named(context, &qualified).ok()?
     {
-        return Some(Arc::new(ScalarUDF::from(functions)));
+        return Some(functions.into_function());
     }
     let written = ObjectName::from(vec![Ident::with_quote('"', name)]);
     let ty = sql_type(context.types(), &DataType::Custom(written, Vec::new())).ok()?;
-    Some(Arc::new(ScalarUDF::from(CastCall::new(name, ty))))
+    Some(CastCall::function(name, ty))
 }
 
 fn is_built_in(context: &BindContext, name: &str) -> bool {
@@ -99,13 +100,7 @@ pub(super) fn write_out(plan: LogicalPlan, context: &BindContext) -> Result<Logi
         return Ok(plan);
     }
     let written = plan.transform_up_with_subqueries(|node| {
-        let mut schema = merge_schema(&node.inputs());
-        if let LogicalPlan::TableScan(scan) = &node {
-            schema.merge(&DFSchema::try_from_qualified_schema(
-                scan.table_name.clone(),
-                &scan.source.schema(),
-            )?);
-        }
+        let schema = input_schema(&node)?;
         let names = NamePreserver::new(&node);
         node.map_expressions(|expr| {
             let name = names.save(&expr);
@@ -149,7 +144,7 @@ fn write_out_calls(
 }
 
 fn made_call(call: &ScalarFunction) -> Option<&MadeCall> {
-    call.func.inner().downcast_ref::<MadeCall>()
+    meaning(&call.func)
 }
 
 fn has_calls(plan: &LogicalPlan) -> bool {
