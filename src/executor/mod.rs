@@ -12,6 +12,7 @@ mod memory_pool;
 pub mod operator;
 pub mod physical;
 pub mod reads;
+mod row_conditions;
 pub mod runtime;
 pub mod scan;
 pub mod short;

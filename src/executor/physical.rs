@@ -27,6 +27,7 @@ use super::operator::{
     SeriesExec, TableWriteExec, WithWritesExec, WrittenRowsTable,
 };
 use super::reads::ReadLog;
+use super::row_conditions::RowConditions;
 use super::runtime::Runtime;
 use super::scan::{KnownRows, StoredTable};
 use super::stages;
@@ -404,6 +405,28 @@ fn filtered(
     })
 }
 
+/// Filters on a scan of a stored table become part of it, where their answers can be remembered and none of them fails.
+fn restricted(
+    plan: &LogicalPlan,
+    operators: &Arc<dyn ExecutionPlan>,
+    create_physical: CreatePhysical<'_>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let mut below = operators;
+    while let Some(filter) = below.downcast_ref::<FilterExec>() {
+        below = filter.input();
+    }
+    if Arc::ptr_eq(below, operators) || below.schema() != operators.schema() {
+        return Ok(Arc::clone(operators));
+    }
+    let Some(scan) = below.downcast_ref::<ScanExec>() else { return Ok(Arc::clone(operators)) };
+    match RowConditions::of(plan, create_physical)? {
+        Some(conditions) if conditions.key().is_some() && conditions.never_fail() => {
+            Ok(Arc::new(scan.restricted(Arc::new(conditions))))
+        }
+        Some(_) | None => Ok(Arc::clone(operators)),
+    }
+}
+
 struct Extensions {
     statement: Arc<Statement>,
     /// For plans that run many times and are small each time.
@@ -583,10 +606,11 @@ impl ExtensionPlanner for Extensions {
         }
         if let Some(policy) = node.as_any().downcast_ref::<RowPolicy>() {
             self.policies.lock().insert(policy.number);
-            let rows = RowPolicyExec::new(policy.number, Arc::clone(&physical_inputs[0]));
             let create = |expr: &Expr, schema: &DFSchema| {
                 planner.create_physical_expr(expr, schema, state, context)
             };
+            let input = restricted(&policy.input, &physical_inputs[0], &create)?;
+            let rows = RowPolicyExec::new(policy.number, input);
             let schema = UserDefinedLogicalNodeCore::schema(policy);
             return Ok(Some(filtered(Arc::new(rows), &policy.above, schema, &create)?));
         }

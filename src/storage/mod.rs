@@ -36,5 +36,6 @@ pub use sequences::{CounterRecord, CounterState, SequenceLog, Sequences, Steps, 
 pub use snapshot::{RowWrite, StoreSnapshot, TableWrites};
 pub use store::{Opened, Store, StoreOptions};
 pub use table::{
-    Chunk, ComputedIndex, EncodedKeys, KeyIndex, Merge, RowIds, TableVersion, is_wider, widen_rows,
+    Chunk, ComputedIndex, EncodedKeys, KeyIndex, Merge, RowIds, RowsRef, TableVersion, is_wider,
+    widen_rows,
 };

@@ -5,26 +5,21 @@
 //!                                       ▲ asked for each vertex that is scanned and each edge that is followed
 //! ```
 //!
-//! A guard whose plan is conditions on a scan is evaluated chunk by chunk and remembered for as long as the chunk lives,
-//! so that a statement that follows ten edges does not look at a million rows. Any other plan is run.
+//! A guard whose plan is conditions on a scan is evaluated chunk by chunk, and what it says is remembered for as long as
+//! the rows live ([`RowConditions`]), so that a statement that follows ten edges does not look at a million rows. Any other
+//! plan is run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Weak};
 
-use arrow::array::{
-    Array, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions,
-};
+use arrow::array::{AsArray, BooleanBufferBuilder};
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{SchemaRef, UInt64Type};
-use arrow::error::ArrowError;
+use arrow::datatypes::UInt64Type;
 use datafusion::catalog::Session;
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, HashMap, Result};
+use datafusion::common::{HashMap, Result};
 use datafusion::execution::TaskContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::physical_planner::DefaultPhysicalPlanner;
 use futures::StreamExt;
@@ -34,13 +29,13 @@ use tokio::sync::OnceCell;
 use super::lower::CreatePhysical;
 use super::snapshot::GraphSnapshot;
 use crate::error::PgError;
-use crate::executor::scan::StoredTable;
+use crate::executor::row_conditions::{ConditionsKey, RowConditions};
 use crate::planner::node::{Element, ElementGuard, RowPolicy};
-use crate::storage::{Chunk, TableVersion};
+use crate::storage::TableVersion;
 use crate::types::{ElementRef, RowId};
 
-/// Chunks whose answers are remembered at most, over all statements.
-const REMEMBERED_MAX: usize = 4096;
+/// Masks of whole tables that are remembered at most, over all statements.
+const REMEMBERED_MAX: usize = 64;
 
 /// The elements of one table that there are, by position.
 #[derive(Debug)]
@@ -86,7 +81,7 @@ impl Guards {
             };
             let mut numbers = BTreeSet::new();
             collect_numbers(&guard.plan, &mut numbers)?;
-            let source = match Conditions::of(&guard.plan, create_physical)? {
+            let source = match RowConditions::of(&guard.plan, create_physical)? {
                 Some(conditions) => Source::Conditions(conditions),
                 // No operator has it as a child, so that rules for operators would not meet it.
                 None => Source::Rows(DefaultPhysicalPlanner::default().optimize_physical_plan(
@@ -155,7 +150,7 @@ impl fmt::Debug for Guard {
 
 enum Source {
     /// Conditions on each row by itself.
-    Conditions(Conditions),
+    Conditions(RowConditions),
     /// The row ids.
     Rows(Arc<dyn ExecutionPlan>),
 }
@@ -163,12 +158,19 @@ enum Source {
 impl Guard {
     async fn mask(&self, context: &Arc<TaskContext>) -> Result<Arc<Mask>> {
         let made = self.mask.get_or_try_init(|| async {
-            let bits = match &self.source {
-                Source::Conditions(conditions) => conditions.evaluate(&self.version)?,
-                Source::Rows(plan) => self.run(plan, context).await?,
+            let mask = |bits: BooleanBuffer| {
+                let all = bits.count_set_bits() as u64 == self.version.live_rows();
+                Arc::new(Mask { bits, all })
             };
-            let all = bits.count_set_bits() as u64 == self.version.live_rows();
-            Ok::<_, datafusion::common::DataFusionError>(Arc::new(Mask { bits, all }))
+            match &self.source {
+                Source::Conditions(conditions) => match conditions.key() {
+                    Some(key) => remembered(&self.version, key, || {
+                        conditions.of_version(&self.version).map(mask)
+                    }),
+                    None => conditions.of_version(&self.version).map(mask),
+                },
+                Source::Rows(plan) => Ok(mask(self.run(plan, context).await?)),
+            }
         });
         made.await.cloned()
     }
@@ -201,197 +203,33 @@ impl Guard {
     }
 }
 
-/// Conditions on the rows of a scan, without subqueries.
-struct Conditions {
-    /// Columns of the table that are read, in the order of `schema`.
-    columns: Vec<usize>,
-    schema: SchemaRef,
-    predicates: Vec<Arc<dyn PhysicalExpr>>,
-    /// What the answers are remembered by; `None` if they are not the same each time.
-    key: Option<Arc<Key>>,
-}
-
-#[derive(PartialEq, Eq)]
-struct Key {
-    hash: u64,
-    predicates: Vec<Expr>,
-    columns: Vec<usize>,
-}
-
-impl Key {
-    /// Without what a statement happens to call the table: the chunk says which it is.
-    fn new(predicates: Vec<Expr>, columns: Vec<usize>) -> Self {
-        let plain = |expr: Expr| {
-            let plain = expr.clone().transform(|expr| match expr {
-                Expr::Column(column) => {
-                    Ok(Transformed::yes(Expr::Column(Column::new_unqualified(column.name))))
-                }
-                other => Ok(Transformed::no(other)),
-            });
-            plain.map_or(expr, |plain| plain.data)
-        };
-        let predicates: Vec<Expr> = predicates.into_iter().map(plain).collect();
-        let mut hasher = DefaultHasher::new();
-        predicates.hash(&mut hasher);
-        columns.hash(&mut hasher);
-        Self { hash: hasher.finish(), predicates, columns }
-    }
-}
-
-impl Conditions {
-    /// The conditions that a plan is made of, if that is all it is.
-    fn of(plan: &LogicalPlan, create_physical: CreatePhysical<'_>) -> Result<Option<Self>> {
-        let mut predicates = Vec::new();
-        let Some(scan) = conditions_on_scan(plan, &mut predicates) else { return Ok(None) };
-        let Some(columns) = table_columns(scan) else { return Ok(None) };
-        let schema: &DFSchema = &scan.projected_schema;
-        let physical = predicates.iter().map(|predicate| create_physical(predicate, schema));
-        let remembered = predicates.iter().all(is_always_the_same);
-        Ok(Some(Self {
-            predicates: physical.collect::<Result<_>>()?,
-            schema: Arc::clone(schema.inner()),
-            key: remembered.then(|| Arc::new(Key::new(predicates, columns.clone()))),
-            columns,
-        }))
-    }
-
-    fn evaluate(&self, version: &TableVersion) -> Result<BooleanBuffer> {
-        let mut bits = BooleanBufferBuilder::new(version.positions() as usize);
-        for chunk in version.chunks() {
-            bits.append_buffer(&self.of_chunk(chunk)?);
-        }
-        Ok(bits.finish())
-    }
-
-    fn of_chunk(&self, chunk: &Arc<Chunk>) -> Result<BooleanBuffer> {
-        let Some(key) = &self.key else { return self.compute(chunk) };
-        if let Some(known) = remembered(chunk, key) {
-            return Ok(known);
-        }
-        let bits = self.compute(chunk)?;
-        remember(chunk, key, &bits);
-        Ok(bits)
-    }
-
-    /// For each row of a chunk, those that were deleted too, whether it satisfies all conditions. What a condition raises
-    /// on a row that was deleted, or that one before it leaves out, is not raised.
-    fn compute(&self, chunk: &Chunk) -> Result<BooleanBuffer> {
-        let rows = chunk.len();
-        let live = match &chunk.deleted {
-            None => BooleanBuffer::new_set(rows),
-            Some(deleted) => !deleted,
-        };
-        let columns = self.columns.iter().map(|column| match *column < chunk.num_columns() {
-            true => chunk.column(*column),
-            false => Ok(Arc::new(chunk.row_id_array(0, rows)?) as _),
-        });
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(
-            Arc::clone(&self.schema),
-            columns.collect::<Result<_, ArrowError>>()?,
-            &options,
-        )?;
-        let mut keep = live;
-        for predicate in &self.predicates {
-            let selection = BooleanArray::new(keep.clone(), None);
-            let answers = predicate.evaluate_selection(&batch, &selection)?.into_array(rows)?;
-            let answers = answers
-                .as_boolean_opt()
-                .ok_or_else(|| PgError::internal("a policy is not boolean"))?;
-            let mut yes = answers.values().clone();
-            if let Some(nulls) = answers.nulls() {
-                yes = &yes & nulls.inner();
-            }
-            keep = &keep & &yes;
-        }
-        Ok(keep)
-    }
-}
-
-/// The scan that a plan is filters on, and the filters, the lowest first.
-fn conditions_on_scan<'a>(plan: &'a LogicalPlan, found: &mut Vec<Expr>) -> Option<&'a TableScan> {
-    match plan {
-        LogicalPlan::Projection(projection) => match projection.expr.as_slice() {
-            [Expr::Column(_)] | [Expr::Alias(_)] => conditions_on_scan(&projection.input, found),
-            _ => None,
-        },
-        LogicalPlan::SubqueryAlias(_) => None,
-        LogicalPlan::Filter(filter) => {
-            let scan = conditions_on_scan(&filter.input, found)?;
-            let subquery = |expr: &Expr| {
-                Ok(matches!(
-                    expr,
-                    Expr::ScalarSubquery(_)
-                        | Expr::Exists(_)
-                        | Expr::InSubquery(_)
-                        | Expr::SetComparison(_)
-                        | Expr::OuterReferenceColumn(..)
-                        | Expr::Placeholder(_)
-                ))
-            };
-            if filter.predicate.exists(subquery).unwrap_or(true) {
-                return None;
-            }
-            let conjuncts = datafusion::logical_expr::utils::split_conjunction(&filter.predicate);
-            found.extend(conjuncts.into_iter().cloned());
-            Some(scan)
-        }
-        LogicalPlan::Extension(extension) => {
-            let policy = extension.node.as_any().downcast_ref::<RowPolicy>()?;
-            if policy.above.is_empty() { conditions_on_scan(&policy.input, found) } else { None }
-        }
-        LogicalPlan::TableScan(scan) if scan.fetch.is_none() => Some(scan),
-        _ => None,
-    }
-}
-
-/// The columns of the stored table that a scan gives.
-fn table_columns(scan: &TableScan) -> Option<Vec<usize>> {
-    let source = datafusion::datasource::source_as_provider(&scan.source).ok()?;
-    let table = source.downcast_ref::<StoredTable>()?;
-    let all = 0..table.schema.fields().len();
-    Some(scan.projection.clone().unwrap_or_else(|| all.collect()))
-}
-
-/// Whether a condition gives the same answer for the same row in every statement.
-fn is_always_the_same(expr: &Expr) -> bool {
-    use datafusion::logical_expr::Volatility;
-    let varies = |expr: &Expr| {
-        Ok(match expr {
-            Expr::ScalarFunction(call) => call.func.signature().volatility != Volatility::Immutable,
-            Expr::ScalarVariable(..) => true,
-            _ => false,
-        })
-    };
-    !expr.exists(varies).unwrap_or(true)
-}
-
-/// Answers for chunks, by the chunk's address and what was asked.
-type Remembered = HashMap<(usize, u64), (Weak<Chunk>, Arc<Key>, BooleanBuffer)>;
+/// Masks of tables as they are now, by what was asked of which version.
+type Remembered = HashMap<(u64, u64), (Weak<TableVersion>, Arc<ConditionsKey>, Arc<Mask>)>;
 
 static REMEMBERED: LazyLock<Mutex<Remembered>> = LazyLock::new(Mutex::default);
 
-fn place(chunk: &Arc<Chunk>, key: &Key) -> (usize, u64) {
-    (Arc::as_ptr(chunk) as usize, key.hash)
-}
-
-fn remembered(chunk: &Arc<Chunk>, key: &Arc<Key>) -> Option<BooleanBuffer> {
-    let all = REMEMBERED.lock();
-    let (of, asked, bits) = all.get(&place(chunk, key))?;
-    // Another chunk may have come to the same address.
-    let same = of.upgrade().is_some_and(|of| Arc::ptr_eq(&of, chunk));
-    (same && asked == key).then(|| bits.clone())
-}
-
-fn remember(chunk: &Arc<Chunk>, key: &Arc<Key>, bits: &BooleanBuffer) {
+/// The mask that conditions gave for a version before, or else what `make` gives.
+fn remembered(
+    version: &Arc<TableVersion>,
+    key: &Arc<ConditionsKey>,
+    make: impl FnOnce() -> Result<Arc<Mask>>,
+) -> Result<Arc<Mask>> {
+    let place = (version.stamp, key.hash());
+    if let Some((_, asked, mask)) = REMEMBERED.lock().get(&place)
+        && asked == key
+    {
+        return Ok(Arc::clone(mask));
+    }
+    let mask = make()?;
     let mut all = REMEMBERED.lock();
     if all.len() >= REMEMBERED_MAX {
-        all.retain(|_, (chunk, _, _)| chunk.strong_count() > 0);
+        all.retain(|_, (version, _, _)| version.strong_count() > 0);
         if all.len() >= REMEMBERED_MAX {
             all.clear();
         }
     }
-    all.insert(place(chunk, key), (Arc::downgrade(chunk), Arc::clone(key), bits.clone()));
+    all.insert(place, (Arc::downgrade(version), Arc::clone(key), Arc::clone(&mask)));
+    Ok(mask)
 }
 
 /// The masks of one table, for operators that look at elements of several.

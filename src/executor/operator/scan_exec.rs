@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::runtime::SpawnedTask;
@@ -20,6 +21,7 @@ use datafusion::physical_plan::{
 };
 use futures::stream;
 
+use crate::executor::row_conditions::RowConditions;
 use crate::storage::{Chunk, TableVersion};
 
 /// Streams the live rows of a [`TableVersion`], some columns of them, chunks divided among partitions.
@@ -37,6 +39,8 @@ pub struct ScanExec {
     pieces: Vec<Vec<Piece>>,
     fetch: Option<usize>,
     guard: Option<u32>,
+    /// Conditions on rows; others are left out.
+    conditions: Option<Arc<RowConditions>>,
     /// Whether all chunks are read.
     all: bool,
     properties: Arc<PlanProperties>,
@@ -77,13 +81,39 @@ impl ScanExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self { name, version, projection, pieces, fetch, guard: None, all, properties }
+        Self {
+            name,
+            version,
+            projection,
+            pieces,
+            fetch,
+            guard: None,
+            conditions: None,
+            all,
+            properties,
+        }
     }
 
     /// The same scan, below the row policy with this number.
     #[must_use]
     pub fn guarded(self, guard: Option<u32>) -> Self {
         Self { guard, ..self }
+    }
+
+    /// The same scan of the rows that satisfy conditions. They are asked of a chunk's rows all at once.
+    #[must_use]
+    pub(in crate::executor) fn restricted(&self, conditions: Arc<RowConditions>) -> Self {
+        Self {
+            name: self.name.clone(),
+            version: Arc::clone(&self.version),
+            projection: self.projection.clone(),
+            pieces: self.pieces.clone(),
+            fetch: self.fetch,
+            guard: self.guard,
+            conditions: Some(conditions),
+            all: false,
+            properties: Arc::clone(&self.properties),
+        }
     }
 
     /// The row policy that must stand above it.
@@ -119,13 +149,13 @@ fn divide(version: &TableVersion, partitions: usize, keep: Option<&[bool]>) -> V
     result
 }
 
-/// Some columns of a slice of a chunk, without its deleted rows.
-pub(crate) fn read_piece(
+/// Some columns of a slice of a chunk, of those rows only that `live` has, if it is given.
+fn read_piece(
     chunk: &Chunk,
     schema: &SchemaRef,
     projection: &[usize],
-    offset: usize,
-    rows: usize,
+    (offset, rows): (usize, usize),
+    live: Option<&BooleanBuffer>,
 ) -> Result<RecordBatch> {
     let columns = projection
         .iter()
@@ -139,12 +169,63 @@ pub(crate) fn read_piece(
         .collect::<Result<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     let batch = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?;
-    match &chunk.deleted {
-        None => Ok(batch),
-        Some(deleted) => {
-            let live = BooleanArray::new(!&deleted.slice(offset, rows), None);
-            Ok(filter_record_batch(&batch, &live)?)
+    match live.map(|live| live.slice(offset, rows)) {
+        Some(live) if live.count_set_bits() < rows => {
+            Ok(filter_record_batch(&batch, &BooleanArray::new(live, None))?)
         }
+        Some(_) | None => Ok(batch),
+    }
+}
+
+/// What is read of a table.
+struct Reader {
+    version: Arc<TableVersion>,
+    projection: Vec<usize>,
+    schema: SchemaRef,
+    conditions: Option<Arc<RowConditions>>,
+}
+
+impl Reader {
+    /// Some rows of a piece, without those that are deleted or left out.
+    async fn read(self: &Arc<Self>, piece: Piece, rows: usize) -> Result<RecordBatch> {
+        let Some(chunk) = self.version.chunks().get(piece.chunk) else {
+            return Ok(RecordBatch::new_empty(Arc::clone(&self.schema)));
+        };
+        let known = self.known_live(chunk);
+        if chunk.is_in_memory(&self.projection, piece.offset)
+            && (known.is_some() || !chunk.is_stored())
+        {
+            return self.read_now(chunk, piece.offset, rows, known);
+        }
+        let (reader, chunk) = (Arc::clone(self), Arc::clone(chunk));
+        let read = move || reader.read_now(&chunk, piece.offset, rows, known);
+        SpawnedTask::spawn_blocking(read)
+            .join()
+            .await
+            .map_err(|error| DataFusionError::Internal(format!("could not read rows: {error}")))?
+    }
+
+    /// Which rows of a chunk are read, as far as it is known without reading a file; `Some(None)` for all.
+    fn known_live(&self, chunk: &Chunk) -> Option<Option<BooleanBuffer>> {
+        match &self.conditions {
+            None => Some(chunk.deleted.as_ref().map(|deleted| !deleted)),
+            Some(conditions) => conditions.known(chunk).map(Some),
+        }
+    }
+
+    fn read_now(
+        &self,
+        chunk: &Chunk,
+        offset: usize,
+        rows: usize,
+        known: Option<Option<BooleanBuffer>>,
+    ) -> Result<RecordBatch> {
+        let live = match (known, &self.conditions) {
+            (Some(live), _) => live,
+            (None, Some(conditions)) => Some(conditions.of_chunk(chunk)?),
+            (None, None) => None,
+        };
+        read_piece(chunk, &self.schema, &self.projection, (offset, rows), live.as_ref())
     }
 }
 
@@ -165,6 +246,9 @@ impl DisplayAs for ScanExec {
             .map(|field| field.name().as_str())
             .collect();
         write!(f, "ScanExec: {}, columns=[{}]", self.name, columns.join(", "))?;
+        if let Some(conditions) = &self.conditions {
+            write!(f, ", rows=[{conditions}]")?;
+        }
         match self.fetch {
             Some(fetch) => write!(f, ", fetch={fetch}"),
             None => Ok(()),
@@ -208,51 +292,38 @@ impl ExecutionPlan for ScanExec {
         let batch_rows = context.session_config().batch_size();
         let mut pieces = self.pieces.get(partition).cloned().unwrap_or_default();
         pieces.reverse();
-        let state = (
-            pieces,
-            Arc::clone(&self.version),
-            self.projection.clone(),
-            Arc::clone(&schema),
-            self.fetch,
-        );
-        let batches = stream::try_unfold(
-            state,
-            move |(mut pieces, version, projection, schema, fetch)| async move {
-                // One scan of a long table must not keep a worker from everything else.
-                tokio::task::consume_budget().await;
-                let Some(piece) = pieces.pop() else { return Ok(None) };
-                if fetch == Some(0) {
-                    return Ok(None);
-                }
-                let rows = piece.rows.min(batch_rows);
-                if rows < piece.rows {
-                    pieces.push(Piece {
-                        offset: piece.offset + rows,
-                        rows: piece.rows - rows,
-                        ..piece
-                    });
-                }
-                let Some(chunk) = version.chunks().get(piece.chunk) else { return Ok(None) };
-                let batch = if chunk.is_in_memory(&projection, piece.offset) {
-                    read_piece(chunk, &schema, &projection, piece.offset, rows)?
-                } else {
-                    let (chunk, schema) = (Arc::clone(chunk), Arc::clone(&schema));
-                    let (projection, from) = (projection.clone(), piece.offset);
-                    let read = move || read_piece(&chunk, &schema, &projection, from, rows);
-                    SpawnedTask::spawn_blocking(read).join().await.map_err(|error| {
-                        DataFusionError::Internal(format!("could not read rows: {error}"))
-                    })??
-                };
-                let fetch = fetch.map(|fetch| fetch.saturating_sub(batch.num_rows()));
-                Ok(Some((batch, (pieces, version, projection, schema, fetch))))
-            },
-        );
+        let reader = Arc::new(Reader {
+            version: Arc::clone(&self.version),
+            projection: self.projection.clone(),
+            schema: Arc::clone(&schema),
+            conditions: self.conditions.clone(),
+        });
+        let state = (pieces, reader, self.fetch);
+        let batches = stream::try_unfold(state, move |(mut pieces, reader, fetch)| async move {
+            // One scan of a long table must not keep a worker from everything else.
+            tokio::task::consume_budget().await;
+            let Some(piece) = pieces.pop() else { return Ok(None) };
+            if fetch == Some(0) {
+                return Ok(None);
+            }
+            let rows = piece.rows.min(batch_rows);
+            if rows < piece.rows {
+                pieces.push(Piece {
+                    offset: piece.offset + rows,
+                    rows: piece.rows - rows,
+                    ..piece
+                });
+            }
+            let batch = reader.read(piece, rows).await?;
+            let fetch = fetch.map(|fetch| fetch.saturating_sub(batch.num_rows()));
+            Ok(Some((batch, (pieces, reader, fetch))))
+        });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
 
     fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema());
-        if partition.is_none() && self.fetch.is_none() {
+        if partition.is_none() && self.fetch.is_none() && self.conditions.is_none() {
             let rows = self.pieces.iter().flatten().map(|piece| piece.rows).sum();
             statistics.num_rows = match self.all {
                 true => Precision::Exact(self.version.live_rows() as usize),

@@ -85,10 +85,11 @@ impl VertexScanExec {
         const PARTITION_ROWS: u64 = 32_768;
         let mut rows = 0;
         for table in tables.iter().filter(|table| table.lookup.is_none()) {
-            // What is hidden must not show in how the work is divided, and so in the order of rows.
-            if !guards.has(Element::Vertex(table.table)) {
-                rows += graph.version(false, table.table)?.positions();
-            }
+            // What is hidden must not show in how many streams there are.
+            rows += match guards.has(Element::Vertex(table.table)) {
+                true => PARTITION_ROWS * partitions_max as u64,
+                false => graph.version(false, table.table)?.positions(),
+            };
         }
         let partitions = ((rows / PARTITION_ROWS) as usize).clamp(1, partitions_max.max(1));
         let properties = PlanProperties::new(

@@ -306,8 +306,15 @@ impl Connection<'_> {
             Frame::TooLong { tag: b'd', .. } => return Ok(()),
             Frame::TooLong { tag, length } => (tag, Err(self.too_long(length).into())),
         };
-        let Err(Halt::Failed { error, position }) = answered else { return answered };
+        let Err(Halt::Failed { mut error, position }) = answered else { return answered };
         self.session.fail();
+        // A statement that was stopped because the session must end is told that, and not that somebody canceled it.
+        if error.code() == SqlState::QUERY_CANCELED
+            && self.session.ended().is_cancelled()
+            && let Some(ending) = self.session.ending()
+        {
+            error = ending;
+        }
         if error.fields().severity == Severity::Fatal {
             return Err(Halt::Failed { error, position });
         }

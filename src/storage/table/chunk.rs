@@ -1,6 +1,6 @@
 //! A run of rows stored column by column.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt64Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
@@ -90,6 +90,22 @@ pub struct Chunk {
     live: OnceLock<usize>,
 }
 
+/// The rows of a chunk, whichever of them are deleted; they may be gone.
+#[derive(Debug, Clone)]
+pub struct RowsRef(Weak<Content>);
+
+impl RowsRef {
+    /// Whether these are the rows of a chunk.
+    pub fn is_of(&self, chunk: &Chunk) -> bool {
+        self.0.strong_count() > 0 && self.0.as_ptr() == Arc::as_ptr(&chunk.content)
+    }
+
+    /// Whether no version of the table has them any more.
+    pub fn are_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
+
 impl Chunk {
     /// A chunk of fresh rows with ids from `first`.
     pub fn new(batch: RecordBatch, first: RowId) -> Self {
@@ -165,6 +181,11 @@ impl Chunk {
     /// The same for all versions of the same rows, whichever of them are deleted, and for no other chunk in use.
     pub fn rows_key(&self) -> usize {
         Arc::as_ptr(&self.content) as usize
+    }
+
+    /// A reference to its rows that does not keep them.
+    pub fn rows_ref(&self) -> RowsRef {
+        RowsRef(Arc::downgrade(&self.content))
     }
 
     /// Whether both have the same rows, whichever of them are deleted.

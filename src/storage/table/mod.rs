@@ -20,7 +20,7 @@ mod version;
 mod widen;
 mod zones;
 
-pub use chunk::{Chunk, ComputedIndex, RowIds};
+pub use chunk::{Chunk, ComputedIndex, RowIds, RowsRef};
 pub(crate) use content::StoredIds;
 pub(crate) use key_index::KeyRange;
 pub use key_index::{EncodedKeys, KeyIndex, encoded_number};
