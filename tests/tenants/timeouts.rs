@@ -73,5 +73,9 @@ async fn sessions_of_others_are_out_of_reach() {
         assert!(started.elapsed().as_secs() < 20);
     }
     assert_eq!(run(&bob, "SELECT 1").await, ["1"]);
+    // A session that ends itself is told that, and not that somebody canceled its statement.
+    let third = server.connect("user=ann").await;
+    let told = refused(&third, "SELECT pg_terminate_backend(pg_backend_pid())").await;
+    assert_eq!((told.severity.as_str(), told.code.as_str()), ("FATAL", "57P01"), "{told:?}");
     server.stop().await;
 }
