@@ -97,6 +97,24 @@ fn unnamed(plan: &LogicalPlan) -> &LogicalPlan {
     }
 }
 
+/// A policy's barrier, and the choice of columns above it, if there is one: those that only the policy reads end there.
+fn guarded_rows(
+    plan: &LogicalPlan,
+) -> Option<(&RowPolicy, Option<&datafusion::logical_expr::Projection>)> {
+    match plan {
+        LogicalPlan::Extension(node) => Some((node.node.as_any().downcast_ref()?, None)),
+        LogicalPlan::Projection(chosen)
+            if chosen.expr.iter().all(|expr| matches!(expr, Expr::Column(_))) =>
+        {
+            match guarded_rows(unnamed(&chosen.input))? {
+                (policy, None) => Some((policy, Some(chosen))),
+                (_, Some(_)) => None,
+            }
+        }
+        _ => None,
+    }
+}
+
 /// The tables that a plan reads and writes; `None` where a write may lead to others, by a foreign key.
 fn tables_of(plan: &LogicalPlan, catalog: &Catalog) -> Option<Box<[Oid]>> {
     let mut tables = Vec::new();
@@ -295,11 +313,13 @@ impl Compiler<'_> {
                     LogicalPlan::TableScan(scan) => {
                         self.look_up(scan, alias.schema.as_ref(), &filter.predicate)
                     }
-                    LogicalPlan::Extension(node) => {
-                        let policy = node.node.as_any().downcast_ref::<RowPolicy>()?;
-                        self.guarded(policy, alias.schema.as_ref(), &filter.predicate)
-                    }
-                    _ => self.filter(filter),
+                    below => match guarded_rows(below) {
+                        Some((policy, chosen)) => {
+                            let schema = alias.schema.as_ref();
+                            self.guarded(policy, chosen, schema, &filter.predicate)
+                        }
+                        None => self.filter(filter),
+                    },
                 },
                 _ => self.filter(filter),
             },
@@ -358,7 +378,13 @@ impl Compiler<'_> {
 
     /// A scan under policies under a condition that names a whole key: the policies are asked about the row before anything
     /// else that the condition says.
-    fn guarded(&self, policy: &RowPolicy, schema: &DFSchema, predicate: &Expr) -> Option<Step> {
+    fn guarded(
+        &self,
+        policy: &RowPolicy,
+        chosen: Option<&datafusion::logical_expr::Projection>,
+        schema: &DFSchema,
+        predicate: &Expr,
+    ) -> Option<Step> {
         let mut conditions = Vec::new();
         let mut plan = policy.input.as_ref();
         while let LogicalPlan::Filter(filter) = plan {
@@ -372,6 +398,11 @@ impl Compiler<'_> {
         let (mut step, rest) = self.find(scan, schema, predicate)?;
         for condition in conditions.into_iter().rev() {
             step = self.checked(step, condition, scan.projected_schema.as_ref())?;
+        }
+        if let Some(chosen) = chosen {
+            let projection =
+                self.projection(&chosen.expr, chosen.input.schema(), &chosen.schema)?;
+            step = Step::Project { input: Box::new(step), projection };
         }
         match rest {
             None => Some(step),
