@@ -9,6 +9,7 @@ pub(crate) mod datetime;
 pub(crate) mod decimal;
 mod enums;
 mod format;
+mod inet;
 pub(crate) mod json;
 mod json_functions;
 mod json_path;
@@ -40,6 +41,7 @@ pub(crate) const FUNCTIONS: &[&[Def]] = &[
     array::FUNCTIONS,
     datetime::FUNCTIONS,
     format::FUNCTIONS,
+    inet::FUNCTIONS,
     json_functions::FUNCTIONS,
     math::FUNCTIONS,
     notify::FUNCTIONS,
@@ -66,6 +68,7 @@ pub(crate) const OPERATORS: &[&[Def]] = &[
     arithmetic::OPERATORS,
     array::OPERATORS,
     datetime::OPERATORS,
+    inet::OPERATORS,
     json_functions::OPERATORS,
     math::OPERATORS,
     range::OPERATORS,

@@ -9,6 +9,7 @@
 //! * `complexity` bounds what `sqlparser` may be given; `dialect`, `parse` and `join` run it, and word its errors as
 //!   PostgreSQL does.
 
+mod catalog_calls;
 mod complexity;
 pub mod definition;
 mod dialect;
@@ -21,6 +22,7 @@ mod lexer;
 mod like;
 mod literal;
 mod locking;
+mod merge_source;
 mod operator;
 mod parse;
 mod place;
