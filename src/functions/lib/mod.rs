@@ -5,6 +5,7 @@ pub(crate) mod advisory;
 pub(crate) mod aggregate;
 mod arithmetic;
 mod array;
+mod assign;
 pub(crate) mod datetime;
 pub(crate) mod decimal;
 mod enums;
@@ -39,6 +40,7 @@ use crate::functions::signature::Def;
 pub(crate) const FUNCTIONS: &[&[Def]] = &[
     advisory::FUNCTIONS,
     array::FUNCTIONS,
+    assign::FUNCTIONS,
     datetime::FUNCTIONS,
     format::FUNCTIONS,
     inet::FUNCTIONS,

@@ -29,6 +29,7 @@ mod place;
 pub mod raise;
 mod rewrite;
 pub mod roles;
+mod set_subscript;
 pub mod tenancy;
 #[cfg(test)]
 mod tests;

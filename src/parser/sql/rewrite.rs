@@ -98,6 +98,7 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
     super::catalog_calls::catalog_calls(&mut tokens);
     array_types(&mut tokens);
     all_fields(&mut tokens);
+    super::set_subscript::set_subscripts(&mut tokens);
     only(&mut tokens);
     conflict_target(&mut tokens);
     if tokens.iter().any(is_merge) {
