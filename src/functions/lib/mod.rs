@@ -5,10 +5,12 @@ pub(crate) mod advisory;
 pub(crate) mod aggregate;
 mod arithmetic;
 mod array;
+mod assign;
 pub(crate) mod datetime;
 pub(crate) mod decimal;
 mod enums;
 mod format;
+mod inet;
 pub(crate) mod json;
 mod json_functions;
 mod json_path;
@@ -38,8 +40,10 @@ use crate::functions::signature::Def;
 pub(crate) const FUNCTIONS: &[&[Def]] = &[
     advisory::FUNCTIONS,
     array::FUNCTIONS,
+    assign::FUNCTIONS,
     datetime::FUNCTIONS,
     format::FUNCTIONS,
+    inet::FUNCTIONS,
     json_functions::FUNCTIONS,
     math::FUNCTIONS,
     notify::FUNCTIONS,
@@ -66,6 +70,7 @@ pub(crate) const OPERATORS: &[&[Def]] = &[
     arithmetic::OPERATORS,
     array::OPERATORS,
     datetime::OPERATORS,
+    inet::OPERATORS,
     json_functions::OPERATORS,
     math::OPERATORS,
     range::OPERATORS,
