@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! left, right   the same rows that can be seen, other hidden ones     same rows, order, errors, EXPLAIN
-//! bare          the rows that can be seen alone, no policies          same rows, and errors
+//! bare          the rows that can be seen alone, no policies          same rows, and errors (but see `orders`)
 //! ```
 //!
 //! `POLICY_QUERIES` is how many are asked, `POLICY_SEED` where they begin; each failure prints its own.
@@ -33,6 +33,10 @@ impl Answer {
             rows.sort();
         }
         self
+    }
+
+    fn divides_by_zero(&self) -> bool {
+        matches!(self, Self::Failed(code, _) if code == "22012")
     }
 }
 
@@ -75,7 +79,7 @@ async fn reader(world: World, seed: u64) -> Session {
 async fn hidden_rows_change_nothing() {
     let (queries, first) = (number("POLICY_QUERIES", QUERIES), number("POLICY_SEED", 1));
     let mut differences = 0;
-    let (mut seen, mut failures) = (0usize, 0usize);
+    let (mut seen, mut failures, mut orders) = (0usize, 0usize, 0usize);
     // New worlds now and then: what is hidden should not always be the same.
     const PER_WORLD: u64 = 200;
     for batch in 0..queries.div_ceil(PER_WORLD) {
@@ -104,7 +108,11 @@ async fn hidden_rows_change_nothing() {
             let three = ask(&mut bare, &text).await;
             let same =
                 if ordered { one == three } else { one.clone().sorted() == three.clone().sorted() };
-            if !same {
+            if !same && one.divides_by_zero() != three.divides_by_zero() {
+                // Whether a row that can be seen meets a division before a join leaves it out is up to the plan, as it is in
+                // PostgreSQL. A hidden one that did would tell left from right.
+                orders += 1;
+            } else if !same {
                 differences += 1;
                 println!(
                     "seed {number}: {text}\n  with policies  {one:?}\n  without hidden {three:?}"
@@ -112,7 +120,11 @@ async fn hidden_rows_change_nothing() {
             }
         }
     }
-    println!("{queries} queries, {seen} rows, {failures} errors, {differences} differences");
+    println!(
+        "{queries} queries, {seen} rows, {failures} errors, {differences} differences; {orders} times a division by zero was \
+         met in one order of evaluation and not in another"
+    );
     assert_eq!(differences, 0);
+    assert!((orders as u64) < queries.div_ceil(100) + 2, "orders of evaluation hide too much");
     assert!(seen as u64 > queries, "the queries find too little to prove anything");
 }

@@ -70,11 +70,11 @@ impl TableProvider for StoredTable {
         let projection: Vec<usize> =
             projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let schema = Arc::new(self.schema.project(&projection)?);
+        let partitions = state.config().target_partitions();
         if let Some((index, batch)) = self.look_up(filters, &projection, &schema).await? {
             let title = format!("KeyLookupExec: {} using {index}", self.relation.name);
-            return Ok(Arc::new(RowsExec::new(title, batch).guarded(self.guard)));
+            return Ok(Arc::new(RowsExec::new(title, batch).guarded(self.guard, partitions)));
         }
-        let partitions = state.config().target_partitions();
         // With filters above, a limit says nothing about how many rows must be read.
         let fetch = if filters.is_empty() { limit } else { None };
         let condition = self.condition(state, filters);
@@ -86,7 +86,7 @@ impl TableProvider for StoredTable {
             projection,
             ScanRange { partitions, fetch, keep },
         );
-        Ok(Arc::new(scan.guarded(self.guard)))
+        Ok(Arc::new(scan.guarded(self.guard, partitions)))
     }
 }
 

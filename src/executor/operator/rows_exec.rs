@@ -30,25 +30,33 @@ pub struct RowsExec {
 impl RowsExec {
     /// An operator that gives `rows`, shown as `title`.
     pub fn new(title: String, rows: RecordBatch) -> Self {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(rows.schema()),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
+        let properties = properties(&rows, 1);
         Self { title, rows, guard: None, properties }
     }
 
-    /// The same rows, below the row policy with this number.
+    /// The same rows, below the row policy with this number, if there is one: as many streams as a scan would have, as
+    /// nothing above may tell how they were found.
     #[must_use]
-    pub fn guarded(self, guard: Option<u32>) -> Self {
-        Self { guard, ..self }
+    pub fn guarded(self, guard: Option<u32>, streams: usize) -> Self {
+        if guard.is_none() {
+            return self;
+        }
+        Self { guard, properties: properties(&self.rows, streams), ..self }
     }
 
     /// The row policy that must stand above it.
     pub fn guard(&self) -> Option<u32> {
         self.guard
     }
+}
+
+fn properties(rows: &RecordBatch, streams: usize) -> Arc<PlanProperties> {
+    Arc::new(PlanProperties::new(
+        EquivalenceProperties::new(rows.schema()),
+        Partitioning::UnknownPartitioning(streams),
+        EmissionType::Incremental,
+        Boundedness::Bounded,
+    ))
 }
 
 impl DisplayAs for RowsExec {
@@ -86,11 +94,12 @@ impl ExecutionPlan for RowsExec {
 
     fn execute(
         &self,
-        _partition: usize,
+        partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let batch_rows = context.session_config().batch_size().max(1);
-        let batches = stream::unfold((self.rows.clone(), 0), move |(rows, at)| async move {
+        let rows = if partition == 0 { self.rows.clone() } else { self.rows.slice(0, 0) };
+        let batches = stream::unfold((rows, 0), move |(rows, at)| async move {
             let left = rows.num_rows().saturating_sub(at);
             if left == 0 {
                 return None;
@@ -105,7 +114,9 @@ impl ExecutionPlan for RowsExec {
 
     fn partition_statistics(&self, _partition: Option<usize>) -> Result<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema());
-        statistics.num_rows = Precision::Exact(self.rows.num_rows());
+        if self.guard.is_none() {
+            statistics.num_rows = Precision::Exact(self.rows.num_rows());
+        }
         Ok(Arc::new(statistics))
     }
 }

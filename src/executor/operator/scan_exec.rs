@@ -75,12 +75,7 @@ impl ScanExec {
     ) -> Self {
         let pieces = divide(&version, partitions.max(1), keep.as_deref());
         let all = keep.is_none();
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(pieces.len()),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
+        let properties = properties(schema, pieces.len());
         Self {
             name,
             version,
@@ -94,10 +89,16 @@ impl ScanExec {
         }
     }
 
-    /// The same scan, below the row policy with this number.
+    /// The same scan, below the row policy with this number, if there is one: in so many streams, as nothing above may
+    /// tell how many rows are hidden.
     #[must_use]
-    pub fn guarded(self, guard: Option<u32>) -> Self {
-        Self { guard, ..self }
+    pub fn guarded(mut self, guard: Option<u32>, streams: usize) -> Self {
+        if guard.is_none() {
+            return self;
+        }
+        self.pieces.resize_with(streams.max(self.pieces.len()), Vec::new);
+        let properties = properties(self.schema(), self.pieces.len());
+        Self { guard, properties, ..self }
     }
 
     /// The same scan of the rows that satisfy conditions. They are asked of a chunk's rows all at once.
@@ -120,6 +121,15 @@ impl ScanExec {
     pub fn guard(&self) -> Option<u32> {
         self.guard
     }
+}
+
+fn properties(schema: SchemaRef, streams: usize) -> Arc<PlanProperties> {
+    Arc::new(PlanProperties::new(
+        EquivalenceProperties::new(schema),
+        Partitioning::UnknownPartitioning(streams),
+        EmissionType::Incremental,
+        Boundedness::Bounded,
+    ))
 }
 
 /// Divides the chunks into runs of nearly equal length, in order.
@@ -323,7 +333,7 @@ impl ExecutionPlan for ScanExec {
 
     fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema());
-        if partition.is_none() && self.fetch.is_none() && self.conditions.is_none() {
+        if partition.is_none() && self.fetch.is_none() && self.guard.is_none() {
             let rows = self.pieces.iter().flatten().map(|piece| piece.rows).sum();
             statistics.num_rows = match self.all {
                 true => Precision::Exact(self.version.live_rows() as usize),
