@@ -72,7 +72,9 @@ impl TableProvider for StoredTable {
         let schema = Arc::new(self.schema.project(&projection)?);
         if let Some((index, batch)) = self.look_up(filters, &projection, &schema).await? {
             let title = format!("KeyLookupExec: {} using {index}", self.relation.name);
-            return Ok(Arc::new(RowsExec::new(title, batch).guarded(self.guard)));
+            return Ok(Arc::new(
+                RowsExec::new(title, &self.relation.name, batch).guarded(self.guard),
+            ));
         }
         let partitions = state.config().target_partitions();
         // With filters above, a limit says nothing about how many rows must be read.
@@ -118,7 +120,7 @@ impl TableProvider for KnownRows {
             Some(columns) => self.rows.project(columns)?,
             None => self.rows.clone(),
         };
-        Ok(Arc::new(RowsExec::new(format!("ScanExec: {}", self.name), rows)))
+        Ok(Arc::new(RowsExec::new(format!("ScanExec: {}", self.name), &self.name, rows)))
     }
 }
 

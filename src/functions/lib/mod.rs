@@ -9,6 +9,7 @@ pub(crate) mod datetime;
 pub(crate) mod decimal;
 mod enums;
 mod format;
+mod hstore;
 pub(crate) mod json;
 mod json_functions;
 mod json_path;
@@ -59,6 +60,7 @@ pub(crate) const FUNCTIONS: &[&[Def]] = &[
     system::VISIBLE,
     time_format::FUNCTIONS,
     enums::FUNCTIONS,
+    hstore::FUNCTIONS,
 ];
 
 /// All operators.
@@ -73,6 +75,7 @@ pub(crate) const OPERATORS: &[&[Def]] = &[
     regex::OPERATORS,
     json_path::OPERATORS,
     string::OPERATORS,
+    hstore::OPERATORS,
 ];
 
 /// A kernel on one row.
