@@ -8,6 +8,7 @@ mod ddl;
 mod function;
 pub mod grants;
 pub mod graph;
+mod index_names;
 mod label_rules;
 pub mod object;
 pub mod open;

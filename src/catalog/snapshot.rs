@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::catalog::acl::{Acl, AclClass};
 use crate::catalog::function::SqlFunction;
 use crate::catalog::grants::Grants;
+use crate::catalog::index_names::IndexNames;
 use crate::catalog::object::{Database, Relation, Schema};
 use crate::catalog::role::{Membership, Role, RoleSets};
 use crate::catalog::user_type::UserType;
@@ -132,6 +133,8 @@ pub struct Catalog {
     pub grants: Arc<Grants>,
     /// The next OID to give; never goes back.
     pub next_oid: u32,
+    /// Where its indexes are, as far as somebody asked.
+    pub index_names: IndexNames,
 }
 
 impl Catalog {

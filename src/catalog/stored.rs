@@ -229,6 +229,7 @@ impl Catalog {
             functions: Arc::default(),
             types: Arc::default(),
             grants: Arc::default(),
+            index_names: Default::default(),
             next_oid: 0,
             ..self.clone()
         };

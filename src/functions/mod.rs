@@ -18,6 +18,7 @@ pub mod cypher;
 pub(crate) mod datum;
 pub(crate) mod lib;
 pub mod made;
+mod maybe_null;
 mod multirange_rows;
 pub mod operators;
 pub(crate) mod overload;
@@ -31,6 +32,7 @@ pub mod single_value;
 pub mod syntax;
 pub mod table;
 pub mod unsettled;
+mod window_frame;
 
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ use crate::error::{PgError, SqlState};
 use crate::functions::alternatives::settled;
 use crate::functions::cast::{plan_cast, plan_coercion, typed_literal};
 use crate::functions::made::{CastCall, MadeFunctions};
+use crate::functions::maybe_null;
 use crate::functions::operators::{
     call_operator, call_resolved, coerce_comparison, comparable, expr_type, typed_number,
 };
@@ -31,6 +32,7 @@ use crate::functions::record;
 use crate::functions::registry::registry;
 use crate::functions::scalar::{PgFunction, SessionRef};
 use crate::functions::unsettled::meaning;
+use crate::functions::window_frame;
 use crate::types::pg_type::PgType;
 
 /// Resolves a plan and the plans of its subqueries.
@@ -102,15 +104,10 @@ fn mark_unnested(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     let mut marks: Vec<(usize, PgType)> = Vec::new();
     for (input, list) in &unnest.list_type_columns {
         let ty = PgType::from_field(unnest.input.schema().field(*input));
-        if let Some(
-            element @ (PgType::Enum(_)
-            | PgType::Row(_)
-            | PgType::Range(_)
-            | PgType::Multirange(_)
-            | PgType::Hstore),
-        ) = ty.element()
+        if let Some(element) = ty.element()
             && let Some(at) = unnest.schema.maybe_index_of_column(&list.output_column)
             && *unnest.schema.field(at).data_type() == element.arrow()
+            && PgType::from_field(unnest.schema.field(at)) != *element
         {
             marks.push((at, element.clone()));
         }
@@ -168,7 +165,11 @@ fn resolve_one(expr: Expr, schema: &DFSchema, session: &SessionRef) -> DfResult<
         Expr::IsNull(inner) if is_row(&inner, schema)? => Ok(record::null_test(*inner, true)),
         Expr::IsNotNull(inner) if is_row(&inner, schema)? => Ok(record::null_test(*inner, false)),
         Expr::Not(inner) => Ok(Expr::Not(Box::new(boolean(*inner, schema, session)?))),
-        Expr::WindowFunction(window) => Ok(Expr::WindowFunction(Box::new(plain_offsets(*window)))),
+        Expr::ScalarSubquery(subquery) => maybe_null::scalar_subquery(subquery),
+        Expr::WindowFunction(window) => {
+            let window = window_frame::by_peers(plain_offsets(*window), schema)?;
+            Ok(Expr::WindowFunction(Box::new(window)))
+        }
         Expr::AggregateFunction(call) => resolve_aggregate(call, schema, session),
         other => Ok(other),
     }

@@ -3,6 +3,8 @@
 //! [`OutputColumn::new`] brings an array to one of a few representations, a column at a time; after
 //! that a value costs one match and one append, and nothing is boxed or allocated.
 
+mod text_field;
+
 use std::sync::Arc;
 
 use arrow::array::{
@@ -28,6 +30,8 @@ use super::range::{self, RangeKind};
 use super::settings::OutputSettings;
 use super::storage::{mismatch, primitive, to_storage};
 use super::text::output;
+
+pub(crate) use text_field::append_text_field;
 
 /// An array ready to be written value by value, as text or in the binary format.
 pub(crate) struct OutputColumn {
@@ -457,22 +461,6 @@ pub(crate) fn append_binary_field(
     }
     let start = open_field(out);
     column.append_binary(row, out)?;
-    close_field(start, out)
-}
-
-/// Appends a value as a field: its length as i32, -1 for NULL, and its text.
-pub(crate) fn append_text_field(
-    column: &OutputColumn,
-    row: usize,
-    settings: &OutputSettings,
-    out: &mut Vec<u8>,
-) -> Result<(), TypeError> {
-    if column.is_null(row) {
-        out.extend_from_slice(&(-1_i32).to_be_bytes());
-        return Ok(());
-    }
-    let start = open_field(out);
-    column.append_text(row, settings, out);
     close_field(start, out)
 }
 

@@ -210,7 +210,25 @@ fn of_index<'a>(relation: &'a Arc<Relation>, table: &'a Table, index: &'a Index)
 
 /// The index with this OID.
 pub(super) fn index(catalog: &Catalog, oid: Oid) -> Option<IndexOf<'_>> {
-    indexes(catalog).find(|index| index.oid == oid)
+    indexes_of(catalog.table_of_index(oid)?).find(|index| index.oid == oid)
+}
+
+/// Where an index is.
+pub(in crate::catalog) struct IndexName<'a> {
+    pub(in crate::catalog) oid: Oid,
+    pub(in crate::catalog) table: Oid,
+    pub(in crate::catalog) schema: Oid,
+    pub(in crate::catalog) name: &'a str,
+}
+
+/// All indexes' places.
+pub(in crate::catalog) fn index_names(catalog: &Catalog) -> impl Iterator<Item = IndexName<'_>> {
+    indexes(catalog).map(|index| IndexName {
+        oid: index.oid,
+        table: index.relation.oid,
+        schema: index.relation.schema,
+        name: index.name(),
+    })
 }
 
 /// `attnum` of columns at these positions.

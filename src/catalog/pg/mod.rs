@@ -68,6 +68,7 @@ pub use facts::{
     AlgorithmRun, Backend, Cursor, PreparedStatement, QuotaFacts, QuotaUsageFacts, SessionFacts,
     Setting, TenantFacts,
 };
+pub(in crate::catalog) use index_of::index_names;
 pub use pg_extension::BUILT_IN_EXTENSIONS;
 pub use rows::{SystemRowsError, rows};
 

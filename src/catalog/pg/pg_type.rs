@@ -129,11 +129,9 @@ fn based(ty: &PgType) -> Based {
         PgType::Row(_) => return Based { output: RECORD_OUT, send: RECORD_SEND },
         _ => {}
     }
-    let oid = ty.oid().to_string();
-    let mut rows = type_facts::table("pg_type", ["oid", "typoutput", "typsend"]);
-    let row = rows.find(|[known, _, _]| *known == oid);
+    let row = type_facts::row("pg_type", Oid(ty.oid()), ["typoutput", "typsend"]);
     let number = |text: &str| type_facts::parse(text).unwrap_or(Oid::INVALID);
-    row.map_or(Based { output: Oid::INVALID, send: Oid::INVALID }, |[_, output, send]| Based {
+    row.map_or(Based { output: Oid::INVALID, send: Oid::INVALID }, |[output, send]| Based {
         output: number(output),
         send: number(send),
     })

@@ -265,6 +265,7 @@ fn catalog() -> Catalog {
         functions: Arc::default(),
         types: Arc::default(),
         grants: Arc::default(),
+        index_names: Default::default(),
         next_oid: 17000,
     }
 }

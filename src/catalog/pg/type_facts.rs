@@ -98,13 +98,39 @@ pub(super) fn table<const N: usize>(
     columns: [&str; N],
 ) -> impl Iterator<Item = [&'static str; N]> {
     let mut lines = fixed::data(relation).unwrap_or_default().lines();
-    let header: Vec<&str> = lines.next().unwrap_or_default().split('\t').collect();
-    let positions =
-        columns.map(|column| header.iter().position(|name| *name == column).unwrap_or(usize::MAX));
-    lines.skip(1).map(move |line| {
-        let fields: Vec<&'static str> = line.split('\t').collect();
-        positions.map(|position| fields.get(position).copied().unwrap_or_default())
-    })
+    let positions = positions(lines.next().unwrap_or_default(), columns);
+    lines.skip(1).map(move |line| fields(line, positions))
+}
+
+/// Chosen columns of the row with this OID, for those that are asked about row by row.
+pub(super) fn row<const N: usize>(
+    relation: &'static str,
+    oid: Oid,
+    columns: [&str; N],
+) -> Option<[&'static str; N]> {
+    let header = fixed::data(relation)?.lines().next()?;
+    let line = LINES.get(relation)?.get(&oid)?;
+    Some(fields(line, positions(header, columns)))
+}
+
+/// The rows of data files by OID.
+static LINES: LazyLock<HashMap<&'static str, HashMap<Oid, &'static str>>> = LazyLock::new(|| {
+    let relations = ["pg_type", "pg_collation", "pg_operator", "pg_opclass", "pg_opfamily"];
+    let lines_of = |relation| {
+        let mut lines = fixed::data(relation).unwrap_or_default().lines();
+        let at = positions(lines.next().unwrap_or_default(), ["oid"]);
+        lines.skip(1).filter_map(|line| Some((parse(fields(line, at)[0])?, line))).collect()
+    };
+    relations.into_iter().map(|relation| (relation, lines_of(relation))).collect()
+});
+
+fn positions<const N: usize>(header: &str, columns: [&str; N]) -> [usize; N] {
+    columns.map(|column| header.split('\t').position(|name| name == column).unwrap_or(usize::MAX))
+}
+
+fn fields<const N: usize>(line: &'static str, positions: [usize; N]) -> [&'static str; N] {
+    let fields: Vec<&'static str> = line.split('\t').collect();
+    positions.map(|position| fields.get(position).copied().unwrap_or_default())
 }
 
 /// An OID in a data file.

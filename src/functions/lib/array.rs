@@ -471,6 +471,19 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("array_slice(anyarray, int4, int4) anyarray", row(slice)),
     def("array_slice(anyarray, int4, int4, variadic int4) anyarray", row(slice_at)),
     def("unnest(anyarray) setof anyelement", row(unnest)),
+    // What `int4larger`, `date_smaller`, `btint4cmp` and their like mean.
+    def(
+        "graphwire_larger(anyelement, anyelement) anyelement",
+        row(|_, a| Ok(extreme(a, Ordering::Greater))),
+    ),
+    def(
+        "graphwire_smaller(anyelement, anyelement) anyelement",
+        row(|_, a| Ok(extreme(a, Ordering::Less))),
+    ),
+    def(
+        "graphwire_order(anyelement, anyelement) int4",
+        row(|_, a| Ok(Datum::Int(compare(a.get(0), a.get(1)) as i64))),
+    ),
     def("generate_subscripts(anyarray, int4, ?bool) setof int4", row(subscripts)),
     def("_pg_expandarray(int2vector) setof (x int2, n int4)", row(expand)),
     def("_pg_expandarray(oidvector) setof (x oid, n int4)", row(expand)),

@@ -222,6 +222,19 @@ fn random(_: &Call<'_>, _: Args<'_, '_>) -> Result<Value, PgError> {
     float(rand::random::<f64>())
 }
 
+/// Whether a row is in a sample of so many percent: `TABLESAMPLE`.
+fn in_sample(_: &Call<'_>, a: Args<'_, '_>) -> Result<Value, PgError> {
+    let refused = |message| Err(PgError::new(SqlState::INVALID_TABLESAMPLE_ARGUMENT, message));
+    if a.is_null(0) {
+        return refused("TABLESAMPLE parameter cannot be null");
+    }
+    let percentage = a.float(0)?;
+    if !(0.0..=100.0).contains(&percentage) {
+        return refused("sample percentage must be between 0 and 100");
+    }
+    Ok(Datum::Bool(rand::random::<f64>() * 100.0 < percentage))
+}
+
 /// Trigonometry in degrees is exact at the places people know by heart.
 fn sin_degrees(value: f64) -> f64 {
     let reduced = value % 360.0;
@@ -391,6 +404,7 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("width_bucket(float8, float8, float8, int4) int4", row(width_bucket)),
     def("width_bucket(numeric, numeric, numeric, int4) int4", row(width_bucket)),
     def("random() float8", row(random)).volatile(),
+    def("graphwire_in_sample(float4) bool", row(in_sample)).with_nulls().volatile(),
     def("scale(numeric) int4", row(scale_of)),
     def("min_scale(numeric) int4", row(|_, a| int(a.num(0)?.trimmed().scale.into()))),
     def("trim_scale(numeric) numeric", row(|_, a| Ok(Datum::Num(a.num(0)?))))

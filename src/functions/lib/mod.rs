@@ -5,11 +5,13 @@ pub(crate) mod advisory;
 pub(crate) mod aggregate;
 mod arithmetic;
 mod array;
+mod assign;
 pub(crate) mod datetime;
 pub(crate) mod decimal;
 mod enums;
 mod format;
 mod hstore;
+mod inet;
 pub(crate) mod json;
 mod json_functions;
 mod json_path;
@@ -39,8 +41,10 @@ use crate::functions::signature::Def;
 pub(crate) const FUNCTIONS: &[&[Def]] = &[
     advisory::FUNCTIONS,
     array::FUNCTIONS,
+    assign::FUNCTIONS,
     datetime::FUNCTIONS,
     format::FUNCTIONS,
+    inet::FUNCTIONS,
     json_functions::FUNCTIONS,
     math::FUNCTIONS,
     notify::FUNCTIONS,
@@ -68,6 +72,7 @@ pub(crate) const OPERATORS: &[&[Def]] = &[
     arithmetic::OPERATORS,
     array::OPERATORS,
     datetime::OPERATORS,
+    inet::OPERATORS,
     json_functions::OPERATORS,
     math::OPERATORS,
     range::OPERATORS,

@@ -1,5 +1,7 @@
 //! Functions on text and bytea.
 
+use std::cmp::Ordering;
+
 use base64::Engine as _;
 
 use super::row;
@@ -636,10 +638,7 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("substring(bytea, int4, ?int4) bytea", row(substring_bytes)),
     def("substr(bytea, int4, ?int4) bytea", row(substring_bytes)),
     def("strpos(text, text) int4", row(position)),
-    def(
-        "position(text, text) int4",
-        row(|c, a| position(c, Args(&[a.get(1).clone(), a.get(0).clone()]))),
-    ),
+    def("position(text, text) int4", row(position)),
     def("strpos(bytea, bytea) int4", row(position_bytes)),
     def(
         "replace(text, text, text) text",
@@ -725,4 +724,18 @@ pub(super) const OPERATORS: &[Def] = &[
     def("||(text, any) text", row(concat_any)).stable(),
     def("||(any, text) text", row(concat_any)).stable(),
     def("^@(text, text) bool", row(|_, a| Ok(Datum::Bool(a.text(0)?.starts_with(a.text(1)?))))),
+    def("~<~(text, text) bool", row(|_, a| Ok(Datum::Bool(a.text(0)? < a.text(1)?)))),
+    def("~<=~(text, text) bool", row(|_, a| Ok(Datum::Bool(a.text(0)? <= a.text(1)?)))),
+    def("~>~(text, text) bool", row(|_, a| Ok(Datum::Bool(a.text(0)? > a.text(1)?)))),
+    def("~>=~(text, text) bool", row(|_, a| Ok(Datum::Bool(a.text(0)? >= a.text(1)?)))),
+    def("~<~(bpchar, bpchar) bool", row(|_, a| by_bytes(a, Ordering::is_lt))),
+    def("~<=~(bpchar, bpchar) bool", row(|_, a| by_bytes(a, Ordering::is_le))),
+    def("~>~(bpchar, bpchar) bool", row(|_, a| by_bytes(a, Ordering::is_gt))),
+    def("~>=~(bpchar, bpchar) bool", row(|_, a| by_bytes(a, Ordering::is_ge))),
 ];
+
+/// Padded texts compared without their padding.
+fn by_bytes(a: Args<'_, '_>, holds: fn(Ordering) -> bool) -> Result<Value, PgError> {
+    let text = |index| a.text(index).map(|text| text.trim_end_matches(' '));
+    Ok(Datum::Bool(holds(text(0)?.cmp(text(1)?))))
+}

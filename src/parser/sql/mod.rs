@@ -9,6 +9,7 @@
 //! * `complexity` bounds what `sqlparser` may be given; `dialect`, `parse` and `join` run it, and word its errors as
 //!   PostgreSQL does.
 
+mod catalog_calls;
 mod complexity;
 pub mod copy_where;
 pub mod definition;
@@ -22,12 +23,14 @@ mod lexer;
 mod like;
 mod literal;
 mod locking;
+mod merge_source;
 mod operator;
 mod parse;
 mod place;
 pub mod raise;
 mod rewrite;
 pub mod roles;
+mod set_subscript;
 pub mod tenancy;
 #[cfg(test)]
 mod tests;

@@ -95,11 +95,14 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
     if keyword(&tokens, 0) != Keyword::COPY {
         super::typed_string::typed_strings(&mut tokens);
     }
+    super::catalog_calls::catalog_calls(&mut tokens);
     array_types(&mut tokens);
     all_fields(&mut tokens);
+    super::set_subscript::set_subscripts(&mut tokens);
     only(&mut tokens);
     conflict_target(&mut tokens);
     if tokens.iter().any(is_merge) {
+        super::merge_source::merge_source(&mut tokens);
         merge_marks(&mut tokens);
     }
     overriding(&mut tokens);

@@ -42,7 +42,13 @@ fn begins_expression(before: &Token) -> bool {
         | Token::Div
         | Token::StringConcat
         | Token::AtArrow
-        | Token::ArrowAt => true,
+        | Token::ArrowAt
+        | Token::Mod
+        | Token::Tilde
+        | Token::Overlap
+        | Token::ShiftLeft
+        | Token::ShiftRight
+        | Token::CustomBinaryOperator(_) => true,
         _ => false,
     }
 }

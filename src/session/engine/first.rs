@@ -76,6 +76,7 @@ pub(super) fn first_catalog(database: &Database, cluster: &Arc<Cluster>) -> Cata
         functions: Arc::default(),
         types: Arc::default(),
         grants: Arc::default(),
+        index_names: Default::default(),
         next_oid: FIRST_SYSTEM_OID,
     };
     for (oid, name, owner) in [

@@ -9,7 +9,7 @@ use super::prepared::{
 };
 use super::set::{run_reset, run_set};
 use super::show::{explain_column, show, show_columns, show_name};
-use super::transaction::{begin, commit, in_block, in_transaction, rollback};
+use super::transaction::{begin, begin_next, commit, in_block, in_transaction, next_of, rollback};
 use crate::catalog::predefined_role;
 use crate::error::{PgError, SqlState};
 use crate::functions::context::ChannelFacts as _;
@@ -165,11 +165,16 @@ pub(in crate::session) async fn run(
                 "BEGIN"
             })
         }
-        Sql::Commit { chain: false, modifier: None, .. } => {
-            commit(session).await.map(|tag| Some(Outcome::Command(tag)))
+        Sql::Commit { chain, modifier: None, .. } => {
+            let next = chain.then(|| next_of(session, "COMMIT AND CHAIN")).transpose()?;
+            let tag = commit(session).await?;
+            begin_next(session, next)?;
+            Ok(Some(Outcome::Command(tag)))
         }
-        Sql::Rollback { chain: false, savepoint: None } => {
+        Sql::Rollback { chain, savepoint: None } => {
+            let next = chain.then(|| next_of(session, "ROLLBACK AND CHAIN")).transpose()?;
             rollback(session);
+            begin_next(session, next)?;
             command("ROLLBACK")
         }
         Sql::Rollback { chain: false, savepoint: Some(name) } => {

@@ -128,6 +128,29 @@ pub(super) fn rollback(session: &mut Session) {
     }
 }
 
+/// What the transaction behind `AND CHAIN` is: as the one before it.
+///
+/// # Errors
+/// `25P01` outside of a transaction block.
+pub(super) fn next_of(session: &mut Session, what: &str) -> Result<Modes, PgError> {
+    let transaction = in_block(session, what)?;
+    Ok(Modes {
+        level: Some(transaction.isolation),
+        read_only: Some(transaction.read_only),
+        deferrable: transaction.deferrable.then_some(true),
+    })
+}
+
+/// Begins the transaction that `AND CHAIN` asked for, if it did.
+pub(super) fn begin_next(session: &mut Session, next: Option<Modes>) -> Result<(), PgError> {
+    let Some(next) = next else { return Ok(()) };
+    session.begin_transaction(true, next.level, next.read_only)?;
+    match next.deferrable {
+        Some(_) => apply_modes(session, Modes { level: None, read_only: None, ..next }),
+        None => Ok(()),
+    }
+}
+
 /// The transaction of a block.
 pub(super) fn in_block<'a>(
     session: &'a mut Session,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::super::type_facts::{parse, table};
+use super::super::type_facts::{parse, row, table};
 use super::name::{format_type, quote_identifier, schema_name, type_name};
 use crate::catalog::{Catalog, FunctionResult, QualifiedName, SqlFunction};
 use crate::types::Oid;
@@ -88,8 +88,13 @@ fn list(text: &'static str) -> impl Iterator<Item = &'static str> {
     inner.into_iter().flat_map(|inner| inner.split(',')).map(|element| element.trim_matches('"'))
 }
 
-fn function(oid: Oid) -> Option<&'static Function> {
+pub(super) fn function(oid: Oid) -> Option<&'static Function> {
     FUNCTIONS.get(&oid)
+}
+
+/// All built-in functions.
+pub(super) fn functions() -> impl Iterator<Item = &'static Function> {
+    FUNCTIONS.values()
 }
 
 pub(super) fn exists(oid: Oid) -> bool {
@@ -140,7 +145,14 @@ fn parameters_of(function: &'static Function) -> impl Iterator<Item = Parameter>
 
 /// Functions of this name.
 pub(super) fn named(name: &str) -> impl Iterator<Item = &'static Function> {
-    FUNCTIONS.values().filter(move |function| function.name == name)
+    static NAMES: LazyLock<HashMap<&'static str, Vec<&'static Function>>> = LazyLock::new(|| {
+        let mut names: HashMap<&'static str, Vec<&'static Function>> = HashMap::new();
+        for function in FUNCTIONS.values() {
+            names.entry(function.name).or_default().push(function);
+        }
+        names
+    });
+    NAMES.get(name).map(Vec::as_slice).unwrap_or_default().iter().copied()
 }
 
 /// The name of a function and the types of its input arguments.
@@ -311,20 +323,14 @@ pub fn function_result(catalog: &Catalog, oid: Oid, search_path: &[String]) -> O
 
 /// An operator as `regoper` prints it.
 pub fn operator_name(oid: Oid) -> Option<String> {
-    let name = |wanted: Oid| {
-        table("pg_operator", ["oid", "oprname"])
-            .find(|[row, _]| parse(row) == Some(wanted))
-            .map(|[_, name]| name)
-    };
-    let name = name(oid)?;
+    let [name] = row("pg_operator", oid, ["oprname"])?;
     let is_unique = table("pg_operator", ["oprname"]).filter(|[row]| *row == name).nth(1).is_none();
     Some(if is_unique { name.to_owned() } else { format!("pg_catalog.{name}") })
 }
 
 /// An operator as `regoperator` prints it: `=(integer,integer)`.
 pub fn operator_signature(catalog: &Catalog, oid: Oid) -> Option<String> {
-    let [_, name, left, right] = table("pg_operator", ["oid", "oprname", "oprleft", "oprright"])
-        .find(|[row, ..]| parse(row) == Some(oid))?;
+    let [name, left, right] = row("pg_operator", oid, ["oprname", "oprleft", "oprright"])?;
     let side = |ty: &str| match parse(ty) {
         Some(Oid::INVALID) | None => "NONE".to_owned(),
         Some(ty) => format_type(catalog, ty, None),

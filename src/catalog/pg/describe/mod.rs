@@ -7,6 +7,7 @@
 mod comment;
 mod definition;
 mod expression;
+mod form;
 mod function;
 mod graph;
 mod keyword;
@@ -20,6 +21,7 @@ pub use definition::{
     Style, constraint_definition, index_column, index_definition, rule_definition, view_definition,
 };
 pub(super) use expression::columns_in_expression;
+pub use form::{FunctionForm, function_form};
 pub(super) use function::parameters;
 pub use function::{
     function_arguments, function_identity_arguments, function_inputs, function_name,

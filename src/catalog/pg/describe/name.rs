@@ -3,7 +3,7 @@
 
 use super::super::derived_oid;
 use super::super::index_of;
-use super::super::type_facts::{parse, table};
+use super::super::type_facts::row;
 use super::keyword;
 use super::visible::{table_is_visible, type_is_visible};
 use crate::catalog::Catalog;
@@ -106,16 +106,12 @@ pub(in crate::catalog::pg) fn type_typname(oid: Oid) -> Option<String> {
 
 /// `typname` of a type that only the data file knows: pseudo-types, rows of system tables.
 pub(super) fn pseudo_type(oid: Oid) -> Option<&'static str> {
-    table("pg_type", ["oid", "typname"])
-        .find(|[row, _]| parse(row) == Some(oid))
-        .map(|[_, name]| name)
+    row("pg_type", oid, ["typname"]).map(|[name]| name)
 }
 
 /// A collation as `regcollation` prints it.
 pub fn collation_name(oid: Oid) -> Option<String> {
-    table("pg_collation", ["oid", "collname"])
-        .find(|[row, _]| parse(row) == Some(oid))
-        .map(|[_, name]| quote_identifier(name))
+    row("pg_collation", oid, ["collname"]).map(|[name]| quote_identifier(name))
 }
 
 /// `pg_encoding_to_char`: empty for a number that means nothing.

@@ -1,8 +1,7 @@
 //! Whether a name alone finds an object along a search path.
 
 use super::super::definition::PG_CATALOG_OID;
-use super::super::index_of;
-use super::super::type_facts::{parse, table};
+use super::super::type_facts::row;
 use super::name::{pseudo_type, row_type_of, schema_and_name};
 use crate::catalog::{Catalog, QualifiedName};
 use crate::types::Oid;
@@ -42,9 +41,7 @@ pub(super) fn find_in(catalog: &Catalog, schema: Oid, name: &str) -> Option<Oid>
     if schema == PG_CATALOG_OID {
         return None;
     }
-    index_of::indexes(catalog)
-        .find(|index| index.relation.schema == schema && index.name() == name)
-        .map(|index| index.oid)
+    catalog.index_in(schema, name)
 }
 
 /// `pg_type_is_visible`; `None` if there is no such type.
@@ -93,6 +90,6 @@ pub fn collation_is_visible(oid: Oid) -> Option<bool> {
     is_listed("pg_collation", oid)
 }
 
-fn is_listed(relation: &str, oid: Oid) -> Option<bool> {
-    table(relation, ["oid"]).any(|[row]| parse(row) == Some(oid)).then_some(true)
+fn is_listed(relation: &'static str, oid: Oid) -> Option<bool> {
+    row(relation, oid, ["oid"]).map(|_| true)
 }

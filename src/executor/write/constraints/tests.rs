@@ -63,6 +63,7 @@ fn relation(columns: Vec<Column>, constraints: Vec<Constraint>) -> (Catalog, Rel
         functions: Arc::default(),
         types: Arc::default(),
         grants: Arc::default(),
+        index_names: Default::default(),
         next_oid: 20_000,
     };
     (catalog, relation)

@@ -105,6 +105,17 @@ pub enum Definition {
         /// CASCADE
         cascade: bool,
     },
+    /// `DROP` of a kind of object that no database has.
+    DropAbsent {
+        /// Which kind.
+        kind: AbsentKind,
+        /// IF EXISTS
+        if_exists: bool,
+        /// Their names, with the types in brackets where there are brackets.
+        names: Vec<(ObjectName, Option<Vec<DataType>>)>,
+        /// `ON table`
+        table: Option<ObjectName>,
+    },
     /// `ALTER kind name` with an action that all kinds have.
     AlterObject {
         /// What it must be.
@@ -451,4 +462,35 @@ pub enum SequenceOption {
     OwnedBy(Option<ObjectName>),
     /// SEQUENCE NAME, of an identity column.
     Name(ObjectName),
+}
+
+/// Kinds of objects that PostgreSQL has and graphwire does not make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AbsentKind {
+    /// `TRIGGER`
+    Trigger,
+    /// `RULE`
+    Rule,
+    /// `PROCEDURE`
+    Procedure,
+    /// `AGGREGATE`
+    Aggregate,
+    /// `COLLATION`
+    Collation,
+    /// `CONVERSION`
+    Conversion,
+    /// `LANGUAGE`
+    Language,
+    /// `SERVER`
+    Server,
+    /// `PUBLICATION`
+    Publication,
+    /// `STATISTICS`
+    Statistics,
+    /// `EVENT TRIGGER`
+    EventTrigger,
+    /// `FOREIGN DATA WRAPPER`
+    ForeignDataWrapper,
+    /// `FOREIGN TABLE`
+    ForeignTable,
 }

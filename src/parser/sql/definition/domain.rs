@@ -114,7 +114,7 @@ fn action(parser: &mut Parser<'_>) -> Result<DomainAction, ParserError> {
 }
 
 /// CASCADE or RESTRICT, if one stands here; whether it is the first.
-fn cascade(parser: &mut Parser<'_>) -> bool {
+pub(super) fn cascade(parser: &mut Parser<'_>) -> bool {
     let cascade = parser.parse_keyword(Keyword::CASCADE);
     if !cascade {
         let _ = eat(parser, "RESTRICT");

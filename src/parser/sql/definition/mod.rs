@@ -2,6 +2,7 @@
 //!
 //! Types, names and expressions inside are `sqlparser`'s. Reading order: [`ast`], then one file for each kind.
 
+mod absent;
 mod alter_table;
 pub mod ast;
 mod comment;
@@ -15,8 +16,8 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::TokenWithSpan;
 
 pub use ast::{
-    AlterAction, AttributeAction, Definition, DomainAction, DomainCondition, DomainOption,
-    IdentityChange, LabelPlace, Maintenance, ObjectAction, ObjectKind, ReindexTarget,
+    AbsentKind, AlterAction, AttributeAction, Definition, DomainAction, DomainCondition,
+    DomainOption, IdentityChange, LabelPlace, Maintenance, ObjectAction, ObjectKind, ReindexTarget,
     SequenceOption, TypeAction,
 };
 pub(super) use sequence::identity;
@@ -66,6 +67,15 @@ fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize, bool)> {
         ("CREATE", "DOMAIN") => Some((domain::create, 2, false)),
         ("ALTER", "DOMAIN") => Some((domain::alter, 2, false)),
         ("DROP", "DOMAIN") => Some((domain::drop, 2, false)),
+        ("DROP", "TRIGGER") => Some((absent::trigger, 2, false)),
+        ("DROP", "RULE") => Some((absent::rule, 2, false)),
+        ("DROP", "PROCEDURE") => Some((absent::procedure, 2, false)),
+        ("DROP", "AGGREGATE") => Some((absent::aggregate, 2, false)),
+        (
+            "DROP",
+            "COLLATION" | "CONVERSION" | "LANGUAGE" | "SERVER" | "PUBLICATION" | "STATISTICS"
+            | "EVENT" | "FOREIGN",
+        ) => Some((absent::named, 1, false)),
         ("ALTER", "TYPE") => Some((user_type::alter, at + 1, false)),
         ("ALTER", "SCHEMA") => Some((alter_table::schema, at + 1, false)),
         _ => None,

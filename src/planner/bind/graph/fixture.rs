@@ -94,6 +94,7 @@ fn of(relations: Vec<Relation>) -> Catalog {
         functions: Arc::default(),
         types: Arc::default(),
         grants: Arc::default(),
+        index_names: Default::default(),
         next_oid: 20_000,
     }
 }

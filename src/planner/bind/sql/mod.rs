@@ -7,6 +7,7 @@
 //!             forms, refusals
 //! ```
 
+mod behind;
 mod check;
 pub(crate) mod column_value;
 pub mod ddl;
@@ -28,6 +29,7 @@ mod relations;
 mod resolve;
 mod rewrite;
 pub mod roles;
+mod sample;
 pub mod stored;
 mod table_oid;
 mod ties;

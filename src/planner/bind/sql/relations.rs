@@ -234,7 +234,7 @@ impl RelationPlanner for Relations {
         planner: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
         let Some((name, arguments, alias)) = called(&relation) else {
-            return Ok(RelationPlanning::Original(Box::new(relation)));
+            return super::sample::plan(relation, &self.context, planner);
         };
         if let [schema, function] = name.0.as_slice()
             && schema.as_ident().map(fold).as_deref() == Some(algorithm::SCHEMA)

@@ -34,7 +34,7 @@ pub(super) fn rewrite_query(
     finish(query.visit(&mut ArrayQueries { plain_names }))?;
     desugar(query)?;
     super::order_apart::order_apart(query);
-    finish(query.visit(&mut Rewriter { plain_names }))
+    finish(query.visit(&mut Rewriter { plain_names, context }))
 }
 
 /// Rewrites a lone expression in place.
@@ -46,7 +46,7 @@ pub(super) fn rewrite_expression(expr: &mut Expr, context: &BindContext) -> Resu
     super::check::check(expr)?;
     finish(expr.visit(&mut ArrayQueries { plain_names: false }))?;
     desugar(expr)?;
-    finish(expr.visit(&mut Rewriter { plain_names: false }))
+    finish(expr.visit(&mut Rewriter { plain_names: false, context }))
 }
 
 fn finish(flow: ControlFlow<PgError>) -> Result<(), PgError> {
@@ -80,12 +80,13 @@ impl VisitorMut for ArrayQueries {
     }
 }
 
-struct Rewriter {
+struct Rewriter<'a> {
     /// Columns beside a `*` keep their names, see [`name_columns`].
     plain_names: bool,
+    context: &'a BindContext,
 }
 
-impl VisitorMut for Rewriter {
+impl VisitorMut for Rewriter<'_> {
     type Break = PgError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<PgError> {
@@ -120,7 +121,15 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<PgError> {
-        flow(rewrite(expr))
+        if let Err(error) = rewrite(expr) {
+            return ControlFlow::Break(error);
+        }
+        if let Expr::Function(function) = expr
+            && let Some(meaning) = super::behind::meaning(function, self.context)
+        {
+            *expr = meaning;
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -289,8 +298,8 @@ fn check_table_factor(factor: &mut TableFactor) -> Result<(), PgError> {
             sample,
             index_hints,
         } => {
-            if sample.is_some() {
-                return Err(refuse("TABLESAMPLE", "Use WHERE random() < fraction."));
+            if let Some(sample) = sample {
+                super::sample::check(sample)?;
             }
             if *with_ordinality {
                 return Err(refuse(

@@ -107,6 +107,17 @@ impl Day {
         let year = if before_christ { 1 - year } else { year };
         Self { number, year: u32::try_from(year).unwrap_or(u32::MAX), month, day, before_christ }
     }
+
+    /// `YYYY-MM-DD`, for years of four digits.
+    #[inline]
+    fn iso(&self) -> Option<[u8; 10]> {
+        if self.before_christ || self.year >= 10_000 {
+            return None;
+        }
+        let ([a, b], [c, d]) = (two_digits(self.year / 100), two_digits(self.year % 100));
+        let ([e, f], [g, h]) = (two_digits(self.month), two_digits(self.day));
+        Some([a, b, c, d, b'-', e, f, b'-', g, h])
+    }
 }
 
 /// Days since 1970-01-01.
@@ -115,6 +126,11 @@ pub(crate) fn append_date(days: i32, settings: &OutputSettings, out: &mut Vec<u8
         return append_infinity(days < 0, out);
     }
     let day = Day::of(i64::from(days));
+    if settings.date_style == DateStyle::Iso
+        && let Some(date) = day.iso()
+    {
+        return out.extend_from_slice(&date);
+    }
     let mut line = Line::new();
     let order = settings.date_order;
     match settings.date_style {
@@ -187,6 +203,11 @@ struct Zone {
 fn append_date_time(local: i64, zone: Option<Zone>, settings: &OutputSettings, out: &mut Vec<u8>) {
     let day = Day::of(local.div_euclid(MICROS_PER_DAY));
     let time = local.rem_euclid(MICROS_PER_DAY);
+    if settings.date_style == DateStyle::Iso
+        && let Some(date) = day.iso()
+    {
+        return append_iso(date, time, zone.map(|zone| zone.east), out);
+    }
     let order = settings.date_order;
     let mut line = Line::new();
     match settings.date_style {
@@ -220,6 +241,36 @@ fn append_date_time(local: i64, zone: Option<Zone>, settings: &OutputSettings, o
     if day.before_christ {
         out.extend_from_slice(b" BC");
     }
+}
+
+/// `YYYY-MM-DD HH:MM:SS[.ffffff][+HH]`: what most timestamps are, in pieces of constant length.
+fn append_iso(date: [u8; 10], time: i64, east: Option<i32>, out: &mut Vec<u8>) {
+    let seconds = (time / MICROS_PER_SECOND) as u32;
+    let fraction = (time % MICROS_PER_SECOND) as u32;
+    let ([a, b], [c, d]) = (two_digits(seconds / 3600), two_digits(seconds / 60 % 60));
+    let [e, f] = two_digits(seconds % 60);
+    let mut bytes = [0; 19];
+    bytes[..10].copy_from_slice(&date);
+    bytes[10..].copy_from_slice(&[b' ', a, b, b':', c, d, b':', e, f]);
+    out.extend_from_slice(&bytes);
+    if fraction != 0 {
+        let ([a, b], [c, d]) = (two_digits(fraction / 10_000), two_digits(fraction / 100 % 100));
+        let [e, f] = two_digits(fraction % 100);
+        out.extend_from_slice(&[b'.', a, b, c, d, e, f]);
+        while out.last() == Some(&b'0') {
+            out.pop();
+        }
+    }
+    let Some(east) = east else {
+        return;
+    };
+    if east % 3600 == 0 && east.abs() < 360_000 {
+        let [a, b] = two_digits(east.unsigned_abs() / 3600);
+        return out.extend_from_slice(&[if east < 0 { b'-' } else { b'+' }, a, b]);
+    }
+    let mut line = Line::new();
+    line.put_offset(east);
+    line.append_to(out);
 }
 
 /// The offset; in the styles other than ISO the zone's abbreviation.

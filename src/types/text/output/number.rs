@@ -80,6 +80,9 @@ pub(crate) fn append_float8(value: f64, settings: &OutputSettings, out: &mut Vec
     }
     let mut buffer = ryu::Buffer::new();
     let text = buffer.format_finite(value);
+    if value == 0.0 || (1e-4..1e15).contains(&value.abs()) {
+        return append_plain(text, out);
+    }
     let bits = value.to_bits();
     let biased = (bits >> 52) & 0x7ff;
     let mantissa = (bits & ((1 << 52) - 1)) | if biased == 0 { 0 } else { 1 << 52 };
@@ -98,6 +101,9 @@ pub(crate) fn append_float4(value: f32, settings: &OutputSettings, out: &mut Vec
     }
     let mut buffer = ryu::Buffer::new();
     let text = buffer.format_finite(value);
+    if value == 0.0 || (1e-4..1e6).contains(&value.abs()) {
+        return append_plain(text, out);
+    }
     let bits = value.to_bits();
     let biased = (bits >> 23) & 0xff;
     let mantissa = u64::from(bits & ((1 << 23) - 1)) | if biased == 0 { 0 } else { 1 << 23 };
@@ -216,15 +222,13 @@ impl Scientific {
     }
 }
 
+/// A number that ryu and PostgreSQL both write without an exponent; it has neighbors enough that its
+/// shortest digits are never half-way to one.
+fn append_plain(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
+}
+
 fn append_shortest(text: &str, plain_digits: i32, out: &mut Vec<u8>) {
-    // The common case needs no taking apart: plain notation within the range of plain notation.
-    let unsigned = text.strip_prefix('-').unwrap_or(text);
-    let plain = !unsigned.contains('e');
-    let point = unsigned.find('.').unwrap_or(unsigned.len());
-    if plain && !unsigned.starts_with("0.0000") && point as i32 <= plain_digits {
-        out.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
-        return;
-    }
     Scientific::read(text).append(plain_digits, out);
 }
 

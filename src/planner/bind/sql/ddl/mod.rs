@@ -2,6 +2,7 @@
 //!
 //! A command is carried out by `session::ddl` inside the transaction; nothing here changes anything.
 
+mod absent;
 mod alter_object;
 mod alter_table;
 mod comment;
@@ -449,6 +450,9 @@ pub fn bind_definition(
         Definition::AlterDomain { name, action } => domain::alter(context, name, action),
         Definition::DropDomain { if_exists, names, cascade } => {
             user_type::drop(context, *if_exists, names, *cascade, "DROP DOMAIN")
+        }
+        Definition::DropAbsent { kind, if_exists, names, table } => {
+            absent::drop(context, *kind, *if_exists, names, table.as_ref())
         }
         Definition::AlterType { name, action } => user_type::alter(context, name, action),
         Definition::AlterTable { if_exists, name, actions } => {
