@@ -21,6 +21,7 @@ pub mod made;
 mod maybe_null;
 mod multirange_rows;
 pub mod operators;
+mod outer_aggregate;
 pub(crate) mod overload;
 pub mod record;
 pub mod registry;

@@ -27,6 +27,7 @@ use crate::functions::maybe_null;
 use crate::functions::operators::{
     call_operator, call_resolved, coerce_comparison, comparable, expr_type, typed_number,
 };
+use crate::functions::outer_aggregate;
 use crate::functions::overload::{NoChoice, common_type, operator_error};
 use crate::functions::record;
 use crate::functions::registry::registry;
@@ -542,6 +543,7 @@ fn resolve_aggregate(
     session: &SessionRef,
 ) -> DfResult<Expr> {
     let AggregateFunction { func, mut params } = call;
+    outer_aggregate::refuse(&params, schema)?;
     params.args = params
         .args
         .into_iter()

@@ -68,6 +68,13 @@ impl AggregateUDFImpl for OrderedSet {
         let value = fields
             .first()
             .ok_or_else(|| PgError::internal("an ordered-set aggregate without a value"))?;
+        if fields.get(1).is_some_and(|fraction| matches!(fraction.data_type(), DataType::List(_))) {
+            return Err(PgError::unsupported(
+                "percentile_disc of an array of fractions is not supported",
+                "Call it once for each fraction.",
+            )
+            .into());
+        }
         Ok(Arc::new(value.as_ref().clone().with_name(self.name()).with_nullable(true)))
     }
 

@@ -16,7 +16,8 @@ pub(super) fn set_subscripts(tokens: &mut Vec<TokenWithSpan>) {
         if keyword(tokens, at - 1) != Keyword::SET {
             continue;
         }
-        while let Some(next) = assignment(tokens, at) {
+        let target = target(tokens, at - 1);
+        while let Some(next) = assignment(tokens, at, target.as_ref()) {
             at = next;
         }
     }
@@ -33,18 +34,52 @@ fn token(tokens: &[TokenWithSpan], at: usize) -> Option<&Token> {
     tokens.get(at).map(|token| &token.token)
 }
 
+/// What the table to be changed is called, for the SET at a place.
+fn target(tokens: &[TokenWithSpan], set: usize) -> Option<Token> {
+    let last_word_before = |end: usize| {
+        let word = tokens.get(end.checked_sub(1)?)?;
+        matches!(&word.token, Token::Word(_)).then(|| word.token.clone())
+    };
+    let before = set.checked_sub(1)?;
+    if keyword(tokens, before) != Keyword::UPDATE {
+        // UPDATE [ONLY] name [AS alias] SET
+        return last_word_before(set);
+    }
+    let back = |wanted: Keyword| (0..before).rev().find(|at| keyword(tokens, *at) == wanted);
+    match before.checked_sub(1).map(|at| keyword(tokens, at)) {
+        // INSERT INTO name [AS alias] …
+        Some(Keyword::DO) => {
+            let name = back(Keyword::INTO)? + 1;
+            let mut end = name + 1;
+            while token(tokens, end) == Some(&Token::Period) {
+                end += 2;
+            }
+            if keyword(tokens, end) == Keyword::AS {
+                end += 2;
+            }
+            last_word_before(end)
+        }
+        // MERGE INTO name [AS alias] USING
+        _ => last_word_before(back(Keyword::USING)?),
+    }
+}
+
 /// Rewrites the assignment at a place, if it is one to a part; where the next one begins, if there is one.
-fn assignment(tokens: &mut Vec<TokenWithSpan>, start: usize) -> Option<usize> {
+fn assignment(
+    tokens: &mut Vec<TokenWithSpan>,
+    start: usize,
+    target: Option<&Token>,
+) -> Option<usize> {
     if matches!(token(tokens, start), Some(Token::Word(_)))
         && token(tokens, start + 1) == Some(&Token::LBracket)
     {
-        rewrite(tokens, start);
+        rewrite(tokens, start, target);
     }
     let end = end_of_value(tokens, start);
     (token(tokens, end) == Some(&Token::Comma)).then_some(end + 1)
 }
 
-fn rewrite(tokens: &mut Vec<TokenWithSpan>, start: usize) -> Option<()> {
+fn rewrite(tokens: &mut Vec<TokenWithSpan>, start: usize, target: Option<&Token>) -> Option<()> {
     let mut subscripts: Vec<Vec<TokenWithSpan>> = Vec::new();
     let mut is_slice = false;
     let mut at = start + 1;
@@ -72,7 +107,11 @@ fn rewrite(tokens: &mut Vec<TokenWithSpan>, start: usize) -> Option<()> {
     let place = |token| TokenWithSpan::new(token, equals.span);
     let function = if is_slice { SET_SLICE } else { SET_ELEMENT };
     let mut new = vec![name.clone(), equals.clone()];
-    new.extend([place(Token::make_word(function, None)), place(Token::LParen), name]);
+    new.extend([place(Token::make_word(function, None)), place(Token::LParen)]);
+    if let Some(target) = target {
+        new.extend([place(target.clone()), place(Token::Period)]);
+    }
+    new.push(name);
     for part in std::iter::once(value).chain(subscripts) {
         new.push(place(Token::Comma));
         new.extend(part);

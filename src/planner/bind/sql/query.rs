@@ -63,6 +63,12 @@ fn plan_cut(
 ) -> Result<LogicalPlan, PgError> {
     json_records::rewrite(&mut query)?;
     whole_row::expand_stars(context, &mut query, graph_tables)?;
+    // `count(t.*)` counts rows that are there, which DataFusion takes for `count(*)`.
+    if whole_row::has_row_arguments(&query)
+        && let Ok(Some(rows)) = whole_row::expand(context, &query, graph_tables)
+    {
+        query = rows;
+    }
     match plan_named(context, query.clone(), graph_tables, false) {
         Err(error) if whole_row::may_apply(&query, &error) => {
             // Perhaps it means a table's rows.

@@ -117,6 +117,11 @@ impl VisitorMut for Rewriter<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<PgError> {
+        if let TableFactor::Derived { lateral: true, subquery, .. } = factor
+            && let SetExpr::Select(select) = subquery.body.as_mut()
+        {
+            name_outer_columns(select);
+        }
         flow(check_table_factor(factor))
     }
 
@@ -366,6 +371,26 @@ fn name_columns(projection: &mut [SelectItem], plain_names: bool) {
             _ => {}
         }
         seen.push(name);
+    }
+}
+
+/// `LATERAL (SELECT t.a …)` of a table outside of it has a column `a`, which DataFusion would name by what it is.
+fn name_outer_columns(select: &mut Select) {
+    let from = select.from.iter().flat_map(|from| {
+        std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation))
+    });
+    let own: Vec<String> = from
+        .filter_map(|table| super::using::name_of(table).map(|(name, _)| fold(&name)))
+        .collect();
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr @ Expr::CompoundIdentifier(_)) = item
+            && let Expr::CompoundIdentifier(parts) = &*expr
+            && let [.., table, _] = parts.as_slice()
+            && !own.contains(&fold(table))
+        {
+            let alias = Ident::with_quote('"', column_name(expr));
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+        }
     }
 }
 

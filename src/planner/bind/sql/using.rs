@@ -6,9 +6,11 @@
 //!
 //! | join | name | `*` |
 //! |---|---|---|
-//! | INNER, LEFT | as it is | `a.k, a.* without k, b.* without k` |
+//! | INNER, LEFT | as it is; in a subquery `a.k` | `a.k, a.* without k, b.* without k` |
 //! | RIGHT | `b.k` | likewise, `b.k` first |
 //! | FULL | `coalesce(a.k, b.k)` | likewise, that first |
+//!
+//! In a subquery DataFusion would look for the name around it before it looks at the join.
 
 use std::ops::ControlFlow;
 
@@ -27,18 +29,23 @@ use crate::error::PgError;
 /// # Errors
 /// `0A000` for a RIGHT or FULL JOIN whose merged columns cannot be told.
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<(), PgError> {
-    match tree.visit(&mut Using) {
+    match tree.visit(&mut Using { depth: 0 }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
 }
 
-struct Using;
+struct Using {
+    /// Queries around.
+    depth: usize,
+}
 
 impl VisitorMut for Using {
     type Break = PgError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<PgError> {
+        self.depth += 1;
+        let is_inner = self.depth > 1;
         let SetExpr::Select(select) = query.body.as_mut() else {
             return ControlFlow::Continue(());
         };
@@ -46,11 +53,16 @@ impl VisitorMut for Using {
             Some(OrderByKind::Expressions(order)) => order.as_mut_slice(),
             Some(OrderByKind::All(_)) | None => &mut [],
         };
-        in_select(select, order)
+        in_select(select, order, is_inner)
+    }
+
+    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<PgError> {
+        self.depth = self.depth.saturating_sub(1);
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<PgError> {
-        in_select(select, &mut [])
+        in_select(select, &mut [], self.depth > 1)
     }
 }
 
@@ -60,6 +72,8 @@ struct Merged {
     tables: Vec<(Ident, ObjectName)>,
     columns: Vec<String>,
     side: Side,
+    /// Whether it is in a subquery.
+    is_inner: bool,
 }
 
 /// Which side has a value for every row.
@@ -108,10 +122,14 @@ impl Merged {
     }
 }
 
-fn in_select(select: &mut Select, order: &mut [OrderByExpr]) -> ControlFlow<PgError> {
+fn in_select(
+    select: &mut Select,
+    order: &mut [OrderByExpr],
+    is_inner: bool,
+) -> ControlFlow<PgError> {
     qualify_wildcards(select);
     let merged = match merged(select) {
-        Ok(Some(merged)) => merged,
+        Ok(Some(merged)) => Merged { is_inner, ..merged },
         Ok(None) => return ControlFlow::Continue(()),
         Err(error) => return ControlFlow::Break(error),
     };
@@ -199,7 +217,9 @@ fn merged(select: &Select) -> Result<Option<Merged>, PgError> {
     // Of more than two, the condition itself would be over merged columns.
     is_plain &= side == Side::Left || joined.len() == 2;
     match (is_plain, tables, columns) {
-        (true, Some(tables), Some(columns)) => Ok(Some(Merged { tables, columns, side })),
+        (true, Some(tables), Some(columns)) => {
+            Ok(Some(Merged { tables, columns, side, is_inner: false }))
+        }
         _ if side != Side::Left => Err(PgError::unsupported(
             "this RIGHT or FULL JOIN with USING or NATURAL is not supported yet",
             "Between two tables alone USING is; else write ON, and coalesce() of both columns.",
@@ -220,7 +240,7 @@ fn simple(name: &ObjectName) -> Option<String> {
 }
 
 /// The name that columns of a table reference go by, and the one that its `.*` does.
-fn name_of(table: &TableFactor) -> Option<(Ident, ObjectName)> {
+pub(super) fn name_of(table: &TableFactor) -> Option<(Ident, ObjectName)> {
     let quoted = |ident: &Ident| Ident::with_quote('"', fold(ident));
     match table {
         TableFactor::Table { alias: Some(alias), .. }
@@ -257,7 +277,7 @@ fn qualify_wildcards(select: &mut Select) {
 
 /// Puts values for the names of merged columns; whether there was one.
 fn names(merged: &Merged, tree: &mut impl VisitMut) -> bool {
-    if merged.side == Side::Left {
+    if merged.side == Side::Left && !merged.is_inner {
         return false;
     }
     let mut names = Names { merged, depth: 0, found: false };

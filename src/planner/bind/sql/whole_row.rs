@@ -29,7 +29,8 @@ pub(super) fn may_apply(query: &Query, error: &PgError) -> bool {
     error.code() == SqlState::UNDEFINED_COLUMN || has_row_arguments(query)
 }
 
-fn has_row_arguments(query: &Query) -> bool {
+/// Whether a call or an expression has `t.*` in it.
+pub(super) fn has_row_arguments(query: &Query) -> bool {
     use sqlparser::ast::{Visit, Visitor};
     struct Finder;
     impl Visitor for Finder {
