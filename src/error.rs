@@ -1,7 +1,9 @@
 //! SQLSTATEs and the error a client sees.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 /// `fuzz/` compiles parsers and types without DataFusion.
 #[cfg(not(graphwire_parts))]
@@ -25,6 +27,43 @@ macro_rules! sqlstates {
             }
         }
     };
+}
+
+/// Codes that a statement gave and graphwire does not raise itself; a client cannot make more of them.
+const GIVEN_MAX: usize = 4096;
+
+impl SqlState {
+    /// Any code of five digits and capital letters, as `RAISE` may give one; `None` for another text.
+    ///
+    /// # Errors
+    /// `54000` if statements gave too many that graphwire does not know.
+    pub fn given(code: &str) -> Result<Option<Self>, PgError> {
+        static GIVEN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let is_code = code.len() == 5
+            && code.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+        if !is_code {
+            return Ok(None);
+        }
+        if let Some(known) = Self::known(code) {
+            return Ok(Some(known));
+        }
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = given.get(code) {
+            return Ok(Some(Self(known)));
+        }
+        if given.len() >= GIVEN_MAX {
+            return Err(Self::too_many());
+        }
+        let code: &'static str = Box::leak(code.to_owned().into_boxed_str());
+        given.insert(code);
+        Ok(Some(Self(code)))
+    }
+
+    fn too_many() -> PgError {
+        let message =
+            format!("statements have raised more than {GIVEN_MAX} SQLSTATEs of their own");
+        PgError::new(Self::PROGRAM_LIMIT_EXCEEDED, message)
+    }
 }
 
 sqlstates! {
@@ -197,6 +236,8 @@ pub struct Fields {
     pub datatype: Option<String>,
     /// The openCypher detail word, where there is one (`R`).
     pub routine: Option<&'static str>,
+    /// Where graphwire's own text reports it (`F`, `L`): the file's name and the line.
+    pub place: Option<(&'static str, u32)>,
 }
 
 impl PgError {
@@ -217,6 +258,7 @@ impl PgError {
             constraint: None,
             datatype: None,
             routine: None,
+            place: None,
         }))
     }
 
@@ -339,6 +381,16 @@ impl PgError {
     #[must_use]
     pub fn routine(mut self, word: &'static str) -> Self {
         self.0.routine = Some(word);
+        self
+    }
+
+    /// Says which line of graphwire's own text reports it: that of the call.
+    #[must_use]
+    #[track_caller]
+    pub fn here(mut self) -> Self {
+        let place = std::panic::Location::caller();
+        let file = place.file().rsplit(['/', '\\']).next().unwrap_or_default();
+        self.0.place = Some((file, place.line()));
         self
     }
 

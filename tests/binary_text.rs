@@ -132,6 +132,7 @@ fn value(ty: &Type, bytes: &[u8], zone: Tz) -> Result<String, Malformed> {
         Type::INET => inet(bytes)?,
         Type::RECORD => record(bytes, zone, None)?,
         Type::VOID => String::new(),
+        _ if ty.name() == "hstore" => hstore(bytes)?,
         _ => utf8(bytes)?,
     })
 }
@@ -358,6 +359,23 @@ impl<'a> Reader<'a> {
     fn end(&self) -> Result<(), Malformed> {
         if self.0.is_empty() { Ok(()) } else { Err(format!("{} bytes too many", self.0.len())) }
     }
+}
+
+/// Of the extension: keys with texts or NULL.
+fn hstore(bytes: &[u8]) -> Result<String, Malformed> {
+    let quoted = |text: &[u8]| {
+        let text = utf8(text)?.replace('\\', "\\\\").replace('"', "\\\"");
+        Ok::<_, Malformed>(format!("\"{text}\""))
+    };
+    let mut reader = Reader(bytes);
+    let mut pairs = Vec::new();
+    for _ in 0..reader.int()? {
+        let key = quoted(reader.value()?.ok_or("a key that is null")?)?;
+        let value = reader.value()?.map_or(Ok("NULL".to_owned()), quoted)?;
+        pairs.push(format!("{key}=>{value}"));
+    }
+    reader.end()?;
+    Ok(pairs.join(", "))
 }
 
 fn array(element: &Type, bytes: &[u8], zone: Tz, is_vector: bool) -> Result<String, Malformed> {

@@ -497,6 +497,7 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
         DdlCommand::Type(command) => match command.as_ref() {
             TypeCommand::CreateEnum { schema, name: _, labels: _ }
             | TypeCommand::CreateRow { schema, name: _, fields: _ }
+            | TypeCommand::CreateHstore { schema }
             | TypeCommand::CreateDomain { schema, domain: _ } => {
                 needs.add(*schema, Right::Create, Need::Whole);
             }

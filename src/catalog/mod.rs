@@ -42,4 +42,6 @@ pub use policy::{
 pub use predefined::predefined_role;
 pub use role::{Membership, Role, RoleSet};
 pub use snapshot::{Catalog, CatalogStamp, Cluster, Parameter, QualifiedName};
-pub use user_type::{Composite, Domain, DomainCheck, TypeDefinition, UserType};
+pub use user_type::{
+    Composite, Domain, DomainCheck, ExtensionType, HSTORE, TypeDefinition, UserType,
+};

@@ -13,6 +13,9 @@ use crate::types::enum_type::EnumType;
 use crate::types::pg_type::PgType;
 use crate::types::row_type::{RowField, RowType};
 
+/// The extension and its type.
+pub const HSTORE: &str = "hstore";
+
 /// A type of the database's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredType", into = "StoredType")]
@@ -34,6 +37,16 @@ pub enum TypeDefinition {
     Domain(Domain),
     /// `CREATE TYPE … AS (…)`
     Row(Composite),
+    /// The type that `CREATE EXTENSION hstore` made.
+    Hstore(ExtensionType),
+}
+
+/// The type of an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtensionType {
+    /// `pg_extension.oid`.
+    pub extension: Oid,
 }
 
 /// A composite type.
@@ -76,7 +89,7 @@ pub struct DomainCheck {
     pub validated: bool,
 }
 
-/// How a type is stored: one of the three.
+/// How a type is stored: one of the four.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredType {
@@ -88,29 +101,35 @@ struct StoredType {
     domain: Option<Domain>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     row: Option<Composite>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hstore: Option<ExtensionType>,
 }
 
 impl From<UserType> for StoredType {
     fn from(ty: UserType) -> Self {
         let UserType { schema, owner, definition } = ty;
-        let (definition, domain, row) = match definition {
-            TypeDefinition::Enum(ty) => (Some(ty.as_ref().clone()), None, None),
-            TypeDefinition::Domain(domain) => (None, Some(domain), None),
-            TypeDefinition::Row(row) => (None, None, Some(row)),
-        };
-        Self { schema, owner, definition, domain, row }
+        let mut stored =
+            Self { schema, owner, definition: None, domain: None, row: None, hstore: None };
+        match definition {
+            TypeDefinition::Enum(ty) => stored.definition = Some(ty.as_ref().clone()),
+            TypeDefinition::Domain(domain) => stored.domain = Some(domain),
+            TypeDefinition::Row(row) => stored.row = Some(row),
+            TypeDefinition::Hstore(extension) => stored.hstore = Some(extension),
+        }
+        stored
     }
 }
 
 impl From<StoredType> for UserType {
     fn from(stored: StoredType) -> Self {
-        let StoredType { schema, owner, definition, domain, row } = stored;
-        let definition = match (definition, domain, row) {
-            (_, _, Some(row)) => TypeDefinition::Row(row),
-            (_, Some(domain), None) => TypeDefinition::Domain(domain),
-            (Some(ty), None, None) => TypeDefinition::Enum(Arc::new(ty)),
+        let StoredType { schema, owner, definition, domain, row, hstore } = stored;
+        let definition = match (definition, domain, row, hstore) {
+            (_, _, _, Some(extension)) => TypeDefinition::Hstore(extension),
+            (_, _, Some(row), None) => TypeDefinition::Row(row),
+            (_, Some(domain), None, None) => TypeDefinition::Domain(domain),
+            (Some(ty), None, None, None) => TypeDefinition::Enum(Arc::new(ty)),
             // Nothing writes it; a type without labels is one that no value has.
-            (None, None, None) => TypeDefinition::Enum(Arc::default()),
+            (None, None, None, None) => TypeDefinition::Enum(Arc::default()),
         };
         Self { schema, owner, definition }
     }
@@ -123,6 +142,7 @@ impl UserType {
             TypeDefinition::Enum(ty) => ty.oid,
             TypeDefinition::Domain(domain) => domain.ty.oid,
             TypeDefinition::Row(row) => row.ty.oid,
+            TypeDefinition::Hstore(_) => PgType::Hstore.oid(),
         })
     }
 
@@ -132,6 +152,7 @@ impl UserType {
             TypeDefinition::Enum(ty) => ty.array_oid,
             TypeDefinition::Domain(domain) => domain.ty.array_oid,
             TypeDefinition::Row(row) => row.ty.array_oid,
+            TypeDefinition::Hstore(_) => PgType::Hstore.array_oid(),
         })
     }
 
@@ -141,6 +162,7 @@ impl UserType {
             TypeDefinition::Enum(ty) => &ty.name,
             TypeDefinition::Domain(domain) => &domain.ty.name,
             TypeDefinition::Row(row) => &row.ty.name,
+            TypeDefinition::Hstore(_) => HSTORE,
         }
     }
 
@@ -150,6 +172,7 @@ impl UserType {
             TypeDefinition::Enum(ty) => PgType::Enum(Arc::clone(ty)),
             TypeDefinition::Domain(domain) => PgType::Domain(Arc::clone(&domain.ty)),
             TypeDefinition::Row(row) => PgType::Row(Arc::clone(&row.ty)),
+            TypeDefinition::Hstore(_) => PgType::Hstore,
         }
     }
 
@@ -157,7 +180,7 @@ impl UserType {
     pub fn domain(&self) -> Option<&Domain> {
         match &self.definition {
             TypeDefinition::Domain(domain) => Some(domain),
-            TypeDefinition::Enum(_) | TypeDefinition::Row(_) => None,
+            TypeDefinition::Enum(_) | TypeDefinition::Row(_) | TypeDefinition::Hstore(_) => None,
         }
     }
 
@@ -165,7 +188,7 @@ impl UserType {
     pub fn labels(&self) -> Option<&Arc<EnumType>> {
         match &self.definition {
             TypeDefinition::Enum(ty) => Some(ty),
-            TypeDefinition::Domain(_) | TypeDefinition::Row(_) => None,
+            TypeDefinition::Domain(_) | TypeDefinition::Row(_) | TypeDefinition::Hstore(_) => None,
         }
     }
 
@@ -173,7 +196,15 @@ impl UserType {
     pub fn row(&self) -> Option<&Composite> {
         match &self.definition {
             TypeDefinition::Row(row) => Some(row),
-            TypeDefinition::Enum(_) | TypeDefinition::Domain(_) => None,
+            TypeDefinition::Enum(_) | TypeDefinition::Domain(_) | TypeDefinition::Hstore(_) => None,
+        }
+    }
+
+    /// The extension it belongs to: its name and OID.
+    pub fn extension(&self) -> Option<(&'static str, Oid)> {
+        match &self.definition {
+            TypeDefinition::Hstore(of) => Some((HSTORE, of.extension)),
+            TypeDefinition::Enum(_) | TypeDefinition::Domain(_) | TypeDefinition::Row(_) => None,
         }
     }
 
@@ -192,6 +223,8 @@ impl UserType {
                 let ty = Arc::make_mut(&mut row.ty);
                 (&mut ty.name, &mut ty.schema)
             }
+            // An extension's type keeps the name that it comes with.
+            TypeDefinition::Hstore(_) => return,
         };
         *schema = shown_schema;
         if let Some(name) = name {
@@ -304,7 +337,7 @@ impl Catalog {
         for user in self.types_over(oid) {
             let mut user = user.as_ref().clone();
             match &mut user.definition {
-                TypeDefinition::Enum(_) => {}
+                TypeDefinition::Enum(_) | TypeDefinition::Hstore(_) => {}
                 TypeDefinition::Domain(domain) => {
                     Arc::make_mut(&mut domain.ty).base.replace(&new);
                 }

@@ -73,7 +73,8 @@ impl TableProvider for StoredTable {
         let partitions = state.config().target_partitions();
         if let Some((index, batch)) = self.look_up(filters, &projection, &schema).await? {
             let title = format!("KeyLookupExec: {} using {index}", self.relation.name);
-            return Ok(Arc::new(RowsExec::new(title, batch).guarded(self.guard, partitions)));
+            let rows = RowsExec::new(title, &self.relation.name, batch);
+            return Ok(Arc::new(rows.guarded(self.guard, partitions)));
         }
         // With filters above, a limit says nothing about how many rows must be read.
         let fetch = if filters.is_empty() { limit } else { None };
@@ -118,7 +119,7 @@ impl TableProvider for KnownRows {
             Some(columns) => self.rows.project(columns)?,
             None => self.rows.clone(),
         };
-        Ok(Arc::new(RowsExec::new(format!("ScanExec: {}", self.name), rows)))
+        Ok(Arc::new(RowsExec::new(format!("ScanExec: {}", self.name), &self.name, rows)))
     }
 }
 

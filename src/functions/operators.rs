@@ -458,6 +458,9 @@ impl ExprPlanner for PgExprPlanner {
     ) -> DfResult<PlannerResult<RawFieldAccessExpr>> {
         let RawFieldAccessExpr { field_access, expr } = expr;
         let planned = match field_access {
+            GetFieldAccess::ListIndex { key } if expr_type(&expr, schema)? == PgType::Hstore => {
+                call_operator("->", vec![expr, *key], schema, &self.session)?
+            }
             GetFieldAccess::ListIndex { key } => {
                 if expr_type(&expr, schema)? == PgType::Jsonb {
                     self.function("jsonb_subscript", vec![expr, *key])?
@@ -468,6 +471,12 @@ impl ExprPlanner for PgExprPlanner {
             GetFieldAccess::ListRange { start, stop, stride: _ } => {
                 let bounds = vec![*start, *stop];
                 self.function("array_slice", chained(expr, "array_slice", bounds))?
+            }
+            GetFieldAccess::NamedStructField { name }
+                if expr_type(&expr, schema)? == PgType::Hstore =>
+            {
+                let key = Expr::Literal(name, None);
+                call_operator("->", vec![expr, key], schema, &self.session)?
             }
             GetFieldAccess::NamedStructField { name } => {
                 if let PgType::Row(ty) = expr_type(&expr, schema)? {

@@ -215,6 +215,10 @@ fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -
         return record::resolve_row(call, schema, session);
     }
     let types = call.args.iter().map(|arg| expr_type(arg, schema)).collect::<DfResult<Vec<_>>>()?;
+    let is_void = |(arg, ty): (&Expr, &PgType)| is_void(arg, ty);
+    if call.args.iter().zip(&types).any(is_void) {
+        return without_void(call, &types, schema, session);
+    }
     if record::is_any_field(&call) {
         return Ok(record::resolve_field(call, types.first().unwrap_or(&PgType::Unknown))?);
     }
@@ -279,6 +283,30 @@ fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -
         return Ok(marked(Expr::ScalarFunction(ScalarFunction::new_udf(func, args)), &common));
     }
     Ok(Expr::ScalarFunction(call))
+}
+
+fn is_void(arg: &Expr, ty: &PgType) -> bool {
+    *ty == PgType::Void && matches!(arg, Expr::Placeholder(_))
+}
+
+/// A call without its parameters of type void, as clients pass them that call every function with its OUT arguments.
+fn without_void(
+    call: ScalarFunction,
+    types: &[PgType],
+    schema: &DFSchema,
+    session: &SessionRef,
+) -> DfResult<Expr> {
+    let ScalarFunction { func, args } = call;
+    let (void, args): (Vec<_>, Vec<_>) =
+        args.into_iter().zip(types).partition(|(arg, ty)| is_void(arg, ty));
+    let args = args.into_iter().map(|(arg, _)| arg).collect();
+    let mut value = resolve_call(ScalarFunction::new_udf(func, args), schema, session)?;
+    let beside = registry().own("value beside", session)?;
+    for (parameter, _) in void {
+        let types = [expr_type(&value, schema)?, PgType::Void];
+        value = call_resolved(&beside, vec![value, parameter], &types)?;
+    }
+    Ok(value)
 }
 
 /// An expression of DataFusion's own, which keeps Arrow's type alone, under a type that Arrow's does not tell.

@@ -182,9 +182,11 @@ impl ScalarUDFImpl for PgFunction {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> DfResult<FieldRef> {
         let literal = |index: usize| args.scalar_arguments.get(index).copied().flatten();
-        let types = argument_types(&args);
-        let constants: Vec<_> =
-            (0..types.len()).map(|index| small_constant(literal(index))).collect();
+        // Parameters of type void go when the call is resolved.
+        let given = argument_types(&args).into_iter().enumerate();
+        let given = given.filter(|(_, ty)| *ty != PgType::Void);
+        let (types, constants): (Vec<_>, Vec<_>) =
+            given.map(|(index, ty)| (ty, small_constant(literal(index)))).unzip();
         let choice = self.choose(&types, &constants)?;
         Ok(return_field(&choice, args.arg_fields))
     }

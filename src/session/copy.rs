@@ -1,5 +1,6 @@
 //! COPY, both ways. What the bytes look like is `types::copy`'s business; here are the rows' way in and out.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,11 +12,12 @@ use datafusion::logical_expr::{EmptyRelation, Extension, LogicalPlan};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use futures::StreamExt;
 use sqlparser::ast::{
-    CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, ObjectName, Statement as Sql,
+    CopyLegacyOption, CopyOption, CopySource, CopyTarget, Expr, Ident, ObjectName, Statement as Sql,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::copy_filter::CopyFilter;
 use super::engine::Engine;
 use super::outcome::{Completion, CopyFraming, CopyIn, CopyOut, Outcome};
 use super::pipeline::{self, Executed};
@@ -25,6 +27,7 @@ use crate::access::policy::row_security_applies;
 use crate::catalog::pg::describe::quote_identifier;
 use crate::catalog::{Column, ColumnDefault, Relation, Table, predefined_role};
 use crate::error::{PgError, SqlState};
+use crate::parser::sql::copy_where;
 use crate::parser::{Body, Statement};
 use crate::planner::bind::bound::Bound;
 use crate::planner::bind::sql::column_value::default_of;
@@ -50,13 +53,13 @@ const FILE_PIECE_BYTES: usize = 1 << 20;
 pub(super) struct CopyTask {
     table: Arc<Relation>,
     columns: Vec<usize>,
+    filter: Option<CopyFilter>,
     reading: JoinHandle<Result<Read, PgError>>,
 }
 
 /// What was read, and the memory it holds.
 struct Read {
     batches: Vec<RecordBatch>,
-    rows: u64,
     _memory: MemoryReservation,
 }
 
@@ -76,8 +79,9 @@ impl CopyTask {
             }
             Err(_) => return Err(session.shared.canceled()),
         };
-        write(session, &self.table, &self.columns, read.batches).await?;
-        Ok(format!("COPY {}", read.rows))
+        let filter = self.filter.as_ref();
+        let rows = write(session, &self.table, &self.columns, filter, read.batches).await?;
+        Ok(format!("COPY {rows}"))
     }
 }
 
@@ -243,6 +247,31 @@ fn named(columns: &[Ident]) -> CopyColumns {
     CopyColumns::Named(columns.iter().map(fold).collect())
 }
 
+/// The table's name and the columns that are named, and the condition of `WHERE`.
+type Parts<'a> = (&'a ObjectName, Cow<'a, [Ident]>, Option<&'a Expr>);
+
+fn parts(source: &CopySource) -> Result<Parts<'_>, PgError> {
+    match source {
+        CopySource::Table { table_name, columns } => Ok((table_name, columns.into(), None)),
+        CopySource::Query(query) => {
+            let Some((table, columns, condition)) = copy_where::filtered(query) else {
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, "COPY FROM takes a table"));
+            };
+            Ok((table, columns.into(), Some(condition)))
+        }
+    }
+}
+
+/// What decides which rows are written, if something does.
+fn filter_of(
+    session: &Session,
+    relation: &Relation,
+    source: &CopySource,
+) -> Result<Option<CopyFilter>, PgError> {
+    let (_, _, condition) = parts(source)?;
+    condition.map(|condition| CopyFilter::bind(session, relation, condition)).transpose()
+}
+
 /// The table, and the positions of the columns that are copied.
 fn table_of(
     session: &mut Session,
@@ -253,11 +282,9 @@ fn table_of(
         return Err(PgError::internal("no transaction"));
     };
     let context = session.bind_context(transaction, Default::default());
-    let CopySource::Table { table_name, columns } = source else {
-        return Err(PgError::new(SqlState::SYNTAX_ERROR, "COPY FROM takes a table"));
-    };
+    let (table_name, columns, _) = parts(source)?;
     let (relation, table) = write_target(&context, table_name)?;
-    let positions = positions(&relation, &table, columns)?;
+    let positions = positions(&relation, &table, &columns)?;
     Ok((relation, positions))
 }
 
@@ -386,27 +413,27 @@ async fn copy_in(
 ) -> Result<Outcome, PgError> {
     let (relation, columns) = locked_table(session, source, said.freeze).await?;
     admit_insert(session, &relation, &columns)?;
+    let filter = filter_of(session, &relation, source)?;
     let options = said.check(true)?;
     let binary = options.format == CopyFormat::Binary;
     let mut reader = reader(session, &relation, &columns, options);
     let memory = reservation(&session.engine);
     let (sender, mut receiver) = mpsc::channel::<Result<bytes::Bytes, PgError>>(QUEUED_PIECES);
     let reading = async move {
-        let mut read = Read { batches: Vec::new(), rows: 0, _memory: memory };
+        let mut read = Read { batches: Vec::new(), _memory: memory };
         while let Some(piece) = receiver.recv().await {
             reader.push(&piece?)?;
             read.take(&mut reader)?;
         }
         reader.finish()?;
         read.take(&mut reader)?;
-        read.rows = reader.rows();
         Ok(read)
     };
     let Some(reading) = session.engine.common.compute.spawn(reading) else {
         return Err(PgError::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down"));
     };
     let count = columns.len();
-    session.copy = Some(CopyTask { table: relation, columns, reading });
+    session.copy = Some(CopyTask { table: relation, columns, filter, reading });
     Ok(Outcome::CopyIn(CopyIn { columns: count, binary, data: sender }))
 }
 
@@ -421,13 +448,14 @@ impl Read {
     }
 }
 
-/// Writes copied rows, the columns that were not copied by their defaults.
+/// Writes copied rows, the columns that were not copied by their defaults; how many were written.
 async fn write(
     session: &mut Session,
     relation: &Arc<Relation>,
     columns: &[usize],
+    filter: Option<&CopyFilter>,
     batches: Vec<RecordBatch>,
-) -> Result<(), PgError> {
+) -> Result<usize, PgError> {
     let Some(transaction) = &session.transaction else {
         return Err(PgError::internal("no transaction"));
     };
@@ -474,10 +502,16 @@ async fn write(
             table.columns.iter().map(|column| column.ty.field(&column.name, true)).collect();
         let schema = Arc::new(arrow::datatypes::Schema::new(fields));
         let rows = RecordBatch::try_new_with_options(schema, arrays, &options)?;
+        let rows = match filter {
+            Some(filter) => filter.keep(&rows)?,
+            None => rows,
+        };
         super::generated::compute(&session.engine, &context, relation, rows)
     };
     let batches = batches.into_iter().map(shape).collect::<Result<Vec<_>, _>>()?;
-    session.insert_rows(relation, batches).await
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    session.insert_rows(relation, batches).await?;
+    Ok(rows)
 }
 
 /// The columns that COPY TO writes where none are named: all but generated ones.
@@ -651,6 +685,7 @@ async fn copy_file(
     }
     let (relation, columns) = locked_table(session, source, said.freeze).await?;
     admit_insert(session, &relation, &columns)?;
+    let filter = filter_of(session, &relation, source)?;
     let batches = match said.format {
         FileFormat::Copy => {
             let reader = reader(session, &relation, &columns, said.check(true)?);
@@ -665,8 +700,7 @@ async fn copy_file(
             read.await.map_err(|_| PgError::internal("COPY failed unexpectedly"))??
         }
     };
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    write(session, &relation, &columns, batches).await?;
+    let rows = write(session, &relation, &columns, filter.as_ref(), batches).await?;
     Ok(format!("COPY {rows}"))
 }
 

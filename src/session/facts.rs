@@ -78,7 +78,7 @@ impl Session {
                 name: name.clone(),
                 statement: prepared.text.clone(),
                 prepare_time: prepared.prepared_us - POSTGRES_EPOCH_US,
-                parameter_types: prepared.parameters.clone(),
+                parameter_types: prepared.described.clone(),
                 from_sql: prepared.from_sql,
             })
             .collect();

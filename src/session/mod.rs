@@ -13,6 +13,7 @@ pub mod bootstrap;
 mod channels;
 mod cluster;
 mod copy;
+mod copy_filter;
 mod cursors;
 mod define;
 pub mod display;

@@ -36,6 +36,8 @@ pub(super) struct Prepared {
     pub(super) declared: Vec<Option<PgType>>,
     /// Parameter types as resolved.
     pub(super) parameters: Vec<PgType>,
+    /// The same as clients are told them: a domain is one here, and in `parameters` what it stands on.
+    pub(super) described: Vec<PgType>,
     /// What its rows look like; `None` if it gives none.
     pub(super) columns: Option<Arc<[OutputColumn]>>,
     /// The bound statement, and what it holds for.

@@ -1,5 +1,6 @@
 //! The rows of `pg_type` for the built-in types graphwire has.
 
+use super::hstore;
 use super::pg_type::PgType;
 use super::range::RangeKind;
 
@@ -103,6 +104,14 @@ pub static BUILTINS: &[BuiltinRow] = &[
     row(PgType::Xid8, 5069, 271, "xid8", "xid8", 8, 'U', false),
 ];
 
+/// Types of extensions: the catalog has them where the extension was created.
+static EXTENSIONS: &[BuiltinRow] =
+    &[row(PgType::Hstore, hstore::OID, hstore::ARRAY_OID, "hstore", "hstore", -1, 'U', false)];
+
+fn known() -> impl Iterator<Item = &'static BuiltinRow> {
+    BUILTINS.iter().chain(EXTENSIONS)
+}
+
 #[expect(clippy::too_many_arguments, reason = "a row of the table above, in its column order")]
 const fn row(
     ty: PgType,
@@ -132,7 +141,7 @@ pub(super) fn builtin_row(ty: &PgType) -> &'static BuiltinRow {
         PgType::Range(_) | PgType::Multirange(_) => row.ty == *ty,
         _ => std::mem::discriminant(&row.ty) == kind,
     };
-    BUILTINS.iter().find(is).unwrap_or(&ANYARRAY)
+    known().find(is).unwrap_or(&ANYARRAY)
 }
 
 static ANYARRAY: BuiltinRow =
@@ -143,13 +152,13 @@ pub(super) fn builtin_by_oid(oid: u32) -> Option<(&'static BuiltinRow, bool)> {
     if oid == 0 {
         return None;
     }
-    let row = BUILTINS.iter().find(|row| row.oid == oid || row.array_oid == oid)?;
+    let row = known().find(|row| row.oid == oid || row.array_oid == oid)?;
     Some((row, row.array_oid == oid))
 }
 
 /// The scalar type whose `typname` or SQL name this is.
 pub(super) fn builtin_by_name(name: &str) -> Option<&'static PgType> {
-    BUILTINS.iter().find(|row| row.typname == name).map(|row| &row.ty)
+    known().find(|row| row.typname == name).map(|row| &row.ty)
 }
 
 /// Whether PostgreSQL 15 has a type of this name that graphwire does not have.

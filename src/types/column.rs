@@ -23,6 +23,7 @@ use arrow::datatypes::{
 use super::binary::send;
 use super::enum_type::{ENUM_WIDTH, EnumType};
 use super::error::TypeError;
+use super::hstore::Hstore;
 use super::json::render::JsonColumn;
 use super::pg_type::PgType;
 use super::range::{self, RangeKind};
@@ -73,6 +74,7 @@ enum Values {
     Structure(Box<JsonColumn>),
     Tid(StringViewArray),
     Inet(StringViewArray),
+    Hstore(StringViewArray),
     Bytea(BinaryViewArray),
     Binary(BinaryArray),
     Range {
@@ -159,6 +161,7 @@ impl OutputColumn {
             Values::Text(values)
             | Values::Jsonb(values)
             | Values::Tid(values)
+            | Values::Hstore(values)
             | Values::Inet(values) => out.extend_from_slice(values.value(row).as_bytes()),
             Values::Utf8(values) => out.extend_from_slice(values.value(row).as_bytes()),
             Values::LargeUtf8(values) => out.extend_from_slice(values.value(row).as_bytes()),
@@ -249,6 +252,7 @@ impl OutputColumn {
             }
             Values::Tid(values) => send::tid(values.value(row), out)?,
             Values::Inet(values) => send::inet(values.value(row), out)?,
+            Values::Hstore(values) => Hstore::parse(values.value(row))?.send(out),
             Values::Bytea(values) | Values::Row { values, fields: _ } => {
                 out.extend_from_slice(values.value(row));
             }
@@ -561,6 +565,7 @@ fn values_of(ty: &PgType, array: &ArrayRef) -> Result<Values, TypeError> {
         PgType::Jsonb | PgType::Jsonpath => Values::Jsonb(views()?),
         PgType::Tid => Values::Tid(views()?),
         PgType::Inet => Values::Inet(views()?),
+        PgType::Hstore => Values::Hstore(views()?),
         PgType::Text
         | PgType::Varchar(_)
         | PgType::Bpchar(None)

@@ -98,6 +98,7 @@ impl PgType {
     pub fn is_of(&self, oid: u32) -> bool {
         match self {
             Self::Array(element) => element.is_of(oid),
+            Self::Hstore => self.oid() == oid,
             Self::Enum(ty) => ty.oid == oid,
             Self::Domain(domain) => domain.oid == oid || domain.base.is_of(oid),
             Self::Row(row) => row.oid == oid || row.fields.iter().any(|field| field.ty.is_of(oid)),

@@ -16,6 +16,7 @@ use arrow::datatypes::{
 
 use super::binary::{receive, send};
 use super::error::TypeError;
+use super::hstore::Hstore;
 use super::json::parse::{append_jsonb, check_json};
 use super::json_path::JsonPath;
 use super::pg_type::{NUMERIC_STORAGE, PgType};
@@ -349,6 +350,7 @@ impl InputColumn {
             Builder::Text(builder) => match self.ty {
                 PgType::Tid => append_text(builder, &receive::tid(bytes)?)?,
                 PgType::Inet => append_text(builder, &receive::inet(bytes)?)?,
+                PgType::Hstore => append_text(builder, &Hstore::receive(bytes)?.to_string())?,
                 PgType::Jsonb | PgType::Jsonpath => {
                     let text = receive::jsonb(bytes)?;
                     push_string(builder, &self.ty, text, self.explicit, &mut self.scratch)?;
@@ -641,6 +643,7 @@ fn push_string(
             append_text(builder, &String::from_utf8_lossy(scratch))
         }
         PgType::Jsonpath => append_text(builder, &JsonPath::parse(text)?.to_string()),
+        PgType::Hstore => append_text(builder, &Hstore::parse(text)?.to_string()),
         _ => append_text(builder, text),
     }
 }

@@ -18,6 +18,7 @@ pub mod enum_type;
 pub mod error;
 pub(crate) mod field;
 mod format;
+pub(crate) mod hstore;
 pub mod ids;
 pub(crate) mod input_column;
 pub(crate) mod json;

@@ -5,7 +5,7 @@
 //! | bool; int2, int4, int8; float4, float8 | Boolean; Int16, Int32, Int64; Float32, Float64 |
 //! | numeric(p,s) | Decimal128(p,s), for p from 39 to 76 Decimal256(p,s) |
 //! | numeric | Decimal128(38,16): 22 digits before the point, 16 after |
-//! | text, varchar, char, name, "char", json, jsonb, … | Utf8View; char(n) without the spaces at its end |
+//! | text, varchar, char, name, "char", json, jsonb, hstore, … | Utf8View; char(n) without the spaces at its end |
 //! | bytea | BinaryView |
 //! | date; time; timestamp | Date32; Time64(µs); Timestamp(µs) |
 //! | timestamptz | Timestamp(µs, "UTC") |
@@ -121,6 +121,8 @@ pub enum PgType {
     Range(RangeKind),
     /// `int4multirange`, `tstzmultirange`, …
     Multirange(RangeKind),
+    /// Of the extension `hstore`; its text form is stored, see [`super::hstore`].
+    Hstore,
     /// What `CREATE TYPE … AS ENUM` made.
     Enum(std::sync::Arc<EnumType>),
     /// What `CREATE TYPE … AS (…)` made, the row type of a table, or the type of a row that has none.
@@ -339,6 +341,7 @@ impl PgType {
             | Self::Cstring
             | Self::Void
             | Self::Record
+            | Self::Hstore
             | Self::Anyarray => DataType::Utf8View,
         }
     }

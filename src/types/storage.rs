@@ -21,7 +21,12 @@ pub(super) fn to_storage(ty: &PgType, array: &ArrayRef) -> Result<ArrayRef, Type
         (DataType::Utf8View, DataType::Struct(_) | DataType::Map(_, _)) => true,
         (DataType::Utf8View, DataType::Utf8 | DataType::LargeUtf8) => !matches!(
             ty,
-            PgType::Jsonb | PgType::Jsonpath | PgType::Tid | PgType::Inet | PgType::Bpchar(Some(_))
+            PgType::Jsonb
+                | PgType::Jsonpath
+                | PgType::Tid
+                | PgType::Inet
+                | PgType::Hstore
+                | PgType::Bpchar(Some(_))
         ),
         (DataType::BinaryView, DataType::Binary) => {
             !matches!(ty, PgType::Range(_) | PgType::Multirange(_))

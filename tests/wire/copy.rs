@@ -128,3 +128,20 @@ fn copy_out_sends_a_message_for_each_row() {
         ]
     );
 }
+
+#[test]
+fn a_condition_chooses_rows_with_their_defaults_and_only_they_are_counted() {
+    let server = TestServer::trusting();
+    let mut client = server.login();
+    client.query(
+        "CREATE TABLE w (a int4, b text DEFAULT 'x', c int4 GENERATED ALWAYS AS (a * 2) STORED)",
+    );
+    client.send(&query("COPY w (a) FROM STDIN WHERE a % 2 = 1 AND b = 'x'"));
+    client.until(b'G');
+    client.send(&[copy_data(b"1\n2\n3\n\\N\n5\n"), copy_done()].concat());
+    assert_eq!(client.transcript(), ["CommandComplete(COPY 3)", "ReadyForQuery(I)"]);
+    let rows = client.query("SELECT string_agg(a || b || c, ',' ORDER BY a) FROM w");
+    assert_eq!(rows[1], "DataRow(1x2,3x6,5x10)");
+    let refused = client.query("COPY w FROM STDIN WHERE c > 1");
+    assert_eq!(refused[0], "ErrorResponse(ERROR 42P10)");
+}

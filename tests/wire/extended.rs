@@ -1,6 +1,6 @@
 //! The extended query protocol.
 
-use super::client::{bind, close, describe, execute, flush, parse, query, sync};
+use super::client::{Client, bind, close, describe, execute, flush, parse, query, sync};
 use super::server::TestServer;
 
 const TEN: &str = "SELECT * FROM generate_series(1, 10)";
@@ -271,4 +271,54 @@ fn a_pipeline_of_many_syncs_is_answered_in_full() {
     for _ in 0..500 {
         assert_eq!(client.transcript().len(), 5);
     }
+}
+
+/// The types of a statement's parameters.
+fn parameters(client: &mut Client, text: &str) -> Vec<u32> {
+    client.send(&[parse("", text), describe(b'S', ""), sync()].concat());
+    let replies = client.until(b'Z');
+    let described = replies.iter().find(|reply| reply.tag == b't').unwrap();
+    let oid = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
+    described.body[2..].chunks(4).map(oid).collect()
+}
+
+#[test]
+fn a_parameter_cast_to_a_domain_is_described_by_it_and_checked() {
+    let server = TestServer::trusting();
+    let mut client = server.login();
+    client.query("CREATE DOMAIN small AS int4 CHECK (VALUE < 10)");
+    let row = client.query("SELECT 'small'::regtype::oid::int8").swap_remove(1);
+    let oid: u32 = row.trim_start_matches("DataRow(").trim_end_matches(')').parse().unwrap();
+    assert_eq!(parameters(&mut client, "SELECT $1::small, $2::small + 1"), [oid, oid]);
+    for (value, wanted) in [(9_i32, "DataRow(10)"), (10, "ErrorResponse(ERROR 23514)")] {
+        client.send(
+            &[
+                parse("", "SELECT $1::small + 1"),
+                bind("", "", &[1], &[Some(&value.to_be_bytes())], &[0]),
+                execute("", 0),
+                sync(),
+            ]
+            .concat(),
+        );
+        let transcript = client.transcript();
+        assert!(transcript.contains(&wanted.to_owned()), "{transcript:?}");
+    }
+}
+
+#[test]
+fn a_function_does_without_parameters_of_type_void() {
+    let server = TestServer::trusting();
+    let mut client = server.login();
+    assert_eq!(parameters(&mut client, "SELECT abs($1::void, -2)"), [2278]);
+    client.send(
+        &[
+            parse("", "SELECT abs($1::void, -2)"),
+            bind("", "", &[0], &[Some(b"")], &[0]),
+            execute("", 0),
+            sync(),
+        ]
+        .concat(),
+    );
+    let transcript = client.transcript();
+    assert!(transcript.contains(&"DataRow(2)".to_owned()), "{transcript:?}");
 }

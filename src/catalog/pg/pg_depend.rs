@@ -39,6 +39,10 @@ impl Object {
 const NORMAL: char = 'n';
 const AUTO: char = 'a';
 const INTERNAL: char = 'i';
+const EXTENSION: char = 'e';
+
+/// `pg_extension` in `pg_class`.
+const PG_EXTENSION: Oid = Oid(3079);
 
 pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     source.catalog.types.values().try_for_each(|ty| type_rows(source.catalog, ty, out))?;
@@ -89,6 +93,11 @@ fn type_rows(catalog: &Catalog, ty: &UserType, out: &mut Rows) -> Result<(), Sys
     let array = Object::new(PG_TYPE, ty.array_oid());
     push(out, this, Object::new(PG_NAMESPACE, ty.schema), NORMAL)?;
     push(out, array, this, INTERNAL)?;
+    if let Some((_, extension)) = ty.extension() {
+        let extension = Object::new(PG_EXTENSION, extension);
+        push(out, extension, Object::new(PG_NAMESPACE, ty.schema), NORMAL)?;
+        push(out, this, extension, EXTENSION)?;
+    }
     if let Some(row) = ty.row() {
         let relation = Object::new(PG_CLASS, row.relation);
         push(out, relation, this, INTERNAL)?;

@@ -18,10 +18,13 @@ pub struct BuiltInExtension {
 pub static BUILT_IN_EXTENSIONS: &[BuiltInExtension] =
     &[BuiltInExtension { oid: Oid(13801), name: "uuid-ossp", version: "1.1" }];
 
+/// What hstore is like here, by its version in PostgreSQL 15.
+const HSTORE_VERSION: &str = "1.8";
+
 /// The role that owns what is built in.
 const SYSTEM_ROLE: Oid = Oid(10);
 
-pub(super) fn rows(_: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
+pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError> {
     for extension in BUILT_IN_EXTENSIONS {
         row!(out,
             oid: extension.oid,
@@ -30,6 +33,19 @@ pub(super) fn rows(_: &Source<'_>, out: &mut Rows) -> Result<(), SystemRowsError
             extnamespace: PG_CATALOG_OID,
             extrelocatable: false,
             extversion: extension.version,
+            extconfig: Value::Null,
+            extcondition: Value::Null,
+        );
+    }
+    for ty in source.catalog.types.values() {
+        let Some((name, oid)) = ty.extension() else { continue };
+        row!(out,
+            oid: oid,
+            extname: name,
+            extowner: ty.owner,
+            extnamespace: ty.schema,
+            extrelocatable: true,
+            extversion: HSTORE_VERSION,
             extconfig: Value::Null,
             extcondition: Value::Null,
         );

@@ -60,6 +60,7 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
         TypeDefinition::Domain(domain) => domain_rows(source.catalog, ty, domain, out),
         TypeDefinition::Row(row) => row_rows(source.catalog, ty, row.relation, out),
         TypeDefinition::Enum(_) => enum_rows(source.catalog, ty, out),
+        TypeDefinition::Hstore(_) => hstore_rows(source.catalog, ty, out),
     })
 }
 
@@ -120,6 +121,10 @@ struct Based {
 fn based(ty: &PgType) -> Based {
     match ty {
         PgType::Enum(_) => return Based { output: ENUM_OUT, send: ENUM_SEND },
+        PgType::Hstore => {
+            let [_, output, _, send] = HSTORE_IO;
+            return Based { output, send };
+        }
         PgType::Array(_) => return Based { output: ARRAY_OUT, send: ARRAY_SEND },
         PgType::Row(_) => return Based { output: RECORD_OUT, send: RECORD_SEND },
         _ => {}
@@ -203,6 +208,29 @@ fn enum_rows(catalog: &Catalog, ty: &UserType, out: &mut Rows) -> Result<(), Sys
     push(out, &place, &own)?;
     array_over(ty, true, Place { acl: None, ..place }, out)
 }
+
+/// The type of the extension hstore, and the array over it.
+fn hstore_rows(catalog: &Catalog, ty: &UserType, out: &mut Rows) -> Result<(), SystemRowsError> {
+    let acl = catalog.stored_acl(AclClass::Type, ty.oid()).map(|acl| acl_texts(catalog, &acl));
+    let place = Place { schema: ty.schema, owner: ty.owner, acl };
+    let own = Composite {
+        oid: ty.oid(),
+        name: ty.name(),
+        relation: Oid::INVALID,
+        category: 'U',
+        typtype: 'b',
+        subscript: Oid::INVALID,
+        element: Oid::INVALID,
+        array: ty.array_oid(),
+        functions: HSTORE_IO,
+        of_enum: true,
+    };
+    push(out, &place, &own)?;
+    array_over(ty, true, Place { acl: None, ..place }, out)
+}
+
+/// Functions that `pg_proc` does not list, as no statement can call them.
+const HSTORE_IO: [Oid; 4] = [Oid(13_804), Oid(13_805), Oid(13_806), Oid(13_807)];
 
 const ENUM_IN: Oid = Oid(3506);
 const ENUM_OUT: Oid = Oid(3507);

@@ -22,16 +22,22 @@ use futures::stream;
 pub struct RowsExec {
     /// What EXPLAIN says of them: `ScanExec: pg_class`, `KeyLookupExec: item, key=item_pkey`.
     title: String,
+    relation: String,
     rows: RecordBatch,
     guard: Option<u32>,
     properties: Arc<PlanProperties>,
 }
 
 impl RowsExec {
-    /// An operator that gives `rows`, shown as `title`.
-    pub fn new(title: String, rows: RecordBatch) -> Self {
+    /// An operator that gives `rows` of a relation, shown as `title`.
+    pub fn new(title: String, relation: &str, rows: RecordBatch) -> Self {
         let properties = properties(&rows, 1);
-        Self { title, rows, guard: None, properties }
+        Self { title, relation: relation.to_owned(), rows, guard: None, properties }
+    }
+
+    /// The name of the relation whose rows they are.
+    pub fn relation(&self) -> &str {
+        &self.relation
     }
 
     /// The same rows, below the row policy with this number, if there is one: as many streams as a scan would have, as

@@ -65,6 +65,11 @@ struct Piece {
 }
 
 impl ScanExec {
+    /// The name of the table that is read.
+    pub fn relation(&self) -> &str {
+        &self.name
+    }
+
     /// A scan of `version` giving `projection` under `schema`.
     pub fn new(
         name: String,

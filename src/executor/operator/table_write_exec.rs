@@ -41,6 +41,17 @@ pub struct TableWriteExec {
 }
 
 impl TableWriteExec {
+    /// The name of the table, and what is done to it: `Insert`, `Update`, `Delete`, `Merge`.
+    pub fn target(&self) -> (&str, &'static str) {
+        let operation = match self.kind {
+            WriteKind::Insert => "Insert",
+            WriteKind::Update { .. } => "Update",
+            WriteKind::Delete => "Delete",
+            WriteKind::Each(_) => "Merge",
+        };
+        (&self.relation.name, operation)
+    }
+
     /// Writes `input` as `node` says.
     pub fn new(
         node: &TableWrite,

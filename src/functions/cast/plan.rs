@@ -219,7 +219,11 @@ pub fn plan_cast(
     session: &SessionRef,
 ) -> Result<Expr, PgError> {
     if to.has_domain() {
-        let value = plan_cast(expr, from, &to.plain(), explicit, session)?;
+        // A parameter is described by the domain, and its values are those of what the domain stands on.
+        let value = match typed_placeholder(&expr, from, to) {
+            Some(typed) => typed,
+            None => plan_cast(expr, from, &to.plain(), explicit, session)?,
+        };
         let function = ScalarUDF::from(CastTo::new(to.clone(), explicit, session.clone()));
         return Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(function), vec![value])));
     }

@@ -10,6 +10,7 @@ pub(crate) mod datetime;
 pub(crate) mod decimal;
 mod enums;
 mod format;
+mod hstore;
 mod inet;
 pub(crate) mod json;
 mod json_functions;
@@ -63,6 +64,7 @@ pub(crate) const FUNCTIONS: &[&[Def]] = &[
     system::VISIBLE,
     time_format::FUNCTIONS,
     enums::FUNCTIONS,
+    hstore::FUNCTIONS,
 ];
 
 /// All operators.
@@ -78,6 +80,7 @@ pub(crate) const OPERATORS: &[&[Def]] = &[
     regex::OPERATORS,
     json_path::OPERATORS,
     string::OPERATORS,
+    hstore::OPERATORS,
 ];
 
 /// A kernel on one row.

@@ -565,6 +565,9 @@ pub(super) const FUNCTIONS: &[Def] = &[
     def("age(xid) int4", row(|_, _| Ok(Datum::Int(0)))).stable(),
     def("mxid_age(xid) int4", row(|_, _| Ok(Datum::Int(0)))).stable(),
     def("pg_typeof(any) regtype", row(pg_typeof)).with_nulls(),
+    // Keeps a parameter that a call does without in the statement, see `resolve`.
+    def("value beside(anyelement, any) anyelement", row(|_, a| Ok(a.get(0).clone().into_owned())))
+        .with_nulls(),
     def("gen_random_uuid() uuid", row(uuid)).volatile(),
     // Of the extension uuid-ossp, which many migrations ask for.
     def("uuid_generate_v4() uuid", row(uuid)).volatile(),

@@ -1,5 +1,6 @@
 //! One rule in one file.
 
+mod constant_errors;
 mod leak_proof_lookups;
 mod name_join_keys;
 mod push_down_pattern;
@@ -7,6 +8,7 @@ mod settle_limits;
 mod stream_series;
 mod subqueries;
 
+pub use constant_errors::constant_errors;
 pub use leak_proof_lookups::leak_proof_lookups;
 pub use name_join_keys::name_join_keys;
 pub use push_down_pattern::PushDownPattern;

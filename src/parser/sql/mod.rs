@@ -4,13 +4,14 @@
 //! * `lexer`, `literal` and `operator` cut the text into tokens by PostgreSQL's rules.
 //! * `definition` reads data definition that `sqlparser` does not know.
 //! * `roles` reads statements on roles and rights, `tenancy` those on tenants, databases and quotas.
-//! * `rewrite` and `forms` put what `sqlparser` lacks into forms it has; `utility` reads the rest.
+//! * `rewrite`, `forms` and `copy_where` put what `sqlparser` lacks into forms it has; `utility` reads the rest.
 //! * `do_block` and `raise` read what `DO` may hold.
 //! * `complexity` bounds what `sqlparser` may be given; `dialect`, `parse` and `join` run it, and word its errors as
 //!   PostgreSQL does.
 
 mod catalog_calls;
 mod complexity;
+pub mod copy_where;
 pub mod definition;
 mod dialect;
 mod do_block;

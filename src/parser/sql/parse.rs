@@ -5,6 +5,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::copy_where;
 use super::dialect::GraphwireDialect;
 use super::empty_select::with_from;
 use super::forms;
@@ -46,6 +47,7 @@ pub(in crate::parser) fn statement(
     check_start(text, &tokens, end)?;
     check_tables(text, &tokens, end)?;
     let mut tokens = for_sqlparser(with_from(tokens));
+    let condition = copy_where::cut(&mut tokens);
     let marks = forms::mark(&mut tokens);
     let has_join = tokens
         .iter()
@@ -60,7 +62,13 @@ pub(in crate::parser) fn statement(
         return Err(unexpected(text, token_span(text, behind, end), Some("ON or USING")));
     }
     match rest.token {
-        Token::SemiColon | Token::EOF => Ok(forms::settle(statement, marks)),
+        Token::SemiColon | Token::EOF => {
+            let statement = forms::settle(statement, marks);
+            match condition {
+                Some(condition) => copy_where::put(statement, text, condition, end),
+                None => Ok(statement),
+            }
+        }
         _ => {
             let span = byte_span(rest.span).unwrap_or(end);
             Err(unexpected(text, corrected(text, span, "", end), None))

@@ -87,7 +87,7 @@ pub(super) fn raise(text: &str, tokens: &[TokenWithSpan]) -> Result<Option<Raise
             else {
                 return Ok(None);
             };
-            let Some(code) = SqlState::known(code) else { return Ok(None) };
+            let Ok(Some(code)) = SqlState::given(code) else { return Ok(None) };
             (raise.code, raise.format) = (Some(code), Some(code.0.to_owned()));
             rest = rest.get(2..).unwrap_or_default();
         }

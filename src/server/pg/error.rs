@@ -31,6 +31,10 @@ pub(super) fn report(out: &mut BytesMut, error: &PgError, position: Option<usize
         put_optional(out, b'c', fields.column.as_deref());
         put_optional(out, b'd', fields.datatype.as_deref());
         put_optional(out, b'n', fields.constraint.as_deref());
+        if let Some((file, line)) = fields.place {
+            put_field(out, b'F', file);
+            put_field(out, b'L', &line.to_string());
+        }
         put_optional(out, b'R', fields.routine);
         out.put_u8(0);
     });
@@ -68,6 +72,16 @@ mod tests {
         assert_eq!(out[0], b'E');
         assert_eq!(out[1..5], u32::try_from(body.len() + 4).unwrap().to_be_bytes());
         assert_eq!(&out[5..], body);
+    }
+
+    #[test]
+    fn a_place_is_a_file_and_a_line() {
+        let error = PgError::new(SqlState::WARNING, "m").routine("r").here();
+        let mut out = BytesMut::new();
+        report(&mut out, &error, None);
+        let line = line!() - 3;
+        let body = format!("SERROR\0VERROR\0C01000\0Mm\0Ferror.rs\0L{line}\0Rr\0\0");
+        assert_eq!(&out[5..], body.as_bytes());
     }
 
     #[test]

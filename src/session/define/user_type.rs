@@ -13,8 +13,8 @@ use super::drop::{notify_cascade, still_needed};
 use super::{current_catalog, roles, set_catalog, version_of, with_writes};
 use crate::access::owned;
 use crate::catalog::{
-    AclClass, Catalog, ColumnDefault, Composite, ConstraintKind, Relation, RelationKind,
-    TypeDefinition, UserType, stored_text,
+    AclClass, Catalog, ColumnDefault, Composite, ConstraintKind, ExtensionType, Relation,
+    RelationKind, TypeDefinition, UserType, stored_text,
 };
 use crate::error::{PgError, SqlState};
 use crate::planner::bind::sql::ddl::{AlterStep, TypeChange, TypeCommand};
@@ -39,6 +39,16 @@ pub(super) async fn run(
             let owner = session.shared.caller().role;
             create_row(&mut catalog, owner, schema, name, fields);
             "CREATE TYPE"
+        }
+        TypeCommand::CreateHstore { schema } => {
+            let owner = session.shared.caller().role;
+            let extension = ExtensionType { extension: catalog.allocate() };
+            let definition = TypeDefinition::Hstore(extension);
+            let ty = UserType { schema, owner, definition };
+            let oid = ty.oid();
+            catalog.put_type(ty);
+            roles::born(&mut catalog, AclClass::Type, oid, owner, schema);
+            "CREATE EXTENSION"
         }
         TypeCommand::CreateDomain { schema, domain } => {
             let owner = session.shared.caller().role;
@@ -232,7 +242,10 @@ async fn drop(
     let words = |(words, _): &(String, Dependent)| words.clone();
     if !cascade && !users.is_empty() {
         let what = match found.as_slice() {
-            [one] => format!("type {}", one.ty().name()),
+            [one] => match one.extension() {
+                Some((name, _)) => format!("extension {name}"),
+                None => format!("type {}", one.ty().name()),
+            },
             _ => "desired object(s)".to_owned(),
         };
         let needed: Vec<String> = users

@@ -32,6 +32,7 @@ pub(in crate::session) fn for_dimensions(
     Arc::new(Prepared {
         statement: prepared.statement.clone(),
         declared: prepared.declared.clone(),
+        described: prepared.described.clone(),
         parameters,
         columns: prepared.columns.clone(),
         bound: parking_lot::Mutex::default(),

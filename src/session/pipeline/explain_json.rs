@@ -4,9 +4,15 @@ use std::sync::Arc;
 
 use datafusion::common::JoinType;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
 use serde_json::{Map, Value, json};
+
+use crate::executor::operator::{RowsExec, ScanExec, TableWriteExec};
 
 /// The document: a list of one plan. Operators below a row policy are not shown, as in the other form.
 pub(super) fn document(
@@ -37,6 +43,12 @@ fn node(
     let join = join_type(plan);
     if let Some(join) = join {
         shown.insert("Join Type".to_owned(), json!(join_word(join)));
+    }
+    if let Some((relation, operation)) = target(plan) {
+        if let Some(operation) = operation {
+            shown.insert("Operation".to_owned(), json!(operation));
+        }
+        shown.insert("Relation Name".to_owned(), json!(relation));
     }
     let line = DisplayableExecutionPlan::new(plan).one_line().to_string();
     shown.insert("Details".to_owned(), json!(line.trim_end()));
@@ -70,6 +82,27 @@ fn node(
         shown.insert("Plans".to_owned(), Value::Array(plans));
     }
     Value::Object(shown)
+}
+
+/// The relation that an operator reads, or writes and what it does to it. Operators that filter or compute rows of one
+/// relation have its name too: PostgreSQL does that in the scan itself.
+fn target(plan: &dyn ExecutionPlan) -> Option<(&str, Option<&'static str>)> {
+    if let Some(scan) = plan.downcast_ref::<ScanExec>() {
+        return Some((scan.relation(), None));
+    }
+    if let Some(rows) = plan.downcast_ref::<RowsExec>() {
+        return Some((rows.relation(), None));
+    }
+    if let Some(write) = plan.downcast_ref::<TableWriteExec>() {
+        let (relation, operation) = write.target();
+        return Some((relation, Some(operation)));
+    }
+    let in_scan = plan.is::<FilterExec>()
+        || plan.is::<ProjectionExec>()
+        || plan.is::<CooperativeExec>()
+        || plan.is::<RepartitionExec>();
+    let input = plan.children().into_iter().next().filter(|_| in_scan)?;
+    target(input.as_ref()).filter(|(_, operation)| operation.is_none())
 }
 
 /// The input of a join that PostgreSQL calls the inner one: that whose rows may be missing in an outer join, by which

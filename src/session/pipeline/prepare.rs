@@ -61,6 +61,7 @@ pub(in crate::session) fn prepare_statement(
         statement: None,
         declared,
         parameters: Vec::new(),
+        described: Vec::new(),
         columns: None,
         bound: parking_lot::Mutex::default(),
         text: text.to_owned(),
@@ -75,12 +76,14 @@ pub(in crate::session) fn prepare_statement(
         prepared.columns = columns;
         if let Some((_, parameters)) = crate::session::tenancy::describe(&statement) {
             prepared.parameters = vec![PgType::Text; parameters];
+            prepared.described.clone_from(&prepared.parameters);
         }
     } else if is_plan(&statement) {
         let parameters = Parameters { types: prepared.declared.clone() };
         let bound = bind_statement(session, &statement, parameters)?;
         if let Bound::Plan(plan) = &bound {
-            prepared.parameters.clone_from(&plan.parameters);
+            prepared.parameters = plan.parameters.iter().map(PgType::plain).collect();
+            prepared.described.clone_from(&plan.parameters);
             prepared.columns = plan.kind.gives_rows().then(|| output_columns(&plan.columns));
         }
         prepared.bound = parking_lot::Mutex::new(Some(cached(session, bound)?));

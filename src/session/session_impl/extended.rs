@@ -56,7 +56,7 @@ impl Session {
     ) -> Result<StatementDescription, PgError> {
         let prepared = self.statements.prepared(name)?;
         Ok(StatementDescription {
-            parameters: prepared.parameters.clone(),
+            parameters: prepared.described.clone(),
             columns: prepared.columns.clone(),
         })
     }

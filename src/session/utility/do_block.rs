@@ -96,9 +96,9 @@ fn raised(session: &mut Session, raise: &Raise) -> Result<(), PgError> {
         };
     }
     if matches!(severity, Severity::Error | Severity::Fatal) {
-        return Err(report.routine("exec_stmt_raise"));
+        return Err(report.routine("exec_stmt_raise").here());
     }
-    session.shared.notify(report.routine("exec_stmt_raise"));
+    session.shared.notify(report.routine("exec_stmt_raise").here());
     Ok(())
 }
 
@@ -135,14 +135,8 @@ fn formatted(format: &str, arguments: Vec<String>) -> String {
 
 /// An SQLSTATE by its code or by the name of its condition.
 fn code_of(value: &str) -> Result<SqlState, PgError> {
-    let is_code = value.len() == 5
-        && value.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-    match SqlState::known(value).or_else(|| condition_named(value)) {
+    match SqlState::given(value)?.or_else(|| condition_named(value)) {
         Some(code) => Ok(code),
-        None if is_code => Err(PgError::unsupported(
-            format!("RAISE with the SQLSTATE \"{value}\" is not supported"),
-            "Those that graphwire raises itself are.",
-        )),
         None => {
             let message = format!("unrecognized exception condition \"{value}\"");
             Err(PgError::new(SqlState::UNDEFINED_OBJECT, message))

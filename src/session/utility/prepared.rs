@@ -79,6 +79,7 @@ pub(super) async fn explain(
         statement: None,
         declared: prepared.declared.clone(),
         parameters: prepared.parameters.clone(),
+        described: prepared.described.clone(),
         columns: Some([explain_column(options.as_deref().unwrap_or_default())].into()),
         bound: parking_lot::Mutex::default(),
         text: prepared.text.clone(),

@@ -122,6 +122,7 @@ impl CopyReader {
     }
 
     /// Rows read so far.
+    #[cfg(test)]
     pub(crate) fn rows(&self) -> u64 {
         self.rows
     }

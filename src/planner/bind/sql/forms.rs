@@ -5,6 +5,7 @@
 //! | `a EXCEPT ALL b`, `a INTERSECT ALL b` | a table function of both queries, which `relations` plans |
 //! | `(a, b) OVERLAPS (c, d)` | `overlaps(a, b, c, d)` |
 //! | `1e10::int4` | `1e10::numeric::int4` |
+//! | `SELECT (a + 1, b)`, `(a + 1, b)::t`, `f((a, b))` | `ROW(a + 1, b)` |
 //! | `make_interval(days => 10)` | `make_interval(0, 0, 0, 10)` |
 
 use std::ops::ControlFlow;
@@ -12,8 +13,9 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, DuplicateTreatment, ExactNumberInfo, Expr,
     Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause,
-    FunctionArguments, ObjectName, ObjectNamePart, OrderByExpr, OrderByOptions, Query, SetExpr,
-    SetOperator, SetQuantifier, Subscript, TableFactor, Value, VisitMut, VisitorMut,
+    FunctionArguments, ObjectName, ObjectNamePart, OrderByExpr, OrderByOptions, Query, Select,
+    SelectItem, SetExpr, SetOperator, SetQuantifier, Subscript, TableFactor, Value, VisitMut,
+    VisitorMut,
 };
 
 use super::names::{fold, qualified_name};
@@ -114,7 +116,25 @@ fn take(expr: &mut Expr) -> Expr {
     std::mem::replace(expr, Expr::value(Value::Null))
 }
 
+/// `(a, b)` is a row where a value is meant, as `ROW(a, b)`; comparisons take it as it is.
+fn tuple_as_row(expr: &mut Expr) {
+    if let Expr::Tuple(values) = expr {
+        *expr = call("row", std::mem::take(values));
+    }
+}
+
+fn rows_selected(select: &mut Select) {
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            tuple_as_row(expr);
+        }
+    }
+}
+
 fn set_operations(body: &mut SetExpr) -> Result<(), PgError> {
+    if let SetExpr::Select(select) = body {
+        rows_selected(select);
+    }
     let SetExpr::SetOperation { op, set_quantifier, left, right } = body else { return Ok(()) };
     set_operations(left)?;
     set_operations(right)?;
@@ -156,6 +176,7 @@ fn settled(expr: &mut Expr, context: &BindContext) -> Result<Option<Expr>, PgErr
             Ok(Some(call("overlaps", ends)))
         }
         Expr::Cast { kind: CastKind::DoubleColon | CastKind::Cast, expr, data_type, .. } => {
+            tuple_as_row(expr);
             if is_integer(data_type) && is_exponent(expr) {
                 let number = take(expr);
                 **expr = cast_to(number, DataType::Numeric(ExactNumberInfo::None));
@@ -180,6 +201,11 @@ fn settled(expr: &mut Expr, context: &BindContext) -> Result<Option<Expr>, PgErr
             sort_distinct(function);
             let FunctionArguments::List(list) = &mut function.args else { return Ok(None) };
             list.args.iter_mut().for_each(name_assigned);
+            for argument in &mut list.args {
+                if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument {
+                    tuple_as_row(expr);
+                }
+            }
             let is_named = |arg: &FunctionArg| !matches!(arg, FunctionArg::Unnamed(_));
             if !list.args.iter().any(is_named) {
                 return Ok(None);

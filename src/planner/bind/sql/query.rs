@@ -210,7 +210,7 @@ pub(super) fn with_parameters(
             declared.or_else(|| inferred.get(at).cloned().flatten()).unwrap_or(PgType::Text)
         })
         .collect();
-    let known: Vec<Option<PgType>> = types.iter().cloned().map(Some).collect();
+    let known: Vec<Option<PgType>> = types.iter().map(|ty| Some(ty.plain())).collect();
     if known == context.parameters.types {
         return Ok((plan, types));
     }
@@ -268,7 +268,7 @@ fn parameter_types(plan: &LogicalPlan) -> Result<Vec<Option<PgType>>, PgError> {
                         *slot = Some(PgType::Int8);
                     }
                     if let (slot @ None, Some(field)) = (&mut types[number - 1], field) {
-                        *slot = Some(PgType::from_field(field));
+                        *slot = Some(PgType::declared(field));
                     }
                 }
                 Ok(TreeNodeRecursion::Continue)

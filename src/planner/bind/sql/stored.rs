@@ -93,7 +93,7 @@ pub fn stored_default(
         kind: CastKind::DoubleColon,
         expr: Box::new(expr.clone()),
         data_type: match ty.element().unwrap_or(ty) {
-            PgType::Enum(_) => type_by_number(ty),
+            PgType::Enum(_) | PgType::Hstore => type_by_number(ty),
             _ => plain_type(&ty.without_modifier().name()),
         },
         array: false,
@@ -118,6 +118,7 @@ fn shows_its_type(ty: &PgType) -> bool {
         | PgType::Inet
         | PgType::Range(_)
         | PgType::Multirange(_)
+        | PgType::Hstore
         | PgType::Enum(_) => true,
         _ => false,
     }

@@ -118,8 +118,11 @@ fn custom(
         [] => bare.to_owned(),
         some => format!("{bare}({})", some.join(",")),
     };
-    if let Ok(ty) = PgType::parse_name(&full) {
-        return Ok(ty);
+    match PgType::parse_name(&full) {
+        // Only where the extension was created.
+        Ok(ty) if *ty.element().unwrap_or(&ty) == PgType::Hstore => {}
+        Ok(ty) => return Ok(ty),
+        Err(_) => {}
     }
     let own = own_type(scope, &qualified_name(object)?).filter(|_| modifiers.is_empty());
     own.ok_or_else(|| undefined_type(name))

@@ -531,8 +531,8 @@ pub fn bind_ddl(
             user_type::create(context, name, representation.as_ref())
         }
         Statement::AlterFunction(alter) => function::alter(context, alter),
-        Statement::CreateExtension(create) => extension::create(create),
-        Statement::DropExtension(drop) => extension::drop(drop),
+        Statement::CreateExtension(create) => extension::create(context, create),
+        Statement::DropExtension(drop) => extension::drop(context, drop),
         Statement::DropFunction(drop) => function::drop(context, drop),
         Statement::CreatePolicy(create) => policy::create(context, create),
         Statement::AlterPolicy(alter) => policy::alter(context, alter),

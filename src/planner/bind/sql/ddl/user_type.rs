@@ -47,6 +47,11 @@ pub enum TypeCommand {
         /// In order.
         fields: Vec<RowField>,
     },
+    /// `CREATE EXTENSION hstore`
+    CreateHstore {
+        /// Where its type goes.
+        schema: Oid,
+    },
     /// `ALTER TYPE`, `ALTER DOMAIN`
     Alter {
         /// The type.
@@ -106,6 +111,7 @@ impl TypeCommand {
         match self {
             Self::CreateEnum { .. }
             | Self::CreateRow { .. }
+            | Self::CreateHstore { .. }
             | Self::CreateDomain { .. }
             | Self::Comment { .. } => Vec::new(),
             Self::Alter { change: TypeChange::OwnerTo(_), .. } => Vec::new(),
@@ -220,6 +226,12 @@ pub(super) fn owned<'a>(
         });
     }
     let found = found?;
+    if let Some((extension, _)) = found.extension() {
+        let message =
+            format!("cannot drop type {} because extension {extension} requires it", found.name());
+        return Err(PgError::new(SqlState::DEPENDENT_OBJECTS_STILL_EXIST, message)
+            .hint(format!("You can drop extension {extension} instead.")));
+    }
     let superuser = context.roles.superuser || context.system;
     if superuser || context.roles.has(found.owner) {
         return Ok(found);

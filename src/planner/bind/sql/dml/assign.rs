@@ -234,7 +234,7 @@ fn type_text(ty: &PgType) -> String {
         inner = element;
     }
     // Whatever the search path: by number.
-    if let PgType::Enum(_) | PgType::Domain(_) = inner {
+    if let PgType::Enum(_) | PgType::Domain(_) | PgType::Hstore = inner {
         let number = crate::types::Oid(inner.oid());
         return format!("\"{}\"{brackets}", crate::catalog::stored_text::type_reference(number));
     }
