@@ -54,7 +54,7 @@ async def connect():
     try:
         yield conn
     finally:
-        await conn.close(timeout=5)
+        await conn.close(timeout=60)
 
 
 async def expect_error(sqlstate, awaitable):
