@@ -191,38 +191,34 @@ const DOMAIN_RECV: Oid = Oid(2598);
 
 /// An enumerated type and the array over it.
 fn enum_rows(catalog: &Catalog, ty: &UserType, out: &mut Rows) -> Result<(), SystemRowsError> {
-    let acl = catalog.stored_acl(AclClass::Type, ty.oid()).map(|acl| acl_texts(catalog, &acl));
-    let place = Place { schema: ty.schema, owner: ty.owner, acl };
-    let own = Composite {
-        oid: ty.oid(),
-        name: ty.name(),
-        relation: Oid::INVALID,
-        category: 'E',
-        typtype: 'e',
-        subscript: Oid::INVALID,
-        element: Oid::INVALID,
-        array: ty.array_oid(),
-        functions: [ENUM_IN, ENUM_OUT, ENUM_RECV, ENUM_SEND],
-        of_enum: false,
-    };
-    push(out, &place, &own)?;
-    array_over(ty, true, Place { acl: None, ..place }, out)
+    let functions = [ENUM_IN, ENUM_OUT, ENUM_RECV, ENUM_SEND];
+    value_rows(catalog, ty, ('E', 'e', functions), out)
 }
 
 /// The type of the extension hstore, and the array over it.
 fn hstore_rows(catalog: &Catalog, ty: &UserType, out: &mut Rows) -> Result<(), SystemRowsError> {
+    value_rows(catalog, ty, ('U', 'b', HSTORE_IO), out)
+}
+
+/// A type of values without parts, of this category, `typtype` and functions, and the array over it.
+fn value_rows(
+    catalog: &Catalog,
+    ty: &UserType,
+    (category, typtype, functions): (char, char, [Oid; 4]),
+    out: &mut Rows,
+) -> Result<(), SystemRowsError> {
     let acl = catalog.stored_acl(AclClass::Type, ty.oid()).map(|acl| acl_texts(catalog, &acl));
     let place = Place { schema: ty.schema, owner: ty.owner, acl };
     let own = Composite {
         oid: ty.oid(),
         name: ty.name(),
         relation: Oid::INVALID,
-        category: 'U',
-        typtype: 'b',
+        category,
+        typtype,
         subscript: Oid::INVALID,
         element: Oid::INVALID,
         array: ty.array_oid(),
-        functions: HSTORE_IO,
+        functions,
         of_enum: true,
     };
     push(out, &place, &own)?;
