@@ -40,8 +40,8 @@ use crate::executor::graph::{
     CreatePhysical, ExpressionHook, GraphSnapshot, Guards, Moved, element_version, lower_match,
 };
 use crate::planner::node::{
-    CheckKind, ConflictLookup, GraphAlgorithm, GraphWrite, LoadCsv, LockRows, MatchPattern,
-    PolicyCheck, RowPolicy, Series, TableWrite, WithWrites, WrittenRows,
+    CheckKind, ConflictLookup, ElementGuard, GraphAlgorithm, GraphWrite, LoadCsv, LockRows,
+    MatchPattern, PolicyCheck, RowPolicy, Series, TableWrite, WithWrites, WrittenRows,
 };
 use crate::planner::pattern::BoundPattern;
 use crate::planner::source::RelationSource;
@@ -343,7 +343,10 @@ fn attach(plan: LogicalPlan, statement: &Statement) -> Result<LogicalPlan> {
         .data;
     let plan =
         crate::executor::graph::bind_graph_functions(plan, &|graph| statement.graph(graph.oid))?;
-    bind_cells(plan)
+    // What is evaluated as conditions needs no operators.
+    MatchPattern::set_apart(bind_cells(plan)?, |guard| {
+        Ok(ElementGuard { apart: RowConditions::is_all_of(&guard.plan), ..guard })
+    })
 }
 
 fn provider(
@@ -590,8 +593,10 @@ impl ExtensionPlanner for Extensions {
                 (Some(_), Some((input, plans))) => (Some(Arc::clone(input)), plans),
                 _ => (None, physical_inputs),
             };
-            let (plans, bodies) = plans.split_at(pattern.guards.len().min(plans.len()));
+            let planned = pattern.guards.iter().filter(|guard| !guard.apart).count();
+            let (plans, bodies) = plans.split_at(planned.min(plans.len()));
             let guards = Guards::try_new(&pattern.guards, plans, &graph, &create, state)?;
+            self.policies.lock().extend(guards.numbers());
             // As with the plans of guards, no operator has these as children.
             let optimized = |plan: &Arc<dyn ExecutionPlan>| {
                 let planner = DefaultPhysicalPlanner::default();

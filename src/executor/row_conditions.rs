@@ -30,7 +30,7 @@ use super::graph::CreatePhysical;
 use super::scan::StoredTable;
 use crate::access::policy::is_leak_proof;
 use crate::error::PgError;
-use crate::planner::node::RowPolicy;
+use crate::planner::node::conditions_on_scan;
 use crate::storage::{Chunk, RowsRef, TableVersion};
 
 /// Chunks whose answers are remembered at most, over all statements.
@@ -104,6 +104,11 @@ impl RowConditions {
             columns,
             leak_proof,
         }))
+    }
+
+    /// Whether a plan is conditions on the rows of a stored table, and nothing else.
+    pub(super) fn is_all_of(plan: &LogicalPlan) -> bool {
+        conditions_on_scan(plan, &mut Vec::new()).and_then(table_columns).is_some()
     }
 
     /// What the answers are remembered by; `None` if they may be others next time.
@@ -201,43 +206,6 @@ fn live_of(chunk: &Chunk, rows: BooleanBuffer) -> BooleanBuffer {
     match &chunk.deleted {
         None => rows,
         Some(deleted) => &rows & &!deleted,
-    }
-}
-
-/// The scan that a plan is filters on, and the filters, the lowest first.
-fn conditions_on_scan<'a>(plan: &'a LogicalPlan, found: &mut Vec<Expr>) -> Option<&'a TableScan> {
-    match plan {
-        LogicalPlan::Projection(projection) => match projection.expr.as_slice() {
-            [Expr::Column(_)] | [Expr::Alias(_)] => conditions_on_scan(&projection.input, found),
-            _ => None,
-        },
-        LogicalPlan::SubqueryAlias(_) => None,
-        LogicalPlan::Filter(filter) => {
-            let scan = conditions_on_scan(&filter.input, found)?;
-            let subquery = |expr: &Expr| {
-                Ok(matches!(
-                    expr,
-                    Expr::ScalarSubquery(_)
-                        | Expr::Exists(_)
-                        | Expr::InSubquery(_)
-                        | Expr::SetComparison(_)
-                        | Expr::OuterReferenceColumn(..)
-                        | Expr::Placeholder(_)
-                ))
-            };
-            if filter.predicate.exists(subquery).unwrap_or(true) {
-                return None;
-            }
-            let conjuncts = datafusion::logical_expr::utils::split_conjunction(&filter.predicate);
-            found.extend(conjuncts.into_iter().cloned());
-            Some(scan)
-        }
-        LogicalPlan::Extension(extension) => {
-            let policy = extension.node.as_any().downcast_ref::<RowPolicy>()?;
-            if policy.above.is_empty() { conditions_on_scan(&policy.input, found) } else { None }
-        }
-        LogicalPlan::TableScan(scan) if scan.fetch.is_none() => Some(scan),
-        _ => None,
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn add(
             LogicalPlanBuilder::intersect(known, plan, true)?
         }
     };
-    guards.push(ElementGuard { element, plan: Arc::new(plan) });
+    guards.push(ElementGuard::new(element, plan));
     Ok(())
 }
 

@@ -62,7 +62,7 @@ impl Mask {
 pub struct Guards(BTreeMap<Element, Guard>);
 
 impl Guards {
-    /// The guards of a pattern; `plans` are the operators of their plans.
+    /// The guards of a pattern; `plans` are the operators of those that are not apart.
     ///
     /// # Errors
     /// What making a physical expression says.
@@ -74,21 +74,23 @@ impl Guards {
         state: &dyn Session,
     ) -> Result<Self> {
         let mut all = BTreeMap::new();
-        for (guard, operators) in guards.iter().zip(plans) {
+        let mut plans = plans.iter();
+        for guard in guards {
             let version = match guard.element {
                 Element::Vertex(table) => graph.version(false, table)?,
                 Element::Edge(table) => graph.version(true, table)?,
             };
             let mut numbers = BTreeSet::new();
             collect_numbers(&guard.plan, &mut numbers)?;
-            let source = match RowConditions::of(&guard.plan, create_physical)? {
-                Some(conditions) => Source::Conditions(conditions),
+            let missing = || PgError::internal("a guard has neither conditions nor operators");
+            let source = if guard.apart {
+                let conditions = RowConditions::of(&guard.plan, create_physical)?;
+                Source::Conditions(conditions.ok_or_else(missing)?)
+            } else {
+                let operators = Arc::clone(plans.next().ok_or_else(missing)?);
                 // No operator has it as a child, so that rules for operators would not meet it.
-                None => Source::Rows(DefaultPhysicalPlanner::default().optimize_physical_plan(
-                    Arc::clone(operators),
-                    state,
-                    |_, _| {},
-                )?),
+                let planner = DefaultPhysicalPlanner::default();
+                Source::Rows(planner.optimize_physical_plan(operators, state, |_, _| {})?)
             };
             let version = Arc::clone(version);
             all.insert(guard.element, Guard { source, version, numbers, mask: OnceCell::new() });

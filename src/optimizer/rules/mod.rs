@@ -1,6 +1,7 @@
 //! One rule in one file.
 
 mod constant_errors;
+mod guards_apart;
 mod leak_proof_lookups;
 mod name_join_keys;
 mod push_down_pattern;
@@ -9,6 +10,7 @@ mod stream_series;
 mod subqueries;
 
 pub use constant_errors::constant_errors;
+pub use guards_apart::{guards_apart, guards_back};
 pub use leak_proof_lookups::leak_proof_lookups;
 pub use name_join_keys::name_join_keys;
 pub use push_down_pattern::PushDownPattern;

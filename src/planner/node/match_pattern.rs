@@ -7,8 +7,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DFSchemaRef, Result};
-use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 
 use super::pattern_column;
 use crate::error::PgError;
@@ -68,6 +69,16 @@ pub struct ElementGuard {
     /// The row ids (one `UInt64` column) of the elements that are there: a projection of [`super::RowPolicy`] over a scan,
     /// or no rows at all for a table that is hidden as a whole.
     pub plan: Arc<LogicalPlan>,
+    /// Whether the plan is not among the inputs of the pattern for now, so that rules and planners that have nothing to do
+    /// there do not go through it: see [`MatchPattern::set_apart`].
+    pub apart: bool,
+}
+
+impl ElementGuard {
+    /// A guard whose plan is an input of the pattern.
+    pub fn new(element: Element, plan: LogicalPlan) -> Self {
+        Self { element, plan: Arc::new(plan), apart: false }
+    }
 }
 
 /// The Arrow type of a path column.
@@ -142,6 +153,32 @@ impl MatchPattern {
     #[must_use]
     pub fn with_guards(&self, guards: Vec<ElementGuard>) -> Self {
         Self { guards, ..self.clone() }
+    }
+
+    /// A plan whose patterns have those of their guards apart that `change` makes so, or gives another plan to.
+    ///
+    /// # Errors
+    /// What `change` raises.
+    pub fn set_apart(
+        plan: LogicalPlan,
+        change: impl Fn(ElementGuard) -> Result<ElementGuard>,
+    ) -> Result<LogicalPlan> {
+        let changed = plan.transform_up_with_subqueries(|node| {
+            let LogicalPlan::Extension(extension) = &node else { return Ok(Transformed::no(node)) };
+            let pattern = extension.node.as_any().downcast_ref::<Self>();
+            let Some(pattern) = pattern.filter(|pattern| !pattern.guards.is_empty()) else {
+                return Ok(Transformed::no(node));
+            };
+            let guards = pattern.guards.iter().cloned().map(&change).collect::<Result<_>>()?;
+            let node = Arc::new(pattern.with_guards(guards));
+            Ok(Transformed::yes(LogicalPlan::Extension(Extension { node })))
+        })?;
+        Ok(changed.data)
+    }
+
+    /// The guards whose plans are inputs.
+    fn planned_guards(&self) -> impl Iterator<Item = &ElementGuard> {
+        self.guards.iter().filter(|guard| !guard.apart)
     }
 
     /// The element tables that any part of a match may come from, the vertices inside walks among them.
@@ -239,7 +276,7 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
-        let guards = self.guards.iter().map(|guard| guard.plan.as_ref());
+        let guards = self.planned_guards().map(|guard| guard.plan.as_ref());
         let bodies = groups(&self.pattern).map(|(_, group)| group.body.as_ref());
         self.input.as_deref().into_iter().chain(guards).chain(bodies).collect()
     }
@@ -257,7 +294,7 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
         let all = |plan: &LogicalPlan| (0..plan.schema().fields().len()).collect::<Vec<_>>();
-        let guards = self.guards.iter().map(|guard| all(&guard.plan));
+        let guards = self.planned_guards().map(|guard| all(&guard.plan));
         let guards = guards.chain(groups(&self.pattern).map(|(_, group)| all(&group.body)));
         let Some(input) = &self.input else { return Some(guards.collect()) };
         let schema = input.schema();
@@ -318,7 +355,7 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
         }
         let filter = self.filter.as_ref().and_then(|_| exprs.next());
         let given = usize::from(self.input.is_some());
-        if inputs.len() != given + self.guards.len() + groups(&self.pattern).count() {
+        if inputs.len() != given + self.planned_guards().count() + groups(&self.pattern).count() {
             return Err(PgError::internal("a pattern has not the inputs it had").into());
         }
         let mut above: Vec<Expr> = exprs.collect();
@@ -331,10 +368,11 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
                 kept = true;
             }
         };
-        let mut guards = Vec::with_capacity(self.guards.len());
-        for (guard, plan) in self.guards.iter().zip(&mut plans) {
+        let mut guards = self.guards.clone();
+        let planned = guards.iter_mut().filter(|guard| !guard.apart);
+        for (guard, plan) in planned.zip(&mut plans) {
             let (plan, pushed) = without_pushed(plan, &guard.plan);
-            guards.push(ElementGuard { element: guard.element, plan });
+            guard.plan = plan;
             keep(pushed);
         }
         let bodies = pattern.edges.iter_mut().filter_map(|edge| edge.group.as_mut());

@@ -33,7 +33,7 @@ pub use lock_rows::{LockRows, LockStrength, LockWait, LockedTable};
 pub use match_pattern::{Element, ElementGuard, MatchPattern, path_type};
 pub use policy_check::{CheckKind, PolicyCheck, RowTest};
 pub use row_labels::HoldsLabels;
-pub use row_policy::RowPolicy;
+pub use row_policy::{RowPolicy, conditions_on_scan};
 pub use series::Series;
 pub use table_write::{EachRow, RowAction, TableWrite, WriteKind};
 pub use with_writes::{WithWrites, WrittenRows};

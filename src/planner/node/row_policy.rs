@@ -5,8 +5,12 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchemaRef, Result};
-use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{
+    Expr, Extension, LogicalPlan, TableScan, UserDefinedLogicalNodeCore,
+};
 
 use crate::error::PgError;
 
@@ -109,6 +113,45 @@ impl UserDefinedLogicalNodeCore for RowPolicy {
             other => Arc::new(other),
         };
         Ok(Self { number: self.number, above, input })
+    }
+}
+
+/// The scan that a plan is filters on, without subqueries, and the filters, the lowest first; barriers may stand between.
+pub fn conditions_on_scan<'a>(
+    plan: &'a LogicalPlan,
+    found: &mut Vec<Expr>,
+) -> Option<&'a TableScan> {
+    match plan {
+        LogicalPlan::Projection(projection) => match projection.expr.as_slice() {
+            [Expr::Column(_)] | [Expr::Alias(_)] => conditions_on_scan(&projection.input, found),
+            _ => None,
+        },
+        LogicalPlan::SubqueryAlias(_) => None,
+        LogicalPlan::Filter(filter) => {
+            let scan = conditions_on_scan(&filter.input, found)?;
+            let subquery = |expr: &Expr| {
+                Ok(matches!(
+                    expr,
+                    Expr::ScalarSubquery(_)
+                        | Expr::Exists(_)
+                        | Expr::InSubquery(_)
+                        | Expr::SetComparison(_)
+                        | Expr::OuterReferenceColumn(..)
+                        | Expr::Placeholder(_)
+                ))
+            };
+            if filter.predicate.exists(subquery).unwrap_or(true) {
+                return None;
+            }
+            found.extend(split_conjunction(&filter.predicate).into_iter().cloned());
+            Some(scan)
+        }
+        LogicalPlan::Extension(extension) => {
+            let policy = extension.node.as_any().downcast_ref::<RowPolicy>()?;
+            if policy.above.is_empty() { conditions_on_scan(&policy.input, found) } else { None }
+        }
+        LogicalPlan::TableScan(scan) if scan.fetch.is_none() => Some(scan),
+        _ => None,
     }
 }
 
