@@ -6,6 +6,7 @@
 //! ordinary way, which also finds the words for what is wrong.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use datafusion::common::ScalarValue;
 
@@ -24,11 +25,14 @@ pub struct LookedUp {
     pub columns: Arc<[OutputColumn]>,
     /// The row, if there is one.
     pub row: Option<FoundRow>,
+    /// When it was asked for.
+    pub(super) begun: Instant,
 }
 
 impl Session {
     /// Runs a prepared look-up on its own, if it is one, and if nothing stands against it; `None` says that the statement
-    /// is to be bound and executed as any other. Nothing has happened then.
+    /// is to be bound and executed as any other. Nothing has happened then. What it gives may be sent if [`Self::admits`]
+    /// says so.
     pub fn look_up(
         &mut self,
         statement: &str,
@@ -50,8 +54,9 @@ impl Session {
         if self.transaction.is_some() || self.copy.is_some() {
             return None;
         }
-        // Quotas are asked on the ordinary way.
-        if !self.gate.needs_nothing(&self.engine) || self.shared.ended.is_cancelled() {
+        let begun = Instant::now();
+        // Its client gets it if the quotas admit it ([`Self::admits`]).
+        if !self.gate.may_answer_at_once(&self.engine) || self.shared.ended.is_cancelled() {
             return None;
         }
         if values.len() != prepared.parameters.len() {
@@ -86,6 +91,6 @@ impl Session {
         let row = in_memory_only(|| point.find(&latest.store, &parameters))?.ok()?;
         let columns = Arc::clone(&short.columns);
         self.shared.note_finished(&prepared.text);
-        Some(LookedUp { columns, row })
+        Some(LookedUp { columns, row, begun })
     }
 }

@@ -89,8 +89,7 @@ impl Session {
         if self.refuse_if_failed().is_err() || self.shared.settings.lock().is_cypher() {
             return Ok(None);
         }
-        // Quotas are asked on the ordinary way.
-        if !self.gate.needs_nothing(&self.engine) {
+        if !self.gate.may_answer_at_once(&self.engine) {
             return Ok(None);
         }
         let Some(shape) = Shape::of(text) else { return Ok(None) };
@@ -109,6 +108,10 @@ impl Session {
         };
         if let Some(found) = self.look_up_prepared(&prepared, &values(&shape.literals)) {
             return Ok(Some(Recalled::LookedUp(found)));
+        }
+        // All else takes a permit first.
+        if !self.gate.needs_nothing(&self.engine) {
+            return Ok(None);
         }
         self.run_shape(&prepared, &shape, text).await
     }

@@ -34,16 +34,28 @@ impl Bucket {
         Self { full_at: AtomicI64::new(0), start_us: now_us, period, depth }
     }
 
+    fn nanoseconds(&self, now_us: i64) -> i64 {
+        now_us.saturating_sub(self.start_us).saturating_mul(1000)
+    }
+
+    /// When it will be full if one more token is taken; `None` if there is none.
+    fn after_one(&self, full_at: i64, now: i64) -> Option<i64> {
+        let next = full_at.max(now).saturating_add(self.period);
+        (next.saturating_sub(now) <= self.depth).then_some(next)
+    }
+
+    fn has_token(&self, now_us: i64) -> bool {
+        let full_at = self.full_at.load(Ordering::Relaxed);
+        self.after_one(full_at, self.nanoseconds(now_us)).is_some()
+    }
+
     /// Takes a token.
     ///
     /// # Errors
     /// If there is none: in how many microseconds there will be one.
     fn take(&self, now_us: i64) -> Result<(), i64> {
-        let now = now_us.saturating_sub(self.start_us).saturating_mul(1000);
-        let taken = |full_at: i64| {
-            let next = full_at.max(now).saturating_add(self.period);
-            (next.saturating_sub(now) <= self.depth).then_some(next)
-        };
+        let now = self.nanoseconds(now_us);
+        let taken = |full_at: i64| self.after_one(full_at, now);
         match self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken) {
             Ok(_) => Ok(()),
             Err(full_at) => {
@@ -53,6 +65,9 @@ impl Bucket {
         }
     }
 }
+
+/// From how much of a window on a client is warned.
+const WARNED_PERCENT: u128 = 80;
 
 /// How far a window is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,6 +208,20 @@ impl Counter {
         if window.used >= max { Err(self.used_up(&window, max, now_us)) } else { Ok(()) }
     }
 
+    /// Whether `count` more may be refused, or warned of: the limit is not far any more.
+    pub(super) fn is_near(&self, count: u64, now_us: i64) -> bool {
+        match (&self.state, self.max) {
+            (State::Bucket(bucket), _) => count > 0 && !bucket.has_token(now_us),
+            (State::Window(_), None) => false,
+            (State::Window(window), Some(max)) => {
+                let mut window = window.lock();
+                self.current(&mut window, now_us);
+                let sum = u128::from(window.used) + u128::from(count);
+                sum * 100 >= u128::from(max) * WARNED_PERCENT
+            }
+        }
+    }
+
     /// The window now; `None` for a bucket.
     pub(super) fn look(&self, now_us: i64) -> Option<Window> {
         let State::Window(window) = &self.state else { return None };
@@ -252,6 +281,23 @@ mod tests {
         assert!((1..=10_000).contains(&used_up.retry_after_us), "{used_up:?}");
         clock.advance_us(used_up.retry_after_us);
         assert!(counter.try_add(1, clock.now_us()).is_ok());
+    }
+
+    #[test]
+    fn a_limit_is_near_from_where_clients_are_warned() {
+        let counter = Counter::window(Metric::Queries, HOUR, 0, Some(10));
+        let far = (0..20).take_while(|_| {
+            !counter.is_near(1, 10 * HOUR) && counter.try_add(1, 10 * HOUR).is_ok()
+        });
+        assert_eq!(far.count(), 7);
+        assert!(!counter.is_near(1, 11 * HOUR));
+        let clock = Clock::manual(5_000_000);
+        let bucket = Counter::bucket(Metric::Queries, 1_000_000, 100, 2, &clock);
+        for _ in 0..2 {
+            assert!(!bucket.is_near(1, clock.now_us()));
+            bucket.try_add(1, clock.now_us()).unwrap();
+        }
+        assert!(bucket.is_near(1, clock.now_us()));
     }
 
     #[test]

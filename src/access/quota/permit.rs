@@ -105,6 +105,38 @@ impl Quotas {
         Ok(permit)
     }
 
+    /// Counts a statement that was answered at once, with `rows` rows in `taken`; `false`, and nothing is counted, if a
+    /// limit is near, so that it is to be run with a permit.
+    pub fn count_answered(&self, class: StatementClass, rows: u64, taken: Duration) -> bool {
+        let now_us = self.clock.now_us();
+        let metric = class.metric();
+        let us = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX);
+        let count = |counter: &Counter| match counter.metric {
+            Metric::ResultRows => rows,
+            Metric::ExecutionTime => us,
+            counted if counted == Metric::Queries || counted == metric => 1,
+            _ => 0,
+        };
+        let is_full = |key: &KeyState| {
+            let max = key.gauge(Gauge::ConcurrentQueries);
+            max.is_some_and(|max| key.running.load(Ordering::Relaxed) >= max)
+        };
+        let counters = || self.keys.iter().flat_map(|key| &key.counters);
+        if self.keys.iter().any(|key| is_full(key))
+            || counters().any(|counter| counter.is_near(count(counter), now_us))
+        {
+            return false;
+        }
+        let mut counted = counters().filter(|counter| count(counter) > 0).enumerate();
+        // Others may have come as far as the limit meanwhile.
+        let refused = counted.find(|(_, counter)| counter.try_add(count(counter), now_us).is_err());
+        if let Some((before, _)) = refused {
+            let counted = counters().filter(|counter| count(counter) > 0).take(before);
+            counted.for_each(|counter| counter.take_back(count(counter)));
+        }
+        refused.is_none()
+    }
+
     /// How long a statement may wait for a permit: what DELAY says.
     pub fn longest_delay_us(&self) -> i64 {
         let delays = self.keys.iter().map(|key| match key.quota.exceeded {

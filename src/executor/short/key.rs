@@ -20,9 +20,7 @@ pub(super) struct Key {
     last: Mutex<Last>,
 }
 
-/// What is known of the chunks of one version.
-///
-/// It is found out when a version is asked for the second time: where rows are written all the time, each is asked once.
+/// What is known of the chunks of the version that was asked last; the next one has most of them too.
 #[derive(Debug, Default)]
 struct Last {
     stamp: u64,
@@ -60,22 +58,17 @@ impl Key {
         let ty = self.types.first().unwrap_or(&DataType::Null);
         let Some((encoded, length)) = encoded_number(ty, number) else { return Ok(None) };
         let encoded = encoded.get(..length).unwrap_or_default();
-        let Some(numbers) = self.numbers_of(version)? else {
-            return self.find_encoded(version, encoded);
-        };
-        version.find_number(&numbers, number, encoded)
+        version.find_number(&*self.numbers_of(version)?, number, encoded)
     }
 
-    fn numbers_of(&self, version: &TableVersion) -> Result<Option<Arc<NumberKeys>>, ArrowError> {
+    fn numbers_of(&self, version: &TableVersion) -> Result<Arc<NumberKeys>, ArrowError> {
         let mut last = self.last.lock();
-        if last.stamp != version.stamp {
-            *last = Last { stamp: version.stamp, numbers: None };
-            return Ok(None);
+        if let Some(numbers) = last.numbers.as_ref().filter(|_| last.stamp == version.stamp) {
+            return Ok(Arc::clone(numbers));
         }
-        if last.numbers.is_none() {
-            last.numbers = Some(Arc::new(version.number_keys(&self.columns)?));
-        }
-        Ok(last.numbers.clone())
+        let numbers = Arc::new(version.number_keys(&self.columns, last.numbers.as_deref())?);
+        *last = Last { stamp: version.stamp, numbers: Some(Arc::clone(&numbers)) };
+        Ok(numbers)
     }
 
     /// Chunk and offset of the row with these values, one for each column; none has a null.
@@ -107,7 +100,6 @@ impl Key {
         key: &[u8],
     ) -> Result<Option<(usize, usize)>, ArrowError> {
         // A key that is checked at the end of its transaction may be there twice until then.
-        let position = version.find_key(&self.columns, key)?.first().copied();
-        Ok(position.map(|position| version.locate(position)))
+        version.find_first_key(&self.columns, key)
     }
 }

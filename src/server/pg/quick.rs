@@ -31,7 +31,9 @@ pub(super) fn answer(connection: &mut Connection<'_>) -> bool {
     }
     let row = &mut connection.scratch;
     row.clear();
-    if encode(&connection.session, &found, &formats, row).is_none() {
+    if encode(&connection.session, &found, &formats, row).is_none()
+        || !connection.session.admits(&found)
+    {
         return false;
     }
     let out = &mut connection.wire.out;
@@ -50,7 +52,9 @@ pub(super) fn answer(connection: &mut Connection<'_>) -> bool {
 pub(super) fn write(connection: &mut Connection<'_>, found: &LookedUp) -> bool {
     let row = &mut connection.scratch;
     row.clear();
-    if encode(&connection.session, found, &Formats::AllText, row).is_none() {
+    if encode(&connection.session, found, &Formats::AllText, row).is_none()
+        || !connection.session.admits(found)
+    {
         return false;
     }
     let out = &mut connection.wire.out;

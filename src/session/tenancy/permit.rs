@@ -14,6 +14,7 @@ use crate::error::{PgError, Severity, SqlState};
 use crate::parser::{Body, Statement, Utility};
 use crate::session::engine::Engine;
 use crate::session::outcome::{Outcome, RowStream};
+use crate::session::quick::LookedUp;
 use crate::session::session_impl::Session;
 use crate::session::utility::ends_transaction;
 use crate::types::MemoryBranch;
@@ -40,6 +41,15 @@ impl Gate {
     /// Whether a statement needs no permit: nothing has changed since nobody had a quota here.
     pub(in crate::session) fn needs_nothing(&self, engine: &Engine) -> bool {
         self.is_open && self.version == engine.common.quotas.version()
+    }
+
+    /// Whether a look-up may be answered before it is known whether the quotas admit it: see
+    /// [`Session::admits`].
+    pub(in crate::session) fn may_answer_at_once(&self, engine: &Engine) -> bool {
+        self.needs_nothing(engine)
+            || self.quotas.is_some()
+                && self.version == engine.common.quotas.version()
+                && !engine.tenant.record().suspended
     }
 
     /// The memory that statements take theirs from.
@@ -135,6 +145,17 @@ impl Session {
             return Ok(());
         }
         Box::pin(self.take_limited_permit(statement)).await
+    }
+
+    /// Counts a look-up that is ready to be sent. `false`, and nothing is counted, if a quota may have something to say of
+    /// it: it is then to be run as any other statement.
+    pub fn admits(&self, found: &LookedUp) -> bool {
+        if self.gate.needs_nothing(&self.engine) {
+            return true;
+        }
+        let Some(quotas) = &self.gate.quotas else { return false };
+        let rows = u64::from(found.row.is_some());
+        quotas.count_answered(StatementClass::Query, rows, found.begun.elapsed())
     }
 
     async fn take_limited_permit(&mut self, statement: &Statement) -> Result<(), PgError> {

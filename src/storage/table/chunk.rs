@@ -292,6 +292,12 @@ impl Chunk {
         self.content.offset_of(row)
     }
 
+    /// The same for a chunk whose ids follow one another; none otherwise.
+    pub(super) fn offset_of_next(&self, row: RowId) -> Option<usize> {
+        let offset = row.0.checked_sub(self.content.first_id()?)?;
+        (offset < self.len() as u64).then_some(offset as usize)
+    }
+
     /// The ids of all rows, if one of them can be among these two and what is between them; what is known without them is
     /// asked first.
     pub(super) fn row_ids_between(

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arrow::error::ArrowError;
 
+use super::chunk::RowsRef;
 use super::key_entry::KeyEntry;
 use super::version::TableVersion;
 
@@ -17,22 +18,46 @@ use super::version::TableVersion;
 #[derive(Debug)]
 pub struct NumberKeys {
     /// As many as the version has chunks.
-    chunks: Vec<(i64, i64, Arc<KeyEntry>)>,
+    chunks: Vec<Arc<ChunkKeys>>,
 }
 
+#[derive(Debug)]
+struct ChunkKeys {
+    rows: RowsRef,
+    least: i64,
+    greatest: i64,
+    entry: Arc<KeyEntry>,
+}
+
+/// How many chunks of an older version are passed over in search of one: commits put that many together.
+const PASSED_MAX: usize = 8;
+
 impl TableVersion {
-    /// What is known of the chunks by a key of one column of whole numbers.
+    /// What is known of the chunks by a key of one column of whole numbers. `before` is the same of another version of the
+    /// table: most chunks are the same.
     ///
     /// # Errors
     /// `XX001`, `58030` if rows could not be read; none are where a checkpoint wrote them.
-    pub fn number_keys(&self, columns: &[usize]) -> Result<NumberKeys, ArrowError> {
-        let of = |chunk: &Arc<super::Chunk>| {
+    pub fn number_keys(
+        &self,
+        columns: &[usize],
+        before: Option<&NumberKeys>,
+    ) -> Result<NumberKeys, ArrowError> {
+        let mut known = before.map_or(&[][..], |before| &before.chunks);
+        let mut chunks = Vec::with_capacity(self.chunks().len());
+        for chunk in self.chunks() {
+            let ahead = known.iter().take(PASSED_MAX).position(|keys| keys.rows.is_of(chunk));
+            if let Some(at) = ahead {
+                chunks.push(Arc::clone(&known[at]));
+                known = &known[at + 1..];
+                continue;
+            }
             let entry = chunk.key_entry(columns)?;
             // Without a range it holds no key that could be asked for.
             let (least, greatest) = entry.number_range().unwrap_or((i64::MAX, i64::MIN));
-            Ok((least, greatest, entry))
-        };
-        Ok(NumberKeys { chunks: self.chunks().iter().map(of).collect::<Result<_, ArrowError>>()? })
+            chunks.push(Arc::new(ChunkKeys { rows: chunk.rows_ref(), least, greatest, entry }));
+        }
+        Ok(NumberKeys { chunks })
     }
 
     /// Chunk and offset of the first live row with this number, which is given in both forms; `keys` are this version's.
@@ -48,8 +73,7 @@ impl TableVersion {
         encoded: &[u8],
     ) -> Result<Option<(usize, usize)>, ArrowError> {
         for (at, (chunk, key)) in self.chunks().iter().zip(&keys.chunks).enumerate() {
-            let (least, greatest, entry) = key;
-            if !(*least..=*greatest).contains(&number) {
+            if !(key.least..=key.greatest).contains(&number) {
                 continue;
             }
             let mut first = None;
@@ -58,7 +82,7 @@ impl TableVersion {
                     first = Some((at, offset));
                 }
             };
-            chunk.find_number(entry, number, encoded, found)?;
+            chunk.find_number(&key.entry, number, encoded, found)?;
             if first.is_some() {
                 return Ok(first);
             }

@@ -288,6 +288,13 @@ impl TableVersion {
     /// # Errors
     /// `XX001`, `58030` if row ids could not be read.
     pub fn find_row(&self, row: RowId) -> Result<Option<(usize, usize)>, ArrowError> {
+        // Most rows are where they came first, whose ids follow one another.
+        for (at, chunk) in self.chunks.iter().enumerate() {
+            if let Some(offset) = chunk.offset_of_next(row).filter(|offset| chunk.is_live(*offset))
+            {
+                return Ok(Some((at, offset)));
+            }
+        }
         for (at, chunk) in self.chunks.iter().enumerate().rev() {
             if let Some(offset) = chunk.offset_of(row)? {
                 return Ok(Some((at, offset)));
@@ -350,6 +357,30 @@ impl TableVersion {
     /// Live rows whose key columns equal the given encoded key (see [`EncodedKeys`]), as positions.
     pub fn find_key(&self, columns: &[usize], key: &[u8]) -> Result<Vec<u64>, ArrowError> {
         self.find_in(columns, false, key)
+    }
+
+    /// Chunk and offset of the first of them.
+    ///
+    /// # Errors
+    /// As [`Self::find_key`].
+    pub fn find_first_key(
+        &self,
+        columns: &[usize],
+        key: &[u8],
+    ) -> Result<Option<(usize, usize)>, ArrowError> {
+        for (at, chunk) in self.chunks.iter().enumerate() {
+            let Some(lookup) = chunk.key_lookup(columns, false, (key, key))? else { continue };
+            let mut first = None;
+            lookup.find(key, |offset| {
+                if first.is_none() && chunk.is_live(offset) {
+                    first = Some((at, offset));
+                }
+            })?;
+            if first.is_some() {
+                return Ok(first);
+            }
+        }
+        Ok(None)
     }
 
     /// As [`Self::find_key`] for a key with nulls, each equal to another null (see [`EncodedKeys::encoded`]).
