@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, Extension, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, UserDefinedLogicalNodeCore, Volatility,
 };
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use parking_lot::RwLock;
 
 use crate::error::PgError;
@@ -145,6 +146,13 @@ fn with_cells(plan: LogicalPlan, number: usize, cells: &Arc<Cells>) -> Result<Lo
         })
     })?;
     Ok(replaced.data)
+}
+
+/// The cell that an expression reads, and nothing else: its number, and whose it is.
+pub(super) fn cell_of(expr: &Arc<dyn PhysicalExpr>) -> Option<(usize, &Arc<Cells>)> {
+    let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
+    let cell = call.fun().inner().downcast_ref::<Cell>()?;
+    Some((cell.at, &cell.cells))
 }
 
 /// The function that reads a cell. Volatile, so that nothing computes it once and for all.

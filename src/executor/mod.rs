@@ -7,6 +7,7 @@ pub mod apply;
 mod chunk_pruning;
 mod csv_records;
 pub mod graph;
+mod keyed_subplans;
 mod measured;
 mod memory_pool;
 pub mod operator;

@@ -21,6 +21,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use parking_lot::Mutex;
 
 use super::apply::{BoundApply, bind_cells};
+use super::keyed_subplans::{KeyedSubplan, keyed};
 use super::operator::{
     AlgorithmExec, ApplyExec, ApplyExecParts, ConflictLookupExec, GraphWriteChecks, GraphWriteExec,
     LoadCsvExec, LockRowsExec, PolicyCheckExec, RowPolicyExec, RowSlot, RowsExec, ScanExec,
@@ -477,10 +478,12 @@ impl Extensions {
             1 => subplan,
             _ => Arc::new(CoalescePartitionsExec::new(subplan)),
         };
+        let KeyedSubplan { subplan, all } = keyed(subplan, &node.cells)?;
         let over_input =
             |expr: &Expr| planner.create_physical_expr(expr, apply.input.schema(), state, context);
         let parts = ApplyExecParts {
             subplan,
+            all,
             cells: Arc::clone(&node.cells),
             keys: apply.keys.iter().map(over_input).collect::<Result<Vec<_>>>()?,
             guard: apply.guard.as_ref().map(over_input).transpose()?,

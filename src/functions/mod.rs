@@ -20,6 +20,7 @@ pub(crate) mod lib;
 pub mod made;
 mod maybe_null;
 mod multirange_rows;
+pub mod named_cast;
 pub mod operators;
 mod outer_aggregate;
 pub(crate) mod overload;

@@ -24,6 +24,7 @@ use crate::functions::alternatives::settled;
 use crate::functions::cast::{plan_cast, plan_coercion, typed_literal};
 use crate::functions::made::{CastCall, MadeFunctions};
 use crate::functions::maybe_null;
+use crate::functions::named_cast::cast_inside;
 use crate::functions::operators::{
     call_operator, call_resolved, coerce_comparison, comparable, expr_type, typed_number,
 };
@@ -211,6 +212,9 @@ fn condition(expr: Expr, clause: &str, schema: &DFSchema, session: &SessionRef) 
 }
 
 fn resolve_call(call: ScalarFunction, schema: &DFSchema, session: &SessionRef) -> DfResult<Expr> {
+    if let Some(cast) = cast_inside(&call) {
+        return Ok(cast.clone());
+    }
     if record::is_row_call(&call) {
         return record::resolve_row(call, schema, session);
     }

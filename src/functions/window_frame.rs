@@ -44,11 +44,6 @@ fn counts(ty: &DataType) -> bool {
         || ty.is_null()
         || matches!(
             ty,
-            DataType::Boolean
-                | DataType::Date32
-                | DataType::Date64
-                | DataType::Timestamp(_, _)
-                | DataType::Time32(_)
-                | DataType::Time64(_)
+            DataType::Boolean | DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _)
         )
 }

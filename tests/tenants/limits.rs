@@ -139,3 +139,59 @@ async fn rows_errors_and_roles_are_counted() {
     assert_eq!(run(&operator, "SELECT count(*) FROM generate_series(1, 1000)").await, ["1000"]);
     server.stop().await;
 }
+
+/// Look-ups that are answered at once are counted like any other statement, to the last one, in both protocols.
+#[tokio::test(flavor = "multi_thread")]
+async fn look_ups_by_key_are_counted() {
+    let server = Running::start().await;
+    server.tenant("acme", "ann").await;
+    let operator = server.operator().await;
+    let one = server.connect("user=ann").await;
+    let two = server.connect("user=ann").await;
+    run(&one, "CREATE TABLE t (id int PRIMARY KEY, x text)").await;
+    run(&one, "INSERT INTO t VALUES (1, 'one')").await;
+    run(&operator, "CREATE QUOTA hundred FOR INTERVAL '1 hour' MAX queries = 100 TO TENANT acme")
+        .await;
+    let prepared = two.prepare("SELECT x FROM t WHERE id = $1").await.unwrap();
+    let simple = async {
+        let mut taken = 0;
+        for _ in 0..90 {
+            match try_run(&one, "SELECT x FROM t WHERE id = 1").await {
+                Ok(rows) => taken += rows.len(),
+                Err(refused) => assert_eq!(refused.code, "53400"),
+            }
+        }
+        taken
+    };
+    let extended = async {
+        let mut taken = 0;
+        for _ in 0..90 {
+            match two.query(&prepared, &[&1]).await {
+                Ok(rows) => taken += rows.len(),
+                Err(error) => assert_eq!(Refused::of(&error).code, "53400"),
+            }
+        }
+        taken
+    };
+    let (simple, extended) = tokio::join!(simple, extended);
+    assert_eq!(simple + extended, 100, "{simple} and {extended}");
+    let usage = run(&one, "SHOW QUOTA USAGE").await;
+    let [line] = usage.as_slice() else { panic!("{usage:?}") };
+    assert!(line.contains("|100|100|0|"), "{line}");
+    assert!(line.ends_with("|80"), "refused as often as they were: {line}");
+    run(
+        &operator,
+        "CREATE OR REPLACE QUOTA hundred FOR INTERVAL '1 hour' MAX result_rows = 10 TO TENANT acme",
+    )
+    .await;
+    for row in 0..12 {
+        let found = two.query(&prepared, &[&(1 + row % 2)]).await;
+        assert!(found.is_ok(), "{row}: {found:?}");
+    }
+    let mut taken = 6;
+    for _ in 0..8 {
+        taken += two.query(&prepared, &[&1]).await.map_or(0, |rows| rows.len());
+    }
+    assert_eq!(taken, 10);
+    server.stop().await;
+}

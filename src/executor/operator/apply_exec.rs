@@ -29,6 +29,7 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, stream};
 
+use super::keyed_rows_exec::KeptRows;
 use crate::error::PgError;
 use crate::executor::apply::Cells;
 use crate::functions::single_value::several_rows;
@@ -57,6 +58,8 @@ pub struct ApplyExec {
 pub struct ApplyExecParts {
     /// The subquery's operators.
     pub subplan: Arc<dyn ExecutionPlan>,
+    /// The rows that its answer depends on, if a row without any gets the answer that all such rows get, and by which key.
+    pub all: Option<(Arc<KeptRows>, usize)>,
     /// What they read.
     pub cells: Arc<Cells>,
     /// The values of the cells, over the input.
@@ -81,6 +84,13 @@ impl ApplyExec {
         .with_scheduling_type(SchedulingType::Cooperative);
         let metrics = ExecutionPlanMetricsSet::new();
         Self { input, parts, properties: Arc::new(properties), metrics }
+    }
+}
+
+impl ApplyExec {
+    /// The subquery's operators, which are no children.
+    pub fn subplan(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.parts.subplan
     }
 }
 
@@ -173,6 +183,7 @@ impl ExecutionPlan for ApplyExec {
             context,
             converter: None,
             answers: HashMap::new(),
+            for_none: None,
             reservation,
             current: None,
             runs: MetricBuilder::new(&self.metrics).counter("runs", partition),
@@ -222,6 +233,8 @@ struct Running {
     rows_max: usize,
     converter: Option<RowConverter>,
     answers: HashMap<Option<OwnedRow>, Answer>,
+    /// What a row gets for which there are no rows.
+    for_none: Option<Answer>,
     reservation: MemoryReservation,
     current: Option<Current>,
     runs: Count,
@@ -297,8 +310,19 @@ impl Running {
             .iter()
             .map(|key| ScalarValue::try_from_array(key, row))
             .collect::<Result<Vec<_>>>()?;
+        let is_none = match &self.parts.all {
+            Some((rows, at)) => values.get(*at).map_or(Ok(false), |key| rows.lack(key))?,
+            None => false,
+        };
+        if is_none && let Some(answer) = &self.for_none {
+            return Ok(Some(answer.clone()));
+        }
         self.parts.cells.set(values);
         let answer = self.run().await?;
+        if is_none {
+            self.for_none = Some(answer.clone());
+            return Ok(Some(answer));
+        }
         let key_bytes = key.as_ref().map_or(0, |key| key.as_ref().len());
         let bytes = answer.bytes() + key_bytes + size_of::<(Option<OwnedRow>, Answer)>();
         if self.reservation.try_grow(bytes).is_err() {

@@ -14,9 +14,13 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, ListArray, StringArray,
+};
 use arrow::compute::SortOptions;
-use arrow::datatypes::{DataType, Field, FieldRef, IntervalMonthDayNanoType, IntervalUnit};
+use arrow::datatypes::{
+    DataType, Field, FieldRef, Int64Type, IntervalMonthDayNanoType, IntervalUnit,
+};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::functions_aggregate::{
     array_agg::array_agg_udaf,
@@ -115,9 +119,9 @@ impl Widened {
                 | DataType::UInt16,
                 false,
             ) => DataType::Int32,
-            (DataType::Int64 | DataType::UInt32 | DataType::UInt64, false) => {
-                DataType::Decimal128(20, 0)
-            }
+            (DataType::Int64, _) => DataType::Int64,
+            (DataType::UInt32 | DataType::UInt64, false) => DataType::Decimal128(20, 0),
+            (DataType::Int8 | DataType::Int16 | DataType::Int32, true) => DataType::Int64,
             (ty, true) if ty.is_integer() => DataType::Decimal128(33, AVG_SCALE),
             (DataType::Decimal128(_, scale), true) if *scale < AVG_SCALE => {
                 DataType::Decimal128(33, AVG_SCALE)
@@ -139,6 +143,51 @@ impl Widened {
                     .into());
             }
         })
+    }
+}
+
+/// What an accumulator of DataFusion's is made for, where it is not the argument and the result.
+struct Summed {
+    /// The type that values are summed as.
+    input: DataType,
+    /// The type of their sum or average.
+    inner: DataType,
+    /// The type of the result.
+    output: DataType,
+}
+
+impl Widened {
+    /// The type of numbers as which int8 is summed: any of them fits in 20 digits.
+    fn numeric(&self) -> DataType {
+        match self.is_average() {
+            true => DataType::Decimal128(33, AVG_SCALE),
+            false => DataType::Decimal128(20, 0),
+        }
+    }
+
+    fn summed(&self, argument: Option<&FieldRef>, result: &DataType) -> Option<Summed> {
+        let (input, inner) = match (argument.map(|field| field.data_type()), result) {
+            (Some(DataType::Int64), _) => (self.numeric(), result.clone()),
+            (_, DataType::Int64) => (DataType::Int64, DataType::Int64),
+            (_, DataType::Float32) => (DataType::Float64, DataType::Float64),
+            _ => return None,
+        };
+        Some(Summed { input, inner, output: result.clone() })
+    }
+
+    /// What `make` makes of arguments for DataFusion's accumulators.
+    fn made<T>(
+        &self,
+        args: AccumulatorArgs<'_>,
+        make: impl FnOnce(AccumulatorArgs<'_>) -> DfResult<T>,
+    ) -> DfResult<(T, Option<Summed>)> {
+        let Some(summed) = self.summed(args.expr_fields.first(), args.return_type()) else {
+            return Ok((make(args)?, None));
+        };
+        let expr_fields = [Arc::new(Field::new("value", summed.input.clone(), true))];
+        let return_field = Arc::new(Field::new("sum", summed.inner.clone(), true));
+        let args = AccumulatorArgs { return_field, expr_fields: &expr_fields, ..args };
+        Ok((make(args)?, Some(summed)))
     }
 }
 
@@ -299,6 +348,7 @@ impl AggregateUDFImpl for Widened {
         match types {
             [ty @ DataType::Interval(_)] => Ok(ty.clone()),
             [DataType::Int32] if !self.is_average() => Ok(DataType::Int64),
+            [DataType::Int64] => self.inner.return_type(&[self.numeric()]),
             [DataType::Float32] => Ok(DataType::Float32),
             types => self.inner.return_type(types),
         }
@@ -311,12 +361,11 @@ impl AggregateUDFImpl for Widened {
                 ..IntervalSum::default()
             }));
         }
-        if let Some((input, output)) = summed_as(args.return_type()) {
-            let return_field = Arc::new(Field::new("sum", input.clone(), true));
-            let inner = self.inner.accumulator(AccumulatorArgs { return_field, ..args })?;
-            return Ok(Box::new(Casting { inner, input, output }));
-        }
-        self.inner.accumulator(args)
+        let (inner, summed) = self.made(args, |args| self.inner.accumulator(args))?;
+        Ok(match summed {
+            Some(Summed { input, output, .. }) => Box::new(Casting { inner, input, output }),
+            None => inner,
+        })
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> DfResult<Vec<FieldRef>> {
@@ -327,11 +376,13 @@ impl AggregateUDFImpl for Widened {
                 .map(|name| Arc::new(Field::new(*name, DataType::Int64, false)))
                 .collect());
         }
-        if let Some((input, _)) = summed_as(args.return_type()) {
-            let return_field = Arc::new(Field::new("sum", input, true));
-            return self.inner.state_fields(StateFieldsArgs { return_field, ..args });
-        }
-        self.inner.state_fields(args)
+        let Some(summed) = self.summed(args.input_fields.first(), args.return_type()) else {
+            return self.inner.state_fields(args);
+        };
+        let input_fields = [Arc::new(Field::new("value", summed.input, true))];
+        let return_field = Arc::new(Field::new("sum", summed.inner, true));
+        let input_fields = &input_fields;
+        self.inner.state_fields(StateFieldsArgs { return_field, input_fields, ..args })
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
@@ -342,13 +393,11 @@ impl AggregateUDFImpl for Widened {
         &self,
         args: AccumulatorArgs<'_>,
     ) -> DfResult<Box<dyn GroupsAccumulator>> {
-        if let Some((input, output)) = summed_as(args.return_type()) {
-            let return_field = Arc::new(Field::new("sum", input.clone(), true));
-            let inner =
-                self.inner.create_groups_accumulator(AccumulatorArgs { return_field, ..args })?;
-            return Ok(Box::new(CastingGroups { inner, input, output }));
-        }
-        self.inner.create_groups_accumulator(args)
+        let (inner, summed) = self.made(args, |args| self.inner.create_groups_accumulator(args))?;
+        Ok(match summed {
+            Some(Summed { input, output, .. }) => Box::new(CastingGroups { inner, input, output }),
+            None => inner,
+        })
     }
 
     fn create_sliding_accumulator(
@@ -358,13 +407,12 @@ impl AggregateUDFImpl for Widened {
         if is_interval(args.expr_fields.first()) {
             return self.accumulator(args);
         }
-        if let Some((input, output)) = summed_as(args.return_type()) {
-            let return_field = Arc::new(Field::new("sum", input.clone(), true));
-            let inner =
-                self.inner.create_sliding_accumulator(AccumulatorArgs { return_field, ..args })?;
-            return Ok(Box::new(Casting { inner, input, output }));
-        }
-        self.inner.create_sliding_accumulator(args)
+        let (inner, summed) =
+            self.made(args, |args| self.inner.create_sliding_accumulator(args))?;
+        Ok(match summed {
+            Some(Summed { input, output, .. }) => Box::new(Casting { inner, input, output }),
+            None => inner,
+        })
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
@@ -380,17 +428,23 @@ impl AggregateUDFImpl for Widened {
     }
 }
 
-/// The type that values are summed as, and that of the result, where they are not the argument's.
-fn summed_as(result: &DataType) -> Option<(DataType, DataType)> {
-    match result {
-        DataType::Int64 => Some((DataType::Int64, DataType::Int64)),
-        DataType::Float32 => Some((DataType::Float64, DataType::Float32)),
-        _ => None,
-    }
+fn cast_all(values: &[ArrayRef], to: &DataType) -> DfResult<Vec<ArrayRef>> {
+    values.iter().map(|array| cast_one(array, to)).collect()
 }
 
-fn cast_all(values: &[ArrayRef], to: &DataType) -> DfResult<Vec<ArrayRef>> {
-    Ok(values.iter().map(|array| arrow::compute::cast(array, to)).collect::<Result<_, _>>()?)
+/// As Arrow's cast, which looks at each number whether it has too many digits: none of int8 has.
+fn cast_one(array: &ArrayRef, to: &DataType) -> DfResult<ArrayRef> {
+    let (Some(numbers), DataType::Decimal128(precision, scale)) =
+        (array.as_primitive_opt::<Int64Type>(), to)
+    else {
+        return Ok(arrow::compute::cast(array, to)?);
+    };
+    let unit = 10_i128.pow(u32::from(scale.unsigned_abs()));
+    let numeric: Decimal128Array = match unit {
+        1 => numbers.unary(i128::from),
+        unit => numbers.unary(|number| i128::from(number).wrapping_mul(unit)),
+    };
+    Ok(Arc::new(numeric.with_precision_and_scale(*precision, *scale)?))
 }
 
 /// An accumulator over arguments of another type.

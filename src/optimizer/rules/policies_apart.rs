@@ -181,7 +181,8 @@ fn simplified(
         .with_config_options(Arc::clone(state.config_options()))
         .with_query_execution_start_time(state.execution_props().query_execution_start_time)
         .build();
-    let simplifier = ExprSimplifier::new(context);
+    // Policies are short, and bound anew for each statement: what one round makes of them will do.
+    let simplifier = ExprSimplifier::new(context).with_canonicalize(false).with_max_cycles(1);
     let condition = simplifier.simplify(simplifier.coerce(condition, schema)?)?;
     let is_true = matches!(condition, Expr::Literal(ScalarValue::Boolean(Some(true)), _));
     Ok((!is_true).then_some(condition))

@@ -260,7 +260,8 @@ impl Hash for MatchPattern {
         }
         self.filter.hash(state);
         self.optional.hash(state);
-        self.guards.hash(state);
+        // Those that are apart do not change under a rule.
+        self.planned_guards().for_each(|guard| guard.hash(state));
     }
 }
 

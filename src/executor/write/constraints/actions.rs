@@ -198,15 +198,13 @@ impl StatementWrites {
         let version = self.version(&change.relation)?;
         if self.writes.lock().deferral.waits(constraint) {
             // Only what is violated now has to be looked at again.
-            if check_key(&self.names(), &change.relation, &key, &version, new, rows.clone())
-                .is_err()
-            {
+            if check_key(&self.names(), &change.relation, &key, &version, new, &rows).is_err() {
                 let (table, constraint) = (change.relation.oid, constraint.oid);
                 self.put_off(Pending::Key { table, constraint, rows: change.ids(&rows) });
             }
             return Ok(());
         }
-        check_key(&self.names(), &change.relation, &key, &version, new, rows)
+        check_key(&self.names(), &change.relation, &key, &version, new, &rows)
     }
 
     /// The OID of a foreign key that waits for COMMIT.

@@ -124,8 +124,8 @@ impl Writes {
                     return Ok(());
                 };
                 let rows = live_rows(version, rows)?;
-                let all = (0..rows.num_rows()).collect();
-                check_key(catalog, relation, &key, version, &rows, all)
+                let all: Vec<usize> = (0..rows.num_rows()).collect();
+                check_key(catalog, relation, &key, version, &rows, &all)
             }
             Pending::Child { table, constraint, rows } => {
                 let Some(relation) = catalog.relation(*table) else { return Ok(()) };

@@ -1,6 +1,7 @@
 //! PRIMARY KEY and UNIQUE.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use arrow::array::RecordBatch;
 
@@ -160,7 +161,8 @@ pub(super) fn changed_keys(
 /// Checks the keys of rows that were written to `version`, less those that may wait.
 ///
 /// # Errors
-/// `23505` naming the first key that is there twice.
+/// `23505` of the first row that has a key that is taken, as though rows had come one after the other, and of its first
+/// such key.
 pub(super) fn check_unique(
     catalog: &Catalog,
     relation: &Relation,
@@ -169,13 +171,20 @@ pub(super) fn check_unique(
     old: Option<&RecordBatch>,
 ) -> Result<(), PgError> {
     let Some(table) = relation.table() else { return Ok(()) };
+    let mut first: Option<(usize, UniqueKey<'_>)> = None;
     for key in unique_keys(table).filter(|key| !key.is_deferrable) {
         let rows = changed_keys(new, old, &key.columns)?;
-        if !rows.is_empty() {
-            check_key(catalog, relation, &key, version, new, rows)?;
+        if !rows.is_empty()
+            && let Some(row) = taken(&key, version, new, &rows)?
+            && first.as_ref().is_none_or(|(before, _)| row < *before)
+        {
+            first = Some((row, key));
         }
     }
-    Ok(())
+    match first {
+        Some((row, key)) => Err(duplicate(catalog, relation, &key, new, row)),
+        None => Ok(()),
+    }
 }
 
 /// Checks one key of some rows.
@@ -188,21 +197,45 @@ pub(super) fn check_key(
     key: &UniqueKey<'_>,
     version: &TableVersion,
     batch: &RecordBatch,
-    rows: Vec<usize>,
+    rows: &[usize],
 ) -> Result<(), PgError> {
+    match taken(key, version, batch, rows)? {
+        Some(row) => Err(duplicate(catalog, relation, key, batch, row)),
+        None => Ok(()),
+    }
+}
+
+/// The first of some rows, which are in `version`, whose key another row has that was there before it.
+fn taken(
+    key: &UniqueKey<'_>,
+    version: &TableVersion,
+    batch: &RecordBatch,
+    rows: &[usize],
+) -> Result<Option<usize>, PgError> {
     let keys = EncodedKeys::encode(batch, &key.columns)?;
     let probe = version.probe(&key.columns, &keys)?;
+    // How many of the rows have a key, and whether one of them was met: where a key is there more than once.
+    let mut counts: HashMap<&[u8], (usize, bool)> = HashMap::new();
     for row in rows {
         let mut same = 0;
-        match keys.get(row) {
+        match keys.get(*row) {
             Some(value) => probe.find(value, |_, _| same += 1)?,
-            None => same = key.find(version, &keys, row)?.len(),
+            None => same = key.find(version, &keys, *row)?.len(),
         }
-        if same > 1 {
-            return Err(duplicate(catalog, relation, key, batch, row));
+        if same <= 1 {
+            continue;
+        }
+        if counts.is_empty() {
+            for row in rows {
+                counts.entry(keys.encoded(*row)).or_default().0 += 1;
+            }
+        }
+        let (come, met) = counts.entry(keys.encoded(*row)).or_default();
+        if same > *come || std::mem::replace(met, true) {
+            return Ok(Some(*row));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Checks that no two rows have the same key.

@@ -8,6 +8,7 @@
 //! ```
 
 mod behind;
+mod cast_names;
 mod check;
 pub(crate) mod column_value;
 pub mod ddl;

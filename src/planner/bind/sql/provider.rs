@@ -19,6 +19,7 @@ use crate::catalog::{QualifiedName, Relation, RelationKind, ViewRead};
 use crate::error::{PgError, SqlState};
 use crate::functions::alternatives::alternatives;
 use crate::functions::array_or_empty::{ARRAY_OR_EMPTY, array_or_empty};
+use crate::functions::named_cast::named_cast;
 use crate::functions::record::{any_field, row_function};
 use crate::functions::registry::registry;
 use crate::functions::syntax::FIELD;
@@ -174,7 +175,7 @@ impl ContextProvider for Provider<'_> {
         if let Some(function) = row_function(name) {
             return Some(function);
         }
-        if let Some(function) = alternatives(name) {
+        if let Some(function) = alternatives(name).or_else(|| named_cast(name)) {
             return Some(function);
         }
         if name == ARRAY_OR_EMPTY {

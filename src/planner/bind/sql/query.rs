@@ -11,7 +11,7 @@ use sqlparser::ast::{Query, Statement};
 
 use super::names::visible_name;
 use super::provider::Provider;
-use super::{json_records, ordered_input, resolve, rewrite, whole_row};
+use super::{cast_names, json_records, ordered_input, resolve, rewrite, whole_row};
 use crate::catalog::{Relation, View};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
@@ -97,6 +97,33 @@ fn plan_named(
     let counts_on_order = ordered_input::counts_on_order(&rewritten);
     let kept = counts_on_order.then(|| keeping_order(context));
     let context = kept.as_ref().unwrap_or(context);
+    let plan = match plan_rewritten(context, &query, rewritten.clone(), graph_tables) {
+        Err(error) if takes_for_one(&error) && cast_names::name_casts(&mut rewritten) => {
+            let named = plan_rewritten(context, &query, rewritten, graph_tables);
+            named.map_err(|_| error)?
+        }
+        planned => planned?,
+    };
+    let plan = super::made::write_out(plan, context)?;
+    match counts_on_order {
+        true => ordered_input::carry(plan).map_err(|error| planner_error(&error)),
+        false => Ok(plan),
+    }
+}
+
+/// Whether two expressions have one name, perhaps as casts are left out of it.
+fn takes_for_one(error: &PgError) -> bool {
+    error.code() == SqlState::DUPLICATE_COLUMN
+        || error.to_string().contains("require unique expression names")
+}
+
+/// A query in DataFusion's syntax as a plan whose calls and literals are definite; `query` is as it was written.
+fn plan_rewritten(
+    context: &BindContext,
+    query: &Query,
+    rewritten: Query,
+    graph_tables: &Arc<[GraphTable]>,
+) -> Result<LogicalPlan, PgError> {
     let provider = Provider::new(context, graph_tables);
     let planner = SqlToRel::new(&provider);
     let mut planner_context = planner_context(context);
@@ -105,15 +132,10 @@ fn plan_named(
             Statement::Query(Box::new(rewritten)),
             &mut planner_context,
         )
-        .map_err(|error| at_function(planner_error(&error), &query))?;
+        .map_err(|error| at_function(planner_error(&error), query))?;
     let settled = super::recursive::settle(plan, &|plan| Ok(resolve::resolve_plan(plan, context)?));
-    let plan = settled.map_err(|error| at_function(planner_error(&error), &query))?;
-    let plan = resolve::resolve_plan(plan, context).map_err(|error| at_function(error, &query))?;
-    let plan = super::made::write_out(plan, context)?;
-    match counts_on_order {
-        true => ordered_input::carry(plan).map_err(|error| planner_error(&error)),
-        false => Ok(plan),
-    }
+    let plan = settled.map_err(|error| at_function(planner_error(&error), query))?;
+    resolve::resolve_plan(plan, context).map_err(|error| at_function(error, query))
 }
 
 /// The context for a query whose derived tables are not to lose their ORDER BY.

@@ -629,7 +629,7 @@ fn rewrite_interval(interval: &sqlparser::ast::Interval) -> Result<Expr, PgError
 }
 
 /// A call of a function whose name is not an identifier.
-fn quoted_call(name: &str, arguments: Vec<Expr>) -> Expr {
+pub(super) fn quoted_call(name: &str, arguments: Vec<Expr>) -> Expr {
     let mut expr = call(name, arguments);
     if let Expr::Function(function) = &mut expr {
         function.name = ObjectName::from(vec![Ident::with_quote('"', name)]);
