@@ -1,5 +1,6 @@
 //! Queries: from a syntax tree to a plan with PostgreSQL's names and types.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
@@ -102,6 +103,9 @@ fn plan_named(
             let named = plan_rewritten(context, &query, rewritten, graph_tables);
             named.map_err(|_| error)?
         }
+        Ok(plan) if groups_twins(&plan)? && cast_names::name_casts(&mut rewritten) => {
+            plan_rewritten(context, &query, rewritten, graph_tables)?
+        }
         planned => planned?,
     };
     let plan = super::made::write_out(plan, context)?;
@@ -115,6 +119,25 @@ fn plan_named(
 fn takes_for_one(error: &PgError) -> bool {
     error.code() == SqlState::DUPLICATE_COLUMN
         || error.to_string().contains("require unique expression names")
+}
+
+/// Whether rows are grouped by two expressions of one name.
+fn groups_twins(plan: &LogicalPlan) -> Result<bool, PgError> {
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Aggregate(aggregate) = node
+            && aggregate.group_expr.len() > 1
+        {
+            let mut names = HashSet::new();
+            let expressions = aggregate.group_expr.iter();
+            found |= !expressions
+                .map(|expr| expr.schema_name().to_string())
+                .all(|name| names.insert(name));
+        }
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })
+    .map_err(|error| planner_error(&error))?;
+    Ok(found)
 }
 
 /// A query in DataFusion's syntax as a plan whose calls and literals are definite; `query` is as it was written.
