@@ -70,7 +70,7 @@ impl AsyncDB for OnSession {
             .collect();
         let named = columns.iter().cloned().map(|mut column| {
             if ObjectNames::are_for(&column.ty) {
-                column.ty = PgType::Text;
+                column.ty = ObjectNames::written(&column.ty);
             }
             column
         });

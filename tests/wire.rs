@@ -6,12 +6,14 @@
 mod cancel;
 mod client;
 mod copy;
+mod domain_in_row;
 mod encryption;
 mod enum_type;
 mod extended;
 mod first_packet;
 mod fuzz;
 mod login;
+mod names_in_arrays;
 mod notify;
 mod quick;
 mod server;

@@ -86,6 +86,7 @@ pub fn admit(
 ) -> Result<Admitted<LogicalPlan>, PgError> {
     let catalog = &context.catalog;
     let mut needs = require(&plan)?;
+    needs.refuse_calls()?;
     check(&needs, caller, catalog, Some(&plan))?;
     check_functions(&plan, caller, catalog)?;
     let inner = restrict(expand_views(plan)?, caller, catalog)?;
@@ -97,6 +98,7 @@ pub fn admit(
         }
         // Guards scan the tables of a graph.
         needs.extend(require(&inner)?);
+        needs.refuse_calls()?;
     }
     Ok(Admitted { inner, needs })
 }

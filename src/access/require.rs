@@ -16,7 +16,7 @@ use crate::planner::bind::sql::ddl::{
 use crate::planner::node::{
     Apply, ConflictLookup, EachRow, ElementChange, GraphAction, GraphAlgorithm, GraphFunction,
     GraphFunctionKind, GraphListing, GraphWrite, LoadCsv, LockRows, MatchPattern, PolicyCheck,
-    RowPolicy, Series, TableWrite, WithWrites, WriteKind,
+    RoutineCall, RowPolicy, Series, TableWrite, WithWrites, WriteKind,
 };
 use crate::planner::source::{RelationSource, ViewSource};
 use crate::types::Oid;
@@ -66,9 +66,25 @@ pub struct Needs {
     objects: BTreeMap<(AsRole, Oid, Right), Need>,
     /// Whether files of the server are read.
     reads_files: bool,
+    /// A function whose body is run statement by statement, and was not.
+    calls: Option<String>,
 }
 
 impl Needs {
+    /// Looks whether the session has run all that it runs: what a body touches, its own statements need.
+    ///
+    /// # Errors
+    /// `0A000`
+    pub(super) fn refuse_calls(&self) -> Result<(), PgError> {
+        match &self.calls {
+            None => Ok(()),
+            Some(name) => Err(PgError::unsupported(
+                format!("function {name} is run statement by statement, which it is not here"),
+                "Call it by itself: SELECT f(…), SELECT * FROM f(…).",
+            )),
+        }
+    }
+
     /// Adds a need of the caller, joined with what is there.
     pub fn add(&mut self, object: Oid, right: Right, need: Need) {
         self.add_as(None, object, right, need);
@@ -91,6 +107,7 @@ impl Needs {
     /// Adds other needs.
     pub fn extend(&mut self, other: Self) {
         self.reads_files |= other.reads_files;
+        self.calls = self.calls.take().or(other.calls);
         for ((role, object, right), need) in other.objects {
             self.add_as(role, object, right, need);
         }
@@ -208,6 +225,10 @@ fn require_extension(
 ) -> Result<(), PgError> {
     if let Some(write) = node.as_any().downcast_ref::<TableWrite>() {
         require_write(write, needs);
+        return Ok(());
+    }
+    if let Some(call) = node.as_any().downcast_ref::<RoutineCall>() {
+        needs.calls = Some(call.name.clone());
         return Ok(());
     }
     if let Some(RowPolicy { number: _, above: _, input: _ }) = node.as_any().downcast_ref() {
@@ -492,7 +513,7 @@ pub fn require_ddl(command: &DdlCommand) -> Needs {
             needs.add(function.schema, Right::Create, Need::Whole);
         }
         DdlCommand::GiveFunction { function: _, to: _ } => {}
-        DdlCommand::DropFunctions { functions: _, missing: _ } => {}
+        DdlCommand::DropFunctions { functions: _, missing: _, procedure: _ } => {}
         // Whose type is changed was asked when it was bound.
         DdlCommand::Type(command) => match command.as_ref() {
             TypeCommand::CreateEnum { schema, name: _, labels: _ }

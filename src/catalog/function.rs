@@ -1,4 +1,4 @@
-//! Functions that `CREATE FUNCTION … LANGUAGE sql` made: queries with parameters.
+//! Functions and procedures that were made: queries with parameters, and bodies that are run.
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::catalog::snapshot::{Catalog, QualifiedName, next_version};
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
-/// A query under a name, with parameters.
+/// A query, or statements, under a name, with parameters.
 ///
 /// Names in the body are looked up where it is called, as PostgreSQL does for bodies that are given as text, so it
 /// depends on nothing that it reads.
@@ -32,6 +32,32 @@ pub struct SqlFunction {
     pub volatility: char,
     /// Whether a null argument gives no rows, or null, without the body being asked.
     pub strict: bool,
+    /// What the body is written in.
+    #[serde(default, skip_serializing_if = "RoutineLanguage::is_sql")]
+    pub language: RoutineLanguage,
+    /// Whether the body is run statement by statement, rather than written out into the query that calls it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub runs: bool,
+    /// `CREATE PROCEDURE`: called by CALL.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub procedure: bool,
+}
+
+/// The language of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum RoutineLanguage {
+    /// `LANGUAGE sql`
+    #[default]
+    Sql,
+    /// `LANGUAGE plpgsql`
+    PlPgSql,
+}
+
+impl RoutineLanguage {
+    /// Whether it is SQL.
+    pub fn is_sql(&self) -> bool {
+        matches!(self, Self::Sql)
+    }
 }
 
 /// An argument of a function.

@@ -23,7 +23,7 @@ pub mod stored_text;
 mod user_type;
 
 pub use acl::{Acl, AclClass, AclItem, PUBLIC, Rights};
-pub use function::{FunctionArgument, FunctionResult, SqlFunction};
+pub use function::{FunctionArgument, FunctionResult, RoutineLanguage, SqlFunction};
 pub use grants::{DefaultRights, Grants, GraphRight, GraphRule, class_of};
 pub use graph::{
     EdgeTable, ElementLabel, ElementTable, EndPoint, HIDDEN_LABEL, LabelRule, LabelRuleKind,

@@ -151,14 +151,24 @@ pub struct Column {
     /// The type it was declared with, where a domain is in it; `ty` is what that stands on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<PgType>,
+    /// `pg_collation.oid` of COLLATE. All that can be named compare by bytes, so that it is shown and changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<Oid>,
 }
 
 impl Column {
     /// A column of a type, with nothing else said about it.
     pub fn of(attnum: i16, name: String, declared: PgType) -> Self {
-        let (not_null, default, comment, domain) = (false, None, None, None);
-        let mut column =
-            Self { attnum, name, ty: PgType::Text, not_null, default, comment, domain };
+        let mut column = Self {
+            attnum,
+            name,
+            ty: PgType::Text,
+            not_null: false,
+            default: None,
+            comment: None,
+            domain: None,
+            collation: None,
+        };
         column.declare(declared);
         column
     }
@@ -566,6 +576,7 @@ pub fn sequence_columns() -> &'static [Column] {
                 default: None,
                 comment: None,
                 domain: None,
+                collation: None,
             })
             .collect()
     });

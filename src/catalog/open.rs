@@ -296,6 +296,7 @@ impl Change {
             default: None,
             comment: None,
             domain: None,
+            collation: None,
         });
         let mut table = Table::new(columns.collect(), Vec::new());
         let shown: Vec<ElementLabel> = labels
@@ -392,6 +393,7 @@ fn add_column(catalog: &mut Catalog, table: Oid, property: &OpenProperty) -> Opt
         default: None,
         comment: None,
         domain: None,
+        collation: None,
     });
     let at = columns.len() - 1;
     let table = stored.reshaped(columns, stored.constraints.clone());
@@ -464,6 +466,7 @@ fn put_view(
         default: None,
         comment: None,
         domain: None,
+        collation: None,
     });
     let read = ViewRead {
         schema: None,

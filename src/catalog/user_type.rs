@@ -267,8 +267,8 @@ impl Catalog {
         };
         let schema = self.schemas.get(&relation.schema).map(|schema| schema.name.clone());
         let fields = relation.columns().iter();
-        let fields = fields
-            .map(|column| RowField { name: column.name.clone(), ty: column.declared().clone() });
+        let fields =
+            fields.map(|column| RowField::new(column.name.clone(), column.declared().clone()));
         has_rows.then(|| RowType {
             oid: row_type(relation.oid).0,
             array_oid: row_array_type(relation.oid).0,

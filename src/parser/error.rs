@@ -114,6 +114,13 @@ impl ParseError {
         self
     }
 
+    /// The same error of a text inside of another one, of which `span` is the whole.
+    #[must_use]
+    pub(super) fn placed(mut self, span: Span) -> Self {
+        self.0.span = span;
+        self
+    }
+
     /// The same error for a text that stands `base` bytes further on in the client's text.
     #[must_use]
     pub fn shifted(mut self, base: u32) -> Self {

@@ -14,6 +14,7 @@
 //! * `cypher` reads Cypher.
 //! * `sql` reads SQL, by the `sqlparser` crate.
 //! * `pgq` reads `GRAPH_TABLE` and property-graph statements.
+//! * `plpgsql` reads bodies in PL/pgSQL.
 //! * `stored` reads texts the catalog keeps.
 
 pub mod cypher;
@@ -23,6 +24,7 @@ mod label_parser;
 pub mod pattern;
 mod pattern_parser;
 pub mod pgq;
+pub mod plpgsql;
 mod route;
 mod script;
 pub mod shape;
@@ -38,5 +40,5 @@ pub use error::{ParseError, SyntaxDetail};
 pub use route::{CATALOG_PROCEDURES, is_graph_procedure};
 pub use script::parse_script;
 pub use span::Span;
-pub use sql::{CONFLICT_PARTS, MergeMark, SET_COLUMNS, TableLike};
-pub use statement::{Body, DoBlock, DoStep, QueryLanguage, Statement, Utility};
+pub use sql::{CONFLICT_PARTS, MergeMark, PROCEDURE, SET_COLUMNS, TableLike, byte_span};
+pub use statement::{Body, QueryLanguage, Statement, Utility};

@@ -2,12 +2,11 @@
 
 use super::cypher::CypherStatement;
 use super::pgq::{GraphTable, PropertyGraphDdl};
+use super::plpgsql::Block;
 use super::span::Span;
 use super::sql::definition::Definition;
-use super::sql::raise::Raise;
 use super::sql::roles::RoleStatement;
 use super::sql::tenancy::Tenancy;
-use crate::error::SqlState;
 
 /// One statement of a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,29 +47,11 @@ pub enum Utility {
     /// `CHECKPOINT`.
     Checkpoint,
     /// `DO`.
-    Do(Box<DoBlock>),
+    Do(Box<Block>),
     /// Roles and rights.
     Roles(Box<RoleStatement>),
     /// Tenants, databases and quotas.
     Tenancy(Box<Tenancy>),
-}
-
-/// Data definition and messages under a handler: if one of the conditions is raised, nothing of it was done.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DoBlock {
-    /// In order.
-    pub steps: Vec<DoStep>,
-    /// EXCEPTION WHEN
-    pub conditions: Vec<SqlState>,
-}
-
-/// A statement of a block.
-#[derive(Debug, Clone, PartialEq)]
-pub enum DoStep {
-    /// Data definition.
-    Statement(Statement),
-    /// A message or an error.
-    Raise(Raise),
 }
 
 /// The session variable `query_language`.

@@ -168,21 +168,26 @@ pub(super) async fn run(
                     roles::born(&mut catalog, AclClass::Function, oid, owner, schema);
                 }
             }
+            let tag = if function.procedure { "CREATE PROCEDURE" } else { "CREATE FUNCTION" };
             catalog.put_function(*function);
-            "CREATE FUNCTION"
+            tag
         }
         DdlCommand::GiveFunction { function, to } => {
             roles::check_owner_change(session, &catalog, function.schema, to)?;
             crate::access::owned::give_function(&mut catalog, &function, to);
             "ALTER FUNCTION"
         }
-        DdlCommand::DropFunctions { functions, missing } => {
+        DdlCommand::DropFunctions { functions, missing, procedure } => {
+            let (kind, tag) = match procedure {
+                true => ("procedure", "DROP PROCEDURE"),
+                false => ("function", "DROP FUNCTION"),
+            };
             for name in missing {
-                let message = format!("function {name} does not exist, skipping");
+                let message = format!("{kind} {name} does not exist, skipping");
                 session.shared.notify(PgError::notice(message));
             }
             functions.iter().for_each(|function| catalog.remove_function(function.oid));
-            "DROP FUNCTION"
+            tag
         }
         DdlCommand::RefreshView { relation, rows, concurrently: _ } => {
             return refresh(session, catalog, &relation, rows.map(|rows| *rows)).await;

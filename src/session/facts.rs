@@ -622,8 +622,8 @@ impl CatalogFacts for SessionAnswers {
         known.then(|| named(&catalog, &search_path, text))
     }
 
-    fn function_definition(&self, _oid: u32) -> Option<String> {
-        None
+    fn function_definition(&self, oid: u32) -> Option<String> {
+        describe::function_definition(&self.catalog_now(), Oid(oid), &self.shared.search_path())
     }
 
     fn function_arguments(&self, oid: u32, identity: bool) -> Option<String> {

@@ -38,6 +38,7 @@ mod privilege_facts;
 mod quick;
 mod remembered;
 mod roles;
+mod routine;
 mod safe_snapshot;
 mod scroll;
 mod sequences;

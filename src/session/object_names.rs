@@ -5,8 +5,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringViewBuilder};
-use arrow::datatypes::{DataType, Field, Schema, UInt32Type};
+use arrow::array::{
+    Array, ArrayRef, AsArray, ListArray, RecordBatch, RecordBatchOptions, StringViewBuilder,
+};
+use arrow::datatypes::{Field, Schema, UInt32Type};
 
 use super::facts::SessionAnswers;
 use crate::error::PgError;
@@ -22,7 +24,18 @@ pub struct ObjectNames {
 impl ObjectNames {
     /// Whether values of this type are written as names.
     pub fn are_for(ty: &PgType) -> bool {
-        kind(ty).is_some()
+        match ty {
+            PgType::Array(element) => Self::are_for(element),
+            ty => kind(ty).is_some(),
+        }
+    }
+
+    /// What values of this type are once names stand in their place.
+    pub fn written(ty: &PgType) -> PgType {
+        match ty {
+            PgType::Array(element) => PgType::array_of(Self::written(element)),
+            _ => PgType::Text,
+        }
     }
 
     /// The batch with names in place of numbers: its columns at these positions, of these types, are
@@ -46,14 +59,21 @@ impl ObjectNames {
             else {
                 continue;
             };
-            *field = Arc::new(Field::new(field.name(), DataType::Utf8View, true));
             *array = self.names(ty, array)?;
+            *field = Arc::new(Field::new(field.name(), array.data_type().clone(), true));
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
     }
 
     fn names(&self, ty: &PgType, numbers: &ArrayRef) -> Result<ArrayRef, PgError> {
+        if let Some(lists) = numbers.as_list_opt::<i32>() {
+            let leaf = ty.element().unwrap_or(ty);
+            let values = self.names(leaf, lists.values())?;
+            let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+            let (offsets, nulls) = (lists.offsets().clone(), lists.nulls().cloned());
+            return Ok(Arc::new(ListArray::try_new(field, offsets, values, nulls)?));
+        }
         let (Some(kind), Some(numbers)) = (kind(ty), numbers.as_primitive_opt::<UInt32Type>())
         else {
             return Err(PgError::internal(format!("a column of type {ty} does not hold numbers")));

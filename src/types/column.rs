@@ -96,10 +96,11 @@ enum Values {
         values: FixedSizeBinaryArray,
         ty: Arc<EnumType>,
     },
-    /// Rows: as they are stored, and field by field.
+    /// Rows: as they are stored, and field by field; with the fields' types where they are not sent as they are stored.
     Row {
         values: BinaryViewArray,
         fields: Vec<OutputColumn>,
+        sent: Option<Vec<u32>>,
     },
     Array {
         lists: ListArray,
@@ -128,6 +129,20 @@ impl OutputColumn {
             _ => array.nulls().filter(|nulls| nulls.null_count() > 0).cloned(),
         };
         Ok(Self { nulls, values })
+    }
+
+    /// This column with its rows in the form that they are stored in.
+    pub(crate) fn into_stored(mut self) -> Self {
+        self.send_as_stored();
+        self
+    }
+
+    fn send_as_stored(&mut self) {
+        match &mut self.values {
+            Values::Row { sent, .. } => *sent = None,
+            Values::Array { elements, .. } => elements.send_as_stored(),
+            _ => {}
+        }
     }
 
     #[inline]
@@ -167,7 +182,7 @@ impl OutputColumn {
             Values::LargeUtf8(values) => out.extend_from_slice(values.value(row).as_bytes()),
             Values::Padded { values, length } => append_padded(values.value(row), *length, out),
             Values::Structure(json) => json.append(row, out),
-            Values::Row { values: _, fields } => append_row(row, fields, settings, out),
+            Values::Row { fields, .. } => append_row(row, fields, settings, out),
             Values::Bytea(values) => {
                 output::append_bytea(values.value(row), settings.bytea_output, out);
             }
@@ -253,8 +268,15 @@ impl OutputColumn {
             Values::Tid(values) => send::tid(values.value(row), out)?,
             Values::Inet(values) => send::inet(values.value(row), out)?,
             Values::Hstore(values) => Hstore::parse(values.value(row))?.send(out),
-            Values::Bytea(values) | Values::Row { values, fields: _ } => {
+            Values::Bytea(values) | Values::Row { values, fields: _, sent: None } => {
                 out.extend_from_slice(values.value(row));
+            }
+            Values::Row { values: _, fields, sent: Some(oids) } => {
+                out.extend_from_slice(&(fields.len() as i32).to_be_bytes());
+                for (field, oid) in fields.iter().zip(oids) {
+                    out.extend_from_slice(&oid.to_be_bytes());
+                    append_binary_field(field, row, out)?;
+                }
             }
             Values::Binary(values) => out.extend_from_slice(values.value(row)),
             Values::Range { values, kind } => {
@@ -555,8 +577,9 @@ fn values_of(ty: &PgType, array: &ArrayRef) -> Result<Values, TypeError> {
                 .ok_or_else(|| mismatch(&PgType::Row(Arc::clone(ty)), array))?;
             let columns = ty.decode(&values)?;
             let fields = ty.fields.iter().zip(&columns);
-            let fields = fields.map(|(field, column)| OutputColumn::new(&field.ty, column));
-            Values::Row { fields: fields.collect::<Result<_, _>>()?, values }
+            let fields = fields.map(|(field, column)| OutputColumn::new(field.sent(), column));
+            let sent = ty.sent().map(|types| types.into_iter().map(PgType::oid).collect());
+            Values::Row { fields: fields.collect::<Result<_, _>>()?, values, sent }
         }
         PgType::Int2vector | PgType::Oidvector | PgType::Array(_) => list_values(ty, array)?,
         PgType::Bpchar(Some(length)) => {

@@ -10,6 +10,7 @@ use arrow::datatypes::Field;
 use serde::{Deserialize, Serialize};
 
 use super::pg_type::PgType;
+use super::row_type::RowField;
 
 /// Metadata key of a field that holds the declared type, where a domain is in it.
 pub const DOMAIN_KEY: &str = "graphwire.domain";
@@ -60,7 +61,7 @@ impl PgType {
             },
             Self::Row(row) => {
                 let mut row = row.as_ref().clone();
-                row.fields.iter_mut().for_each(|field| field.ty = field.ty.plain());
+                row.fields.iter_mut().for_each(RowField::make_plain);
                 Self::Row(std::sync::Arc::new(row))
             }
             other => other.clone(),
@@ -116,7 +117,7 @@ impl PgType {
             Self::Domain(domain) => std::sync::Arc::make_mut(domain).base.replace(new),
             Self::Row(row) => {
                 let row = std::sync::Arc::make_mut(row);
-                row.fields.iter_mut().for_each(|field| field.ty.replace(new));
+                row.fields.iter_mut().for_each(|field| field.replace(new));
             }
             _ => {}
         }

@@ -389,7 +389,9 @@ impl InputColumn {
                 }
                 for (field, column) in ty.fields.iter().zip(fields) {
                     match values.next_field()? {
-                        Some((oid, value)) if is_form_of(oid, &field.ty) => {
+                        Some((oid, value))
+                            if oid == field.sent().oid() || is_form_of(oid, &field.ty) =>
+                        {
                             column.push_binary(value)?
                         }
                         Some((oid, _)) => return Err(wrong_field(oid, &field.ty)),

@@ -9,6 +9,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BinaryViewArray, BinaryViewBuilder};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::binary::receive::{incorrect, take};
 use super::column::{OutputColumn, append_binary_field};
+use super::domain::DomainType;
 use super::error::TypeError;
 use super::input_column::InputColumn;
 use super::pg_type::PgType;
@@ -48,13 +50,73 @@ pub struct RowType {
 }
 
 /// A field of a row.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RowField {
     /// Its name.
     pub name: String,
     /// Its type.
     pub ty: PgType,
+    /// What it is sent as, where it was declared as a domain and `ty` is what that stands on. It says nothing of the
+    /// values, so that types are the same without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent: Option<PgType>,
+}
+
+impl PartialEq for RowField {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { name, ty, sent: _ } = self;
+        (name, ty) == (&other.name, &other.ty)
+    }
+}
+
+impl Eq for RowField {}
+
+impl Hash for RowField {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { name, ty, sent: _ } = self;
+        (name, ty).hash(state);
+    }
+}
+
+impl RowField {
+    /// A field of a type.
+    #[must_use]
+    pub fn new(name: String, ty: PgType) -> Self {
+        Self { name, ty, sent: None }
+    }
+
+    /// Puts what domains stand on in their place, and remembers what is sent for them.
+    pub(super) fn make_plain(&mut self) {
+        let plain = self.ty.plain();
+        let over_plain = |domain: &DomainType| {
+            PgType::Domain(Arc::new(DomainType { base: domain.base.plain(), ..domain.clone() }))
+        };
+        let sent = match &self.ty {
+            PgType::Domain(domain) => Some(over_plain(domain)),
+            PgType::Array(element) => match element.as_ref() {
+                PgType::Domain(domain) => Some(PgType::array_of(over_plain(domain))),
+                _ => None,
+            },
+            _ => None,
+        };
+        // Not where an array of arrays came to be one of more dimensions.
+        self.sent = sent.filter(|sent| sent.arrow() == plain.arrow());
+        self.ty = plain;
+    }
+
+    /// Puts a type of the database's own in the place of what it was before.
+    pub(super) fn replace(&mut self, new: &PgType) {
+        self.ty.replace(new);
+        if let Some(sent) = &mut self.sent {
+            sent.replace(new);
+        }
+    }
+
+    /// The type that its values are sent as.
+    pub(super) fn sent(&self) -> &PgType {
+        self.sent.as_ref().unwrap_or(&self.ty)
+    }
 }
 
 impl RowType {
@@ -77,6 +139,21 @@ impl RowType {
         self.fields.iter().map(|field| &field.ty).collect()
     }
 
+    /// The types that the fields are sent as, where that is another form than the stored one; there a domain is what it
+    /// stands on.
+    pub(super) fn sent(&self) -> Option<Vec<&PgType>> {
+        fn sends_domains(ty: &PgType) -> bool {
+            match ty {
+                PgType::Row(row) => row.sent().is_some(),
+                PgType::Array(element) => sends_domains(element),
+                _ => false,
+            }
+        }
+        let mut fields = self.fields.iter();
+        let differs = fields.any(|field| field.sent.is_some() || sends_domains(&field.ty));
+        differs.then(|| self.fields.iter().map(RowField::sent).collect())
+    }
+
     /// The position of a field.
     #[must_use]
     pub fn position(&self, name: &str) -> Option<usize> {
@@ -95,7 +172,9 @@ impl RowType {
     ) -> Result<BinaryViewArray, TypeError> {
         let fields = self.fields.iter().zip(columns);
         let columns = fields
-            .map(|(field, column)| Ok((field.ty.oid(), OutputColumn::new(&field.ty, column)?)))
+            .map(|(field, column)| {
+                Ok((field.ty.oid(), OutputColumn::new(&field.ty, column)?.into_stored()))
+            })
             .collect::<Result<Vec<_>, TypeError>>()?;
         let mut builder = BinaryViewBuilder::with_capacity(rows);
         let mut bytes = Vec::new();
@@ -282,7 +361,7 @@ mod tests {
     use super::*;
 
     fn pair() -> RowType {
-        let field = |name: &str, ty| RowField { name: name.to_owned(), ty };
+        let field = |name: &str, ty| RowField::new(name.to_owned(), ty);
         RowType::record(vec![field("a", PgType::Int4), field("b", PgType::Text)])
     }
 

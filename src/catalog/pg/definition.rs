@@ -118,6 +118,7 @@ fn parse_column(text: &str, attnum: i16) -> Option<Column> {
         default: None,
         comment: None,
         domain: None,
+        collation: None,
     })
 }
 

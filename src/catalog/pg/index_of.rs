@@ -128,6 +128,7 @@ impl<'a> Key<'a> {
                 default: None,
                 comment: None,
                 domain: None,
+                collation: None,
             },
         }
     }

@@ -71,6 +71,7 @@ pub use facts::{
 pub(in crate::catalog) use index_of::index_names;
 pub use pg_extension::BUILT_IN_EXTENSIONS;
 pub use rows::{SystemRowsError, rows};
+pub use type_facts::{collation_named, is_collatable};
 
 /// The views over these relations, as scripts to be run in this order when a database is made.
 pub static SYSTEM_VIEWS: &[(&str, &str)] = &[

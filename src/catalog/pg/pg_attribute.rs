@@ -85,7 +85,7 @@ fn push(
         attisdropped: false,
         attislocal: true,
         attinhcount: 0,
-        attcollation: facts.collation,
+        attcollation: column.collation.unwrap_or(facts.collation),
         attacl: acl.map(|acl| acl_texts(source.catalog, acl)),
         attoptions: Value::Null,
         attfdwoptions: Value::Null,

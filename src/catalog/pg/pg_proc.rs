@@ -4,12 +4,14 @@ use super::batch::{Rows, Value, row};
 use super::describe::acl_texts;
 use super::rows::{Source, SystemRowsError};
 use crate::catalog::acl::AclClass;
-use crate::catalog::function::{FunctionResult, SqlFunction};
+use crate::catalog::function::{FunctionResult, RoutineLanguage, SqlFunction};
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
 /// `pg_language.oid` of `sql`.
 const SQL_LANGUAGE: Oid = Oid(14);
+/// `pg_language.oid` of `plpgsql`.
+const PLPGSQL_LANGUAGE: Oid = Oid(13_563);
 /// `pg_type.oid` of `void` and `record`.
 const VOID: Oid = Oid(2278);
 const RECORD: Oid = Oid(2249);
@@ -64,12 +66,15 @@ pub(super) fn rows(source: &Source<'_>, out: &mut Rows) -> Result<(), SystemRows
             proname: function.name.as_str(),
             pronamespace: function.schema,
             proowner: function.owner,
-            prolang: SQL_LANGUAGE,
+            prolang: match function.language {
+                RoutineLanguage::Sql => SQL_LANGUAGE,
+                RoutineLanguage::PlPgSql => PLPGSQL_LANGUAGE,
+            },
             procost: 100.0f32,
             prorows: if returns_set { 1000.0f32 } else { 0.0f32 },
             provariadic: Oid::INVALID,
             prosupport: Oid::INVALID,
-            prokind: 'f',
+            prokind: if function.procedure { 'p' } else { 'f' },
             prosecdef: false,
             proleakproof: false,
             proisstrict: function.strict,

@@ -78,6 +78,7 @@ fn column(attnum: i16, name: &str, ty: PgType, not_null: bool) -> Column {
         default: None,
         comment: None,
         domain: None,
+        collation: None,
     }
 }
 

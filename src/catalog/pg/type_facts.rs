@@ -81,6 +81,18 @@ pub(super) fn operator_class_named(name: &str) -> Oid {
         .unwrap_or(Oid::INVALID)
 }
 
+/// The collation of a name; `None` if there is none.
+pub fn collation_named(name: &str) -> Option<Oid> {
+    let mut rows = table("pg_collation", ["oid", "collname"]);
+    rows.find(|[_, row]| *row == name).and_then(|[oid, _]| parse(oid))
+}
+
+/// Whether values of a type are compared by a collation.
+pub fn is_collatable(ty: &PgType) -> bool {
+    let element = ty.element().unwrap_or(ty);
+    facts(element).collation != Oid::INVALID
+}
+
 /// The type whose operators serve this one.
 fn compared_as(ty: &PgType) -> Oid {
     match Oid(ty.oid()) {

@@ -106,7 +106,7 @@ impl ScalarUDFImpl for MakeRow {
 /// Fields without names of their own.
 fn numbered(types: impl IntoIterator<Item = PgType>) -> Vec<RowField> {
     let types = types.into_iter().enumerate();
-    types.map(|(at, ty)| RowField { name: format!("f{}", at + 1), ty }).collect()
+    types.map(|(at, ty)| RowField::new(format!("f{}", at + 1), ty)).collect()
 }
 
 fn call(ty: Option<Arc<RowType>>, args: Vec<Expr>, nullable: bool) -> Expr {

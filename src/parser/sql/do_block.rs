@@ -1,19 +1,13 @@
-//! `DO`: anonymous blocks, in the form in which tools guard data definition, and with messages.
-//!
-//! ```text
-//! DO $$ BEGIN statement; … RAISE …; … EXCEPTION WHEN condition [OR condition] … THEN NULL; END $$
-//! ```
+//! `DO`: anonymous blocks in PL/pgSQL, and the names of its conditions.
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::lexer::SqlLexer;
-use super::place::byte_span;
-use super::raise;
 use super::word::{is_word, word_at};
 use crate::error::SqlState;
 use crate::parser::error::ParseError;
+use crate::parser::plpgsql;
 use crate::parser::span::Span;
-use crate::parser::statement::{Body, DoBlock, DoStep, QueryLanguage, Statement, Utility};
+use crate::parser::statement::Utility;
 
 /// Conditions by their names in PL/pgSQL.
 const CONDITIONS: &[(&str, SqlState)] = &[
@@ -36,6 +30,24 @@ const CONDITIONS: &[(&str, SqlState)] = &[
     ("FEATURE_NOT_SUPPORTED", SqlState::FEATURE_NOT_SUPPORTED),
     ("INVALID_PARAMETER_VALUE", SqlState::INVALID_PARAMETER_VALUE),
     ("RAISE_EXCEPTION", SqlState::RAISE_EXCEPTION),
+    ("NO_DATA_FOUND", SqlState::NO_DATA_FOUND),
+    ("TOO_MANY_ROWS", SqlState::TOO_MANY_ROWS),
+    ("ASSERT_FAILURE", SqlState::ASSERT_FAILURE),
+    ("CASE_NOT_FOUND", SqlState::CASE_NOT_FOUND),
+    ("CARDINALITY_VIOLATION", SqlState::CARDINALITY_VIOLATION),
+    ("QUERY_CANCELED", SqlState::QUERY_CANCELED),
+    ("NUMERIC_VALUE_OUT_OF_RANGE", SqlState::NUMERIC_VALUE_OUT_OF_RANGE),
+    ("INVALID_TEXT_REPRESENTATION", SqlState::INVALID_TEXT_REPRESENTATION),
+    ("STRING_DATA_RIGHT_TRUNCATION", SqlState::STRING_DATA_RIGHT_TRUNCATION),
+    ("DATATYPE_MISMATCH", SqlState::DATATYPE_MISMATCH),
+    ("SYNTAX_ERROR", SqlState::SYNTAX_ERROR),
+    ("SERIALIZATION_FAILURE", SqlState::T_R_SERIALIZATION_FAILURE),
+    ("DEADLOCK_DETECTED", SqlState::T_R_DEADLOCK_DETECTED),
+    ("LOCK_NOT_AVAILABLE", SqlState::LOCK_NOT_AVAILABLE),
+    ("NULL_VALUE_NOT_ALLOWED", SqlState::NULL_VALUE_NOT_ALLOWED),
+    ("DEPENDENT_OBJECTS_STILL_EXIST", SqlState::DEPENDENT_OBJECTS_STILL_EXIST),
+    ("INTEGRITY_CONSTRAINT_VIOLATION", SqlState::INTEGRITY_CONSTRAINT_VIOLATION),
+    ("DATA_EXCEPTION", SqlState::DATA_EXCEPTION),
 ];
 
 /// The SQLSTATE of a condition of PL/pgSQL.
@@ -49,12 +61,7 @@ pub(super) fn block(tokens: &[TokenWithSpan], whole: Span) -> Result<Option<Util
     if word_at(tokens, 0) != "DO" {
         return Ok(None);
     }
-    let refused = || {
-        ParseError::unsupported(
-            "DO is supported only as BEGIN, data definition and RAISE, EXCEPTION WHEN … THEN NULL, END",
-            whole,
-        )
-    };
+    let refused = || ParseError::unsupported("DO is supported in LANGUAGE plpgsql only", whole);
     let mut text = None;
     let mut rest = tokens.get(1..).unwrap_or_default().iter();
     while let Some(token) = rest.next() {
@@ -69,114 +76,9 @@ pub(super) fn block(tokens: &[TokenWithSpan], whole: Span) -> Result<Option<Util
             _ => return Err(refused()),
         }
     }
-    let block = text.map(|text| read(text)).transpose()?.flatten();
-    block.map(|block| Some(Utility::Do(Box::new(block)))).ok_or_else(refused)
-}
-
-/// The block's body; `None` for a form that is not carried out.
-fn read(text: &str) -> Result<Option<DoBlock>, ParseError> {
-    let mut lexer = SqlLexer::new(text, 0);
-    let mut tokens: Vec<TokenWithSpan> = Vec::new();
-    while let Some(token) = lexer.token()? {
-        tokens.push(token);
-    }
-    if tokens.last().is_some_and(|token| token.token == Token::SemiColon) {
-        tokens.pop();
-    }
-    let ends = tokens.pop().is_some_and(|token| is_word(&token.token, "END"));
-    if word_at(&tokens, 0) != "BEGIN" || !ends {
-        return Ok(None);
-    }
-    let handler = tokens.windows(2).position(|pair| match pair {
-        [exception, when] => is_word(&exception.token, "EXCEPTION") && is_word(&when.token, "WHEN"),
-        _ => false,
-    });
-    let body = tokens.get(1..handler.unwrap_or(tokens.len())).unwrap_or_default();
-    let conditions = match handler.map(|at| tokens.get(at + 1..).unwrap_or_default()) {
-        None => Vec::new(),
-        Some(handlers) => match conditions(handlers) {
-            Some(conditions) => conditions,
-            None => return Ok(None),
-        },
+    let Some(text) = text else {
+        return Err(ParseError::syntax("no inline code specified", whole));
     };
-    let Some(steps) = steps(text, body)? else { return Ok(None) };
-    Ok((!steps.is_empty()).then_some(DoBlock { steps, conditions }))
-}
-
-/// The statements of a block in order; `None` for what is not carried out.
-fn steps(text: &str, body: &[TokenWithSpan]) -> Result<Option<Vec<DoStep>>, ParseError> {
-    let mut steps = Vec::new();
-    for tokens in body.split(|token| token.token == Token::SemiColon) {
-        let spans = (
-            tokens.first().and_then(|one| byte_span(one.span)),
-            tokens.last().and_then(|one| byte_span(one.span)),
-        );
-        let (Some(first), Some(last)) = spans else { continue };
-        if word_at(tokens, 0) == "RAISE" {
-            match raise::raise(text, tokens)? {
-                Some(raise) => steps.push(DoStep::Raise(raise)),
-                None => return Ok(None),
-            }
-            continue;
-        }
-        let script = text.get(first.start as usize..last.end as usize).unwrap_or_default();
-        // What is not SQL is PL/pgSQL.
-        let Ok(statements) = crate::parser::parse_script(script, QueryLanguage::Sql, &|_| false)
-        else {
-            return Ok(None);
-        };
-        if !statements.iter().all(is_definition) {
-            return Ok(None);
-        }
-        steps.extend(statements.into_iter().map(DoStep::Statement));
-    }
-    Ok(Some(steps))
-}
-
-/// `WHEN a OR b THEN NULL; WHEN …`; `None` if a handler does something.
-fn conditions(tokens: &[TokenWithSpan]) -> Option<Vec<SqlState>> {
-    let mut found = Vec::new();
-    let mut rest = tokens.iter().map(|token| &token.token).peekable();
-    while rest.next().is_some_and(|word| is_word(word, "WHEN")) {
-        loop {
-            let Token::Word(name) = rest.next()? else { return None };
-            found.push(condition_named(&name.value)?);
-            match rest.next()? {
-                word if is_word(word, "OR") => {}
-                word if is_word(word, "THEN") => break,
-                _ => return None,
-            }
-        }
-        if !is_word(rest.next()?, "NULL") || *rest.next()? != Token::SemiColon {
-            return None;
-        }
-        if rest.peek().is_none() {
-            return Some(found);
-        }
-    }
-    None
-}
-
-/// Whether a statement defines something, and gives no rows.
-fn is_definition(statement: &Statement) -> bool {
-    use sqlparser::ast::Statement as Sql;
-    match &statement.body {
-        Body::Sql { statement, .. } => matches!(
-            statement.as_ref(),
-            Sql::CreateType { .. }
-                | Sql::CreateTable(_)
-                | Sql::CreateIndex(_)
-                | Sql::CreateSchema { .. }
-                | Sql::CreateView(_)
-                | Sql::CreateFunction(_)
-                | Sql::Drop { .. }
-                | Sql::Comment { .. }
-        ),
-        Body::Utility(Utility::Definition(definition)) => {
-            use super::definition::Definition as D;
-            !matches!(definition.as_ref(), D::Maintain(_) | D::Cluster { .. } | D::Refresh { .. })
-        }
-        Body::Utility(Utility::Roles(_)) => true,
-        _ => false,
-    }
+    let block = plpgsql::parse_routine(text).map_err(|error| error.placed(whole))?;
+    Ok(Some(Utility::Do(Box::new(block))))
 }

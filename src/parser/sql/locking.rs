@@ -2,7 +2,7 @@
 //!
 //! PostgreSQL has four strengths and lists of tables where `sqlparser` has two and one name, so both go into the name:
 //! `FOR NO KEY UPDATE OF a, b NOWAIT` becomes `FOR UPDATE OF "no key update"."a"."b" NOWAIT`. A clause in front of `LIMIT`
-//! goes behind it.
+//! goes behind it, and one of a query without `FROM`, which locks nothing, is left out.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -61,6 +61,7 @@ fn clause(tokens: &mut Vec<TokenWithSpan>, start: usize, strength: &str, length:
             end += 1;
         }
     }
+    let names_nothing = names.is_empty();
     let mut written = vec![
         token(Token::make_word("FOR", None)),
         token(Token::make_word("UPDATE", None)),
@@ -79,10 +80,34 @@ fn clause(tokens: &mut Vec<TokenWithSpan>, start: usize, strength: &str, length:
         (Keyword::SKIP, Keyword::LOCKED) => end += 2,
         _ => {}
     }
+    if names_nothing && !reads_tables(tokens, start) {
+        tokens.drain(start..end);
+        return start;
+    }
     let limit = limit_length(tokens, end);
     tokens[start..end + limit].rotate_left(end - start);
     // A clause that went behind LIMIT is not read again.
     end + limit
+}
+
+/// Whether the query that a clause at an index belongs to has a FROM. Where it has none the clause locks nothing, and
+/// `sqlparser` does not read it.
+fn reads_tables(tokens: &[TokenWithSpan], start: usize) -> bool {
+    let mut depth = 0usize;
+    for index in (0..start).rev() {
+        match tokens.get(index).map(|token| &token.token) {
+            Some(Token::RParen) => depth += 1,
+            Some(Token::LParen) if depth == 0 => return true,
+            Some(Token::LParen) => depth -= 1,
+            _ if depth > 0 => {}
+            _ => match word(tokens, index) {
+                Keyword::FROM => return true,
+                Keyword::SELECT => return false,
+                _ => {}
+            },
+        }
+    }
+    true
 }
 
 /// How many tokens a LIMIT, OFFSET or FETCH clause at an index has; 0 if there is none.

@@ -1,4 +1,4 @@
-//! `RAISE` of PL/pgSQL, as it stands in `DO`.
+//! `RAISE` of PL/pgSQL.
 //!
 //! ```text
 //! RAISE [level] 'format' [, expression …] [USING option = expression, …]
@@ -10,7 +10,6 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::do_block::condition_named;
 use super::parse;
-use super::place::byte_span;
 use super::word::{is_word, word_at};
 use crate::error::{Severity, SqlState};
 use crate::parser::error::ParseError;
@@ -29,8 +28,6 @@ pub struct Raise {
     pub code: Option<SqlState>,
     /// `USING`.
     pub options: Vec<(RaiseOption, Expr)>,
-    /// The line in the block, from 1.
-    pub line: usize,
 }
 
 /// An option of `RAISE … USING`.
@@ -51,16 +48,16 @@ pub enum RaiseOption {
 }
 
 /// The statement that `tokens` are; `None` for a form that is not carried out.
-pub(super) fn raise(text: &str, tokens: &[TokenWithSpan]) -> Result<Option<Raise>, ParseError> {
-    let start = tokens.first().and_then(|token| byte_span(token.span)).unwrap_or_default();
-    let before = text.get(..start.start as usize).unwrap_or_default();
+pub(in crate::parser) fn raise(
+    text: &str,
+    tokens: &[TokenWithSpan],
+) -> Result<Option<Raise>, ParseError> {
     let mut raise = Raise {
         severity: Some(Severity::Error),
         format: None,
         arguments: Vec::new(),
         code: None,
         options: Vec::new(),
-        line: 1 + before.matches('\n').count(),
     };
     let mut rest = tokens.get(1..).unwrap_or_default();
     if let Some(severity) = level(&word_at(rest, 0)) {

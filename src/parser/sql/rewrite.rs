@@ -85,6 +85,7 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
             user_as_role(&mut tokens);
             constraint_columns(&mut tokens);
             super::like::like_columns(&mut tokens);
+            super::procedure::as_function(&mut tokens);
         }
         _ => {}
     }
@@ -110,6 +111,7 @@ pub(super) fn for_sqlparser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
     function_alias(&mut tokens);
     super::fetch_first::fetch_first(&mut tokens);
     super::locking::locking_clauses(&mut tokens);
+    super::frame_bound::frame_bounds(&mut tokens);
     tokens
 }
 

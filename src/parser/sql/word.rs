@@ -4,13 +4,13 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// Whether a token is a word, however it is written, but for quotes.
-pub(super) fn is_word(token: &Token, expected: &str) -> bool {
+pub(in crate::parser) fn is_word(token: &Token, expected: &str) -> bool {
     matches!(token, Token::Word(word)
         if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
 }
 
 /// The word at a place in capitals; empty if there is none, or one in quotes.
-pub(super) fn word_at(tokens: &[TokenWithSpan], at: usize) -> String {
+pub(in crate::parser) fn word_at(tokens: &[TokenWithSpan], at: usize) -> String {
     match tokens.get(at).map(|token| &token.token) {
         Some(Token::Word(word)) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
         _ => String::new(),

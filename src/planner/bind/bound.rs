@@ -69,6 +69,11 @@ pub enum PlanKind {
     },
     /// MERGE.
     Merge,
+    /// CALL.
+    Call {
+        /// Whether the procedure gives a row.
+        returning: bool,
+    },
     /// Cypher that writes.
     Cypher {
         /// The first clause that writes: `CREATE`, `MERGE`, `SET`, `DELETE`.
@@ -96,6 +101,7 @@ impl PlanKind {
             Self::Insert { returning }
             | Self::Update { returning }
             | Self::Delete { returning }
+            | Self::Call { returning }
             | Self::Cypher { returning, .. } => returning,
         }
     }
@@ -111,6 +117,7 @@ impl PlanKind {
             | Self::Update { .. }
             | Self::Delete { .. }
             | Self::Cypher { .. }
+            | Self::Call { .. }
             | Self::Merge => true,
         }
     }
@@ -123,6 +130,7 @@ impl PlanKind {
             Self::Update { .. } => "UPDATE",
             Self::Delete { .. } => "DELETE",
             Self::Merge => "MERGE",
+            Self::Call { .. } => "CALL",
             Self::Explain { .. } => "EXPLAIN",
             Self::Cypher { verb, .. } => verb,
         }
@@ -136,6 +144,7 @@ impl PlanKind {
             }
             Self::Cypher { verb, returning: false } => format!("{verb} {rows}"),
             Self::Merge => format!("MERGE {rows}"),
+            Self::Call { .. } => "CALL".to_owned(),
             Self::Insert { .. } => format!("INSERT 0 {rows}"),
             Self::Update { .. } => format!("UPDATE {rows}"),
             Self::Delete { .. } => format!("DELETE {rows}"),

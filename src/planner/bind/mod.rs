@@ -79,6 +79,7 @@ fn bind_plan(
             let inner = bind_plan(context, statement, graphs)?;
             Ok(sql::bind_explain(inner, kind))
         }
+        SqlStatement::Call(call) => sql::bind_call(context, call, graphs),
         other => match sql::Dml::of(other) {
             Some(write) => sql::bind_write(context, write, graphs),
             None => Err(unsupported_statement(other)),

@@ -71,7 +71,10 @@ fn take_named(shapes: &mut [(PgType, Format)]) -> Vec<(usize, PgType)> {
         .iter_mut()
         .enumerate()
         .filter(|(_, (ty, format))| *format == Format::Text && ObjectNames::are_for(ty))
-        .map(|(index, (ty, _))| (index, std::mem::replace(ty, PgType::Text)))
+        .map(|(index, (ty, _))| {
+            let written = ObjectNames::written(ty);
+            (index, std::mem::replace(ty, written))
+        })
         .collect()
 }
 

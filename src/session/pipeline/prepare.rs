@@ -119,6 +119,7 @@ pub(in crate::session) fn is_plan(statement: &Statement) -> bool {
                 | Sql::Update(_)
                 | Sql::Delete(_)
                 | Sql::Merge(_)
+                | Sql::Call(_)
                 | Sql::Explain { .. }
         ),
     }

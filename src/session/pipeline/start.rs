@@ -14,10 +14,10 @@ use crate::error::{PgError, SqlState};
 use crate::executor::WriteTarget;
 use crate::executor::short::ShortPlan;
 use crate::planner::bind::{Bound, BoundPlan, PlanKind};
-use crate::session::define;
 use crate::session::outcome::Outcome;
 use crate::session::session_impl::Session;
 use crate::session::statements::{ReadyRows, Short, ShortCache, admitted_short};
+use crate::session::{define, routine};
 use crate::storage::StoreSnapshot;
 
 /// Parameters of the statements that are compiled to a short way.
@@ -50,6 +50,9 @@ pub(super) async fn start_cached(
             Ok(Executed::Other(Outcome::Command(tag)))
         }
         Bound::Plan(plan) => {
+            if let Some(settled) = routine::settle(session, plan, &values).await? {
+                return start_plan(session, &settled, values, None).await;
+            }
             let short = short_plan(session, plan, short)?;
             start_plan(session, plan, values, short).await
         }

@@ -126,6 +126,7 @@ impl Session {
     pub async fn execute(&mut self, portal: &str, max_rows: usize) -> Result<Outcome, PgError> {
         let prepared = Arc::clone(&self.statements.portal(portal)?.prepared);
         let token = self.begin(&prepared.text);
+        self.routine_depth = 0;
         let shared = Arc::clone(&self.shared);
         // A cancel is looked for where the statement waits; what is done at once is not slowed down by it.
         let outcome = tokio::select! {

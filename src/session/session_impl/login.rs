@@ -136,6 +136,7 @@ impl Session {
             reported_as: None,
             timer: None,
             transaction_timer: None,
+            routine_depth: 0,
         }
     }
 

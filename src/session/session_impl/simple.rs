@@ -58,7 +58,10 @@ impl Session {
         };
         let name = QualifiedName { schema, name };
         !catalog.functions.is_empty()
-            && !catalog.functions_named(&name, &self.shared.search_path()).is_empty()
+            && catalog
+                .functions_named(&name, &self.shared.search_path())
+                .iter()
+                .any(|function| !function.procedure)
     }
 
     /// As [`Self::parse`]; a text that only says something about the session, as BEGIN does, is known again.
@@ -91,6 +94,8 @@ impl Session {
         position: ScriptPosition,
     ) -> Result<Outcome, PgError> {
         let token = self.begin(&statement.text);
+        // A call that was canceled did not count itself out.
+        self.routine_depth = 0;
         let shared = Arc::clone(&self.shared);
         let outcome = tokio::select! {
             biased;

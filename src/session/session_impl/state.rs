@@ -29,6 +29,8 @@ pub struct Session {
     pub(in crate::session) copy: Option<CopyTask>,
     /// Its quotas, and whether it is an operator's.
     pub(in crate::session) gate: Gate,
+    /// How many functions run in each other now.
+    pub(in crate::session) routine_depth: usize,
     /// Whether this is the server itself, at its first start.
     pub(in crate::session) system: bool,
     pub(super) reported: BTreeMap<&'static str, String>,

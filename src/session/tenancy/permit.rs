@@ -198,6 +198,29 @@ impl Session {
         self.shared.notify(warning.clone().error());
     }
 
+    /// Looks whether a statement of a function's body may store more; the permit is that of the statement around it.
+    ///
+    /// # Errors
+    /// `53400`
+    pub(in crate::session) fn check_inner(&self, statement: &Statement) -> Result<(), PgError> {
+        match self.gate.quotas.as_ref().filter(|_| self.gate.permit.is_some()) {
+            Some(quotas)
+                if stores_more(statement) && quotas.gauge(Gauge::StorageBytes).is_some() =>
+            {
+                quotas.check_storage(self.engine.stored_bytes()).map_err(|refusal| refusal.error())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Charges what a statement of a function's body wrote.
+    pub(in crate::session) fn charge_inner(&self, statement: &Statement, rows: u64) {
+        let quotas = self.gate.quotas.as_ref().filter(|_| self.gate.permit.is_some());
+        if let Some(quotas) = quotas.filter(|_| writes(statement)) {
+            quotas.add(Metric::WrittenRows, rows);
+        }
+    }
+
     /// Charges what a statement gives to the quotas that count it.
     pub(in crate::session) fn charged(&self, outcome: Outcome, statement: &Statement) -> Outcome {
         let Some(quotas) = self.gate.quotas.as_ref().filter(|_| self.gate.permit.is_some()) else {
@@ -385,6 +408,7 @@ fn class(statement: &Statement) -> Option<StatementClass> {
             | Sql::Update(_)
             | Sql::Delete(_)
             | Sql::Merge(_)
+            | Sql::Call(_)
             | Sql::StartTransaction { .. }
             | Sql::Savepoint { .. }
             | Sql::ReleaseSavepoint { .. }

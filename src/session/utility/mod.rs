@@ -2,7 +2,6 @@
 //!
 //! Reading order: `run` (which statement is which), `transaction` (blocks and their modes), `set`, `show`, `prepared`.
 
-mod do_block;
 mod prepared;
 mod run;
 mod set;

@@ -122,7 +122,7 @@ pub(in crate::session) async fn run(
         return Ok(Some(Outcome::Command("CHECKPOINT".to_owned())));
     }
     if let Body::Utility(Utility::Do(block)) = &statement.body {
-        super::do_block::run(session, block).await?;
+        crate::session::routine::run_block(session, block).await?;
         return Ok(Some(Outcome::Command("DO".to_owned())));
     }
     if let Body::Utility(Utility::Definition(definition)) = &statement.body

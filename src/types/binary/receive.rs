@@ -206,6 +206,7 @@ impl<'a> Elements<'a> {
     /// `22P03` or `08P01` for malformed bytes.
     pub(crate) fn new(bytes: &'a [u8], element_oid: u32) -> Result<Self, TypeError> {
         const DIMENSIONS_MAX: i32 = 6;
+        const FIRST_OWN_OID: u32 = 16_384;
         let mut rest = bytes;
         let dimensions = i32::from_be_bytes(take(&mut rest)?);
         let flags = i32::from_be_bytes(take(&mut rest)?);
@@ -219,7 +220,9 @@ impl<'a> Elements<'a> {
         if flags != 0 && flags != 1 {
             return Err(TypeError::new("22P03", "invalid array flags"));
         }
-        if found_oid != element_oid {
+        // Elements of a domain, which only the catalog knows, are those of what it stands on.
+        let is_own = |oid: u32| oid >= FIRST_OWN_OID;
+        if found_oid != element_oid && (is_own(element_oid) || !is_own(found_oid)) {
             return Err(TypeError::new(
                 "42804",
                 format!(

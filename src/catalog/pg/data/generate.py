@@ -108,7 +108,7 @@ STATIC = {
     "pg_amop": f"amopmethod = 403 AND amoplefttype IN {KNOWN} AND amoprighttype IN {KNOWN}",
     "pg_amproc": f"amproclefttype IN {KNOWN} AND amprocrighttype IN {KNOWN} AND amprocnum = 1 "
                  "AND amprocfamily IN (SELECT oid FROM pg_opfamily WHERE opfmethod = 403)",
-    "pg_language": "lanname IN ('internal', 'c', 'sql')",
+    "pg_language": "lanname IN ('internal', 'c', 'sql', 'plpgsql')",
     "pg_collation": "oid IN (100, 950, 951)",
     "pg_tablespace": "true",
     "pg_timezone_abbrevs": "true",
@@ -130,6 +130,8 @@ REWRITTEN = {
     ("pg_tablespace", "spcacl"): "NULL",
     ("pg_language", "lanacl"): "NULL",
     ("pg_language", "lanvalidator"): "0",
+    ("pg_language", "lanplcallfoid"): "0",
+    ("pg_language", "laninline"): "0",
 }
 
 

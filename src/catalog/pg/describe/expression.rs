@@ -95,6 +95,7 @@ mod tests {
             default: None,
             comment: None,
             domain: None,
+            collation: None,
         };
         Table::new(names.iter().zip(1..).map(column).collect(), Vec::new())
     }

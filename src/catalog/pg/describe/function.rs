@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 
 use super::super::type_facts::{parse, row, table};
 use super::name::{format_type, quote_identifier, schema_name, type_name};
-use crate::catalog::{Catalog, FunctionResult, QualifiedName, SqlFunction};
+use crate::catalog::{
+    Catalog, FunctionArgument, FunctionResult, QualifiedName, RoutineLanguage, SqlFunction,
+};
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
 
@@ -184,18 +186,32 @@ pub fn function_name(catalog: &Catalog, oid: Oid, search_path: &[String]) -> Opt
 /// Arguments of a function that was made, with their names.
 fn made_arguments(catalog: &Catalog, function: &SqlFunction, search_path: &[String]) -> String {
     let ty = |ty: &PgType| shown_type(catalog, ty, search_path);
+    let out = match &function.result {
+        FunctionResult::Row(columns) => columns.as_slice(),
+        _ => &[],
+    };
+    // What is given and comes back is both an argument and a column.
+    let is_both = |name: &str| {
+        let named = |one: &FunctionArgument| one.name.as_deref() == Some(name);
+        !name.is_empty()
+            && out.iter().any(|(column, _)| column == name)
+            && function.arguments.iter().any(named)
+    };
     let shown = function.arguments.iter().map(|argument| {
-        let mode = if argument.variadic { "VARIADIC " } else { "" };
+        let both = argument.name.as_deref().is_some_and(is_both);
+        let mode = match (argument.variadic, both) {
+            (true, _) => "VARIADIC ",
+            (false, true) => "INOUT ",
+            // So that DROP PROCEDURE can be written of it.
+            (false, false) if function.procedure => "IN ",
+            (false, false) => "",
+        };
         let name = argument.name.as_ref().map(|name| quote_identifier(name) + " ");
         let default = argument.default.as_ref().map(|default| format!(" DEFAULT {default}"));
         let (name, default) = (name.unwrap_or_default(), default.unwrap_or_default());
         format!("{mode}{name}{}{default}", ty(&argument.ty))
     });
-    let out = match &function.result {
-        FunctionResult::Row(columns) => columns.as_slice(),
-        _ => &[],
-    };
-    let out = out.iter().map(|(name, of)| match name.as_str() {
+    let out = out.iter().filter(|(name, _)| !is_both(name)).map(|(name, of)| match name.as_str() {
         "" => format!("OUT {}", ty(of)),
         name => format!("OUT {} {}", quote_identifier(name), ty(of)),
     });
@@ -226,6 +242,40 @@ fn made_result(catalog: &Catalog, function: &SqlFunction, search_path: &[String]
             format!("TABLE({})", columns.collect::<Vec<_>>().join(", "))
         }
     }
+}
+
+/// `pg_get_functiondef`, of a function that was made.
+pub fn function_definition(catalog: &Catalog, oid: Oid, search_path: &[String]) -> Option<String> {
+    let made = catalog.functions.get(&oid)?;
+    let kind = if made.procedure { "PROCEDURE" } else { "FUNCTION" };
+    let name = match schema_name(catalog, made.schema) {
+        Some(schema) => format!("{schema}.{}", quote_identifier(&made.name)),
+        None => quote_identifier(&made.name),
+    };
+    let arguments = made_arguments(catalog, made, search_path);
+    let mut text = format!("CREATE OR REPLACE {kind} {name}({arguments})\n");
+    if !made.procedure {
+        text.push_str(&format!(" RETURNS {}\n", made_result(catalog, made, search_path)));
+    }
+    text.push_str(match made.language {
+        RoutineLanguage::Sql => " LANGUAGE sql\n",
+        RoutineLanguage::PlPgSql => " LANGUAGE plpgsql\n",
+    });
+    let volatility = match made.volatility {
+        'i' => " IMMUTABLE",
+        's' => " STABLE",
+        _ => "",
+    };
+    let strict = if made.strict { " STRICT" } else { "" };
+    if !volatility.is_empty() || made.strict {
+        text.push_str(&format!("{volatility}{strict}\n"));
+    }
+    let mut quote = format!("${}", kind.to_lowercase());
+    while made.body.contains(&quote) {
+        quote.push('x');
+    }
+    text.push_str(&format!("AS {quote}${}{quote}$\n", made.body));
+    Some(text)
 }
 
 /// A made function's name, with its schema where the search path finds others of the name.
@@ -306,7 +356,7 @@ fn arguments(catalog: &Catalog, function: &Function, with_defaults: bool) -> Str
 /// `pg_get_function_result`; `None` for procedures too.
 pub fn function_result(catalog: &Catalog, oid: Oid, search_path: &[String]) -> Option<String> {
     if let Some(made) = catalog.functions.get(&oid) {
-        return Some(made_result(catalog, made, search_path));
+        return (!made.procedure).then(|| made_result(catalog, made, search_path));
     }
     let function = function(oid).filter(|function| !function.is_procedure)?;
     let columns = function.arguments.iter().filter(|argument| argument.mode == 't');

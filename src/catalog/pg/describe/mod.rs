@@ -24,8 +24,9 @@ pub(super) use expression::columns_in_expression;
 pub use form::{FunctionForm, function_form};
 pub(super) use function::parameters;
 pub use function::{
-    function_arguments, function_identity_arguments, function_inputs, function_name,
-    function_overloads, function_result, function_signature, operator_name, operator_signature,
+    function_arguments, function_definition, function_identity_arguments, function_inputs,
+    function_name, function_overloads, function_result, function_signature, operator_name,
+    operator_signature,
 };
 pub use graph::property_graph_definition;
 pub use keyword::{Keyword, keywords};

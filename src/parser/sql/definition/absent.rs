@@ -28,12 +28,7 @@ fn on_table(parser: &mut Parser<'_>, kind: AbsentKind) -> Result<Definition, Par
     Ok(Definition::DropAbsent { kind, if_exists, names, table })
 }
 
-/// `DROP PROCEDURE [IF EXISTS] name [(types)]`, and `DROP AGGREGATE`.
-pub(super) fn procedure(parser: &mut Parser<'_>, _: bool) -> Result<Definition, ParserError> {
-    with_arguments(parser, AbsentKind::Procedure)
-}
-
-/// See [`procedure`].
+/// `DROP AGGREGATE [IF EXISTS] name (types)`
 pub(super) fn aggregate(parser: &mut Parser<'_>, _: bool) -> Result<Definition, ParserError> {
     with_arguments(parser, AbsentKind::Aggregate)
 }

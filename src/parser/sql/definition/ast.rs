@@ -471,8 +471,6 @@ pub enum AbsentKind {
     Trigger,
     /// `RULE`
     Rule,
-    /// `PROCEDURE`
-    Procedure,
     /// `AGGREGATE`
     Aggregate,
     /// `COLLATION`

@@ -69,7 +69,6 @@ fn reader(tokens: &[TokenWithSpan]) -> Option<(Read, usize, bool)> {
         ("DROP", "DOMAIN") => Some((domain::drop, 2, false)),
         ("DROP", "TRIGGER") => Some((absent::trigger, 2, false)),
         ("DROP", "RULE") => Some((absent::rule, 2, false)),
-        ("DROP", "PROCEDURE") => Some((absent::procedure, 2, false)),
         ("DROP", "AGGREGATE") => Some((absent::aggregate, 2, false)),
         (
             "DROP",

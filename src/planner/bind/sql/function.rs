@@ -11,12 +11,15 @@ use datafusion::logical_expr::{
 };
 use sqlparser::ast::{Expr as SqlExpr, Value, VisitMut, VisitorMut};
 
-use crate::catalog::{AclClass, FunctionResult, QualifiedName, Rights, SqlFunction};
+use crate::catalog::{
+    AclClass, FunctionResult, QualifiedName, Rights, RoutineLanguage, SqlFunction,
+};
 use crate::error::{PgError, SqlState};
 use crate::functions::cast::plan_cast;
-use crate::parser::{Body, Statement};
+use crate::parser::{Body, QueryLanguage, Statement, plpgsql};
 use crate::planner::bind::bound::{Bound, BoundPlan, PlanKind};
 use crate::planner::bind::context::BindContext;
+use crate::planner::node::RoutineCall;
 use crate::types::pg_type::PgType;
 
 /// How deep functions may call each other; each is written out into the plan.
@@ -58,6 +61,12 @@ pub(crate) fn find(
     };
     check_execute(context, &function)?;
     Ok(Some(function))
+}
+
+/// A procedure where a function is wanted.
+pub(super) fn is_procedure(function: &SqlFunction) -> PgError {
+    let message = format!("{} is a procedure", function.signature());
+    PgError::new(SqlState::WRONG_OBJECT_TYPE, message).hint("To call a procedure, use CALL.")
 }
 
 /// Looks whether the role may call the function.
@@ -115,6 +124,11 @@ pub(crate) fn plan_call(
     function: &SqlFunction,
     arguments: &[Expr],
 ) -> Result<LogicalPlan, PgError> {
+    if function.runs {
+        let (oid, columns) = (function.oid, function.columns());
+        let call = RoutineCall::new(oid, &function.name, arguments.to_vec(), columns)?;
+        return Ok(call.into_plan());
+    }
     let plan = with_arguments(plan_body(context, function)?, arguments)?;
     let plan = match function.strict {
         true => {
@@ -180,10 +194,50 @@ fn one_row() -> LogicalPlan {
 /// # Errors
 /// `42601`.
 pub(crate) fn parse_body(function: &SqlFunction) -> Result<(), PgError> {
+    if function.runs {
+        return parse_running(function);
+    }
     if is_empty(&function.body) && matches!(function.result, FunctionResult::Void) {
         return Ok(());
     }
     statement_of(function).map(drop)
+}
+
+fn parse_running(function: &SqlFunction) -> Result<(), PgError> {
+    match function.language {
+        RoutineLanguage::PlPgSql => {
+            plpgsql::parse_routine(&function.body).map_err(PgError::from)?;
+        }
+        RoutineLanguage::Sql => {
+            sql_statements(&function.body)?;
+        }
+    }
+    Ok(())
+}
+
+/// The statements of a body in SQL.
+///
+/// # Errors
+/// `42601`.
+pub(crate) fn sql_statements(body: &str) -> Result<Vec<Statement>, PgError> {
+    let statements = crate::parser::parse_script(body, QueryLanguage::Sql, &|_| false);
+    statements.map_err(|error| PgError::from(error).without_offset())
+}
+
+/// Whether a body in SQL is more than one query that only reads.
+pub(crate) fn is_run(body: &str) -> bool {
+    use sqlparser::ast::Statement as Sql;
+    let Ok(statements) = sql_statements(body) else { return false };
+    match statements.as_slice() {
+        [] => false,
+        [Statement { body: Body::Sql { statement, .. }, .. }] => match statement.as_ref() {
+            Sql::Query(query) => super::has_writes(query),
+            _ => true,
+        },
+        // Cypher, written out as SQL is.
+        [Statement { body: Body::Cypher(_), .. }] => false,
+        _ => true,
+    }
 }
 
 fn statement_of(function: &SqlFunction) -> Result<Statement, PgError> {

@@ -10,7 +10,8 @@ use datafusion::common::{Column, DFSchema, Result as DfResult, ScalarValue, Span
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
-    EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, Projection, ScalarUDF, Subquery, when,
+    EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Projection, ScalarUDF,
+    Subquery, when,
 };
 
 use sqlparser::ast::{DataType, Ident, ObjectName};
@@ -25,6 +26,7 @@ use crate::functions::registry::registry;
 use crate::functions::resolve::input_schema;
 use crate::functions::unsettled::meaning;
 use crate::planner::bind::context::BindContext;
+use crate::planner::node::RoutineCall;
 use crate::types::pg_type::PgType;
 
 /// The functions of a name, written as DataFusion's planner asks for it, unless a built-in one has it; or the type of
@@ -81,7 +83,7 @@ pub(super) fn named(
                         _ => PgType::Record,
                     }
                 }
-                FunctionResult::Void => PgType::Record,
+                FunctionResult::Void => PgType::Void,
             },
             volatility: function.volatility,
         })
@@ -102,9 +104,10 @@ pub(super) fn write_out(plan: LogicalPlan, context: &BindContext) -> Result<Logi
     let written = plan.transform_up_with_subqueries(|node| {
         let schema = input_schema(&node)?;
         let names = NamePreserver::new(&node);
+        let place = Place::of(&node);
         node.map_expressions(|expr| {
             let name = names.save(&expr);
-            write_out_calls(expr, &schema, context)?.map_data(|expr| Ok(name.restore(expr)))
+            write_out_calls(expr, &schema, place, context)?.map_data(|expr| Ok(name.restore(expr)))
         })?
         .map_data(LogicalPlan::recompute_schema)
     });
@@ -123,19 +126,21 @@ pub(super) fn write_out_expression(
     if context.catalog.functions.is_empty() {
         return Ok(expr);
     }
-    let written = write_out_calls(expr, schema, context).data();
+    let written = write_out_calls(expr, schema, Place::Stored, context).data();
     written.map_err(|error| super::query::planner_error(&error))
 }
 
 fn write_out_calls(
     expr: Expr,
     schema: &DFSchema,
+    place: Place,
     context: &BindContext,
 ) -> DfResult<Transformed<Expr>> {
+    let place = if perhaps_calls(&expr)? { place.perhaps() } else { place };
     expr.transform_up(|expr| match &expr {
         Expr::ScalarFunction(call) => match made_call(call) {
             Some(made) => {
-                Ok(Transformed::yes(written_out(made, call.args.clone(), schema, context)?))
+                Ok(Transformed::yes(written_out(made, call.args.clone(), schema, place, context)?))
             }
             None => Ok(Transformed::no(expr)),
         },
@@ -160,21 +165,113 @@ fn has_calls(plan: &LogicalPlan) -> bool {
     found || looked.is_err()
 }
 
+/// Where a call stands, which decides how often it would be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Once.
+    Once,
+    /// Once, unless what stands around it makes do without.
+    Perhaps,
+    /// For each row.
+    EachRow,
+    /// In an expression by itself, such as a default or the argument of another function.
+    Stored,
+}
+
+impl Place {
+    fn of(node: &LogicalPlan) -> Self {
+        match node {
+            LogicalPlan::Values(_) => Self::Once,
+            LogicalPlan::Projection(projection) => match projection.input.as_ref() {
+                LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, .. }) => {
+                    Self::Once
+                }
+                _ => Self::EachRow,
+            },
+            _ => Self::EachRow,
+        }
+    }
+
+    fn perhaps(self) -> Self {
+        if self == Self::Once { Self::Perhaps } else { self }
+    }
+}
+
+/// Whether a call stands where it may be left out: in a CASE and its like.
+fn perhaps_calls(expr: &Expr) -> DfResult<bool> {
+    expr.exists(|expr| {
+        let lazy = match expr {
+            Expr::Case(_) => true,
+            Expr::BinaryExpr(binary) => matches!(binary.op, Operator::And | Operator::Or),
+            Expr::ScalarFunction(call) => matches!(call.func.name(), "coalesce" | "nullif"),
+            _ => false,
+        };
+        let calls = |inner: &Expr| {
+            Ok(matches!(inner, Expr::ScalarFunction(call) if made_call(call).is_some()))
+        };
+        Ok(lazy && expr.exists(calls)?)
+    })
+}
+
+/// A call of a function whose body is run: once, before the rest.
+fn run_once(function: &SqlFunction, arguments: Vec<Expr>, place: Place) -> Result<Expr, PgError> {
+    let refused = |what: &str| {
+        PgError::unsupported(
+            format!("function {} is run statement by statement, and {what}", function.name),
+            "Call it by itself: SELECT f(…), SELECT * FROM f(…).",
+        )
+    };
+    if arguments.iter().any(|argument| argument.any_column_refs() || argument.contains_outer()) {
+        return Err(refused("its arguments may not be columns"));
+    }
+    // What is the same each time is computed once, as PostgreSQL may do.
+    match place {
+        Place::Stored => return Err(refused("may not be called here")),
+        Place::EachRow if function.volatility == 'v' => {
+            return Err(refused("may not be called for each of several rows"));
+        }
+        Place::Perhaps if function.volatility == 'v' => {
+            return Err(refused("may not be called under a condition"));
+        }
+        Place::Once | Place::Perhaps | Place::EachRow => {}
+    }
+    let columns = match &function.result {
+        FunctionResult::Void => vec![(function.name.clone(), PgType::Void)],
+        _ => function.columns(),
+    };
+    let call = RoutineCall::new(function.oid, &function.name, arguments, columns)?;
+    Ok(Expr::ScalarSubquery(Subquery {
+        subquery: Arc::new(call.into_plan()),
+        outer_ref_columns: Vec::new(),
+        spans: Spans::new(),
+    }))
+}
+
 fn written_out(
     call: &MadeCall,
     arguments: Vec<Expr>,
     schema: &DFSchema,
+    place: Place,
     context: &BindContext,
 ) -> Result<Expr, PgError> {
     let Some(function) = context.catalog.functions.get(&call.oid) else {
         return Err(PgError::internal("a function that is not there"));
     };
     check_execute(context, function)?;
+    if function.procedure {
+        return Err(super::function::is_procedure(function));
+    }
+    if matches!(function.result, FunctionResult::Void) {
+        return run_once(function, arguments, place);
+    }
     let returns = match &function.result {
         FunctionResult::Value(returns) => returns,
         FunctionResult::Row(columns) if let [(_, returns)] = columns.as_slice() => returns,
         _ => return Err(gives_rows(function)),
     };
+    if function.runs {
+        return run_once(function, arguments, place);
+    }
     let body = plan_body(context, function)?;
     let value = match lone_expression(&body) {
         Some(expr) => {

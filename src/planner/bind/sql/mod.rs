@@ -8,18 +8,21 @@
 //! ```
 
 mod behind;
+mod call;
 mod cast_names;
 mod check;
 pub(crate) mod column_value;
 pub mod ddl;
 mod dml;
 mod forms;
+mod frame_bound;
 pub(crate) mod function;
 mod json_records;
 mod literal;
 mod locking;
 mod made;
 mod names;
+mod natural;
 mod order_apart;
 mod ordered_input;
 mod policy;
@@ -39,6 +42,7 @@ mod unnest_apart;
 mod using;
 mod whole_row;
 
+pub use call::bind_call;
 pub(crate) use dml::ACTION;
 pub use dml::{Dml, bind_default, bind_with, bind_write, has_writes, target as write_target};
 pub use literal::at_literal;

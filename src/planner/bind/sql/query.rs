@@ -63,6 +63,7 @@ fn plan_cut(
     graph_tables: &Arc<[GraphTable]>,
 ) -> Result<LogicalPlan, PgError> {
     json_records::rewrite(&mut query)?;
+    super::natural::as_using(context, &mut query, graph_tables)?;
     whole_row::expand_stars(context, &mut query, graph_tables)?;
     // `count(t.*)` counts rows that are there, which DataFusion takes for `count(*)`.
     if whole_row::has_row_arguments(&query)

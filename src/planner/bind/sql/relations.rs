@@ -12,8 +12,8 @@ use datafusion::logical_expr::{
     Expr, ExprFunctionExt, ExprSchemable, LogicalPlan, LogicalPlanBuilder,
 };
 use sqlparser::ast::{
-    Expr as SqlExpr, FunctionArg, FunctionArgExpr, Ident, ObjectName, TableAlias, TableFactor,
-    Value,
+    Expr as SqlExpr, FunctionArg, FunctionArgExpr, Ident, ObjectName, TableAlias,
+    TableAliasColumnDef, TableFactor, Value,
 };
 
 use super::forms::{EXCEPT_ALL, INTERSECT_ALL};
@@ -92,7 +92,8 @@ impl Relations {
         planner: &mut dyn RelationPlannerContext,
     ) -> Result<Option<LogicalPlan>> {
         let context = &self.context;
-        let Ok(name) = super::names::qualified_name(object_name) else { return Ok(None) };
+        let Ok(mut name) = super::names::qualified_name(object_name) else { return Ok(None) };
+        let called = super::call::unmark(&mut name.name);
         if let Some(schema) = &name.schema
             && schema != "algo"
             && context.catalog.schema(schema).is_none()
@@ -100,10 +101,13 @@ impl Relations {
             let message = format!("schema \"{schema}\" does not exist");
             return Err(PgError::new(SqlState::INVALID_SCHEMA_NAME, message).into());
         }
-        if context.catalog.functions.is_empty() {
+        if context.catalog.functions.is_empty() && !called {
             return Ok(None);
         }
-        let Some(functions) = super::made::named(context, &name)? else { return Ok(None) };
+        let functions = super::made::named(context, &name)?;
+        let Some(functions) = functions else {
+            return if called { Err(super::call::undefined(&name).into()) } else { Ok(None) };
+        };
         if let Some(schema) = &name.schema {
             context.check_schema(schema)?;
         }
@@ -145,6 +149,16 @@ impl Relations {
             return Err(PgError::internal("a function that is not there").into());
         };
         super::function::check_execute(context, function)?;
+        match (function.procedure, called) {
+            (true, false) => return Err(super::function::is_procedure(function).into()),
+            (false, true) => {
+                let message = format!("{} is not a procedure", function.signature());
+                return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message)
+                    .hint("To call a function, use SELECT.")
+                    .into());
+            }
+            _ => {}
+        }
         Ok(Some(super::function::plan_call(context, function, &values)?))
     }
 
@@ -245,7 +259,8 @@ impl RelationPlanner for Relations {
             return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))));
         }
         if let Some(plan) = self.made_function(name, arguments, planner)? {
-            let (plan, alias) = typed_alias(plan, alias, &self.context)?;
+            let alias = alias.map(|alias| naming_column(alias, &plan, name));
+            let (plan, alias) = typed_alias(plan, alias.as_ref(), &self.context)?;
             return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))));
         }
         let [part] = name.0.as_slice() else {
@@ -330,6 +345,20 @@ fn numbered(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 /// `AS t(a text, b bigint)`: renames and casts; an alias without types is left to DataFusion.
+/// The alias of a call that gives values names their column too, which is otherwise called as the function is.
+fn naming_column(alias: &TableAlias, plan: &LogicalPlan, function: &ObjectName) -> TableAlias {
+    let mut alias = alias.clone();
+    let name = function.0.last().and_then(|part| part.as_ident()).map(fold);
+    let is_value = match plan.schema().fields().as_ref() {
+        [only] => name.as_ref() == Some(only.name()),
+        _ => false,
+    };
+    if is_value && alias.columns.is_empty() {
+        alias.columns = vec![TableAliasColumnDef { name: alias.name.clone(), data_type: None }];
+    }
+    alias
+}
+
 fn typed_alias(
     plan: LogicalPlan,
     alias: Option<&TableAlias>,

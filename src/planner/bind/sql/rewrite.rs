@@ -6,9 +6,9 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem,
-    SetExpr, TableFactor, Value, VisitMut, VisitorMut,
+    BinaryOperator, DateTimeField, Expr, Fetch, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart, Query,
+    Select, SelectItem, SetExpr, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use super::names::{column_name, fold, unique_name};
@@ -128,6 +128,9 @@ impl VisitorMut for Rewriter<'_> {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<PgError> {
         if let Err(error) = rewrite(expr) {
             return ControlFlow::Break(error);
+        }
+        if let Expr::Function(function) = expr {
+            super::frame_bound::plain_bounds(function);
         }
         if let Expr::Function(function) = expr
             && let Some(meaning) = super::behind::meaning(function, self.context)
@@ -610,13 +613,21 @@ fn rewrite_operator(op: &mut BinaryOperator) -> Result<(), PgError> {
 
 /// `INTERVAL '1' DAY` and `INTERVAL '1 day'` to a cast, so that PostgreSQL's interval reader reads it.
 fn rewrite_interval(interval: &sqlparser::ast::Interval) -> Result<Expr, PgError> {
-    if interval.last_field.is_some() || interval.fractional_seconds_precision.is_some() {
+    // A number alone is one of the last field; years and months are written as they are read.
+    let field = match (&interval.leading_field, &interval.last_field) {
+        (Some(DateTimeField::Year), Some(DateTimeField::Month)) => &interval.last_field,
+        (_, Some(_)) => &None,
+        (first, None) => first,
+    };
+    if (interval.last_field.is_some() && field.is_none())
+        || interval.fractional_seconds_precision.is_some()
+    {
         return Err(refuse(
             "an interval literal with a range of fields",
             "Write the units in the literal.",
         ));
     }
-    let value = match (&*interval.value, &interval.leading_field) {
+    let value = match (&*interval.value, field) {
         (Expr::Value(value), Some(field)) => match &value.value {
             Value::SingleQuotedString(text) if text.trim().parse::<f64>().is_ok() => {
                 Expr::value(Value::SingleQuotedString(format!("{text} {field}")))

@@ -44,6 +44,14 @@ pub fn stored_expression(
     }
 }
 
+/// An expression without the parentheses around the whole of it: `pg_get_constraintdef` writes its own.
+pub fn bare(expr: &SqlExpr) -> &SqlExpr {
+    match expr {
+        SqlExpr::Nested(inner) => bare(inner),
+        expr => expr,
+    }
+}
+
 fn store(context: &BindContext, expr: &mut SqlExpr, table: Option<&str>) -> Result<(), PgError> {
     match expr {
         SqlExpr::Cast { expr: inner, data_type, kind, .. } if is_regclass(data_type) => {

@@ -72,7 +72,7 @@ pub(super) fn expand(
 
 /// Visits the queries of WITH one by one and then the rest. Each is told those before it, which are written out
 /// already: one that asked for the columns of itself would never end.
-fn visit_in_order<V: VisitorMut<Break = PgError>>(
+pub(super) fn visit_in_order<V: VisitorMut<Break = PgError>>(
     query: &mut Query,
     visitor: &mut V,
     told: fn(&mut V) -> &mut Option<With>,
@@ -192,7 +192,7 @@ fn wildcard() -> SelectItem {
 }
 
 /// The columns of `SELECT item FROM from`.
-fn probe(
+pub(super) fn probe(
     context: &BindContext,
     graph_tables: &Arc<[GraphTable]>,
     with: &Option<With>,

@@ -35,7 +35,7 @@ pub(super) fn drop(
             (AbsentKind::Trigger | AbsentKind::Rule, Some(table)) => {
                 on_table(context, kind, if_exists, &name.name, table)?
             }
-            (AbsentKind::Procedure | AbsentKind::Aggregate, _) => {
+            (AbsentKind::Aggregate, _) => {
                 let types = arguments.as_ref().map(|types| type_names(context, types));
                 let types = types.transpose()?;
                 without_arguments(kind, if_exists, &name.name, types.as_deref())
@@ -67,7 +67,6 @@ fn words(kind: AbsentKind) -> (&'static str, &'static str) {
     match kind {
         AbsentKind::Trigger => ("DROP TRIGGER", "trigger"),
         AbsentKind::Rule => ("DROP RULE", "rule"),
-        AbsentKind::Procedure => ("DROP PROCEDURE", "procedure"),
         AbsentKind::Aggregate => ("DROP AGGREGATE", "aggregate"),
         AbsentKind::Collation => ("DROP COLLATION", "collation"),
         AbsentKind::Conversion => ("DROP CONVERSION", "conversion"),

@@ -12,6 +12,7 @@ use sqlparser::ast::{
 use super::like::{Likeness, likeness};
 use super::sequence::{self, NewSequence};
 use super::{DdlCommand, NewTable, generated, place, skipping, storage_options};
+use crate::catalog::pg::{collation_named, is_collatable};
 use crate::catalog::{
     Column, ColumnDefault, Constraint, ConstraintKind, ConstraintTiming, ForeignKeyAction, Index,
     OnCommit, Persistence, Relation, RelationKind, Table,
@@ -23,7 +24,7 @@ use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
 use crate::planner::bind::sql::query::{bind_expression, bind_query};
 use crate::planner::bind::sql::resolve;
-use crate::planner::bind::sql::stored::{stored_default, stored_expression};
+use crate::planner::bind::sql::stored::{bare, stored_default, stored_expression};
 use crate::planner::bind::sql::types::sql_type;
 use crate::types::Oid;
 use crate::types::pg_type::PgType;
@@ -349,7 +350,7 @@ fn column_option(
             new.constraints.push(NewConstraint::new(given, kind, timing));
         }
         ColumnOption::Check(check) => {
-            let condition = stored_expression(context, &check.expr, Some(table))?;
+            let condition = stored_expression(context, bare(&check.expr), Some(table))?;
             let kind = NewConstraintKind::Check { condition, column: Some(name) };
             let name = given.or(check.name.as_ref().map(fold));
             let timing = ConstraintTiming::NotDeferrable;
@@ -377,10 +378,14 @@ fn column_option(
             new.column.not_null = true;
         }
         ColumnOption::Collation(name) => {
-            return Err(PgError::unsupported(
-                format!("COLLATE {name} on a column is not supported"),
-                "Text is compared byte by byte, as collation \"C\" does.",
-            ));
+            let ty = new.column.declared();
+            if !is_collatable(&ty.plain()) {
+                let ty = ty.without_modifier();
+                let message = format!("collations are not supported by type {ty}");
+                return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
+            }
+            super::check_collation(name)?;
+            new.column.collation = collation_named(&qualified_name(name)?.name);
         }
         other => {
             return Err(PgError::new(
@@ -540,7 +545,7 @@ pub(super) fn constraint(
             (
                 check.name.as_ref(),
                 NewConstraintKind::Check {
-                    condition: stored_expression(context, &check.expr, table)?,
+                    condition: stored_expression(context, bare(&check.expr), table)?,
                     column: None,
                 },
             )

@@ -16,7 +16,7 @@ use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::names::{fold, qualified_name};
 use crate::planner::bind::sql::query::{bind_expression, type_of};
 use crate::planner::bind::sql::resolve;
-use crate::planner::bind::sql::stored::stored_expression;
+use crate::planner::bind::sql::stored::{bare, stored_expression};
 use crate::planner::bind::sql::types::sql_type;
 use crate::types::pg_type::PgType;
 
@@ -195,7 +195,7 @@ fn check(
         let message = format!("argument of CHECK must be type boolean, not type {ty}");
         return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
     }
-    let mut shown = expr.clone();
+    let mut shown = bare(expr).clone();
     let _ = visit_expressions_mut(&mut shown, |expr| {
         if let Expr::Identifier(ident) = expr
             && fold(ident) == VALUE

@@ -1,4 +1,4 @@
-//! `CREATE FUNCTION … LANGUAGE sql` and `DROP FUNCTION`.
+//! `CREATE FUNCTION` and `CREATE PROCEDURE` in SQL and PL/pgSQL, `DROP` and `ALTER` of them.
 
 use std::sync::Arc;
 
@@ -10,8 +10,11 @@ use sqlparser::ast::{
 };
 
 use super::{DdlCommand, creation_schema, function_uses, owner_of};
-use crate::catalog::{FunctionArgument, FunctionResult, QualifiedName, SqlFunction};
+use crate::catalog::{
+    FunctionArgument, FunctionResult, QualifiedName, RoutineLanguage, SqlFunction,
+};
 use crate::error::{PgError, SqlState};
+use crate::parser::PROCEDURE;
 use crate::planner::bind::context::BindContext;
 use crate::planner::bind::sql::function;
 use crate::planner::bind::sql::names::{fold, qualified_name};
@@ -23,12 +26,21 @@ pub(super) fn create(
     context: &BindContext,
     create: &CreateFunction,
 ) -> Result<DdlCommand, PgError> {
-    refuse_foreign(create)?;
+    let language = refuse_foreign(create)?;
+    let procedure = create.return_type.as_ref().is_some_and(is_procedure);
     let name = qualified_name(&create.name)?;
     let declared = create.args.as_deref().unwrap_or_default();
+    if procedure && declared.iter().any(|one| matches!(one.mode, Some(ArgMode::Out))) {
+        return Err(PgError::unsupported(
+            "OUT arguments of procedures are not supported",
+            "Declare them INOUT.",
+        ));
+    }
     let arguments = inputs(context, declared)?;
     let outputs = outputs(context, declared)?;
     let result = match (&create.return_type, outputs.is_empty()) {
+        (Some(_), true) if procedure => FunctionResult::Void,
+        (Some(_), false) if procedure => FunctionResult::Row(outputs),
         (Some(returned), true) => result(context, returned)?,
         (None, false) => FunctionResult::Row(outputs),
         (Some(returned), false) => declared_result(context, returned, outputs)?,
@@ -46,6 +58,8 @@ pub(super) fn create(
         create.called_on_null,
         Some(FunctionCalledOnNull::Strict | FunctionCalledOnNull::ReturnsNullOnNullInput)
     );
+    let body = body(create)?;
+    let runs = procedure || language == RoutineLanguage::PlPgSql || function::is_run(&body);
     let function = SqlFunction {
         oid: Oid::INVALID,
         schema: creation_schema(context, &name)?,
@@ -53,16 +67,22 @@ pub(super) fn create(
         owner: context.role,
         arguments,
         result,
-        body: body(create)?,
+        body,
         volatility,
         strict,
+        language,
+        runs,
+        procedure,
     };
+    refuse_unnamed_rows(&function)?;
     let replaces = replaced(context, create.or_replace, &function)?;
     // A dump makes functions before the tables that they read.
     let session = context.functions.session().as_ref();
     let checked = session.and_then(|one| one.setting("check_function_bodies"));
     match checked.as_deref() {
         Some("off") => function::parse_body(&function)?,
+        // What it names is looked up when it runs.
+        _ if runs => function::parse_body(&function)?,
         _ => {
             function::plan_body(context, &function)?;
         }
@@ -70,13 +90,36 @@ pub(super) fn create(
     Ok(DdlCommand::CreateFunction { function: Box::new(function), replaces })
 }
 
-fn refuse_foreign(create: &CreateFunction) -> Result<(), PgError> {
-    let language = create.language.as_ref().map(fold);
+/// The result that the parser writes for `CREATE PROCEDURE`.
+fn is_procedure(returned: &FunctionReturnType) -> bool {
+    matches!(returned, FunctionReturnType::DataType(DataType::Custom(name, _))
+        if name.0.last().and_then(|part| part.as_ident())
+            .is_some_and(|ident| ident.value == PROCEDURE))
+}
+
+/// Rows whose columns only a call would tell.
+fn refuse_unnamed_rows(function: &SqlFunction) -> Result<(), PgError> {
+    let record = matches!(
+        &function.result,
+        FunctionResult::Value(PgType::Record) | FunctionResult::SetOf(PgType::Record)
+    );
+    match function.runs && record {
+        true => Err(PgError::unsupported(
+            "functions that return record are not supported",
+            "Name the columns: RETURNS TABLE (…), or OUT arguments.",
+        )),
+        false => Ok(()),
+    }
+}
+
+fn refuse_foreign(create: &CreateFunction) -> Result<RoutineLanguage, PgError> {
+    let named = create.language.as_ref().map(fold);
     let unsupported = |what: String| {
-        Err(PgError::unsupported(what, "Functions in LANGUAGE sql of one query are."))
+        Err(PgError::unsupported(what, "Functions in LANGUAGE sql and plpgsql are."))
     };
-    match language.as_deref() {
-        Some("sql") => {}
+    let language = match named.as_deref() {
+        Some("sql") => RoutineLanguage::Sql,
+        Some("plpgsql") => RoutineLanguage::PlPgSql,
         Some(other) => {
             return unsupported(format!("functions in language \"{other}\" are not supported"));
         }
@@ -84,7 +127,7 @@ fn refuse_foreign(create: &CreateFunction) -> Result<(), PgError> {
             let message = "no language specified";
             return Err(PgError::new(SqlState::INVALID_FUNCTION_DEFINITION, message));
         }
-    }
+    };
     let foreign = create.or_alter
         || create.temporary
         || create.if_not_exists
@@ -97,7 +140,11 @@ fn refuse_foreign(create: &CreateFunction) -> Result<(), PgError> {
     if foreign {
         return unsupported("this form of CREATE FUNCTION is not supported".to_owned());
     }
-    Ok(())
+    let returned = create.return_type.as_ref().map(ToString::to_string);
+    if matches!(returned.as_deref(), Some("trigger" | "event_trigger" | "TRIGGER")) {
+        return unsupported("trigger functions are not supported".to_owned());
+    }
+    Ok(language)
 }
 
 /// The arguments that a call gives.
@@ -285,10 +332,35 @@ fn check_owner(context: &BindContext, function: &SqlFunction) -> Result<(), PgEr
 
 pub(super) fn drop(context: &BindContext, drop: &DropFunction) -> Result<DdlCommand, PgError> {
     let DropFunction { if_exists, func_desc, drop_behavior } = drop;
+    drop_routines(context, *if_exists, func_desc, drop_behavior.as_ref(), false)
+}
+
+/// `DROP PROCEDURE`
+pub(super) fn drop_procedure(
+    context: &BindContext,
+    if_exists: bool,
+    described: &[FunctionDesc],
+    behavior: Option<&DropBehavior>,
+) -> Result<DdlCommand, PgError> {
+    drop_routines(context, if_exists, described, behavior, true)
+}
+
+fn drop_routines(
+    context: &BindContext,
+    if_exists: bool,
+    func_desc: &[FunctionDesc],
+    drop_behavior: Option<&DropBehavior>,
+    procedure: bool,
+) -> Result<DdlCommand, PgError> {
+    let kind = if procedure { "procedure" } else { "function" };
     let (mut functions, mut missing) = (Vec::new(), Vec::new());
     for described in func_desc {
         match find(context, described)? {
             Ok(function) => {
+                if function.procedure != procedure {
+                    let message = format!("{} is not a {kind}", function.signature());
+                    return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
+                }
                 check_owner(context, &function)?;
                 let views = function_uses::callers(context, &function);
                 if !views.is_empty() {
@@ -297,17 +369,17 @@ pub(super) fn drop(context: &BindContext, drop: &DropFunction) -> Result<DdlComm
                 }
                 functions.push(function);
             }
-            Err(what) if *if_exists => missing.push(what),
+            Err(what) if if_exists => missing.push(what),
             Err(what) => {
                 let message = match described.args {
-                    None => format!("could not find a function named \"{what}\""),
-                    Some(_) => format!("function {what} does not exist"),
+                    None => format!("could not find a {kind} named \"{what}\""),
+                    Some(_) => format!("{kind} {what} does not exist"),
                 };
                 return Err(PgError::new(SqlState::UNDEFINED_FUNCTION, message));
             }
         }
     }
-    Ok(DdlCommand::DropFunctions { functions, missing })
+    Ok(DdlCommand::DropFunctions { functions, missing, procedure })
 }
 
 pub(super) fn alter(context: &BindContext, alter: &AlterFunction) -> Result<DdlCommand, PgError> {

@@ -216,6 +216,8 @@ pub enum DdlCommand {
         functions: Vec<Arc<SqlFunction>>,
         /// Those that were not found under IF EXISTS, for notices.
         missing: Vec<String>,
+        /// `DROP PROCEDURE`.
+        procedure: bool,
     },
     /// Types of the database's own.
     Type(Box<TypeCommand>),
@@ -534,6 +536,9 @@ pub fn bind_ddl(
         Statement::CreateExtension(create) => extension::create(context, create),
         Statement::DropExtension(drop) => extension::drop(context, drop),
         Statement::DropFunction(drop) => function::drop(context, drop),
+        Statement::DropProcedure { if_exists, proc_desc, drop_behavior } => {
+            function::drop_procedure(context, *if_exists, proc_desc, drop_behavior.as_ref())
+        }
         Statement::CreatePolicy(create) => policy::create(context, create),
         Statement::AlterPolicy(alter) => policy::alter(context, alter),
         Statement::DropPolicy(drop) => policy::drop(context, drop),

@@ -47,7 +47,7 @@ fn field(context: &BindContext, name: &Ident, data_type: &DataType) -> Result<Ro
         return Err(PgError::new(SqlState::INVALID_TABLE_DEFINITION, message));
     }
     refuse_table_rows(context, &ty)?;
-    Ok(RowField { name, ty })
+    Ok(RowField::new(name, ty))
 }
 
 /// What is stored says in full of which type it is, and a table's row type changes with the table.

@@ -1,60 +1,33 @@
-//! Runs `DO`: data definition whose expected errors undo it and are forgotten, and messages.
+//! `RAISE`: a message, or an error.
 
-use sqlparser::ast::{CastKind, DataType, Expr};
-
-use super::prepared::constant;
+use super::cast::cast;
+use super::frame::Frame;
+use super::statement::value;
 use crate::error::{PgError, Severity, SqlState};
+use crate::parser::Statement;
+use crate::parser::plpgsql::Raised;
 use crate::parser::sql::condition_named;
-use crate::parser::sql::raise::{Raise, RaiseOption};
-use crate::parser::{DoBlock, DoStep};
-use crate::session::pipeline;
-use crate::session::session_impl::{ScriptPosition, Session};
+use crate::parser::sql::raise::RaiseOption;
+use crate::session::session_impl::Session;
 use crate::types::pg_type::PgType;
 
-/// A name that no statement can give a savepoint.
-const SAVEPOINT: &str = "\u{1}do";
-
-/// Runs the statements; where one of the block's conditions is raised, none of them was done.
+/// Sends a message, or fails with it.
 ///
 /// # Errors
-/// Whatever else they raise.
-pub(super) async fn run(session: &mut Session, block: &DoBlock) -> Result<(), PgError> {
-    session.refuse_if_failed()?;
-    session.statement_snapshot()?;
-    if let Some(transaction) = &mut session.transaction {
-        transaction.savepoint(SAVEPOINT.to_owned());
-    }
-    let result = statements(session, block).await;
-    let Some(transaction) = &mut session.transaction else { return result };
-    match result {
-        Err(error) if block.conditions.contains(&error.code()) => {
-            transaction.rollback_to(SAVEPOINT)?;
-            transaction.release(SAVEPOINT)
-        }
-        Err(error) => Err(error),
-        Ok(()) => transaction.release(SAVEPOINT),
-    }
-}
-
-async fn statements(session: &mut Session, block: &DoBlock) -> Result<(), PgError> {
-    for step in &block.steps {
-        match step {
-            DoStep::Statement(statement) => {
-                Box::pin(pipeline::run(session, statement, ScriptPosition::Middle)).await?;
-            }
-            DoStep::Raise(raise) => raised(session, raise)?,
-        }
-    }
-    Ok(())
-}
-
-/// Sends a message, or fails with it.
-fn raised(session: &mut Session, raise: &Raise) -> Result<(), PgError> {
+/// The error that is raised; what its expressions say.
+pub(super) async fn raised(
+    session: &mut Session,
+    frame: &mut Frame,
+    raised: &Raised,
+    line: usize,
+) -> Result<(), PgError> {
+    let raise = &raised.raise;
     let mut message = None;
     if let Some(format) = &raise.format {
-        let mut arguments = Vec::with_capacity(raise.arguments.len());
-        for argument in &raise.arguments {
-            arguments.push(text_of(session, argument)?.unwrap_or_else(|| "<NULL>".to_owned()));
+        let mut arguments = Vec::with_capacity(raised.arguments.len());
+        for argument in &raised.arguments {
+            let text = text_of(session, frame, argument).await?;
+            arguments.push(text.unwrap_or_else(|| "<NULL>".to_owned()));
         }
         message = Some(formatted(format, arguments));
     }
@@ -65,8 +38,8 @@ fn raised(session: &mut Session, raise: &Raise) -> Result<(), PgError> {
         Severity::Notice | Severity::Info => SqlState::SUCCESSFUL_COMPLETION,
     });
     let mut others = Vec::new();
-    for (option, expr) in &raise.options {
-        let Some(value) = text_of(session, expr)? else {
+    for (option, expr) in &raised.options {
+        let Some(value) = text_of(session, frame, expr).await? else {
             let message = "RAISE statement option cannot be null";
             return Err(PgError::new(SqlState::NULL_VALUE_NOT_ALLOWED, message));
         };
@@ -83,7 +56,7 @@ fn raised(session: &mut Session, raise: &Raise) -> Result<(), PgError> {
     if raise.severity.is_none() {
         return Ok(());
     }
-    let context = format!("PL/pgSQL function inline_code_block line {} at RAISE", raise.line);
+    let context = format!("{} line {line} at RAISE", frame.title);
     let message = message.unwrap_or_else(|| code.0.to_owned());
     let mut report = PgError::new(code, message).severity(severity).context(context);
     for (option, value) in others {
@@ -102,17 +75,14 @@ fn raised(session: &mut Session, raise: &Raise) -> Result<(), PgError> {
     Ok(())
 }
 
-/// The value of an expression without columns, as text.
-fn text_of(session: &mut Session, expr: &Expr) -> Result<Option<String>, PgError> {
-    let cast = Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(expr.clone()),
-        data_type: DataType::Text,
-        array: false,
-        format: None,
-    };
-    let value = constant(session, &cast, &PgType::Text)?.value;
-    Ok(value.try_as_str().flatten().map(str::to_owned))
+async fn text_of(
+    session: &mut Session,
+    frame: &mut Frame,
+    expression: &Statement,
+) -> Result<Option<String>, PgError> {
+    let found = value(session, frame, expression).await?;
+    let text = cast(session, found, &PgType::Text)?;
+    Ok(text.value.try_as_str().flatten().map(str::to_owned))
 }
 
 /// `%` stands for an argument, `%%` for itself.
