@@ -57,9 +57,9 @@ fn rewrite(
     let plan = rules::apply_subqueries(rules::stream_series(plan)?, decorrelate)?;
     // Ours come last: DataFusion's have brought conditions down to the patterns by then.
     let own = Optimizer::with_rules(vec![Arc::new(rules::PushDownPattern)]);
-    let (plan, apart) = rules::policies_apart(state, plan)?;
+    let (plan, on_scans) = rules::policies_apart(state, plan)?;
     let plan = own.optimize(state.optimize(&plan)?, state, |_, _| {})?;
-    let plan = if apart { rules::policies_back(plan)? } else { plan };
+    let plan = rules::policies_back(plan, on_scans)?;
     let plan = rules::constant_errors(state, plan)?;
     let plan = rules::leak_proof_lookups(plan)?;
     Ok(rules::name_join_keys(plan)?)

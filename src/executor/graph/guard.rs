@@ -108,6 +108,16 @@ impl Guards {
         self.0.values().flat_map(|guard| guard.numbers.iter().copied())
     }
 
+    /// Whether what they hide is known already, so that nobody need look at rows to find out.
+    pub fn are_remembered(&self) -> bool {
+        self.0.values().all(|guard| match &guard.source {
+            Source::Conditions(conditions) => {
+                conditions.key().is_some_and(|key| known(&guard.version, key).is_some())
+            }
+            Source::Rows(_) => false,
+        })
+    }
+
     /// The mask of a table; `None` for one that can be seen as a whole.
     ///
     /// # Errors
@@ -210,17 +220,21 @@ type Remembered = HashMap<(u64, u64), (Weak<TableVersion>, Arc<ConditionsKey>, A
 
 static REMEMBERED: LazyLock<Mutex<Remembered>> = LazyLock::new(Mutex::default);
 
-/// The mask that conditions gave for a version before, or else what `make` gives.
+/// The mask that conditions gave for a version before.
+fn known(version: &TableVersion, key: &Arc<ConditionsKey>) -> Option<Arc<Mask>> {
+    let all = REMEMBERED.lock();
+    let (_, asked, mask) = all.get(&(version.stamp, key.hash()))?;
+    (asked == key).then(|| Arc::clone(mask))
+}
+
+/// The same, or else what `make` gives.
 fn remembered(
     version: &Arc<TableVersion>,
     key: &Arc<ConditionsKey>,
     make: impl FnOnce() -> Result<Arc<Mask>>,
 ) -> Result<Arc<Mask>> {
-    let place = (version.stamp, key.hash());
-    if let Some((_, asked, mask)) = REMEMBERED.lock().get(&place)
-        && asked == key
-    {
-        return Ok(Arc::clone(mask));
+    if let Some(mask) = known(version, key) {
+        return Ok(mask);
     }
     let mask = make()?;
     let mut all = REMEMBERED.lock();
@@ -230,6 +244,7 @@ fn remembered(
             all.clear();
         }
     }
+    let place = (version.stamp, key.hash());
     all.insert(place, (Arc::downgrade(version), Arc::clone(key), Arc::clone(&mask)));
     Ok(mask)
 }

@@ -115,6 +115,12 @@ impl VertexScanExec {
         &self.guards
     }
 
+    /// How many vertices it gives at most, if each is looked up by a key and it is known which of them are hidden.
+    pub fn looked_up(&self) -> Option<usize> {
+        let by_key = self.tables.iter().all(|table| table.lookup.is_some());
+        (by_key && self.guards.are_remembered()).then_some(self.tables.len())
+    }
+
     /// What one partition reads: every so-many-th run of all.
     fn runs(&self, partition: usize, batch_rows: usize) -> Result<Vec<Run>> {
         let mut runs = Vec::new();

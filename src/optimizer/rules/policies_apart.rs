@@ -50,27 +50,22 @@ impl TableSource for PolicySource {
     }
 }
 
-/// The plan with such policies set apart, their conditions done with; and whether there are any.
+/// The plan with such policies set apart, their conditions done with; and whether there are any on scans.
 ///
 /// # Errors
 /// What the analyzer finds wrong with a condition.
 pub fn policies_apart(state: &SessionState, plan: LogicalPlan) -> Result<(LogicalPlan, bool)> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
-        found |= node.inputs().into_iter().any(|input| is_policy(input).is_some());
+        found |=
+            matches!(node, LogicalPlan::SubqueryAlias(alias) if is_policy(&alias.input).is_some());
         Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
-    if !found {
-        return Ok((plan, false));
-    }
-    let plan = plan.transform_down_with_subqueries(|node| match &node {
-        LogicalPlan::SubqueryAlias(alias) => Ok(match set_apart(state, alias)? {
-            Some(scan) => Transformed::new(scan, true, TreeNodeRecursion::Jump),
-            None => Transformed::no(node),
-        }),
-        _ => Ok(Transformed::no(node)),
-    })?;
-    let plan = MatchPattern::set_apart(plan.data, |guard| {
+    let plan = match found {
+        true => scans_apart(state, plan)?,
+        false => plan,
+    };
+    let plan = MatchPattern::set_apart(plan, |guard| {
         let mut conditions = Vec::new();
         let Some(scan) = conditions_on_scan(&guard.plan, &mut conditions) else { return Ok(guard) };
         let condition = simplified(state, conditions, &scan.projected_schema)?;
@@ -86,14 +81,33 @@ pub fn policies_apart(state: &SessionState, plan: LogicalPlan) -> Result<(Logica
         })?;
         Ok(ElementGuard { apart: true, ..ElementGuard::new(guard.element, settled.data) })
     })?;
-    Ok((plan, true))
+    Ok((plan, found))
 }
 
-/// The plan with all policies in their places again.
+fn scans_apart(state: &SessionState, plan: LogicalPlan) -> Result<LogicalPlan> {
+    let plan = plan.transform_down_with_subqueries(|node| match &node {
+        LogicalPlan::SubqueryAlias(alias) => Ok(match set_apart(state, alias)? {
+            Some(scan) => Transformed::new(scan, true, TreeNodeRecursion::Jump),
+            None => Transformed::no(node),
+        }),
+        _ => Ok(Transformed::no(node)),
+    })?;
+    Ok(plan.data)
+}
+
+/// The plan with all policies in their places again; `on_scans` is what [`policies_apart`] said.
 ///
 /// # Errors
 /// `XX000`: our own defect.
-pub fn policies_back(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub fn policies_back(plan: LogicalPlan, on_scans: bool) -> Result<LogicalPlan> {
+    let plan = match on_scans {
+        true => scans_back(plan)?,
+        false => plan,
+    };
+    MatchPattern::set_apart(plan, |guard| Ok(ElementGuard { apart: false, ..guard }))
+}
+
+fn scans_back(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = plan.transform_up_with_subqueries(|node| match &node {
         LogicalPlan::TableScan(scan) => Ok(match scan.source.downcast_ref::<PolicySource>() {
             Some(source) => Transformed::yes(put_back(scan, source)?),
@@ -101,7 +115,7 @@ pub fn policies_back(plan: LogicalPlan) -> Result<LogicalPlan> {
         }),
         _ => Ok(Transformed::no(node)),
     })?;
-    MatchPattern::set_apart(plan.data, |guard| Ok(ElementGuard { apart: false, ..guard }))
+    Ok(plan.data)
 }
 
 fn is_policy(plan: &LogicalPlan) -> Option<&RowPolicy> {

@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DFSchemaRef, Result};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 
@@ -163,12 +163,21 @@ impl MatchPattern {
         plan: LogicalPlan,
         change: impl Fn(ElementGuard) -> Result<ElementGuard>,
     ) -> Result<LogicalPlan> {
+        fn guarded(node: &LogicalPlan) -> Option<&MatchPattern> {
+            let LogicalPlan::Extension(extension) = node else { return None };
+            let pattern = extension.node.as_any().downcast_ref::<MatchPattern>();
+            pattern.filter(|pattern| !pattern.guards.is_empty())
+        }
+        let mut found = false;
+        plan.apply_with_subqueries(|node| {
+            found |= guarded(node).is_some();
+            Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })?;
+        if !found {
+            return Ok(plan);
+        }
         let changed = plan.transform_up_with_subqueries(|node| {
-            let LogicalPlan::Extension(extension) = &node else { return Ok(Transformed::no(node)) };
-            let pattern = extension.node.as_any().downcast_ref::<Self>();
-            let Some(pattern) = pattern.filter(|pattern| !pattern.guards.is_empty()) else {
-                return Ok(Transformed::no(node));
-            };
+            let Some(pattern) = guarded(&node) else { return Ok(Transformed::no(node)) };
             let guards = pattern.guards.iter().cloned().map(&change).collect::<Result<_>>()?;
             let node = Arc::new(pattern.with_guards(guards));
             Ok(Transformed::yes(LogicalPlan::Extension(Extension { node })))
