@@ -67,7 +67,7 @@ impl Bucket {
 }
 
 /// From how much of a window on a client is warned.
-const WARNED_PERCENT: u128 = 80;
+pub(super) const WARNED_PERCENT: u8 = 80;
 
 /// How far a window is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,7 +217,7 @@ impl Counter {
                 let mut window = window.lock();
                 self.current(&mut window, now_us);
                 let sum = u128::from(window.used) + u128::from(count);
-                sum * 100 >= u128::from(max) * WARNED_PERCENT
+                sum * 100 >= u128::from(max) * u128::from(WARNED_PERCENT)
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::counter::{Counter, UsedUp};
+use super::counter::{Counter, UsedUp, WARNED_PERCENT};
 use super::definition::{Exceeded, Gauge, Keyed, Metric};
 use super::error::{Connections, Refusal, RefusalKind, Warning};
 use super::key_state::KeyState;
@@ -240,7 +240,7 @@ impl Quotas {
     fn note_levels(&self, class: StatementClass, now_us: i64, warnings: &mut Vec<Warning>) {
         for (key, counter) in self.statement_counters(class) {
             let (Some(max), Some(window)) = (counter.max, counter.look(now_us)) else { continue };
-            let reached = [95u8, 80].into_iter().find(|percent| {
+            let reached = [95, WARNED_PERCENT].into_iter().find(|percent| {
                 u128::from(window.used) * 100 >= u128::from(max) * u128::from(*percent)
             });
             if let Some(percent) = reached.filter(|_| window.used <= max) {

@@ -67,7 +67,8 @@ impl Natural<'_> {
     }
 }
 
-fn is_natural(operator: &JoinOperator) -> bool {
+/// Whether a join is `NATURAL`.
+pub fn is_natural(operator: &JoinOperator) -> bool {
     constraint(operator) == Some(&JoinConstraint::Natural)
 }
 

@@ -19,7 +19,7 @@ mod empty_select;
 mod fetch_first;
 mod forms;
 mod frame_bound;
-mod join;
+pub mod join;
 mod lexer;
 mod like;
 mod literal;

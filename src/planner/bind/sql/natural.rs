@@ -14,6 +14,7 @@ use sqlparser::ast::{
 use super::whole_row::{probe, visit_in_order};
 use crate::error::{PgError, SqlState};
 use crate::parser::pgq::GraphTable;
+use crate::parser::sql::join::is_natural;
 use crate::planner::bind::context::BindContext;
 
 /// Rewrites a query in place. A join whose tables cannot be planned by themselves stays as it is.
@@ -43,23 +44,6 @@ impl Visitor for Finder {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
-    }
-}
-
-fn is_natural(operator: &JoinOperator) -> bool {
-    matches!(constraint(operator), Some(JoinConstraint::Natural))
-}
-
-fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
-    match operator {
-        JoinOperator::Join(on)
-        | JoinOperator::Inner(on)
-        | JoinOperator::Left(on)
-        | JoinOperator::LeftOuter(on)
-        | JoinOperator::Right(on)
-        | JoinOperator::RightOuter(on)
-        | JoinOperator::FullOuter(on) => Some(on),
-        _ => None,
     }
 }
 

@@ -105,7 +105,7 @@ fn plan_named(
             named.map_err(|_| error)?
         }
         Ok(plan) if groups_twins(&plan)? && cast_names::name_casts(&mut rewritten) => {
-            plan_rewritten(context, &query, rewritten, graph_tables)?
+            plan_rewritten(context, &query, rewritten, graph_tables).unwrap_or(plan)
         }
         planned => planned?,
     };
