@@ -207,7 +207,8 @@ impl<'a> View<'a> {
     fn sees(&self, element: &ElementTable, edges: bool) -> bool {
         let (granted, denied) = self.ruled(element, edges, GraphRight::Traverse, None);
         // The tables of an open graph are the server's: who may read the graph may read them.
-        !denied && (granted || self.graph.open.is_some() || self.reads(element, &element.key))
+        let by_graph = self.graph.open.is_some() && self.has_graph;
+        !denied && (granted || by_graph || self.reads(element, &element.key))
     }
 
     pub(super) fn sees_vertex(&self, at: usize) -> bool {

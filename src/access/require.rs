@@ -407,7 +407,8 @@ pub(super) fn require_expression(expr: &Expr, as_role: AsRole, needs: &mut Needs
     let Expr::ScalarFunction(call) = expr else { return };
     let Some(function) = call.func.inner().downcast_ref::<GraphFunction>() else { return };
     if function.graph.open.is_some() {
-        needs.add(function.graph.oid, Right::Select, Need::Whole);
+        let graph = function.graph.oid;
+        needs.add_as(as_role, graph, Right::Match(graph), Need::Whole);
         return;
     }
     for element in function.graph.elements() {

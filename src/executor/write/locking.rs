@@ -5,7 +5,7 @@
 //! locks, so that fewer rows can move each time; the other levels fail with `40001`. Once all locks are held and nothing
 //! moved, what the statement writes cannot conflict any more.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -317,18 +317,20 @@ impl Waiting<'_> {
         let Some(views) = self.views(table) else { return Ok(holders) };
         let mut own = None;
         for (keys, batch) in wanted.keys.iter().zip(wanted.batches) {
-            let mine_of = views.mine.probe(columns, keys)?;
-            let newer_of = views.newer.as_ref().map(|newer| newer.probe(columns, keys));
-            let newer_of = newer_of.transpose()?;
-            for (row, key) in (0..keys.len()).filter_map(|row| Some((row, keys.get(row)?))) {
-                let mut mine = rows_with(&mine_of, key)?;
-                let mut newer = match &newer_of {
-                    Some(newer) => rows_with(newer, key)?,
-                    None => mine.clone(),
-                };
-                if mine.is_empty() && newer.is_empty() {
-                    continue;
-                }
+            let mut found: BTreeMap<usize, (Vec<RowId>, Vec<RowId>)> = BTreeMap::new();
+            let all = || 0..keys.len();
+            views.mine.find_keys(columns, keys, all(), |row, _, id| {
+                found.entry(row).or_default().0.push(id);
+            })?;
+            match &views.newer {
+                Some(newer) => newer.find_keys(columns, keys, all(), |row, _, id| {
+                    found.entry(row).or_default().1.push(id);
+                })?,
+                None => found.values_mut().for_each(|(mine, newer)| newer.clone_from(mine)),
+            }
+            for (row, (mut mine, mut newer)) in found {
+                mine.sort_unstable();
+                newer.sort_unstable();
                 let own = own.get_or_insert_with(|| self.own_rows(table));
                 mine.retain(|row| !own.contains(row));
                 newer.retain(|row| !own.contains(row));

@@ -374,17 +374,20 @@ fn find_ends(
     let batch = RecordBatch::try_new(Schema::new(fields).into(), arrays)?;
     let keys = encode_keys(&batch, &key_types(vertices.version(), columns))?;
     cancel.check()?;
-    let probe = vertices.version().probe(&columns.vertex, &keys)?;
+    let mut first: Vec<Option<(u64, RowId)>> = vec![None; positions.len()];
+    vertices.version().find_keys(
+        &columns.vertex,
+        &keys,
+        0..positions.len(),
+        |at, place, row| {
+            if first[at].is_none_or(|(least, _)| place < least) {
+                first[at] = Some((place, row));
+            }
+        },
+    )?;
+    cancel.check()?;
     let mut found = Vec::with_capacity(positions.len());
-    for at in 0..positions.len() {
-        let mut first: Option<(u64, RowId)> = None;
-        if let Some(key) = keys.get(at) {
-            probe.find(key, |position, row| {
-                if first.is_none_or(|(least, _)| position < least) {
-                    first = Some((position, row));
-                }
-            })?;
-        }
+    for first in first {
         found.push(match first {
             None => DANGLING,
             Some((_, row)) => match vertices.numbers().number(row) {

@@ -48,12 +48,13 @@ pub(super) struct Written {
     pub(super) zones: StoredZones,
 }
 
-/// Makes the file of a chunk, with indexes of `keys`.
+/// Makes the file of a chunk, with indexes of `keys`. All files of a store hash keys with one seed, so that many keys have
+/// one order in all of them.
 ///
 /// # Errors
 /// An Arrow error for types that are not stored; those of reading the rows, if they are in a file.
 pub(super) fn encode_chunk(
-    number: u64,
+    (number, seed): (u64, u64),
     chunk: &Chunk,
     schema: &SchemaRef,
     keys: &[Vec<usize>],
@@ -65,7 +66,7 @@ pub(super) fn encode_chunk(
     });
     let block_rows = block_rows(&batch);
     let (bytes, footer, keys) =
-        write(number, chunk, &batch, schema, (block_rows, keys.cloned().collect()))?;
+        write(seed, chunk, &batch, schema, (block_rows, keys.cloned().collect()))?;
     let crc = crc32fast::hash(bytes.get(footer..).unwrap_or_default());
     let checks = FileChecks::Footer { offset: footer as u64, crc, block_rows };
     let file = StoredFile { number, length: bytes.len() as u64, checks };
@@ -110,7 +111,7 @@ fn stored_batch(
 
 /// The bytes of the file, where its footer begins, and the indexes in it.
 fn write(
-    number: u64,
+    seed: u64,
     chunk: &Chunk,
     batch: &RecordBatch,
     schema: &SchemaRef,
@@ -143,7 +144,7 @@ fn write(
     let mut stored_keys = Vec::with_capacity(keys.len());
     let mut at = writer.bytes_written() as u64;
     for columns in keys {
-        let (key, pages) = stored_key(batch, columns, number, at)?;
+        let (key, pages) = stored_key(batch, columns, seed, at)?;
         writer.write_all(&pages).map_err(|error| of_parquet(error.into()))?;
         at += pages.len() as u64;
         stored_keys.push(key);

@@ -51,7 +51,7 @@ fn stored(chunk: &Chunk, cache_bytes: usize) -> (Chunk, Arc<PagedFile>) {
     let schema = chunk.batch().unwrap().schema();
     let columns = chunk.num_columns();
     let keys = if columns == 0 { vec![] } else { vec![vec![0], vec![1], vec![1, 0]] };
-    let Written { bytes, file, keys, zones } = encode_chunk(1, chunk, &schema, &keys).unwrap();
+    let Written { bytes, file, keys, zones } = encode_chunk((1, 7), chunk, &schema, &keys).unwrap();
     files.put(1, bytes).unwrap();
     let has_ids = has_ids(&schema, chunk.first_id().is_some());
     let file = files.open(file, Arc::clone(&schema), chunk.len(), has_ids);

@@ -174,7 +174,8 @@ impl Checkpointer {
         let number = state.next_file;
         state.next_file += 1;
         let schema = &version.schema;
-        let Written { bytes, file, keys, zones } = encode_chunk(number, chunk, schema, keys)?;
+        let Written { bytes, file, keys, zones } =
+            encode_chunk((number, self.store), chunk, schema, keys)?;
         let zones = Zones::read(&zones, schema).map_err(StorageError::Malformed)?;
         let has_ids = has_ids(schema, chunk.first_id().is_some());
         // Known as in use before it is there: nothing may take it for a left-over.

@@ -6,8 +6,9 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
 use super::content::Content;
-use super::key_index::{EncodedKeys, KeyIndex, KeyRange, number_range};
+use super::key_index::{EncodedKeys, Hashing, KeyIndex, KeyRange, number_range};
 use super::key_pages::{self, PAGE_BYTES, key_hash};
+use super::sought_keys::SoughtKeys;
 use crate::storage::cache::Slots;
 use crate::storage::checkpoint::{PagedFile, StoredHashes, StoredKey};
 use crate::storage::error::StorageError;
@@ -194,9 +195,39 @@ impl KeyLookup {
         match self {
             Self::Index(index) => index.find(key, found),
             Self::Pages(content, entry, hashes) => {
-                for offset in candidates(content, entry, *hashes, key)? {
+                let hash = key_hash(hashes.seed, key);
+                for offset in candidates(content, entry, *hashes, hash, &mut None)? {
                     if content.key_of(&entry.columns, offset)?.encoded(0) == key {
                         found(offset);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives row and offset of all of many keys that are there, in no order. The index is passed through once.
+    pub(super) fn find_many(
+        &self,
+        sought: &mut SoughtKeys<'_>,
+        mut found: impl FnMut(usize, usize),
+    ) -> Result<(), ArrowError> {
+        match self {
+            Self::Index(index) => match index.hashing() {
+                None => sought.rows().for_each(|(row, key)| {
+                    index.find(key, |offset| found(row, offset));
+                }),
+                Some(hashing) => sought.in_order_of(hashing).for_each(|(row, key, hash)| {
+                    index.find_hashed(key, hash, |offset| found(row, offset));
+                }),
+            },
+            Self::Pages(content, entry, hashes) => {
+                let mut last = None;
+                for (row, key, hash) in sought.in_order_of(Hashing::Stored(hashes.seed)) {
+                    for offset in candidates(content, entry, *hashes, hash, &mut last)? {
+                        if content.key_of(&entry.columns, offset)?.encoded(0) == key {
+                            found(row, offset);
+                        }
                     }
                 }
             }
@@ -228,23 +259,33 @@ fn all_pages(file: &PagedFile, entry: &KeyEntry, hashes: StoredHashes) -> Result
 /// A page that was read alone is likely to have its neighbors asked for when the cache has this much room left.
 const ROOMY: usize = 4;
 
+/// Rows whose key has a hash; `last` is the page that was read last, and its place.
 fn candidates(
     content: &Content,
     entry: &KeyEntry,
     hashes: StoredHashes,
-    key: &[u8],
+    hash: u32,
+    last: &mut Option<(usize, Arc<[u8]>)>,
 ) -> Result<Vec<usize>, ArrowError> {
     let Some(file) = content.file() else { return Ok(Vec::new()) };
-    let hash = key_hash(hashes.seed, key);
     let cache = file.cache();
     let page = |at: usize| {
-        if let Some(page) = entry.pages.get(at) {
-            return Ok(page);
+        if let Some((place, page)) = last
+            && *place == at
+        {
+            return Ok(Arc::clone(page));
         }
-        if cache.bytes() < cache.bytes_max() / ROOMY {
-            all_pages(file, entry, hashes)?;
-        }
-        cache.get_or_read(&entry.pages, at, || file.read_pages(hashes, at, 1))
+        let page = match entry.pages.get(at) {
+            Some(page) => page,
+            None => {
+                if cache.bytes() < cache.bytes_max() / ROOMY {
+                    all_pages(file, entry, hashes)?;
+                }
+                cache.get_or_read(&entry.pages, at, || file.read_pages(hashes, at, 1))?
+            }
+        };
+        *last = Some((at, Arc::clone(&page)));
+        Ok(page)
     };
     let mut found = key_pages::find::<_, StorageError>(hash, hashes.pages, page)?;
     found.retain(|offset| *offset < content.rows());

@@ -8,6 +8,7 @@
 //! A key of one whole-number column is compared in the column's own array; others are kept in their encoded form.
 
 use std::hash::BuildHasher as _;
+use std::sync::LazyLock;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
@@ -19,6 +20,7 @@ use arrow::row::{RowConverter, Rows, SortField};
 use datafusion::common::hash_utils::RandomState;
 
 use super::chunk::key_nulls;
+use super::key_pages::key_hash;
 use crate::storage::cache::Cached;
 
 /// Finds rows of a batch by the value of some columns.
@@ -253,10 +255,10 @@ impl Sought<'_> {
         }
     }
 
-    fn hash(self, state: &RandomState) -> u32 {
+    fn hash(self) -> u32 {
         let hash = match self {
-            Self::Number(number) => state.hash_one(number),
-            Self::Encoded(bytes) => state.hash_one(bytes),
+            Self::Number(number) => HASHES.hash_one(number),
+            Self::Encoded(bytes) => HASHES.hash_one(bytes),
         };
         (hash >> 32) as u32
     }
@@ -275,10 +277,33 @@ impl Cached for std::sync::Arc<KeyIndex> {
 const EMPTY: u64 = u64::MAX;
 const END: u32 = u32::MAX;
 
-/// Open addressing: a slot holds the hash of a key above the offset of its first row.
+/// A key has the same hash in all indexes.
+static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+/// How an index hashes keys: those that do it in the same way have a batch of keys in the same order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hashing {
+    Numbers,
+    Encoded,
+    /// A stored index, with its seed.
+    Stored(u64),
+}
+
+impl Hashing {
+    /// The hash of an encoded key; `None` for one that no index of this sort has.
+    pub(super) fn hash(self, key: &[u8]) -> Option<u32> {
+        match self {
+            Self::Numbers => number(key).map(|number| Sought::Number(number).hash()),
+            Self::Encoded => Some(Sought::Encoded(key).hash()),
+            Self::Stored(seed) => Some(key_hash(seed, key)),
+        }
+    }
+}
+
+/// Open addressing: a slot holds the hash of a key above the offset of its first row. Slots are in the order of hashes,
+/// so that many keys in that order are found in one pass from the first slot to the last.
 #[derive(Debug)]
 struct HashSlots {
-    state: RandomState,
     slots: Box<[u64]>,
     /// The next row with the same key, by row; empty if all keys differ.
     next: Vec<u32>,
@@ -287,29 +312,27 @@ struct HashSlots {
 impl HashSlots {
     fn build(keys: &Keys, skip: impl Fn(usize) -> bool) -> Self {
         let capacity = (keys.len() * 2).next_power_of_two().max(2);
-        let state = RandomState::default();
-        let mut table =
-            Self { state, slots: vec![EMPTY; capacity].into_boxed_slice(), next: Vec::new() };
+        let mut table = Self { slots: vec![EMPTY; capacity].into_boxed_slice(), next: Vec::new() };
         // From the last row to the first, so that chains ascend.
         for row in (0..keys.len()).rev().filter(|row| !skip(*row)) {
             let key = keys.at(row);
-            let slot = table.slot(keys, key);
+            let hash = key.hash();
+            let slot = table.slot(keys, key, hash);
             if table.slots[slot] != EMPTY {
                 if table.next.is_empty() {
                     table.next = vec![END; keys.len()];
                 }
                 table.next[row] = table.slots[slot] as u32;
             }
-            table.slots[slot] = u64::from(key.hash(&table.state)) << 32 | row as u64;
+            table.slots[slot] = u64::from(hash) << 32 | row as u64;
         }
         table
     }
 
     /// The slot of a key: the one that holds it, or the empty one where it would be.
-    fn slot(&self, keys: &Keys, key: Sought<'_>) -> usize {
-        let hash = key.hash(&self.state);
+    fn slot(&self, keys: &Keys, key: Sought<'_>, hash: u32) -> usize {
         let mask = self.slots.len() - 1;
-        let mut slot = hash as usize & mask;
+        let mut slot = ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize;
         loop {
             let held = self.slots[slot];
             if held == EMPTY
@@ -318,6 +341,18 @@ impl HashSlots {
                 return slot;
             }
             slot = (slot + 1) & mask;
+        }
+    }
+
+    fn find(&self, keys: &Keys, key: Sought<'_>, hash: u32, mut found: impl FnMut(usize)) {
+        let held = self.slots[self.slot(keys, key, hash)];
+        if held == EMPTY {
+            return;
+        }
+        let mut row = held as u32;
+        while row != END {
+            found(row as usize);
+            row = self.next.get(row as usize).copied().unwrap_or(END);
         }
     }
 }
@@ -399,14 +434,21 @@ impl KeyIndex {
             }
             return;
         };
-        let held = table.slots[table.slot(&self.keys, sought)];
-        if held == EMPTY {
-            return;
-        }
-        let mut row = held as u32;
-        while row != END {
-            found(row as usize);
-            row = table.next.get(row as usize).copied().unwrap_or(END);
+        table.find(&self.keys, sought, sought.hash(), found);
+    }
+
+    /// How keys are hashed; `None` where they are searched in order.
+    pub(super) fn hashing(&self) -> Option<Hashing> {
+        self.table.as_ref().map(|_| match self.keys {
+            Keys::Numbers(_) => Hashing::Numbers,
+            Keys::Encoded(_) => Hashing::Encoded,
+        })
+    }
+
+    /// As [`Self::find`] for a key whose hash is known: see [`Self::hashing`].
+    pub(super) fn find_hashed(&self, key: &[u8], hash: u32, found: impl FnMut(usize)) {
+        if let (Some(table), Some(sought)) = (&self.table, self.keys.sought(key)) {
+            table.find(&self.keys, sought, hash, found);
         }
     }
 

@@ -106,7 +106,7 @@ pub(in crate::storage) fn is_whole(page: &[u8]) -> bool {
 pub(in crate::storage) fn find<B: AsRef<[u8]>, E: From<Malformed>>(
     hash: u32,
     pages: usize,
-    page: impl Fn(usize) -> Result<B, E>,
+    mut page: impl FnMut(usize) -> Result<B, E>,
 ) -> Result<Vec<usize>, E> {
     let mut found = Vec::new();
     if pages == 0 {

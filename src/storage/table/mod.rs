@@ -16,6 +16,7 @@ mod key_index;
 pub(in crate::storage) mod key_pages;
 mod merge;
 mod number_keys;
+mod sought_keys;
 mod version;
 mod widen;
 mod zones;

@@ -13,6 +13,7 @@ use super::chunk::{Chunk, RowIds};
 use super::key_entry::KeyLookup;
 use super::key_index::EncodedKeys;
 use super::merge::{chunk_rows, merge_own};
+use super::sought_keys::SoughtKeys;
 use super::widen::widen_rows;
 use crate::types::{Oid, RowId};
 
@@ -408,6 +409,35 @@ impl TableVersion {
             })?;
         }
         Ok(found)
+    }
+
+    /// Finds the keys of `rows`, which are rows of `keys`: gives the row, position and id of each live row that has one of
+    /// them, in no order. Keys with a null in them are not looked for. Indexes are passed through one after the other, each
+    /// once for all keys, as a key here and a key there of each would have each of them in the processor's caches anew.
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if rows could not be read.
+    pub fn find_keys(
+        &self,
+        columns: &[usize],
+        keys: &EncodedKeys,
+        rows: impl Iterator<Item = usize>,
+        mut found: impl FnMut(usize, u64, RowId),
+    ) -> Result<(), ArrowError> {
+        let mut sought = SoughtKeys::new(keys, rows);
+        let are_many = sought.len() >= MANY_KEYS;
+        let mut places = Vec::new();
+        for (chunk, start, lookup) in self.probe_between(columns, sought.range())?.chunks {
+            let lookup = if are_many { lookup.for_many()? } else { lookup };
+            places.clear();
+            lookup.find_many(&mut sought, |row, offset| places.push((row, offset)))?;
+            for (row, offset) in places.iter().copied() {
+                if chunk.is_live(offset) {
+                    found(row, start + offset as u64, chunk.row_id(offset)?);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Finds many keys: the indexes of the chunks where any of `keys` can be.

@@ -145,13 +145,8 @@ impl Writer {
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
         let own: Vec<usize> = (0..batch.num_columns()).collect();
         let encoded = EncodedKeys::encode(&batch, &own)?;
-        let probe = version.probe(columns, &encoded)?;
         let mut found = Vec::new();
-        for row in 0..encoded.len() {
-            if let Some(key) = encoded.get(row) {
-                probe.find(key, |_, id| found.push(id))?;
-            }
-        }
+        version.find_keys(columns, &encoded, 0..encoded.len(), |_, _, id| found.push(id))?;
         Ok(found)
     }
 }

@@ -213,15 +213,15 @@ fn taken(
     rows: &[usize],
 ) -> Result<Option<usize>, PgError> {
     let keys = EncodedKeys::encode(batch, &key.columns)?;
-    let probe = version.probe(&key.columns, &keys)?;
+    let mut same = vec![0usize; keys.len()];
+    version.find_keys(&key.columns, &keys, rows.iter().copied(), |row, _, _| same[row] += 1)?;
     // How many of the rows have a key, and whether one of them was met: where a key is there more than once.
     let mut counts: HashMap<&[u8], (usize, bool)> = HashMap::new();
     for row in rows {
-        let mut same = 0;
-        match keys.get(*row) {
-            Some(value) => probe.find(value, |_, _| same += 1)?,
-            None => same = key.find(version, &keys, *row)?.len(),
-        }
+        let same = match keys.get(*row) {
+            Some(_) => same[*row],
+            None => key.find(version, &keys, *row)?.len(),
+        };
         if same <= 1 {
             continue;
         }
@@ -252,15 +252,14 @@ pub fn check_key_is_unique(
     for batch in version.live_batches() {
         let batch = batch?;
         let keys = EncodedKeys::encode(&batch, columns)?;
-        for row in 0..keys.len() {
-            let Some(key) = keys.get(row) else { continue };
-            if version.find_key(columns, key)?.len() > 1 {
-                return Err(PgError::new(
-                    SqlState::UNIQUE_VIOLATION,
-                    format!("could not create unique index \"{name}\""),
-                )
-                .detail(format!("{} is duplicated.", key_text(table, columns, &batch, row))));
-            }
+        let mut same = vec![0usize; keys.len()];
+        version.find_keys(columns, &keys, 0..keys.len(), |row, _, _| same[row] += 1)?;
+        if let Some(row) = same.iter().position(|same| *same > 1) {
+            return Err(PgError::new(
+                SqlState::UNIQUE_VIOLATION,
+                format!("could not create unique index \"{name}\""),
+            )
+            .detail(format!("{} is duplicated.", key_text(table, columns, &batch, row))));
         }
     }
     Ok(())
