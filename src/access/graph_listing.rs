@@ -160,7 +160,7 @@ impl<'a> Seen<'a> {
             .filter_map(element)
             .map(|element| {
                 let known = element.properties().filter(|property| {
-                    self.view.knows_property(element, edge, &property.name, &property.source)
+                    self.view.reads_property(element, edge, &property.name, &property.source)
                 });
                 let known = known.map(|property| {
                     let mixed = matches!(property.source, PropertySource::Open { mixed: true, .. });

@@ -223,7 +223,9 @@ impl<'a> View<'a> {
         })
     }
 
-    fn reads_property(
+    /// Whether a property of the elements of a table may be read: those of an open graph by who may read the graph,
+    /// unless rules say otherwise.
+    pub(super) fn reads_property(
         &self,
         element: &ElementTable,
         edges: bool,
@@ -235,6 +237,7 @@ impl<'a> View<'a> {
             return false;
         }
         let by_table = || match source {
+            _ if self.graph.open.is_some() => self.has_graph,
             PropertySource::Column(column) => self.reads(element, &[*column]),
             PropertySource::Open { .. } | PropertySource::Expression(_) => {
                 let columns = self.table(element).map_or(0, |table| table.columns().len());
@@ -244,44 +247,54 @@ impl<'a> View<'a> {
         granted || by_table()
     }
 
-    /// Whether a property of the elements of a table may be read: those of an open graph by who may read the graph,
-    /// unless rules say otherwise.
-    pub(super) fn knows_property(
-        &self,
-        element: &ElementTable,
-        edges: bool,
-        name: &str,
-        source: &PropertySource,
-    ) -> bool {
-        let by_graph = self.graph.open.is_some() && !self.is_ruled && self.has_graph;
-        by_graph || self.reads_property(element, edges, name, source)
+    /// Of the elements of an open graph that are seen: whether a property (all properties, if none is named) may be read
+    /// of some, and whether it may not of some.
+    fn readable_open(&self, edges: bool, name: Option<&str>) -> (bool, bool) {
+        let reads = |element: &ElementTable| {
+            let (granted, denied) = self.ruled(element, edges, GraphRight::Read, name);
+            // A map of all properties is refused for one that may not be read.
+            let fits = |rule: &GraphRule| {
+                rule.deny
+                    && rule.right == GraphRight::Read
+                    && rule.edges == edges
+                    && rule.label.as_ref().is_none_or(|label| element.has_label(label))
+            };
+            let denied = denied
+                || name.is_none() && rules_for(self.catalog, self.graph.oid, self.role).any(fits);
+            !denied && (granted || self.has_graph)
+        };
+        let (mut some, mut not_all) = (false, false);
+        for element in self.seen(edges) {
+            match reads(element) {
+                true => some = true,
+                false => not_all = true,
+            }
+        }
+        (some, not_all)
     }
 
-    /// Whether all properties of all seen elements of an open graph may be read.
-    fn reads_open(&self, edges: bool) -> bool {
-        let reads = |element: &ElementTable| {
-            let denied = rules_for(self.catalog, self.graph.oid, self.role)
-                .any(|rule| rule.deny && rule.right == GraphRight::Read && rule.edges == edges);
-            let (granted, _) = self.ruled(element, edges, GraphRight::Read, None);
-            let columns = self.table(element).map_or(0, |table| table.columns().len());
-            !denied && (granted || self.reads(element, &(0..columns).collect::<Vec<_>>()))
-        };
-        match edges {
-            false => self.graph.vertices.iter().all(reads),
-            true => self.graph.edges.iter().map(|edge| &edge.element).all(reads),
+    /// Whether some property of an element that is seen may not be read.
+    fn hides_some(&self, edges: bool) -> bool {
+        match self.graph.open {
+            Some(_) => self.readable_open(edges, None).1,
+            None => self.readable(edges, None).1,
         }
+    }
+
+    /// The element tables of one kind that are seen.
+    fn seen(&self, edges: bool) -> impl Iterator<Item = &'a ElementTable> {
+        let vertices = self.graph.vertices.iter().enumerate();
+        let vertices = vertices.filter(move |(at, _)| !edges && self.sees_vertex(*at));
+        let all_edges = self.graph.edges.iter().enumerate();
+        let all_edges = all_edges.filter(move |(at, _)| edges && self.sees_edge(*at));
+        vertices.map(|(_, one)| one).chain(all_edges.map(|(_, one)| &one.element))
     }
 
     /// Of the elements that are seen and have the property (any property, if none is named): whether some may be read,
     /// and whether some may not.
     fn readable(&self, edges: bool, name: Option<&str>) -> (bool, bool) {
         let (mut some, mut not_all) = (false, false);
-        let vertices = self.graph.vertices.iter().enumerate();
-        let vertices = vertices.filter(|(at, _)| !edges && self.sees_vertex(*at));
-        let all_edges = self.graph.edges.iter().enumerate();
-        let all_edges = all_edges.filter(|(at, _)| edges && self.sees_edge(*at));
-        let elements = vertices.map(|(_, one)| one).chain(all_edges.map(|(_, one)| &one.element));
-        for element in elements {
+        for element in self.seen(edges) {
             let properties = element.labels.iter().flat_map(|label| &label.properties);
             for property in properties.filter(|one| name.is_none_or(|name| one.name == name)) {
                 match self.reads_property(element, edges, &property.name, &property.source) {
@@ -398,13 +411,15 @@ impl Restrictor<'_> {
                     view.readable(*edge, Some(name))
                 }
                 // Properties of an open graph are not in its definition.
-                GraphFunctionKind::OpenProperty { edge, .. }
-                | GraphFunctionKind::PropertyMap { edge } => (true, !view.reads_open(*edge)),
+                GraphFunctionKind::OpenProperty { name, edge, ty: _ } => {
+                    view.readable_open(*edge, Some(name))
+                }
                 GraphFunctionKind::Properties { edge }
+                | GraphFunctionKind::PropertyMap { edge }
                 | GraphFunctionKind::Keys { edge }
-                | GraphFunctionKind::ElementJson { edge } => (true, view.readable(*edge, None).1),
+                | GraphFunctionKind::ElementJson { edge } => (true, view.hides_some(*edge)),
                 GraphFunctionKind::PathJson => {
-                    (true, view.readable(false, None).1 || view.readable(true, None).1)
+                    (true, view.hides_some(false) || view.hides_some(true))
                 }
                 GraphFunctionKind::Number { .. }
                 | GraphFunctionKind::Attach { .. }

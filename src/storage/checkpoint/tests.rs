@@ -124,6 +124,28 @@ fn keys_are_found_in_files_as_in_memory() {
                 assert_eq!(found, fresh.find_key_with_nulls(columns, key).unwrap());
             }
             assert!(read.find_key(columns, b"no such key").unwrap().is_empty());
+            // Of keys that are there and keys that are not, all at once, in no order.
+            let others = EncodedKeys::encode(&rows(90_000), columns).unwrap();
+            let asked: Vec<usize> = (0..90_000).rev().step_by(101).collect();
+            for version in [&read, &fresh] {
+                let mut found = Vec::new();
+                version
+                    .find_keys(columns, &others, asked.iter().copied(), |row, position, id| {
+                        assert_eq!(version.row_id(position).unwrap(), id);
+                        found.push((row, position));
+                    })
+                    .unwrap();
+                let one_by_one = asked.iter().filter_map(|row| Some((*row, others.get(*row)?)));
+                let one_by_one = one_by_one.flat_map(|(row, key)| {
+                    let places = version.find_key(columns, key).unwrap();
+                    places.into_iter().map(move |position| (row, position))
+                });
+                let mut one_by_one: Vec<(usize, u64)> = one_by_one.collect();
+                found.sort_unstable();
+                one_by_one.sort_unstable();
+                assert_eq!(found, one_by_one, "{columns:?}");
+                assert!(found.len() > 200 && found.iter().all(|(row, _)| asked.contains(row)));
+            }
             let few = keys.range();
             let probe = read.probe_between(columns, few).unwrap();
             let mut found = Vec::new();
