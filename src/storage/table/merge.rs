@@ -17,6 +17,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
 use super::chunk::{Chunk, RowIds};
+use super::compact::compact;
 use super::version::TableVersion;
 use crate::storage::cache::array_bytes;
 use crate::types::RowId;
@@ -108,7 +109,7 @@ fn merge(tail: &[Arc<Chunk>], schema: &SchemaRef) -> Result<Option<Chunk>, Arrow
     if ids.is_empty() {
         return Ok(None);
     }
-    let batch = concat_batches(schema, &batches)?;
+    let batch = compact(concat_batches(schema, &batches)?)?;
     if ids.is_sorted() {
         return Ok(Some(Chunk::with_rows(batch, RowIds::of_numbers(ids), None)));
     }

@@ -10,6 +10,7 @@
 //! adjacency lists and `ElementRef` hold. A *row id* names a row for its whole life and is what writes refer to.
 
 mod chunk;
+mod compact;
 mod content;
 mod key_entry;
 mod key_index;

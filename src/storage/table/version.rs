@@ -10,6 +10,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
 use super::chunk::{Chunk, RowIds};
+use super::compact::compact;
 use super::key_entry::KeyLookup;
 use super::key_index::EncodedKeys;
 use super::merge::{chunk_rows, merge_own};
@@ -221,7 +222,7 @@ impl TableVersion {
         if rows == 0 {
             return Ok(self.clone());
         }
-        let batch = widen_rows(&batch, &self.schema)?;
+        let batch = compact(widen_rows(&batch, &self.schema)?)?;
         let mut chunks = self.chunks.clone();
         let most = chunk_rows(&batch);
         if rows <= most {
