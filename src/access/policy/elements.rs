@@ -16,17 +16,17 @@ impl Placing<'_> {
     /// The pattern with a guard on each element table whose policies apply.
     pub(super) fn pattern(&self, pattern: &MatchPattern) -> PlanResult<LogicalPlan> {
         let mut node = pattern.clone();
+        let role = self.role(pattern.as_role);
+        let context = self.as_role(pattern.as_role);
         for element in node.elements() {
             let oid = element_relation(&node.pattern.graph, element);
             let relation = oid.and_then(|oid| self.context.catalog.relation(oid));
             let relation = relation
                 .cloned()
                 .ok_or_else(|| PgError::internal("an element table of a pattern is gone"))?;
-            let role = self.role(pattern.as_role);
             let Some(security) = self.security(&relation, &role)? else { continue };
             let source = source(&relation, pattern.as_role)?;
             let plan = self.guarded(&source, None, |qualifier| {
-                let context = self.as_role(pattern.as_role);
                 let known_as = |name: &str| Column::new(Some(qualifier.clone()), name);
                 let binder = Binder { context: &context, relation: &relation, known_as: &known_as };
                 Selected::of(security, PolicyCommand::Select, &role).using(&binder)

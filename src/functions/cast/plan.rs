@@ -128,6 +128,13 @@ impl ScalarUDFImpl for CastTo {
             return self.to_domain(&from, args.args);
         }
         match args.args.into_iter().next() {
+            // They are stored alike.
+            Some(text)
+                if self.to == PgType::Text
+                    && matches!(from, PgType::Name | PgType::Text | PgType::Varchar(_)) =>
+            {
+                Ok(text)
+            }
             Some(ColumnarValue::Array(array)) => {
                 let array = cast_array(&array, &from, &self.to, self.explicit, session)?;
                 check_dimensions(&array, &args.return_field)?;

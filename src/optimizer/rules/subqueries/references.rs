@@ -105,12 +105,30 @@ pub(super) fn of_plan(plan: LogicalPlan, subquery: Subquery) -> Subquery {
     Subquery { subquery: plan.into(), outer_ref_columns, spans: subquery.spans }
 }
 
+/// Whether anything in a plan refers to what is around it, or around a subquery in it. Most plans have nothing of the kind,
+/// and looking is cheaper than rebuilding them.
+fn refers_outward(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                found |= matches!(expr, Expr::OuterReferenceColumn(..));
+                Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+            })
+        })
+    })?;
+    Ok(found)
+}
+
 /// The references that nothing inside the plan resolves, each once. Keys of applies inside are not among them.
 ///
 /// # Errors
 /// None of its own.
 pub(super) fn free(plan: &LogicalPlan) -> Result<Vec<(FieldRef, Column)>> {
     let mut found: Vec<(FieldRef, Column)> = Vec::new();
+    if !refers_outward(plan)? {
+        return Ok(found);
+    }
     map_free(plan.clone(), &mut |field, column| {
         if !Apply::is_key(column) && !found.iter().any(|(_, known)| known == column) {
             found.push((field.clone(), column.clone()));
