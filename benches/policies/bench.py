@@ -3,9 +3,9 @@ in turns.
 
 usage: bench.py URL [ROWS [ROUNDS]]
 prints for each statement: median milliseconds without, with, and by how much more (of a pair of runs, so that what else
-the machine does hits both alike); and what asking for rights costs: a
-prepared look-up by key as a superuser, who is not asked, as roles that are, and with a quota (by pgbench: a driver of
-Python takes twenty times as long as what is measured).
+the machine does hits both alike); and what asking for rights costs: a prepared look-up by key as a superuser, who is
+not asked, as roles that are, and with a quota (by pgbench: a driver of Python takes twenty times as long as what is
+measured).
 """
 
 import re
@@ -48,7 +48,7 @@ STATEMENTS = {
 
 
 def pairs_ms(connections, statement, rounds):
-    """What the statement takes on each of two connections, in turns: a pair of milliseconds each time. And its answer."""
+    """What the statement takes on each of two connections, in turns: a pair of milliseconds each time."""
     pairs, answers, started = [], [None, None], time.perf_counter()
     while len(pairs) < rounds or time.perf_counter() - started < SECONDS:
         took = [0.0, 0.0]

@@ -214,21 +214,21 @@ fn simplified(
 /// most policies are, and the simplifier takes ten times as long to find that there is nothing to do.
 fn simple(state: &SessionState, condition: &Expr, schema: &DFSchemaRef) -> Option<Expr> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = condition else { return None };
-    let right = match op {
-        Operator::And => simple(state, right, schema)?,
-        Operator::Eq
-        | Operator::NotEq
-        | Operator::Lt
-        | Operator::LtEq
-        | Operator::Gt
-        | Operator::GtEq => Expr::Literal(value_of(state, right)?, None),
-        _ => return None,
-    };
-    let left = match (left.as_ref(), &right) {
-        (left, _) if *op == Operator::And => simple(state, left, schema)?,
-        (Expr::Column(column), Expr::Literal(value, _)) => {
+    let (left, right) = match (op, left.as_ref()) {
+        (Operator::And, left) => (simple(state, left, schema)?, simple(state, right, schema)?),
+        (
+            Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq,
+            Expr::Column(column),
+        ) => {
             let ty = schema.field(schema.maybe_index_of_column(column)?).data_type();
-            (!value.is_null() && *ty == value.data_type()).then(|| left.as_ref().clone())?
+            let value = value_of(state, right)?;
+            let fits = !value.is_null() && *ty == value.data_type();
+            fits.then(|| (Expr::Column(column.clone()), Expr::Literal(value, None)))?
         }
         _ => return None,
     };

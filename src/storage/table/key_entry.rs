@@ -191,16 +191,12 @@ impl Content {
 
 impl KeyLookup {
     /// Gives the offset of each row with this encoded key, ascending, deleted ones included.
-    pub(super) fn find(&self, key: &[u8], mut found: impl FnMut(usize)) -> Result<(), ArrowError> {
+    pub(super) fn find(&self, key: &[u8], found: impl FnMut(usize)) -> Result<(), ArrowError> {
         match self {
             Self::Index(index) => index.find(key, found),
             Self::Pages(content, entry, hashes) => {
                 let hash = key_hash(hashes.seed, key);
-                for offset in candidates(content, entry, *hashes, hash, &mut None)? {
-                    if content.key_of(&entry.columns, offset)?.encoded(0) == key {
-                        found(offset);
-                    }
-                }
+                find_stored((content, entry, *hashes), (key, hash), &mut None, found)?;
             }
         }
         Ok(())
@@ -224,11 +220,8 @@ impl KeyLookup {
             Self::Pages(content, entry, hashes) => {
                 let mut last = None;
                 for (row, key, hash) in sought.in_order_of(Hashing::Stored(hashes.seed)) {
-                    for offset in candidates(content, entry, *hashes, hash, &mut last)? {
-                        if content.key_of(&entry.columns, offset)?.encoded(0) == key {
-                            found(row, offset);
-                        }
-                    }
+                    let found = |offset| found(row, offset);
+                    find_stored((content, entry, *hashes), (key, hash), &mut last, found)?;
                 }
             }
         }
@@ -259,13 +252,31 @@ fn all_pages(file: &PagedFile, entry: &KeyEntry, hashes: StoredHashes) -> Result
 /// A page that was read alone is likely to have its neighbors asked for when the cache has this much room left.
 const ROOMY: usize = 4;
 
-/// Rows whose key has a hash; `last` is the page that was read last, and its place.
+/// The page of an index that was read last, and its place.
+type LastPage = Option<(usize, Arc<[u8]>)>;
+
+/// Gives the offsets of rows with a key: of those that have its hash, which others may have too.
+fn find_stored(
+    (content, entry, hashes): (&Content, &KeyEntry, StoredHashes),
+    (key, hash): (&[u8], u32),
+    last: &mut LastPage,
+    mut found: impl FnMut(usize),
+) -> Result<(), ArrowError> {
+    for offset in candidates(content, entry, hashes, hash, last)? {
+        if content.key_of(&entry.columns, offset)?.encoded(0) == key {
+            found(offset);
+        }
+    }
+    Ok(())
+}
+
+/// Rows whose key has a hash.
 fn candidates(
     content: &Content,
     entry: &KeyEntry,
     hashes: StoredHashes,
     hash: u32,
-    last: &mut Option<(usize, Arc<[u8]>)>,
+    last: &mut LastPage,
 ) -> Result<Vec<usize>, ArrowError> {
     let Some(file) = content.file() else { return Ok(Vec::new()) };
     let cache = file.cache();

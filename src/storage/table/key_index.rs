@@ -85,11 +85,7 @@ impl EncodedKeys {
 
     /// The least and the greatest key, those with nulls included; `None` without rows.
     pub fn range(&self) -> Option<(&[u8], &[u8])> {
-        let mut keys = (0..self.len()).map(|row| self.encoded(row));
-        let first = keys.next()?;
-        Some(
-            keys.fold((first, first), |(least, greatest), key| (least.min(key), greatest.max(key))),
-        )
+        least_and_greatest((0..self.len()).map(|row| self.encoded(row)))
     }
 
     /// Number of rows.
@@ -101,6 +97,14 @@ impl EncodedKeys {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// The least and the greatest of some encoded keys; `None` without any.
+pub(super) fn least_and_greatest<'a>(
+    mut keys: impl Iterator<Item = &'a [u8]>,
+) -> Option<(&'a [u8], &'a [u8])> {
+    let first = keys.next()?;
+    Some(keys.fold((first, first), |(least, greatest), key| (least.min(key), greatest.max(key))))
 }
 
 /// Keys compare by value, not by Arrow layout: a dictionary or view has the same key as the plain array.

@@ -1,6 +1,6 @@
 //! Keys of many rows that are looked for together.
 
-use super::key_index::{EncodedKeys, Hashing};
+use super::key_index::{EncodedKeys, Hashing, least_and_greatest};
 
 /// Keys to be found, in the orders in which indexes have them.
 pub(super) struct SoughtKeys<'a> {
@@ -25,11 +25,7 @@ impl<'a> SoughtKeys<'a> {
 
     /// The least and the greatest; `None` without any.
     pub(super) fn range(&self) -> Option<(&'a [u8], &'a [u8])> {
-        let mut keys = self.rows().map(|(_, key)| key);
-        let first = keys.next()?;
-        Some(
-            keys.fold((first, first), |(least, greatest), key| (least.min(key), greatest.max(key))),
-        )
+        least_and_greatest(self.rows().map(|(_, key)| key))
     }
 
     /// Row and key of each, in order of rows.
