@@ -57,11 +57,25 @@ def compare_result(text, first, second, other):
 
 
 def whole(result):
-    """Binary COPY is one piece, in however many messages it came."""
+    """Binary COPY is its tuples, in however many messages they came; their order is nobody's, as that of rows."""
     tag, columns, rows = result
     if tag == "COPY OUT" and rows and rows[0][0].startswith(b"PGCOPY"):
-        return tag, columns, [(b"".join(row[0] for row in rows),)]
+        return tag, columns, [(piece,) for piece in copied_tuples(b"".join(row[0] for row in rows))]
     return result
+
+
+def copied_tuples(copied):
+    """The header, each tuple, and what ends them: https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format"."""
+    start, at = 0, 19 + int.from_bytes(copied[15:19], "big")
+    while at < len(copied):
+        yield copied[start:at]
+        start = at
+        fields = int.from_bytes(copied[at:at + 2], "big", signed=True)
+        at += 2
+        for _ in range(fields):
+            length = int.from_bytes(copied[at:at + 4], "big", signed=True)
+            at += 4 + max(length, 0)
+    yield copied[start:]
 
 
 def without_version(result):

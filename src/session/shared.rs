@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::advisory::SessionLocks;
@@ -63,7 +64,19 @@ pub(super) struct SessionShared {
     pub(super) policies: Arc<PolicyCache>,
     /// Snapshots of its transaction for other sessions.
     pub(super) exports: Mutex<Exports>,
+    /// A CancelRequest that found nothing running.
+    early: EarlyCancel,
     now: Mutex<Now>,
+}
+
+/// A CancelRequest that came while nothing ran: meant for a statement that was sent and has not begun, if there is one.
+///
+/// The request comes on a connection of its own, so it may pass the statement it is meant for.
+#[derive(Debug, Default)]
+struct EarlyCancel {
+    /// Until a statement begins, which it cancels, or the client turns out to have sent nothing.
+    waits: AtomicBool,
+    arrived: Notify,
 }
 
 /// Settings to go back to at the end of the transaction.
@@ -129,6 +142,7 @@ impl SessionShared {
             has_temporary: AtomicBool::new(false),
             policies: Arc::default(),
             exports: Mutex::default(),
+            early: EarlyCancel::default(),
             now: Mutex::new(Now {
                 catalog,
                 token: CancellationToken::new(),
@@ -190,6 +204,9 @@ impl SessionShared {
         now.state_change_us = now.statement_us;
         now.state = "active";
         query.clone_into(&mut now.query);
+        if self.early.waits.swap(false, Ordering::Relaxed) {
+            now.token.cancel();
+        }
         now.token.clone()
     }
 
@@ -239,6 +256,32 @@ impl SessionShared {
     /// Cancels what runs now, for its user.
     pub(super) fn cancel_statement(&self) {
         self.now.lock().token.cancel();
+    }
+
+    /// Cancels what runs now or, if nothing does, what the client has sent already.
+    pub(super) fn cancel_sent(&self) {
+        let now = self.now.lock();
+        if now.state == "active" {
+            now.token.cancel();
+        } else {
+            self.early.waits.store(true, Ordering::Relaxed);
+            self.early.arrived.notify_one();
+        }
+    }
+
+    /// Whether a cancel waits for a statement to begin.
+    pub(super) fn cancel_waits(&self) -> bool {
+        self.early.waits.load(Ordering::Relaxed)
+    }
+
+    /// Ends when a cancel has come that found nothing running.
+    pub(super) async fn cancel_arrived(&self) {
+        self.early.arrived.notified().await;
+    }
+
+    /// The client has sent nothing that a cancel could wait for.
+    pub(super) fn nothing_sent(&self) {
+        self.early.waits.store(false, Ordering::Relaxed);
     }
 
     /// Cancels what runs now because it took too long, unless another statement runs by now.

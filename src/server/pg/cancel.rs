@@ -8,9 +8,10 @@ use parking_lot::Mutex;
 use crate::session::Engine;
 use crate::types::BackendPid;
 
-/// Cancels what the connection with this key runs. The client is told nothing, whether the key is right or not.
-pub(super) fn cancel(engine: &Engine, pid: i32, secret: &[u8]) {
-    engine.cancel(BackendPid(pid), secret);
+/// Cancels what the connection with this key runs or has been sent. The client is told nothing, whether the key is right
+/// or not; it may take the end of this connection for the sign that its next statement is safe.
+pub(super) async fn cancel(engine: &Engine, pid: i32, secret: &[u8]) {
+    engine.cancel_sent(BackendPid(pid), secret).await;
 }
 
 /// The connections that are logged in, for a server that stops.
@@ -35,7 +36,7 @@ impl Backends {
         let keys: Vec<_> =
             self.0.lock().iter().map(|(pid, secret)| (*pid, secret.clone())).collect();
         for (pid, secret) in keys {
-            cancel(engine, pid, &secret);
+            engine.cancel(BackendPid(pid), &secret);
         }
     }
 }

@@ -124,7 +124,7 @@ async fn connect(shared: &Shared, socket: Socket, place: &mut Option<Wire>) {
     };
     match timeout_at(deadline, opening).await {
         Ok(Ok(Opened { request: Request::Cancel { pid, secret }, .. })) => {
-            cancel(&shared.engine, pid, &secret);
+            cancel(&shared.engine, pid, &secret).await;
         }
         Ok(Ok(Opened { transport, peer, request: Request::Login(startup) })) => {
             let wire = place.insert(Wire::new(transport));
@@ -254,6 +254,9 @@ impl Connection<'_> {
 
     /// Waits for bytes of the client, or for what there is to tell it; ends the connection when it must end.
     async fn wait(&mut self, idle: &mut Option<IdleUntil>) -> Flow<()> {
+        if self.session.cancel_waits() && !self.wire.has_unread() {
+            self.session.nothing_sent();
+        }
         let ended = self.session.ended();
         if idle.is_none() {
             let limit = self.session.idle_limit();
@@ -276,6 +279,7 @@ impl Connection<'_> {
                 return Err(self.session.ending().unwrap_or_else(admin_shutdown).into());
             }
             filled = self.wire.fill() => filled?,
+            () = self.session.cancel_arrived() => {}
             () = inbox.arrived(), if tells => {
                 self.notifications();
                 self.wire.flush().await?;

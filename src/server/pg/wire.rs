@@ -76,6 +76,11 @@ impl Wire {
         if self.skip_bytes > 0 { &[] } else { &self.input }
     }
 
+    /// Whether there are bytes that were not looked at, here or in the socket.
+    pub(super) fn has_unread(&self) -> bool {
+        !self.input.is_empty() || self.transport.has_unread()
+    }
+
     /// Takes bytes off the front of [`Self::buffered`] that were answered.
     pub(super) fn consume(&mut self, bytes: usize) {
         if bytes >= self.input.len() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::first::SYSTEM_ROLE;
 use super::options::LoginPolicy;
@@ -14,6 +15,10 @@ use crate::session::shared::SessionShared;
 use crate::session::tenancy::Route;
 use crate::session::tenancy::route::verified_by;
 use crate::types::{BackendPid, TenantId};
+
+/// A cancel that found nothing running looks this often whether its statement has begun, and waits no longer than this.
+const EARLY_CANCEL_POLL: Duration = Duration::from_millis(1);
+const EARLY_CANCEL_WAIT: Duration = Duration::from_millis(200);
 
 impl Engine {
     /// How a user may log in.
@@ -56,15 +61,35 @@ impl Engine {
 
     /// Cancels what a connection runs. An unknown number or a wrong key does nothing.
     pub fn cancel(&self, pid: BackendPid, secret: &[u8]) {
-        use subtle::ConstantTimeEq as _;
-        if let Some(session) = self.sessions.get(&pid.0)
-            && bool::from(session.secret.ct_eq(secret))
-        {
+        if let Some(session) = self.session_with_key(pid, secret) {
             session.cancel_statement();
         }
-        for tenant in self.tenants.read().values() {
-            tenant.cancel(pid, secret);
+    }
+
+    /// Cancels what a connection runs or what its client has sent; ends when no later statement can be hit.
+    ///
+    /// The connection must say when there is nothing in its socket: [`Session::nothing_sent`].
+    ///
+    /// [`Session::nothing_sent`]: crate::session::Session::nothing_sent
+    pub async fn cancel_sent(&self, pid: BackendPid, secret: &[u8]) {
+        let Some(session) = self.session_with_key(pid, secret) else { return };
+        session.cancel_sent();
+        let settled = async {
+            while session.cancel_waits() {
+                tokio::time::sleep(EARLY_CANCEL_POLL).await;
+            }
+        };
+        if tokio::time::timeout(EARLY_CANCEL_WAIT, settled).await.is_err() {
+            session.nothing_sent();
         }
+    }
+
+    fn session_with_key(&self, pid: BackendPid, secret: &[u8]) -> Option<Arc<SessionShared>> {
+        use subtle::ConstantTimeEq as _;
+        let own = self.sessions.get(&pid.0).map(|session| Arc::clone(&session));
+        own.filter(|session| bool::from(session.secret.ct_eq(secret))).or_else(|| {
+            self.tenants.read().values().find_map(|tenant| tenant.session_with_key(pid, secret))
+        })
     }
 
     /// How many sessions are logged in.

@@ -55,6 +55,21 @@ impl Session {
         self.shared.ended.clone()
     }
 
+    /// Ends when a CancelRequest has come while nothing ran.
+    pub async fn cancel_arrived(&self) {
+        self.shared.cancel_arrived().await;
+    }
+
+    /// Whether such a request still waits for a statement to begin.
+    pub fn cancel_waits(&self) -> bool {
+        self.shared.cancel_waits()
+    }
+
+    /// Says that the client has sent nothing that such a request could be meant for.
+    pub fn nothing_sent(&self) {
+        self.shared.nothing_sent();
+    }
+
     /// Why the session must end, if it must: always FATAL.
     pub fn ending(&self) -> Option<PgError> {
         self.shared.ending()

@@ -17,8 +17,10 @@ use crate::planner::bind::sql::fold;
 use crate::session::session_impl::Session;
 use crate::types::{Oid, TenantId};
 
-/// How long DROP DATABASE … WITH (FORCE) waits for the sessions it has ended.
+/// How long DROP and RENAME wait for a database's sessions to leave, and DROP … WITH (FORCE) for those it has ended.
+/// PostgreSQL waits as long.
 const ENDING_WAIT: Duration = Duration::from_secs(5);
+const ENDING_POLL: Duration = Duration::from_millis(10);
 
 fn missing(name: &str) -> PgError {
     PgError::new(SqlState::INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist"))
@@ -229,7 +231,7 @@ pub(super) async fn alter(
                     "current database cannot be renamed",
                 ));
             }
-            require_unused(session, &database)?;
+            require_unused(session, &database).await?;
             database.name = new;
         }
         DatabaseAction::Owner(role) => database.owner = owner(session, &fold(role))?,
@@ -276,7 +278,7 @@ pub(super) async fn drop(
     if force {
         end_sessions(session, &database).await;
     }
-    require_unused(session, &database)?;
+    require_unused(session, &database).await?;
     change(session, |databases| {
         databases.remove(&database.oid);
     })
@@ -303,17 +305,26 @@ async fn end_sessions(session: &Session, database: &Database) {
     }
     let gone = async {
         while !sessions_of(session, database).is_empty() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(ENDING_POLL).await;
         }
     };
     let _ = tokio::time::timeout(ENDING_WAIT, gone).await;
 }
 
-fn require_unused(session: &Session, database: &Database) -> Result<(), PgError> {
-    let count = sessions_of(session, database).len();
-    if count == 0 {
-        return Ok(());
+/// Waits a while for other sessions to leave, as whoever closed a connection may come before its end.
+async fn require_unused(session: &Session, database: &Database) -> Result<(), PgError> {
+    let gone = async {
+        while !sessions_of(session, database).is_empty() {
+            tokio::time::sleep(ENDING_POLL).await;
+        }
+    };
+    let token = session.shared.token();
+    tokio::select! {
+        () = gone => return Ok(()),
+        () = token.cancelled() => return Err(session.shared.canceled()),
+        () = tokio::time::sleep(ENDING_WAIT) => {}
     }
+    let count = sessions_of(session, database).len();
     let plural = if count == 1 { "session" } else { "sessions" };
     Err(PgError::new(
         SqlState::OBJECT_IN_USE,

@@ -186,9 +186,4 @@ impl Engine {
         let Some(engine) = self.tenant_named(tenant) else { return 0 };
         engine.all_sessions().iter().filter(|session| session.now().state == "active").count()
     }
-
-    /// How many sessions of a tenant there are.
-    pub fn connections_of(self: &Arc<Self>, tenant: &str) -> usize {
-        self.tenant_named(tenant).map_or(0, |engine| engine.active_sessions())
-    }
 }
