@@ -64,17 +64,16 @@ pub(super) struct SessionShared {
     pub(super) policies: Arc<PolicyCache>,
     /// Snapshots of its transaction for other sessions.
     pub(super) exports: Mutex<Exports>,
-    /// A CancelRequest that found nothing running.
+    /// A CancelRequest that has stopped nothing yet.
     early: EarlyCancel,
     now: Mutex<Now>,
 }
 
-/// A CancelRequest that came while nothing ran: meant for a statement that was sent and has not begun, if there is one.
-///
-/// The request comes on a connection of its own, so it may pass the statement it is meant for.
+/// A CancelRequest that has stopped nothing yet. It comes on a connection of its own, so it may pass the statement that it
+/// is meant for.
 #[derive(Debug, Default)]
 struct EarlyCancel {
-    /// Until a statement begins, which it cancels, or the client turns out to have sent nothing.
+    /// Until a statement ends by it, another begins, which it cancels, or the client turns out to have sent none.
     waits: AtomicBool,
     arrived: Notify,
 }
@@ -258,15 +257,12 @@ impl SessionShared {
         self.now.lock().token.cancel();
     }
 
-    /// Cancels what runs now or, if nothing does, what the client has sent already.
+    /// Cancels what runs now or, if that ends otherwise, what the client has sent already.
     pub(super) fn cancel_sent(&self) {
         let now = self.now.lock();
-        if now.state == "active" {
-            now.token.cancel();
-        } else {
-            self.early.waits.store(true, Ordering::Relaxed);
-            self.early.arrived.notify_one();
-        }
+        now.token.cancel();
+        self.early.waits.store(true, Ordering::Relaxed);
+        self.early.arrived.notify_one();
     }
 
     /// Whether a cancel waits for a statement to begin.
@@ -274,7 +270,7 @@ impl SessionShared {
         self.early.waits.load(Ordering::Relaxed)
     }
 
-    /// Ends when a cancel has come that found nothing running.
+    /// Ends when a cancel has come.
     pub(super) async fn cancel_arrived(&self) {
         self.early.arrived.notified().await;
     }

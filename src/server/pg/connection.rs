@@ -312,12 +312,14 @@ impl Connection<'_> {
         };
         let Err(Halt::Failed { mut error, position }) = answered else { return answered };
         self.session.fail();
-        // A statement that was stopped because the session must end is told that, and not that somebody canceled it.
-        if error.code() == SqlState::QUERY_CANCELED
-            && self.session.ended().is_cancelled()
-            && let Some(ending) = self.session.ending()
-        {
-            error = ending;
+        if error.code() == SqlState::QUERY_CANCELED {
+            self.session.nothing_sent();
+            // A statement that was stopped because the session must end is told that, and not that somebody canceled it.
+            if self.session.ended().is_cancelled()
+                && let Some(ending) = self.session.ending()
+            {
+                error = ending;
+            }
         }
         if error.fields().severity == Severity::Fatal {
             return Err(Halt::Failed { error, position });

@@ -55,17 +55,17 @@ impl Session {
         self.shared.ended.clone()
     }
 
-    /// Ends when a CancelRequest has come while nothing ran.
+    /// Ends when a CancelRequest has come.
     pub async fn cancel_arrived(&self) {
         self.shared.cancel_arrived().await;
     }
 
-    /// Whether such a request still waits for a statement to begin.
+    /// Whether it has stopped nothing yet.
     pub fn cancel_waits(&self) -> bool {
         self.shared.cancel_waits()
     }
 
-    /// Says that the client has sent nothing that such a request could be meant for.
+    /// Says that it was heeded, or that the client has sent nothing that it could be meant for.
     pub fn nothing_sent(&self) {
         self.shared.nothing_sent();
     }
