@@ -330,6 +330,12 @@ async fn plan_with_writes(
 
 /// Gives every scan its rows and every graph function its graph.
 fn attach(plan: LogicalPlan, statement: &Statement) -> Result<LogicalPlan> {
+    // Of guards, what is evaluated as conditions needs no operators; all else does.
+    let is_apart = |guard: &ElementGuard| RowConditions::is_all_of(&guard.plan);
+    let is_wrong = |guard: &ElementGuard| guard.apart != is_apart(guard);
+    let plan = MatchPattern::change_guards(plan, is_wrong, |guard| {
+        Ok(ElementGuard { apart: !guard.apart, ..guard })
+    })?;
     let plan = plan
         .transform_up_with_subqueries(|node| match node {
             LogicalPlan::TableScan(mut scan) => match provider(scan.source.as_ref(), statement)? {
@@ -344,10 +350,7 @@ fn attach(plan: LogicalPlan, statement: &Statement) -> Result<LogicalPlan> {
         .data;
     let plan =
         crate::executor::graph::bind_graph_functions(plan, &|graph| statement.graph(graph.oid))?;
-    // What is evaluated as conditions needs no operators.
-    MatchPattern::set_apart(bind_cells(plan)?, |guard| {
-        Ok(ElementGuard { apart: RowConditions::is_all_of(&guard.plan), ..guard })
-    })
+    bind_cells(plan)
 }
 
 fn provider(

@@ -22,15 +22,17 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, HashMap, Result};
-use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, TableSource as _};
 use datafusion::physical_expr::PhysicalExpr;
 use parking_lot::Mutex;
 
 use super::graph::CreatePhysical;
 use super::scan::StoredTable;
 use crate::access::policy::is_leak_proof;
+use crate::catalog::RelationKind;
 use crate::error::PgError;
 use crate::planner::node::conditions_on_scan;
+use crate::planner::source::RelationSource;
 use crate::storage::{Chunk, RowsRef, TableVersion};
 
 /// Chunks whose answers are remembered at most, over all statements.
@@ -210,11 +212,21 @@ fn live_of(chunk: &Chunk, rows: BooleanBuffer) -> BooleanBuffer {
 }
 
 /// The columns of the stored table that a scan gives.
+/// Columns of a stored table that a scan gives, whether its rows are attached or not; `None` if it scans anything else.
 fn table_columns(scan: &TableScan) -> Option<Vec<usize>> {
-    let source = datafusion::datasource::source_as_provider(&scan.source).ok()?;
-    let table = source.downcast_ref::<StoredTable>()?;
-    let all = 0..table.schema.fields().len();
-    Some(scan.projection.clone().unwrap_or_else(|| all.collect()))
+    let columns = match scan.source.downcast_ref::<RelationSource>() {
+        Some(source) => match &source.relation.kind {
+            RelationKind::Table(_) | RelationKind::MaterializedView(_) => {
+                source.schema().fields().len()
+            }
+            _ => return None,
+        },
+        None => {
+            let source = datafusion::datasource::source_as_provider(&scan.source).ok()?;
+            source.downcast_ref::<StoredTable>()?.schema.fields().len()
+        }
+    };
+    Some(scan.projection.clone().unwrap_or_else(|| (0..columns).collect()))
 }
 
 /// Whether a condition gives the same answer for the same row in every statement.

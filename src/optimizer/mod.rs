@@ -59,7 +59,7 @@ fn rewrite(
     let own = Optimizer::with_rules(vec![Arc::new(rules::PushDownPattern)]);
     let (plan, on_scans) = rules::policies_apart(state, plan)?;
     let plan = own.optimize(state.optimize(&plan)?, state, |_, _| {})?;
-    let plan = rules::policies_back(plan, on_scans)?;
+    let plan = if on_scans { rules::policies_back(plan)? } else { plan };
     let plan = rules::constant_errors(state, plan)?;
     let plan = rules::leak_proof_lookups(plan)?;
     Ok(rules::name_join_keys(plan)?)

@@ -35,12 +35,13 @@ impl Placing<'_> {
             add(&mut node.guards, element, plan)?;
         }
         let guards = std::mem::take(&mut node.guards);
+        if node.is_leaf() {
+            let node = Arc::new(node.with_guards(guards));
+            return Ok(LogicalPlan::Extension(Extension { node }));
+        }
         // Guards are done already; the input and the subqueries of conditions are not.
         let plan = self.inside(LogicalPlan::Extension(Extension { node: Arc::new(node) }), None)?;
-        let LogicalPlan::Extension(extension) = &plan else {
-            return Err(PgError::internal("a pattern became something else").into());
-        };
-        let Some(node) = extension.node.as_any().downcast_ref::<MatchPattern>() else {
+        let Some(node) = MatchPattern::of(&plan) else {
             return Err(PgError::internal("a pattern became something else").into());
         };
         let node = node.with_guards(guards);

@@ -4,7 +4,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::error::PgError;
-use crate::planner::node::RowPolicy;
+use crate::planner::node::{MatchPattern, RowPolicy};
 use crate::planner::source::RelationSource;
 
 /// Whether every scan of a plan that policies guard stands below the [`RowPolicy`] with its number; the numbers of these.
@@ -42,6 +42,11 @@ fn below(plan: &LogicalPlan, above: &mut Vec<u32>, numbers: &mut Vec<u32>) -> Re
         }
         Ok(TreeNodeRecursion::Continue)
     };
+    if let Some(pattern) = MatchPattern::of(plan) {
+        for guard in pattern.guards.iter().filter(|guard| guard.apart) {
+            visit(&guard.plan)?;
+        }
+    }
     plan.apply_children(&mut visit)?;
     plan.apply_subqueries(&mut visit)?;
     if policy.is_some() {

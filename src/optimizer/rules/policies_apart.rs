@@ -70,7 +70,8 @@ pub fn policies_apart(state: &SessionState, plan: LogicalPlan) -> Result<(Logica
         true => scans_apart(state, plan)?,
         false => plan,
     };
-    let plan = MatchPattern::set_apart(plan, |guard| {
+    let is_planned = |guard: &ElementGuard| !guard.apart;
+    let plan = MatchPattern::change_guards(plan, is_planned, |guard| {
         let mut conditions = Vec::new();
         let Some(scan) = conditions_on_scan(&guard.plan, &mut conditions) else { return Ok(guard) };
         let condition = simplified(state, conditions, &scan.projected_schema)?;
@@ -100,19 +101,11 @@ fn scans_apart(state: &SessionState, plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(plan.data)
 }
 
-/// The plan with all policies in their places again; `on_scans` is what [`policies_apart`] said.
+/// The plan with the policies on scans in their places again. What is apart in a pattern stays so.
 ///
 /// # Errors
 /// `XX000`: our own defect.
-pub fn policies_back(plan: LogicalPlan, on_scans: bool) -> Result<LogicalPlan> {
-    let plan = match on_scans {
-        true => scans_back(plan)?,
-        false => plan,
-    };
-    MatchPattern::set_apart(plan, |guard| Ok(ElementGuard { apart: false, ..guard }))
-}
-
-fn scans_back(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub fn policies_back(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = plan.transform_up_with_subqueries(|node| match &node {
         LogicalPlan::TableScan(scan) => Ok(match scan.source.downcast_ref::<PolicySource>() {
             Some(source) => Transformed::yes(put_back(scan, source)?),

@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DFSchemaRef, Result};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 
@@ -70,7 +70,7 @@ pub struct ElementGuard {
     /// or no rows at all for a table that is hidden as a whole.
     pub plan: Arc<LogicalPlan>,
     /// Whether the plan is not among the inputs of the pattern for now, so that rules and planners that have nothing to do
-    /// there do not go through it: see [`MatchPattern::set_apart`].
+    /// there do not go through it.
     pub apart: bool,
 }
 
@@ -155,34 +155,64 @@ impl MatchPattern {
         Self { guards, ..self.clone() }
     }
 
-    /// A plan whose patterns have those of their guards apart that `change` makes so, or gives another plan to.
+    /// A plan in whose patterns the guards that are `wanted` are as `change` makes them.
     ///
     /// # Errors
     /// What `change` raises.
-    pub fn set_apart(
+    pub fn change_guards(
         plan: LogicalPlan,
+        wanted: impl Fn(&ElementGuard) -> bool,
         change: impl Fn(ElementGuard) -> Result<ElementGuard>,
     ) -> Result<LogicalPlan> {
-        fn guarded(node: &LogicalPlan) -> Option<&MatchPattern> {
-            let LogicalPlan::Extension(extension) = node else { return None };
-            let pattern = extension.node.as_any().downcast_ref::<MatchPattern>();
-            pattern.filter(|pattern| !pattern.guards.is_empty())
-        }
+        let guarded = |node: &LogicalPlan| {
+            Self::of(node).is_some_and(|pattern| pattern.guards.iter().any(&wanted))
+        };
         let mut found = false;
         plan.apply_with_subqueries(|node| {
-            found |= guarded(node).is_some();
+            found |= guarded(node);
             Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })?;
         if !found {
             return Ok(plan);
         }
-        let changed = plan.transform_up_with_subqueries(|node| {
-            let Some(pattern) = guarded(&node) else { return Ok(Transformed::no(node)) };
-            let guards = pattern.guards.iter().cloned().map(&change).collect::<Result<_>>()?;
-            let node = Arc::new(pattern.with_guards(guards));
-            Ok(Transformed::yes(LogicalPlan::Extension(Extension { node })))
+        let changed = plan.transform_down_with_subqueries(|node| {
+            let Some(pattern) = Self::of(&node).filter(|_| guarded(&node)) else {
+                return Ok(Transformed::no(node));
+            };
+            let mut pattern = pattern.clone();
+            for guard in pattern.guards.iter_mut().filter(|guard| wanted(guard)) {
+                *guard = change(guard.clone())?;
+            }
+            // Going on would only make the same pattern again.
+            let next = if pattern.is_leaf() {
+                TreeNodeRecursion::Jump
+            } else {
+                TreeNodeRecursion::Continue
+            };
+            let node = LogicalPlan::Extension(Extension { node: Arc::new(pattern) });
+            Ok(Transformed::new(node, true, next))
         })?;
         Ok(changed.data)
+    }
+
+    /// The pattern that a node is.
+    pub fn of(node: &LogicalPlan) -> Option<&Self> {
+        let LogicalPlan::Extension(extension) = node else { return None };
+        extension.node.as_any().downcast_ref()
+    }
+
+    /// Whether no other plans are in it: neither inputs nor subqueries.
+    pub fn is_leaf(&self) -> bool {
+        let pattern = &self.pattern;
+        let vertices = pattern.vertices.iter().filter_map(|vertex| vertex.predicate.as_ref());
+        let edges = pattern.edges.iter().filter_map(|edge| edge.predicate.as_ref());
+        let paths = pattern.paths.iter().filter_map(|path| path.condition.as_ref());
+        let mut conditions =
+            vertices.chain(edges).chain(paths).chain(&self.filter).chain(&self.above);
+        self.input.is_none()
+            && self.planned_guards().next().is_none()
+            && groups(pattern).next().is_none()
+            && !conditions.any(has_subquery)
     }
 
     /// The guards whose plans are inputs.
@@ -233,6 +263,19 @@ impl MatchPattern {
             .chain(filter)
             .collect()
     }
+}
+
+fn has_subquery(expr: &Expr) -> bool {
+    let is_subquery = |expr: &Expr| {
+        Ok(matches!(
+            expr,
+            Expr::ScalarSubquery(_)
+                | Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::SetComparison(_)
+        ))
+    };
+    expr.exists(is_subquery).unwrap_or(true)
 }
 
 /// The edges that are repeated patterns, in order.
