@@ -40,6 +40,8 @@ pub(super) struct Prepared {
     pub(super) described: Vec<PgType>,
     /// What its rows look like; `None` if it gives none.
     pub(super) columns: Option<Arc<[OutputColumn]>>,
+    /// The state of the catalog, and the path, by which types were found for its parameters.
+    pub(super) typed_by: Option<(CatalogStamp, Vec<String>)>,
     /// The bound statement, and what it holds for.
     pub(super) bound: parking_lot::Mutex<Option<CachedBound>>,
     /// The text as prepared.

@@ -35,6 +35,7 @@ pub(in crate::session) fn for_dimensions(
         described: prepared.described.clone(),
         parameters,
         columns: prepared.columns.clone(),
+        typed_by: None,
         bound: parking_lot::Mutex::default(),
         text: prepared.text.clone(),
         from_sql: prepared.from_sql,

@@ -57,17 +57,16 @@ pub(in crate::session) async fn execute(
     start_cached(session, &bound, values, &short).await
 }
 
-/// Runs a prepared statement of the simple protocol; `None` if it is not what it was prepared as any more, or cannot be
-/// bound again. Nothing has happened then.
+/// Runs a shape of the simple protocol; `None` if names may stand for something else by now, and with them its literals for
+/// values of other types. Nothing has happened then.
 pub(in crate::session) async fn run_prepared(
     session: &mut Session,
     prepared: &Prepared,
     values: Vec<ScalarAndMetadata>,
 ) -> Result<Option<Outcome>, PgError> {
-    let Some(statement) = prepared.statement.clone() else { return Ok(None) };
     safe_snapshot::wait(session).await?;
     let CachedBound { bound, short, .. } = loop {
-        let Ok(known) = current_bound(session, prepared, &statement) else { return Ok(None) };
+        let Ok(Some(known)) = known_bound(session, prepared) else { return Ok(None) };
         if session.lock_all(&known.locks).await? {
             break known;
         }
@@ -84,16 +83,22 @@ pub(in crate::session) fn has_short_way(session: &Session, prepared: &Prepared) 
     })
 }
 
-/// Whether what names stood for when a statement was bound is what they stand for now.
+/// Whether what names stood for when a statement was prepared is what they stand for now: preparing it anew would give the
+/// same.
 pub(in crate::session) fn still_stands(session: &Session, prepared: &Prepared) -> bool {
     let version = match &session.transaction {
         Some(transaction) => transaction.catalog.stamp(),
         None => session.database.catalog_stamp(),
     };
     let bound = prepared.bound.lock();
-    bound.as_ref().is_some_and(|known| {
-        known.catalog_version == version && known.search_path == session.shared.search_path()
-    })
+    let (Some(known), Some((typed_by, typed_path))) = (&*bound, &prepared.typed_by) else {
+        return false;
+    };
+    let path = session.shared.search_path();
+    known.catalog_version == version
+        && known.search_path == path
+        && *typed_by == version
+        && *typed_path == path
 }
 
 /// The short way that a prepared statement will take if nothing has changed, if it is known which tables it reads.
@@ -116,12 +121,11 @@ fn is_same(now: &PgType, then: &PgType) -> bool {
     }
 }
 
-/// The cached bound statement, bound again if names may stand for something else by now.
-fn current_bound(
+/// The cached bound statement, on a new snapshot; `None` if names may stand for something else by now.
+fn known_bound(
     session: &mut Session,
     prepared: &Prepared,
-    statement: &Statement,
-) -> Result<CachedBound, PgError> {
+) -> Result<Option<CachedBound>, PgError> {
     let version = match short_of(session, prepared) {
         Some(short) => {
             session.snapshot_of(short.plan.tables().unwrap_or_default())?.catalog.stamp()
@@ -129,12 +133,20 @@ fn current_bound(
         None => session.statement_snapshot()?.catalog.stamp(),
     };
     let search_path = session.shared.search_path();
-    let cached_bound = prepared.bound.lock().clone();
-    if let Some(known) = cached_bound
-        && known.catalog_version == version
-        && known.search_path == search_path
-        && known.role == session.shared.caller().role
-    {
+    let role = session.shared.caller().role;
+    let stands = |known: &CachedBound| {
+        known.catalog_version == version && known.search_path == search_path && known.role == role
+    };
+    Ok(prepared.bound.lock().clone().filter(stands))
+}
+
+/// The same, bound again if need be.
+fn current_bound(
+    session: &mut Session,
+    prepared: &Prepared,
+    statement: &Statement,
+) -> Result<CachedBound, PgError> {
+    if let Some(known) = known_bound(session, prepared)? {
         return Ok(known);
     }
     let types = prepared.parameters.iter().cloned().map(Some).collect();

@@ -63,6 +63,7 @@ pub(in crate::session) fn prepare_statement(
         parameters: Vec::new(),
         described: Vec::new(),
         columns: None,
+        typed_by: None,
         bound: parking_lot::Mutex::default(),
         text: text.to_owned(),
         from_sql,
@@ -86,7 +87,9 @@ pub(in crate::session) fn prepare_statement(
             prepared.described.clone_from(&plan.parameters);
             prepared.columns = plan.kind.gives_rows().then(|| output_columns(&plan.columns));
         }
-        prepared.bound = parking_lot::Mutex::new(Some(cached(session, bound)?));
+        let bound = cached(session, bound)?;
+        prepared.typed_by = Some((bound.catalog_version, bound.search_path.clone()));
+        prepared.bound = parking_lot::Mutex::new(Some(bound));
     }
     prepared.statement = Some(Arc::new(statement));
     Ok(prepared)

@@ -81,6 +81,7 @@ pub(super) async fn explain(
         parameters: prepared.parameters.clone(),
         described: prepared.described.clone(),
         columns: Some([explain_column(options.as_deref().unwrap_or_default())].into()),
+        typed_by: None,
         bound: parking_lot::Mutex::default(),
         text: prepared.text.clone(),
         from_sql: true,
