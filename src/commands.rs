@@ -14,7 +14,10 @@ use graphwire::storage::StoreOptions;
 use graphwire::telemetry;
 use graphwire::types::OutputSettings;
 
-use crate::config::{self, Cli, Command, DemoArgs, FileConfig, MemoryPlan, ServeArgs, SqlArgs};
+use crate::allocator;
+use crate::config::{
+    self, Cli, Command, DemoArgs, FileConfig, MEMORY_MB_DEFAULT, MemoryPlan, ServeArgs, SqlArgs,
+};
 use crate::maintenance;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:5432";
@@ -67,6 +70,7 @@ async fn serve(args: ServeArgs, file: FileConfig) -> Result<(), String> {
         ..EngineOptions::default()
     };
     let memory_mb = args.memory_mb.or(file.memory_mb);
+    allocator::keep_to(memory_mb.unwrap_or(MEMORY_MB_DEFAULT));
     let memory = MemoryPlan::new(memory_mb, args.buffer_cache_mb.or(file.buffer_cache_mb));
     // Adjacency is taken from the same branch, and goes when statements need it.
     let memory_bytes_max = memory.statements + memory.adjacency;

@@ -194,14 +194,15 @@ pub(crate) struct MemoryPlan {
     pub(crate) adjacency: usize,
 }
 
-const MEMORY_MB_DEFAULT: usize = 4096;
+pub(crate) const MEMORY_MB_DEFAULT: usize = 4096;
 
 impl MemoryPlan {
     /// Of `--memory-mb` and `--buffer-cache-mb`.
     pub(crate) fn new(memory_mb: Option<usize>, cache_mb: Option<usize>) -> Self {
         let all = memory_mb.unwrap_or(MEMORY_MB_DEFAULT) << 20;
         let cache = cache_mb.map_or(all / 4, |cache| cache << 20);
-        Self { statements: all * 3 / 8, cache, fresh: all / 8, adjacency: all / 8 }
+        // While a checkpoint is written, about as many fresh rows come again.
+        Self { statements: all * 3 / 8, cache, fresh: all / 16, adjacency: all / 8 }
     }
 }
 

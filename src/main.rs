@@ -1,5 +1,6 @@
 //! The `graphwire` command: arguments, configuration, wiring.
 
+mod allocator;
 mod commands;
 mod config;
 mod maintenance;

@@ -105,7 +105,7 @@ def rights(connection, url, rounds):
 def main():
     url = sys.argv[1]
     rows = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
-    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 15
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 40
     with psycopg.connect(url, autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'bench_reader'").fetchall():
             connection.execute("CREATE ROLE bench_reader; CREATE ROLE bench_columns; CREATE ROLE bench_member; CREATE ROLE bench_free BYPASSRLS")
@@ -128,7 +128,7 @@ def main():
                 without, with_policy = (statistics.median(pair[at] for pair in pairs) for at in (0, 1))
                 ratio = statistics.median(pair[1] / pair[0] for pair in pairs)
                 print(f"{name:20} without {without:9.3f}  with {with_policy:9.3f}  {100 * (ratio - 1):+6.1f} %  ({len(pairs)} pairs)")
-        rights(connection, url, max(rounds // 3, 3))
+        rights(connection, url, max(rounds // 8, 3))
 
 
 if __name__ == "__main__":

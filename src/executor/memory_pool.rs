@@ -1,7 +1,8 @@
 //! DataFusion's view of a branch of memory: operators take and give back, the branch counts.
 //!
 //! Operators that can spill share what the others leave evenly, as in DataFusion's `FairSpillPool`: one that has its share
-//! spills rather than leave nothing for the next.
+//! spills rather than leave nothing for the next. Those that merge sorted runs take as many at a time as they get memory for,
+//! so they share the half of it: two of them would otherwise leave nothing for a sort that has not begun.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,8 +33,25 @@ fn exhausted(refused: OutOfMemory) -> DataFusionError {
 struct Users {
     /// Operators that can spill.
     spilling: usize,
+    /// Merges of sorted runs.
+    merging: usize,
     /// Bytes of those that cannot.
     fixed: usize,
+}
+
+/// What DataFusion calls the merge of a sort's runs; a number follows.
+const MERGE: &str = "ExternalSorterMerge";
+/// What each sort sets aside for its merge before it begins (DataFusion's `sort_spill_reservation_bytes`).
+const MERGE_BYTES_MIN: usize = 10 << 20;
+
+fn merges(consumer: &MemoryConsumer) -> bool {
+    consumer.name().starts_with(MERGE)
+}
+
+fn share_exhausted(share: usize, used: usize, requested: usize) -> DataFusionError {
+    DataFusionError::ResourcesExhausted(format!(
+        "The share of an operator is used up: limit={share} used={used} requested={requested} bytes."
+    ))
 }
 
 impl BranchPool {
@@ -59,16 +77,15 @@ impl MemoryPool for BranchPool {
     }
 
     fn register(&self, consumer: &MemoryConsumer) {
-        if consumer.can_spill() {
-            self.users.lock().spilling += 1;
-        }
+        let mut users = self.users.lock();
+        users.spilling += usize::from(consumer.can_spill());
+        users.merging += usize::from(merges(consumer));
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
-        if consumer.can_spill() {
-            let mut users = self.users.lock();
-            users.spilling = users.spilling.saturating_sub(1);
-        }
+        let mut users = self.users.lock();
+        users.spilling = users.spilling.saturating_sub(usize::from(consumer.can_spill()));
+        users.merging = users.merging.saturating_sub(usize::from(merges(consumer)));
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
@@ -92,15 +109,16 @@ impl MemoryPool for BranchPool {
         }
         let mut users = self.users.lock();
         let can_spill = reservation.consumer().can_spill();
-        if can_spill {
-            let room = self.branch.bytes_max().saturating_sub(users.fixed);
-            let share = room / users.spilling.max(1);
-            if reservation.size().saturating_add(additional) > share {
-                return Err(DataFusionError::ResourcesExhausted(format!(
-                    "The share of an operator is used up: limit={share} used={} requested={additional} bytes.",
-                    reservation.size()
-                )));
-            }
+        let limit = self.branch.bytes_max();
+        let share = if can_spill {
+            limit.saturating_sub(users.fixed) / users.spilling.max(1)
+        } else if merges(reservation.consumer()) {
+            (limit / 2 / users.merging.max(1)).max(MERGE_BYTES_MIN)
+        } else {
+            usize::MAX
+        };
+        if reservation.size().saturating_add(additional) > share {
+            return Err(share_exhausted(share, reservation.size(), additional));
         }
         self.branch.try_take(additional).map_err(exhausted)?;
         if !can_spill {
@@ -115,5 +133,44 @@ impl MemoryPool for BranchPool {
 
     fn memory_limit(&self) -> MemoryLimit {
         MemoryLimit::Finite(self.branch.bytes_max())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn consumer(name: &str, can_spill: bool, pool: &Arc<dyn MemoryPool>) -> MemoryReservation {
+        MemoryConsumer::new(name).with_can_spill(can_spill).register(pool)
+    }
+
+    #[test]
+    fn merges_leave_memory_to_sorts() {
+        let branch = MemoryBranch::root("statements", 200 << 20);
+        let pool: Arc<dyn MemoryPool> = Arc::new(BranchPool::new(&branch));
+        let merges: Vec<_> =
+            (0..2).map(|at| consumer(&format!("{MERGE}[{at}]"), false, &pool)).collect();
+        // Each takes runs for as long as there is memory.
+        for merge in &merges {
+            while merge.try_grow(1 << 20).is_ok() {}
+            assert_eq!(merge.size(), 50 << 20);
+        }
+        let sort = consumer("ExternalSorter[0]", true, &pool);
+        sort.try_grow(100 << 20).unwrap();
+        sort.try_grow(1 << 20).unwrap_err();
+        // What a merge gave back may be taken by the other, up to its share.
+        drop(merges);
+        let last = consumer(&format!("{MERGE}[2]"), false, &pool);
+        last.try_grow(100 << 20).unwrap();
+        last.try_grow(1).unwrap_err();
+    }
+
+    #[test]
+    fn a_merge_may_begin_in_little_memory() {
+        let branch = MemoryBranch::root("statements", 16 << 20);
+        let pool: Arc<dyn MemoryPool> = Arc::new(BranchPool::new(&branch));
+        let merge = consumer(&format!("{MERGE}[0]"), false, &pool);
+        merge.try_grow(MERGE_BYTES_MIN).unwrap();
+        merge.try_grow(1).unwrap_err();
     }
 }

@@ -122,10 +122,7 @@ fn is_same(now: &PgType, then: &PgType) -> bool {
 }
 
 /// The cached bound statement, on a new snapshot; `None` if names may stand for something else by now.
-fn known_bound(
-    session: &mut Session,
-    prepared: &Prepared,
-) -> Result<Option<CachedBound>, PgError> {
+fn known_bound(session: &mut Session, prepared: &Prepared) -> Result<Option<CachedBound>, PgError> {
     let version = match short_of(session, prepared) {
         Some(short) => {
             session.snapshot_of(short.plan.tables().unwrap_or_default())?.catalog.stamp()
