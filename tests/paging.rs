@@ -274,6 +274,34 @@ async fn a_thousand_commits_do_not_leave_a_thousand_chunks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn merging_waits_for_checkpoints_and_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = StoreOptions { fresh_bytes: 64 << 10, ..StoreOptions::local(dir.path()) };
+    let options = EngineOptions {
+        login: LoginPolicy::TrustLoopback,
+        store: Some(store),
+        ..EngineOptions::default()
+    };
+    let engine = Engine::open(options).await.unwrap();
+    rows(&engine, "CREATE TABLE t (id int PRIMARY KEY, x int); SELECT 1").await;
+    for at in 0..5 {
+        let insert = format!(
+            "INSERT INTO t SELECT n, n FROM generate_series({at} * 70000 + 1, {at} * 70000 + 70000) AS s(n); SELECT 1"
+        );
+        rows(&engine, &insert).await;
+    }
+    rows(&engine, "DELETE FROM t WHERE id % 3 > 0; SELECT 1").await;
+    // What is merged is more than may be fresh, and nothing is committed meanwhile.
+    let begun = std::time::Instant::now();
+    while engine.chunks_of("graphwire", "t").unwrap().1 > 0 {
+        assert!(begun.elapsed().as_secs() < 60, "{:?}", engine.chunks_of("graphwire", "t"));
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(rows(&engine, "SELECT count(*), min(x) FROM t").await, ["116666|3"]);
+    close(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn old_versions_go_when_no_snapshot_needs_them() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path()).await;

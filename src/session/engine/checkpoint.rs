@@ -1,6 +1,7 @@
 //! Checkpoints, and the last one.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use super::database::DatabaseState;
 use super::shared::Engine;
@@ -38,6 +39,7 @@ impl Engine {
     fn write_checkpoint(&self, is_last: bool) -> Result<(), PgError> {
         let Some(store) = &self.store else { return Ok(()) };
         let started = std::time::Instant::now();
+        self.merged.store(false, Ordering::Relaxed);
         let summary = store.checkpoint(|| -> Result<_, PgError> {
             let cluster = self.cluster.latest();
             let cluster = CheckpointDatabase {
@@ -63,10 +65,15 @@ impl Engine {
         if store.is_checkpoint_due() {
             return true;
         }
-        let databases = self.databases.read();
-        let fresh: usize = databases.values().map(|database| database.fresh_bytes()).sum();
-        drop(databases);
-        store.has_news() && fresh >= store.fresh_bytes_max()
+        (store.has_news() || self.merged.load(Ordering::Relaxed)) && self.has_many_fresh()
+    }
+
+    /// Whether there are as many rows in no file as may be.
+    pub(super) fn has_many_fresh(&self) -> bool {
+        let Some(store) = &self.store else { return false };
+        let databases: Vec<_> = self.databases.read().values().cloned().collect();
+        let fresh: usize = databases.iter().map(|database| database.fresh_bytes()).sum();
+        fresh >= store.fresh_bytes_max()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Merging the chunks of tables, while commits go on.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::database::DatabaseState;
 use super::shared::Engine;
@@ -19,15 +20,19 @@ impl DatabaseState {
         version.all_merges().try_for_each(|merge| self.install_merge(table, &[merge?]))
     }
 
-    /// Merges the chunks of all tables where it is worth it. Commits go on meanwhile; whether there was anything to do.
+    /// Merges the chunks of all tables where it is worth it, as long as there is `room`. Commits go on meanwhile; whether
+    /// there was anything to do.
     ///
     /// # Errors
     /// `XX001`, `58030` if rows could not be read.
-    pub(in crate::session) fn merge_in_background(&self) -> Result<bool, PgError> {
+    fn merge_in_background(&self, room: impl Fn() -> bool) -> Result<bool, PgError> {
         let latest = self.latest();
         let mut merged = false;
         for version in latest.store.tables().filter(|version| version.wants_merging()) {
-            for merge in version.merges() {
+            let mut merges = version.merges();
+            while room()
+                && let Some(merge) = merges.next()
+            {
                 self.install_merge(version.table, &[merge?])?;
                 merged = true;
             }
@@ -51,12 +56,18 @@ impl DatabaseState {
 }
 
 impl Engine {
-    /// Merges chunks of all databases where it is worth it.
+    /// Merges chunks of all databases where it is worth it. What comes of it is in memory until a checkpoint has written
+    /// it, so the rest waits for that where there is too much.
     ///
     /// # Errors
     /// `XX001`, `58030` if rows could not be read.
     pub fn merge_in_background(&self) -> Result<(), PgError> {
         let databases: Vec<_> = self.databases.read().values().cloned().collect();
-        databases.iter().try_for_each(|database| database.merge_in_background().map(|_| ()))
+        for database in databases {
+            if database.merge_in_background(|| !self.has_many_fresh())? {
+                self.merged.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! How an engine starts: on nothing, or on what was stored.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
@@ -165,6 +165,7 @@ impl Engine {
             adjacency,
             sessions: DashMap::new(),
             next_transaction: AtomicU64::new(750),
+            merged: AtomicBool::new(false),
         });
         // Nobody else has set it: the engine is not open yet.
         let _ = engine.system.set(Arc::downgrade(system.unwrap_or(&engine)));

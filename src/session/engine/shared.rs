@@ -1,7 +1,7 @@
 //! The engine: everything the connections of a tenant share.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock, Weak};
 
 use dashmap::DashMap;
@@ -37,6 +37,8 @@ pub struct Engine {
     pub(in crate::session) adjacency: Arc<AdjacencyCache>,
     pub(super) sessions: DashMap<i32, Arc<SessionShared>>,
     pub(super) next_transaction: AtomicU64,
+    /// Whether chunks were merged since the last checkpoint.
+    pub(super) merged: AtomicBool,
 }
 
 impl std::fmt::Debug for Engine {
