@@ -35,15 +35,13 @@ impl Placing<'_> {
             add(&mut node.guards, element, plan)?;
         }
         let guards = std::mem::take(&mut node.guards);
-        if node.is_leaf() {
-            let node = Arc::new(node.with_guards(guards));
-            return Ok(LogicalPlan::Extension(Extension { node }));
+        if !node.is_leaf() {
+            // Guards are done already; the input and the subqueries of conditions are not.
+            let plan =
+                self.inside(LogicalPlan::Extension(Extension { node: Arc::new(node) }), None)?;
+            let changed = MatchPattern::of(&plan).cloned();
+            node = changed.ok_or_else(|| PgError::internal("a pattern became something else"))?;
         }
-        // Guards are done already; the input and the subqueries of conditions are not.
-        let plan = self.inside(LogicalPlan::Extension(Extension { node: Arc::new(node) }), None)?;
-        let Some(node) = MatchPattern::of(&plan) else {
-            return Err(PgError::internal("a pattern became something else").into());
-        };
         let node = node.with_guards(guards);
         Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
     }

@@ -9,6 +9,7 @@ use datafusion::logical_expr::{Expr, Extension, Filter, LogicalPlan, Projection}
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use crate::planner::MatchPattern;
+use crate::planner::node::is_subquery;
 
 /// Makes a filter above a pattern (perhaps with a choice of columns between) part of the pattern, where it is applied as soon as its columns are there,
 /// and where a key in it is a place to start from.
@@ -79,16 +80,8 @@ impl OptimizerRule for PushDownPattern {
 }
 
 fn can_go_in(condition: &Expr) -> bool {
-    let asks_a_query = |expr: &Expr| {
-        matches!(
-            expr,
-            Expr::Exists(_)
-                | Expr::InSubquery(_)
-                | Expr::ScalarSubquery(_)
-                | Expr::SetComparison(_)
-                | Expr::OuterReferenceColumn(_, _)
-        )
-    };
+    let asks_a_query =
+        |expr: &Expr| is_subquery(expr) || matches!(expr, Expr::OuterReferenceColumn(_, _));
     !condition.is_volatile() && !condition.exists(|expr| Ok(asks_a_query(expr))).unwrap_or(true)
 }
 

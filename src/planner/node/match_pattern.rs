@@ -7,11 +7,11 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
-use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DFSchemaRef, Result};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 
-use super::pattern_column;
+use super::{has_subquery, pattern_column};
 use crate::error::PgError;
 use crate::planner::pattern::{BoundPattern, PatternEdge, PatternGroup};
 
@@ -164,21 +164,22 @@ impl MatchPattern {
         wanted: impl Fn(&ElementGuard) -> bool,
         change: impl Fn(ElementGuard) -> Result<ElementGuard>,
     ) -> Result<LogicalPlan> {
-        let guarded = |node: &LogicalPlan| {
-            Self::of(node).is_some_and(|pattern| pattern.guards.iter().any(&wanted))
-        };
+        fn guarded(
+            node: &LogicalPlan,
+            wanted: impl Fn(&ElementGuard) -> bool,
+        ) -> Option<&MatchPattern> {
+            MatchPattern::of(node).filter(|pattern| pattern.guards.iter().any(wanted))
+        }
         let mut found = false;
         plan.apply_with_subqueries(|node| {
-            found |= guarded(node);
+            found |= guarded(node, &wanted).is_some();
             Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })?;
         if !found {
             return Ok(plan);
         }
         let changed = plan.transform_down_with_subqueries(|node| {
-            let Some(pattern) = Self::of(&node).filter(|_| guarded(&node)) else {
-                return Ok(Transformed::no(node));
-            };
+            let Some(pattern) = guarded(&node, &wanted) else { return Ok(Transformed::no(node)) };
             let mut pattern = pattern.clone();
             for guard in pattern.guards.iter_mut().filter(|guard| wanted(guard)) {
                 *guard = change(guard.clone())?;
@@ -203,16 +204,19 @@ impl MatchPattern {
 
     /// Whether no other plans are in it: neither inputs nor subqueries.
     pub fn is_leaf(&self) -> bool {
+        self.input.is_none()
+            && self.planned_guards().next().is_none()
+            && groups(&self.pattern).next().is_none()
+            && !self.conditions().chain(&self.above).any(has_subquery)
+    }
+
+    /// What elements, paths and a match as a whole must satisfy.
+    fn conditions(&self) -> impl Iterator<Item = &Expr> {
         let pattern = &self.pattern;
         let vertices = pattern.vertices.iter().filter_map(|vertex| vertex.predicate.as_ref());
         let edges = pattern.edges.iter().filter_map(|edge| edge.predicate.as_ref());
         let paths = pattern.paths.iter().filter_map(|path| path.condition.as_ref());
-        let mut conditions =
-            vertices.chain(edges).chain(paths).chain(&self.filter).chain(&self.above);
-        self.input.is_none()
-            && self.planned_guards().next().is_none()
-            && groups(pattern).next().is_none()
-            && !conditions.any(has_subquery)
+        vertices.chain(edges).chain(paths).chain(&self.filter)
     }
 
     /// The guards whose plans are inputs.
@@ -263,19 +267,6 @@ impl MatchPattern {
             .chain(filter)
             .collect()
     }
-}
-
-fn has_subquery(expr: &Expr) -> bool {
-    let is_subquery = |expr: &Expr| {
-        Ok(matches!(
-            expr,
-            Expr::ScalarSubquery(_)
-                | Expr::Exists(_)
-                | Expr::InSubquery(_)
-                | Expr::SetComparison(_)
-        ))
-    };
-    expr.exists(is_subquery).unwrap_or(true)
 }
 
 /// The edges that are repeated patterns, in order.
@@ -358,12 +349,8 @@ impl UserDefinedLogicalNodeCore for MatchPattern {
             .chain(edges.map(|edge| &edge.variable))
             .map(|name| schema.index_of_column_by_name(None, name))
             .collect::<Option<Vec<_>>>()?;
-        let vertices = self.pattern.vertices.iter().filter_map(|vertex| vertex.predicate.as_ref());
-        let edges = self.pattern.edges.iter().filter_map(|edge| edge.predicate.as_ref());
-        let read = vertices
-            .chain(edges)
-            .chain(self.pattern.paths.iter().filter_map(|path| path.condition.as_ref()))
-            .chain(&self.filter)
+        let read = self
+            .conditions()
             .flat_map(Expr::column_refs)
             .filter_map(|column| schema.maybe_index_of_column(column));
         let passed = output_columns.iter().copied().filter(|at| *at < schema.fields().len());

@@ -16,6 +16,7 @@ mod routine_call;
 mod row_labels;
 mod row_policy;
 mod series;
+mod subquery;
 mod table_write;
 mod with_writes;
 
@@ -37,5 +38,6 @@ pub use routine_call::RoutineCall;
 pub use row_labels::HoldsLabels;
 pub use row_policy::{RowPolicy, conditions_on_scan};
 pub use series::Series;
+pub use subquery::{has_subquery, is_subquery};
 pub use table_write::{EachRow, RowAction, TableWrite, WriteKind};
 pub use with_writes::{WithWrites, WrittenRows};

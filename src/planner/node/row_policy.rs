@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
     Expr, Extension, LogicalPlan, TableScan, UserDefinedLogicalNodeCore,
 };
 
+use super::is_subquery;
 use crate::error::PgError;
 
 /// Passes on the rows of its input, which are those that the policies on a table let through, and lets nothing that was
@@ -130,15 +131,8 @@ pub fn conditions_on_scan<'a>(
         LogicalPlan::Filter(filter) => {
             let scan = conditions_on_scan(&filter.input, found)?;
             let subquery = |expr: &Expr| {
-                Ok(matches!(
-                    expr,
-                    Expr::ScalarSubquery(_)
-                        | Expr::Exists(_)
-                        | Expr::InSubquery(_)
-                        | Expr::SetComparison(_)
-                        | Expr::OuterReferenceColumn(..)
-                        | Expr::Placeholder(_)
-                ))
+                let waits = matches!(expr, Expr::OuterReferenceColumn(..) | Expr::Placeholder(_));
+                Ok(waits || is_subquery(expr))
             };
             if filter.predicate.exists(subquery).unwrap_or(true) {
                 return None;

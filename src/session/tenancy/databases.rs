@@ -17,8 +17,8 @@ use crate::planner::bind::sql::fold;
 use crate::session::session_impl::Session;
 use crate::types::{Oid, TenantId};
 
-/// How long DROP and RENAME wait for a database's sessions to leave, and DROP … WITH (FORCE) for those it has ended.
-/// PostgreSQL waits as long.
+/// How long DROP and RENAME wait for a database's sessions to leave, those that FORCE has ended among them. PostgreSQL waits
+/// as long.
 const ENDING_WAIT: Duration = Duration::from_secs(5);
 const ENDING_POLL: Duration = Duration::from_millis(10);
 
@@ -276,7 +276,7 @@ pub(super) async fn drop(
         return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, "cannot drop a template database"));
     }
     if force {
-        end_sessions(session, &database).await;
+        end_sessions(session, &database);
     }
     require_unused(session, &database).await?;
     change(session, |databases| {
@@ -296,19 +296,13 @@ fn sessions_of(
     all.filter(|one| one.catalog().database.oid == database.oid).collect()
 }
 
-async fn end_sessions(session: &Session, database: &Database) {
+fn end_sessions(session: &Session, database: &Database) {
     for one in sessions_of(session, database) {
         one.end(PgError::new(
             SqlState::ADMIN_SHUTDOWN,
             "terminating connection due to administrator command",
         ));
     }
-    let gone = async {
-        while !sessions_of(session, database).is_empty() {
-            tokio::time::sleep(ENDING_POLL).await;
-        }
-    };
-    let _ = tokio::time::timeout(ENDING_WAIT, gone).await;
 }
 
 /// Waits a while for other sessions to leave, as whoever closed a connection may come before its end.

@@ -12,11 +12,11 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Subquery
 
 use super::quantified::{Quantified, counted, gathered};
 use super::references::{free, of_plan};
-use super::shape::{Asked, for_membership, is_plain, is_subquery};
+use super::shape::{Asked, for_membership, is_plain};
 use super::{Pass, asks_expr};
 use crate::error::{PgError, SqlState};
 use crate::functions::single_value::only;
-use crate::planner::node::ApplyKind;
+use crate::planner::node::{ApplyKind, is_subquery};
 
 impl Pass {
     /// The expression with columns of applies above `input` in place of its subqueries.

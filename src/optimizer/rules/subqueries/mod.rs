@@ -33,8 +33,8 @@ use datafusion::logical_expr::{
 
 use self::quantified::Quantified;
 use self::references::of_plan;
-use self::shape::{Asked, for_membership, is_plain, is_subquery, joins};
-use crate::planner::node::{Apply, ApplyKind, ApplyParts};
+use self::shape::{Asked, for_membership, is_plain, joins};
+use crate::planner::node::{Apply, ApplyKind, ApplyParts, is_subquery};
 
 /// Gives every subquery of a plan a form that can be run.
 ///

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{
 };
 
 use super::references::{free, mentions_outer};
-use crate::planner::node::Apply;
+use crate::planner::node::{Apply, is_subquery};
 
 /// What a subquery is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,13 +131,6 @@ fn is_equality(conjunct: &Expr) -> bool {
     };
     let outer = |expr: &Expr| expr.contains_outer() && !expr.any_column_refs();
     (inner(left) && outer(right)) || (outer(left) && inner(right))
-}
-
-pub(super) fn is_subquery(expr: &Expr) -> bool {
-    matches!(
-        expr,
-        Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_)
-    )
 }
 
 fn all_inner(exprs: &[Expr], schema: &DFSchema) -> Result<bool> {

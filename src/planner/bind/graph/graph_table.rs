@@ -26,7 +26,7 @@ use crate::functions::cypher::CypherType;
 use crate::functions::cypher::lambda::{self, ListFunction, ListOperation};
 use crate::parser::pattern::Name;
 use crate::parser::pgq::{GraphTable, GraphTableColumn, SqlExpr};
-use crate::planner::node::MatchPattern;
+use crate::planner::node::{MatchPattern, has_subquery};
 use crate::planner::pattern::BoundPattern;
 
 /// Plans an SQL expression over a schema.
@@ -63,7 +63,7 @@ pub fn bind_graph_table_plan(
     let mut asking = Vec::new();
     if let Some(condition) = &pattern.condition {
         for part in split_conjunction_owned(scope.planned(condition)?) {
-            if subquery::asks(&part) {
+            if has_subquery(&part) {
                 asking.push(part);
                 continue;
             }
@@ -150,7 +150,7 @@ fn columns_of_table(
             GraphTableColumn::Expr { expr, name } => {
                 let name = output_name(expr, name.as_ref())?;
                 let planned = scope.planned(expr)?;
-                let value = match subquery::asks(&planned) {
+                let value = match has_subquery(&planned) {
                     true => planned,
                     false => scope
                         .resolved(planned, None)

@@ -26,7 +26,7 @@ use crate::functions::registry::registry;
 use crate::functions::resolve::input_schema;
 use crate::functions::unsettled::meaning;
 use crate::planner::bind::context::BindContext;
-use crate::planner::node::RoutineCall;
+use crate::planner::node::{RoutineCall, has_subquery};
 use crate::types::pg_type::PgType;
 
 /// The functions of a name, written as DataFusion's planner asks for it, unless a built-in one has it; or the type of
@@ -301,7 +301,7 @@ fn lone_expression(plan: &LogicalPlan) -> Option<Expr> {
     let LogicalPlan::Projection(Projection { expr, input, .. }) = plan else { return None };
     let [expr] = expr.as_slice() else { return None };
     let expr = expr.clone().unalias();
-    if has_query(&expr) {
+    if has_subquery(&expr) {
         return None;
     }
     match input.as_ref() {
@@ -317,19 +317,6 @@ fn lone_expression(plan: &LogicalPlan) -> Option<Expr> {
         }
         _ => None,
     }
-}
-
-fn has_query(expr: &Expr) -> bool {
-    expr.exists(|expr| {
-        Ok(matches!(
-            expr,
-            Expr::ScalarSubquery(_)
-                | Expr::InSubquery(_)
-                | Expr::Exists(_)
-                | Expr::SetComparison(_)
-        ))
-    })
-    .unwrap_or(true)
 }
 
 /// An argument is computed once, so one that differs each time may stand in one place only.

@@ -9,21 +9,7 @@ use datafusion::logical_expr::{Expr, Filter, LogicalPlan, LogicalPlanBuilder, Pr
 
 use super::scope::SqlScope;
 use crate::error::PgError;
-
-/// Whether an expression asks another query.
-pub(super) fn asks(expr: &Expr) -> bool {
-    let is_query = |expr: &Expr| {
-        Ok(matches!(
-            expr,
-            Expr::Exists(_)
-                | Expr::InSubquery(_)
-                | Expr::ScalarSubquery(_)
-                | Expr::SetComparison(_)
-        ))
-    };
-    // The test never fails.
-    expr.exists(is_query).unwrap_or(true)
-}
+use crate::planner::node::has_subquery;
 
 /// The rows that satisfy conditions which ask other queries.
 pub(super) fn filtered(
@@ -45,7 +31,7 @@ pub(super) fn projected(
     outputs: Vec<(Expr, String)>,
 ) -> Result<LogicalPlan, PgError> {
     let asking: Vec<Expr> =
-        outputs.iter().map(|(expr, _)| expr).filter(|expr| asks(expr)).cloned().collect();
+        outputs.iter().map(|(expr, _)| expr).filter(|expr| has_subquery(expr)).cloned().collect();
     let plan = with_columns(plan, scope, &asking)?;
     let outputs: Vec<Expr> = outputs.into_iter().map(|(expr, name)| expr.alias(name)).collect();
     Ok(LogicalPlan::Projection(Projection::try_new(outputs, Arc::new(plan))?))
