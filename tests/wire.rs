@@ -16,6 +16,7 @@ mod login;
 mod names_in_arrays;
 mod notify;
 mod quick;
+mod quick_writes;
 mod server;
 mod simple;
 mod text;

@@ -242,6 +242,32 @@ impl ResolvedFunction {
     pub fn session(&self) -> &SessionRef {
         &self.session
     }
+
+    /// What it does with two whole numbers of one type, if it is an operator that does that; beyond the type's range it
+    /// fails.
+    pub(crate) fn arithmetic(&self) -> Option<Arithmetic> {
+        let returns = &self.choice.returns;
+        let whole = matches!(returns, PgType::Int2 | PgType::Int4 | PgType::Int8)
+            && self.choice.args.len() == 2
+            && self.choice.args.iter().all(|arg| arg == returns);
+        match self.choice.overload.name.as_str() {
+            "+" if whole => Some(Arithmetic::Add),
+            "-" if whole => Some(Arithmetic::Subtract),
+            "*" if whole => Some(Arithmetic::Multiply),
+            _ => None,
+        }
+    }
+}
+
+/// Arithmetic on whole numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
 }
 
 impl ScalarUDFImpl for ResolvedFunction {

@@ -28,8 +28,8 @@ use crate::planner::bind::Bound;
 use crate::planner::bind::context::undefined_table;
 use crate::planner::bind::sql::ddl::{AlterStep, DdlCommand, NewConstraint, NewConstraintKind};
 use crate::planner::bind::sql::qualified_name;
-use crate::storage::TableLock;
 use crate::storage::locks::{LockTarget, WhenHeld};
+use crate::storage::{LockOwner, TableLock};
 use crate::types::Oid;
 
 /// Tables, and the strongest mode each is locked in.
@@ -74,6 +74,12 @@ impl BoundLocks {
             Bound::Ddl(_) | Bound::Plan(_) => None,
         };
         Ok(Self { first, tables, defines })
+    }
+
+    /// Takes them if nobody has to be waited for; whether they are held.
+    pub(super) fn try_take(&self, owner: &LockOwner) -> bool {
+        let mut tables = self.tables.iter();
+        !self.defines && tables.all(|(table, lock)| owner.try_lock_table(*table, *lock))
     }
 }
 

@@ -65,7 +65,7 @@ pub use outcome::{
     Completion, CopyIn, CopyOut, Format, Outcome, OutputColumn, RowStream, StatementDescription,
     TransactionStatus,
 };
-pub use quick::LookedUp;
+pub use quick::{AtOnce, HeldRow, LookedUp};
 pub use remembered::Recalled;
 pub use session_impl::{Finished, ScriptPosition, Session};
 pub use tenancy::Route;

@@ -12,7 +12,7 @@ use datafusion::common::metadata::ScalarAndMetadata;
 
 use super::outcome::{Format, Outcome};
 use super::pipeline;
-use super::quick::LookedUp;
+use super::quick::{AtOnce, LookedUp};
 use super::session_impl::Session;
 use super::statements::Prepared;
 use crate::error::PgError;
@@ -106,8 +106,12 @@ impl Session {
                 return Ok(None);
             }
         };
-        if let Some(found) = self.look_up_prepared(&prepared, &values(&shape.literals)) {
-            return Ok(Some(Recalled::LookedUp(found)));
+        match self.run_at_once(&prepared, &values(&shape.literals)) {
+            Some(AtOnce::LookedUp(found)) => return Ok(Some(Recalled::LookedUp(found))),
+            Some(AtOnce::Done(tag) | AtOnce::Written(tag)) => {
+                return Ok(Some(Recalled::Ran(Outcome::Command(tag))));
+            }
+            Some(AtOnce::Commit | AtOnce::Held(_)) | None => {}
         }
         // All else takes a permit first.
         if !self.gate.needs_nothing(&self.engine) {

@@ -221,6 +221,17 @@ impl SessionShared {
         }
     }
 
+    /// Notes a statement in a transaction that waits for nothing, and what the session does after it.
+    pub(super) fn note_at_once(&self, query: &str, state: &'static str) {
+        let mut now = self.now.lock();
+        now.statement_us = now_us();
+        now.state_change_us = now.statement_us;
+        now.state = state;
+        if now.query != query {
+            query.clone_into(&mut now.query);
+        }
+    }
+
     /// Whether the session has a schema for temporary objects.
     pub(super) fn has_temporary(&self) -> bool {
         self.has_temporary.load(Ordering::Relaxed)

@@ -325,6 +325,11 @@ impl Statements {
         Ok(())
     }
 
+    /// Puts a portal in the place of the unnamed one.
+    pub(super) fn replace_unnamed(&mut self, portal: Portal) {
+        self.portals.insert(String::new(), portal);
+    }
+
     /// A portal.
     ///
     /// # Errors

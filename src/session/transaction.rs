@@ -129,6 +129,22 @@ impl Transaction {
         }
     }
 
+    /// Whether a statement of it may look at the newest state without more ado: it is a block whose statements do, has
+    /// neither failed nor changed definitions.
+    pub(super) fn may_run_at_once(&self) -> bool {
+        self.is_read_committed() && !self.failed && self.catalog_base.is_none()
+    }
+
+    /// Whether its definitions are these.
+    pub(super) fn sees(&self, catalog: &Arc<Catalog>) -> bool {
+        Arc::ptr_eq(&self.catalog, catalog)
+    }
+
+    /// A statement ran in it.
+    pub(super) fn has_started(&mut self) {
+        self.started = true;
+    }
+
     /// Whether it changed definitions itself.
     pub(super) fn defines(&self) -> bool {
         self.catalog_base.is_some()

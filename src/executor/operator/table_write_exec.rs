@@ -125,6 +125,31 @@ impl RowWriter {
         Ok(Self { relation, collision, layout, ends_statement: node.ends_statement, schema })
     }
 
+    /// The table it writes to.
+    pub fn relation(&self) -> &Arc<Relation> {
+        &self.relation
+    }
+
+    /// Whether it adds the rows it is given.
+    pub fn adds(&self) -> bool {
+        matches!(self.layout.kind, WriteKind::Insert)
+    }
+
+    /// Whether it replaces rows by those it is given.
+    pub fn replaces(&self) -> bool {
+        matches!(self.layout.kind, WriteKind::Update { .. })
+    }
+
+    /// Where the table's columns begin in its input.
+    pub fn first_column(&self) -> usize {
+        self.layout.carried + self.layout.kind.leading()
+    }
+
+    /// The table's columns as they come, all nullable.
+    pub fn arriving(&self) -> &SchemaRef {
+        &self.layout.table_schema
+    }
+
     /// Writes the rows and gives what RETURNING sees.
     ///
     /// # Errors

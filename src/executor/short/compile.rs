@@ -18,8 +18,9 @@ use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 
+use super::cells::Numbered;
 use super::key::Key;
-use super::{Conflicts, LookUp, Over, PointRead, Projection, ShortPlan, Step, Write};
+use super::{Conflicts, LookUp, Over, PointRead, PointWrite, Projection, ShortPlan, Step, Write};
 use crate::access::Admitted;
 use crate::catalog::{Catalog, ConstraintKind, Relation};
 use crate::error::PgError;
@@ -70,6 +71,11 @@ impl ShortPlan {
         let tables = tables_of(plan, catalog);
         let conflicts = compiler.conflicts.into_inner();
         let repeatable = is_repeatable(plan);
+        let numbered = Numbered { places: &parameters, schema: &parameter_schema };
+        let point_write = write
+            .as_ref()
+            .filter(|_| repeatable && tables.is_some() && conflicts.is_none())
+            .and_then(|write| PointWrite::of(&rows, write, numbered));
         Some(Self {
             conflicts,
             rows,
@@ -77,6 +83,7 @@ impl ShortPlan {
             parameters,
             parameter_schema,
             point,
+            point_write,
             tables,
             repeatable,
         })

@@ -12,10 +12,13 @@
 //! columns beside those of the row. The plan was admitted, and what is compiled lives no longer than the catalog version
 //! it was admitted in.
 
+mod cells;
 mod compile;
+mod finder;
 mod key;
 mod look_up;
 mod point;
+mod point_write;
 mod run;
 
 use std::sync::Arc;
@@ -28,6 +31,7 @@ use crate::executor::operator::RowWriter;
 use crate::types::Oid;
 use look_up::LookUp;
 pub use point::{FoundRow, PointRead};
+pub use point_write::{PointRow, PointWrite};
 
 /// A compiled statement. Made for one session, as its functions may be.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub struct ShortPlan {
     parameter_schema: SchemaRef,
     /// The whole statement, where it is no more than this.
     point: Option<PointRead>,
+    /// The same of one that writes.
+    point_write: Option<PointWrite>,
     /// The tables it reads and writes, where no foreign key leads to others.
     tables: Option<Box<[Oid]>>,
     /// Whether nothing is evaluated that leaves a trace: a sequence's next number.
@@ -63,7 +69,7 @@ struct Projection {
 }
 
 /// What expressions are evaluated over.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Over {
     /// The rows alone.
     Rows,
@@ -98,6 +104,11 @@ struct Conflicts {
     arbiters: Vec<Oid>,
     skips: bool,
     schema: SchemaRef,
+}
+
+fn as_any(expr: &Arc<dyn PhysicalExpr>) -> &(dyn std::any::Any + 'static) {
+    let expr: &(dyn PhysicalExpr + 'static) = expr.as_ref();
+    expr
 }
 
 impl Step {

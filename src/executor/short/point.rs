@@ -7,31 +7,22 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use datafusion::common::ScalarValue;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::{Column, Literal};
+use datafusion::physical_expr::expressions::Column;
 
-use super::key::Key;
+use super::finder::Finder;
 use super::look_up::LookUp;
-use super::{Over, Projection, Step};
+use super::{Over, Projection, Step, as_any};
 use crate::error::PgError;
-use crate::storage::{StoreSnapshot, TableVersion};
+use crate::executor::write::Writes;
+use crate::storage::StoreSnapshot;
 use crate::types::Oid;
 
 /// A compiled look-up.
 #[derive(Debug)]
 pub struct PointRead {
-    table: Oid,
-    key: Arc<Key>,
-    values: Vec<KeyValue>,
+    finder: Finder,
     /// Columns of the table, one for each of the result.
     columns: Arc<[usize]>,
-}
-
-/// What a key column is compared with.
-#[derive(Debug)]
-enum KeyValue {
-    /// The place of a parameter, from 0.
-    Parameter(usize),
-    Constant(ScalarValue),
 }
 
 /// The row that was found, where it is stored.
@@ -60,86 +51,48 @@ impl PointRead {
             },
             _ => return None,
         };
-        let values = look_up.values.iter().map(|value| key_value(value, parameters));
         let width = look_up.width;
         Some(Self {
-            table: look_up.table,
-            key: Arc::clone(&look_up.key),
-            values: values.collect::<Option<_>>()?,
+            finder: Finder::of(look_up, parameters)?,
             // The column past the last is the row's id, which is in no array.
             columns: columns.iter().all(|column| *column < width).then(|| columns.into())?,
         })
     }
 
-    /// The row, if there is one.
+    /// The table it reads.
+    pub fn table(&self) -> Oid {
+        self.finder.table()
+    }
+
+    /// The row, if there is one; as a transaction sees it whose writes these are. A table of theirs must lag behind the
+    /// view, or not be among them: see [`Writes::follow`].
     ///
     /// # Errors
-    /// `XX000` for our own defects.
+    /// `XX001`, `58030` if rows could not be read; `XX000` for our own defects.
     pub fn find(
         &self,
         store: &StoreSnapshot,
+        writes: Option<&Writes>,
         parameters: &[ScalarValue],
     ) -> Result<Option<FoundRow>, PgError> {
-        let Some(version) = store.table(self.table) else {
+        let Some(version) = store.table(self.finder.table()) else {
             return Err(PgError::internal("a table that is not there"));
         };
-        let place = match self.values.as_slice() {
-            [value] if self.key.is_number() => match self.value(value, parameters).map(whole) {
-                Some(Whole::Number(number)) => self.key.find_number(version, number)?,
-                Some(Whole::Null) => None,
-                Some(Whole::Other) | None => self.find_values(version, parameters)?,
-            },
-            _ => self.find_values(version, parameters)?,
-        };
-        let Some((chunk, offset)) = place else { return Ok(None) };
+        let Some((chunk, offset)) = self.finder.find(version, parameters)? else { return Ok(None) };
         let Some(chunk) = version.chunks().get(chunk) else {
             return Err(PgError::internal("a row outside of its table"));
         };
+        if let Some(writes) = writes.filter(|writes| writes.has_written(self.finder.table()))
+            && let Some((rows, at)) = writes.own_row(self.finder.table(), chunk.row_id(offset)?)
+        {
+            let own = self.columns.iter().map(|column| (Arc::clone(rows.column(*column)), at));
+            return Ok(Some(FoundRow { values: own.collect() }));
+        }
         let values = self.columns.iter().map(|column| {
             let (start, array) = chunk.part(*column, offset)?;
             Ok::<_, PgError>((array, offset - start))
         });
         Ok(Some(FoundRow { values: values.collect::<Result<_, _>>()? }))
-    }
-
-    fn value<'a>(
-        &'a self,
-        value: &'a KeyValue,
-        parameters: &'a [ScalarValue],
-    ) -> Option<&'a ScalarValue> {
-        match value {
-            KeyValue::Parameter(place) => parameters.get(*place),
-            KeyValue::Constant(value) => Some(value),
-        }
-    }
-
-    fn find_values(
-        &self,
-        version: &TableVersion,
-        parameters: &[ScalarValue],
-    ) -> Result<Option<(usize, usize)>, PgError> {
-        let value = |value| match self.value(value, parameters) {
-            Some(value) => Ok(value.to_array()?),
-            None => Err(PgError::internal("a parameter without a value")),
-        };
-        let values = self.values.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-        Ok(self.key.find(version, values)?)
-    }
-}
-
-enum Whole {
-    Number(i64),
-    Null,
-    Other,
-}
-
-fn whole(value: &ScalarValue) -> Whole {
-    match value {
-        ScalarValue::Int16(Some(number)) => Whole::Number(i64::from(*number)),
-        ScalarValue::Int32(Some(number)) => Whole::Number(i64::from(*number)),
-        ScalarValue::Int64(Some(number)) => Whole::Number(*number),
-        value if value.is_null() => Whole::Null,
-        _ => Whole::Other,
     }
 }
 
@@ -153,17 +106,4 @@ fn projected(look_up: &LookUp, projection: &Projection) -> Option<Vec<usize>> {
         look_up.projection.get(column.index()).copied()
     };
     projection.expressions.iter().map(column).collect()
-}
-
-fn key_value(value: &Arc<dyn PhysicalExpr>, parameters: &[usize]) -> Option<KeyValue> {
-    if let Some(column) = as_any(value).downcast_ref::<Column>() {
-        return parameters.get(column.index()).copied().map(KeyValue::Parameter);
-    }
-    let literal = as_any(value).downcast_ref::<Literal>()?;
-    Some(KeyValue::Constant(literal.value().clone()))
-}
-
-fn as_any(expr: &Arc<dyn PhysicalExpr>) -> &(dyn std::any::Any + 'static) {
-    let expr: &(dyn PhysicalExpr + 'static) = expr.as_ref();
-    expr
 }

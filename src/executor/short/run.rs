@@ -8,7 +8,7 @@ use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 
-use super::{Conflicts, Over, PointRead, Projection, ShortPlan, Step, Write};
+use super::{Conflicts, Over, PointRead, PointWrite, Projection, ShortPlan, Step, Write};
 use crate::error::{PgError, SqlState};
 use crate::executor::write::{ConflictSearch, WriteTarget};
 use crate::storage::StoreSnapshot;
@@ -28,6 +28,11 @@ impl ShortPlan {
     /// The statement as a look-up of columns as they are, if it is one.
     pub fn point(&self) -> Option<&PointRead> {
         self.point.as_ref()
+    }
+
+    /// The statement as a write of one row that nobody has to be waited for, if it may be one.
+    pub fn point_write(&self) -> Option<&PointWrite> {
+        self.point_write.as_ref()
     }
 
     /// The tables it reads and writes; `None` where a foreign key may lead to others.
@@ -81,14 +86,17 @@ impl ShortPlan {
     }
 }
 
-fn row_of(schema: SchemaRef, columns: Vec<arrow::array::ArrayRef>) -> Result<RecordBatch, PgError> {
+pub(super) fn row_of(
+    schema: SchemaRef,
+    columns: Vec<arrow::array::ArrayRef>,
+) -> Result<RecordBatch, PgError> {
     let options = RecordBatchOptions::new().with_row_count(Some(1));
     Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
 }
 
 impl Over {
     /// What expressions that were compiled over this see.
-    fn input<'a>(
+    pub(super) fn input<'a>(
         &self,
         rows: &'a RecordBatch,
         parameters: &RecordBatch,

@@ -107,7 +107,10 @@ impl StatementLocks {
     }
 
     /// Locks rows whether they moved or not.
-    pub(super) async fn hold_rows(
+    ///
+    /// # Errors
+    /// `55P03`, `40P01`.
+    pub async fn hold_rows(
         &self,
         relation: &Relation,
         rows: &[RowId],

@@ -10,6 +10,7 @@
 //! Writes are remembered step by step ([`crate::storage::RowWrite`]), so that they can be done again on a newer version. A row that
 //! someone else changed first is a conflict (`40001`): [`crate::storage::RecentWrites`] tells.
 
+mod at_once;
 mod computed_keys;
 mod constraints;
 mod definitions;
@@ -29,7 +30,7 @@ use crate::error::PgError;
 
 pub use constraints::{
     ComputedKeys, ConflictSearch, Conflicts, RowCheck, check_all, check_changed,
-    check_key_is_unique, check_key_type, check_label_rule, second_update,
+    check_key_is_unique, check_key_type, check_label_rule, comes_alone, keys_stay, second_update,
 };
 pub use definitions::{Definitions, adopt_graph};
 pub use locking::{Collision, Committed, StatementLocks, lock_error};

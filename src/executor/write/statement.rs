@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use parking_lot::Mutex;
 
-use super::constraints::{Change, RowCheck, admit_rows, is_plain, keeps_keys, rows_by_id};
+use super::constraints::{Change, RowCheck, admit_rows, comes_alone, keeps_keys, rows_by_id};
 use super::definitions::Definitions;
 use super::locking::{self, Collision, StatementLocks, Waiting};
 use super::transaction::Writes;
@@ -110,7 +110,7 @@ impl StatementWrites {
         }
         waiting.referenced_rows(relation, &rows, None).await?;
         let version = self.version(relation)?;
-        let is_plain = relation.table().is_some_and(|table| is_plain(table));
+        let is_plain = relation.table().is_some_and(|table| comes_alone(table));
         let mut changes = Vec::with_capacity(rows.len());
         let mut steps = Vec::with_capacity(rows.len());
         for rows in rows {

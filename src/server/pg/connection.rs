@@ -17,6 +17,7 @@ use super::extended::{self, Portals};
 use super::frame::{Frame, Phase};
 use super::login::{LoginError, login};
 use super::message::{Message, decode};
+use super::quick::Quick;
 use super::startup::{OpenError, Opened, Request, Startup, open};
 use super::transport::Transport;
 use super::wire::{FLUSH_BYTES, ReadError, Wire};
@@ -236,7 +237,16 @@ impl Connection<'_> {
     async fn next(&mut self) -> Flow<Frame> {
         let mut idle = None;
         loop {
-            let answered = !self.skipping && quick::answer(self);
+            let quick = if self.skipping { Quick::No } else { quick::answer(self) };
+            let answered = quick != Quick::No;
+            let waited = match quick {
+                Quick::No | Quick::Answered => Ok(()),
+                Quick::Commits(pending) => quick::commit(self, pending).await,
+                Quick::Held(wait) => quick::wait(self, wait).await,
+            };
+            if let Err(halt) = waited {
+                self.failed(b'S', halt)?;
+            }
             let frame = if answered { None } else { self.wire.buffered_frame()? };
             let is_waiting = !answered && frame.is_none();
             if self.wire.unsent() >= FLUSH_BYTES || (is_waiting && self.wire.owes_reply) {
@@ -310,7 +320,16 @@ impl Connection<'_> {
             Frame::TooLong { tag: b'd', .. } => return Ok(()),
             Frame::TooLong { tag, length } => (tag, Err(self.too_long(length).into())),
         };
-        let Err(Halt::Failed { mut error, position }) = answered else { return answered };
+        match answered {
+            Ok(()) => Ok(()),
+            Err(halt) => self.failed(tag, halt),
+        }
+    }
+
+    /// What a message came to that was not answered in full: the error is reported here if the connection outlives it, with
+    /// what the protocol wants next.
+    fn failed(&mut self, tag: u8, halt: Halt) -> Flow<()> {
+        let Halt::Failed { mut error, position } = halt else { return Err(halt) };
         self.session.fail();
         if error.code() == SqlState::QUERY_CANCELED {
             self.session.nothing_sent();
@@ -371,7 +390,7 @@ impl Connection<'_> {
     }
 
     /// Notices, changed parameters and ReadyForQuery; written before the next wait.
-    fn ready(&mut self) {
+    pub(super) fn ready(&mut self) {
         self.notices();
         for (name, value) in self.session.take_parameter_status() {
             reply::parameter_status(&mut self.wire.out, &name, &value);

@@ -19,7 +19,7 @@ pub(super) struct Portals {
 }
 
 impl Portals {
-    fn open(&mut self, name: &str, formats: Formats) {
+    pub(super) fn open(&mut self, name: &str, formats: Formats) {
         match name {
             "" => self.unnamed = formats,
             _ => {

@@ -1,40 +1,93 @@
-//! The quick way: a look-up that came whole (Bind, perhaps Describe, Execute, Sync) is answered from the bytes as they
+//! The quick way: a statement that came whole (Bind, perhaps Describe, Execute, Sync) is answered from the bytes as they
 //! are.
 //!
 //! Drivers send an execution of a prepared statement as one packet of these messages, on the unnamed portal. If the
-//! session can answer at once ([`Session::look_up`]), nothing is copied, allocated or awaited between the client's bytes
-//! and the reply. Anything else, malformed messages among it, is left in the buffer for the ordinary way.
+//! session can answer at once ([`Session::answer_at_once`]), nothing is copied or awaited between the client's bytes and
+//! the reply, but for a commit. Anything else, malformed messages among it, is left in the buffer for the ordinary way.
 //!
-//! [`Session::look_up`]: crate::session::Session::look_up
+//! [`Session::answer_at_once`]: crate::session::Session::answer_at_once
 
 use bytes::BytesMut;
 
-use super::connection::Connection;
+use super::connection::{Connection, Flow, Halt};
 use super::frame::HEADER_BYTES;
 use super::message::Formats;
 use super::reply;
-use crate::session::outcome::{Format, TransactionStatus};
-use crate::session::{LookedUp, Session};
+use crate::session::outcome::Format;
+use crate::session::{AtOnce, HeldRow, LookedUp, Session};
 use crate::types::field::{append_binary_value, append_text_value};
 
-/// Parameters of a look-up that are read here; longer keys go the ordinary way.
+/// Parameters of a statement that are read here; longer ones go the ordinary way.
 const VALUES_MAX: usize = 16;
 
-/// Answers the messages at the front of the buffer, if they are a whole look-up; whether it did.
-pub(super) fn answer(connection: &mut Connection<'_>) -> bool {
+/// How far the messages at the front of the buffer were answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Quick {
+    /// Not at all; nothing of them was taken.
+    No,
+    /// They are.
+    Answered,
+    /// But for what there is to wait for, which [`commit`] does.
+    Commits(Pending),
+    /// Not yet: [`wait`], and answer again.
+    Held(Wait),
+}
+
+/// What is to be waited for before the messages are looked at again.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wait {
+    held: HeldRow,
+    describe: bool,
+    bytes: usize,
+}
+
+/// What is to be committed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pending {
+    /// The transaction around a statement that was run; its command tag.
+    Statement(String),
+    /// A transaction block.
+    Block,
+}
+
+/// Answers the messages at the front of the buffer, if they are a whole statement that is answered at once.
+pub(super) fn answer(connection: &mut Connection<'_>) -> Quick {
     let max = connection.max_message_bytes;
-    let Some(asked) = Asked::read(connection.wire.buffered(), max) else { return false };
+    let Some(asked) = Asked::read(connection.wire.buffered(), max) else { return Quick::No };
     let Asked { statement, values, formats, describe, bytes } = asked;
-    let Some(found) = connection.session.look_up(statement, &values) else { return false };
+    let Some(answer) = connection.session.answer_at_once(statement, &values) else {
+        return Quick::No;
+    };
+    let found = match answer {
+        AtOnce::LookedUp(found) => found,
+        AtOnce::Done(tag) => {
+            connection.wire.consume(bytes);
+            bound(connection, formats, describe);
+            reply::command_complete(&mut connection.wire.out, &tag);
+            ready(connection);
+            return Quick::Answered;
+        }
+        AtOnce::Written(tag) => {
+            connection.wire.consume(bytes);
+            bound(connection, formats, describe);
+            return Quick::Commits(Pending::Statement(tag));
+        }
+        AtOnce::Commit => {
+            connection.wire.consume(bytes);
+            bound(connection, formats, describe);
+            return Quick::Commits(Pending::Block);
+        }
+        AtOnce::Held(held) => return Quick::Held(Wait { held, describe, bytes }),
+    };
     if formats.each_len().is_some_and(|count| count != found.columns.len()) {
-        return false;
+        return Quick::No;
     }
     let row = &mut connection.scratch;
     row.clear();
     if encode(&connection.session, &found, &formats, row).is_none()
         || !connection.session.admits(&found)
     {
-        return false;
+        return Quick::No;
     }
     let out = &mut connection.wire.out;
     reply::bind_complete(out);
@@ -42,10 +95,59 @@ pub(super) fn answer(connection: &mut Connection<'_>) -> bool {
         reply::row_description(out, &found.columns, &formats);
     }
     finish(out, row, found.row.is_some());
-    reply::ready_for_query(out, TransactionStatus::Idle);
     connection.wire.consume(bytes);
+    ready(connection);
+    Quick::Answered
+}
+
+/// A statement without rows is bound, and described if that was asked for.
+fn bound(connection: &mut Connection<'_>, formats: Formats, describe: bool) {
+    connection.portals.open("", formats);
+    let out = &mut connection.wire.out;
+    reply::bind_complete(out);
+    if describe {
+        reply::no_data(out);
+    }
+}
+
+fn ready(connection: &mut Connection<'_>) {
+    let status = connection.session.transaction_status();
+    reply::ready_for_query(&mut connection.wire.out, status);
     connection.wire.owes_reply = true;
-    true
+}
+
+/// Waits for a row; the messages are still there if it could be had.
+///
+/// # Errors
+/// What the wait says; the client is to be told so, and that the session is ready.
+pub(super) async fn wait(connection: &mut Connection<'_>, wait: Wait) -> Flow<()> {
+    let Wait { held, describe, bytes } = wait;
+    let waiting = connection.session.wait_for_row(held);
+    let waited = connection.wire.watch(waiting).await.ok_or(Halt::Gone)?;
+    if waited.is_err() {
+        connection.wire.consume(bytes);
+        bound(connection, Formats::AllText, describe);
+    }
+    Ok(waited?)
+}
+
+/// Commits, and completes the answer up to its ReadyForQuery. Not given up when the client goes: a commit that has begun is
+/// carried out.
+///
+/// # Errors
+/// What the commit says; the client is to be told so, and that the session is ready.
+pub(super) async fn commit(connection: &mut Connection<'_>, pending: Pending) -> Flow<()> {
+    let tag = match pending {
+        Pending::Statement(tag) => {
+            connection.session.finish().await?;
+            tag
+        }
+        Pending::Block => connection.session.commit_block().await?,
+    };
+    connection.notices();
+    reply::command_complete(&mut connection.wire.out, &tag);
+    connection.ready();
+    Ok(())
 }
 
 /// Appends what a look-up of the simple protocol gave, up to its completion; whether it could be written here.

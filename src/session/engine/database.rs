@@ -12,6 +12,7 @@ use crate::session::cluster::SharedCluster;
 use crate::session::durable::CounterLog;
 use crate::session::exported::ExportedSnapshots;
 use crate::session::serializable::Serializable;
+use crate::storage::recent::RowKey;
 use crate::storage::{LockTable, RecentWrites, Sequences, Store, StoreSnapshot};
 use crate::types::{CommitNo, Oid};
 
@@ -179,6 +180,12 @@ impl DatabaseState {
         only: Option<&[Oid]>,
     ) -> Result<(), PgError> {
         Ok(writes.settle(only, &self.recent)?)
+    }
+
+    /// Whether a commit after a snapshot, shown already or not, replaced or deleted a row. A snapshot that is not newer must
+    /// be held.
+    pub(in crate::session) fn has_changed(&self, row: RowKey, snapshot: CommitNo) -> bool {
+        self.recent.changed_after(row, snapshot)
     }
 
     /// Whether nothing was committed since a state was the newest.

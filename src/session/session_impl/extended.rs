@@ -108,6 +108,19 @@ impl Session {
         self.statements.open(name, portal)
     }
 
+    /// The unnamed portal is one that has run.
+    pub(in crate::session) fn portal_done(&mut self, prepared: &Arc<Prepared>, tag: &str) {
+        let portal = Portal {
+            prepared: Arc::clone(prepared),
+            values: Vec::new(),
+            progress: Progress::Done(tag.to_owned()),
+            options: CursorOptions::default(),
+            held: false,
+            created_us: crate::session::engine::now_us(),
+        };
+        self.statements.replace_unnamed(portal);
+    }
+
     /// What a portal gives.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ impl Session {
         self.timer = Some(timer.abort_handle());
     }
 
-    pub(super) fn stop_timer(&mut self) {
+    pub(in crate::session) fn stop_timer(&mut self) {
         if let Some(timer) = self.timer.take() {
             timer.abort();
         }

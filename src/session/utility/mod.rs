@@ -9,4 +9,4 @@ mod show;
 mod transaction;
 
 pub(super) use run::{describe, ends_transaction, is_session_statement, run};
-pub(super) use transaction::isolation;
+pub(super) use transaction::{begin_block, commit_block, isolation};

@@ -9,7 +9,9 @@ use super::prepared::{
 };
 use super::set::{run_reset, run_set};
 use super::show::{explain_column, show, show_columns, show_name};
-use super::transaction::{begin, begin_next, commit, in_block, in_transaction, next_of, rollback};
+use super::transaction::{
+    begin_block, begin_next, commit_block, in_block, in_transaction, next_of, rollback,
+};
 use crate::catalog::predefined_role;
 use crate::error::{PgError, SqlState};
 use crate::functions::context::ChannelFacts as _;
@@ -158,16 +160,11 @@ pub(in crate::session) async fn run(
         Sql::StartTransaction { modes, modifier: None, statements, .. }
             if statements.is_empty() =>
         {
-            begin(session, modes, &statement.text)?;
-            command(if statement.text.trim_start().to_lowercase().starts_with("start") {
-                "START TRANSACTION"
-            } else {
-                "BEGIN"
-            })
+            begin_block(session, modes, &statement.text).map(|tag| Some(Outcome::Command(tag)))
         }
         Sql::Commit { chain, modifier: None, .. } => {
             let next = chain.then(|| next_of(session, "COMMIT AND CHAIN")).transpose()?;
-            let tag = commit(session).await?;
+            let tag = commit_block(session).await?;
             begin_next(session, next)?;
             Ok(Some(Outcome::Command(tag)))
         }

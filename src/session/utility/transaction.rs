@@ -58,12 +58,22 @@ pub(super) fn modes(modes: &[TransactionMode], text: &str) -> Modes {
     Modes { level, read_only, deferrable: deferrable(text) }
 }
 
-pub(super) fn begin(
+/// BEGIN or START TRANSACTION, by their text; the command tag.
+///
+/// # Errors
+/// `25P02`, `25001`.
+pub(in crate::session) fn begin_block(
     session: &mut Session,
     wanted: &[TransactionMode],
     text: &str,
-) -> Result<(), PgError> {
-    let wanted = modes(wanted, text);
+) -> Result<String, PgError> {
+    begin(session, modes(wanted, text))?;
+    let first = text.trim_start().get(.."start".len()).unwrap_or_default();
+    let tag = if first.eq_ignore_ascii_case("start") { "START TRANSACTION" } else { "BEGIN" };
+    Ok(tag.to_owned())
+}
+
+fn begin(session: &mut Session, wanted: Modes) -> Result<(), PgError> {
     match &mut session.transaction {
         Some(transaction) if transaction.explicit => {
             session.refuse_if_failed()?;
@@ -100,7 +110,11 @@ fn no_transaction(session: &Session) {
     );
 }
 
-pub(super) async fn commit(session: &mut Session) -> Result<String, PgError> {
+/// COMMIT; its command tag.
+///
+/// # Errors
+/// `40001`, `23…`, `58030` if it cannot be committed.
+pub(in crate::session) async fn commit_block(session: &mut Session) -> Result<String, PgError> {
     let explicit = session.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
     if !explicit {
         no_transaction(session);

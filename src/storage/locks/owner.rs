@@ -170,6 +170,21 @@ impl LockOwner {
         self.lock(LockTarget::Table(table).resource(), lock.into(), when_held, limits).await
     }
 
+    /// Locks a table if nobody has to be waited for; whether it is held.
+    pub fn try_lock_table(&self, table: Oid, lock: TableLock) -> bool {
+        lock != TableLock::AccessExclusive && self.try_lock(LockTarget::Table(table), lock.into())
+    }
+
+    /// Locks a row if nobody has to be waited for; whether it is held.
+    pub fn try_lock_row(&self, table: Oid, row: RowId, lock: RowLock) -> bool {
+        self.try_lock(LockTarget::Row(table, row), lock.into())
+    }
+
+    fn try_lock(&self, target: LockTarget, mode: Mode) -> bool {
+        let (resource, place) = target.resource();
+        matches!(self.take(resource, mode, &[place], &mut 0, WhenHeld::Fail), Ok(Taken::All))
+    }
+
     /// Locks what is shared or exclusive: keys, definitions, numbers. Whether it had to wait.
     ///
     /// # Errors

@@ -37,7 +37,8 @@ pub(super) use foreign::ForeignKeys;
 pub(super) use keys::{UniqueKey, computed_indexes, duplicate, unique_keys};
 pub use keys::{check_key_is_unique, check_key_type};
 pub use labels::check_label_rule;
-pub(super) use plain::{is_plain, keeps_keys};
+pub(super) use plain::keeps_keys;
+pub use plain::{comes_alone, keys_stay};
 pub(super) use rows::{admit_rows, rows_by_id};
 pub use whole::{check_all, check_changed};
 

@@ -7,12 +7,26 @@ use super::keys::{computed_indexes, unique_keys};
 use crate::catalog::{ConstraintKind, Table};
 
 /// Whether a table has neither keys nor foreign keys, nor constraints on the label of an open graph.
-pub(in crate::executor::write) fn is_plain(table: &Table) -> bool {
+pub fn comes_alone(table: &Table) -> bool {
     let refers = |kind: &ConstraintKind| matches!(kind, ConstraintKind::ForeignKey { .. });
     table.ruled_by.is_none()
         && unique_keys(table).next().is_none()
         && computed_indexes(table).next().is_none()
         && !table.constraints.iter().any(|constraint| refers(&constraint.kind))
+}
+
+/// Whether all keys of a row, and all it refers to, stay as they were if these columns do.
+pub fn keys_stay(table: &Table, stays: impl Fn(usize) -> bool) -> bool {
+    let stay = |columns: &[usize]| columns.iter().all(|column| stays(*column));
+    table.ruled_by.is_none()
+        && computed_indexes(table).next().is_none()
+        && unique_keys(table).all(|key| stay(&key.columns))
+        && table.constraints.iter().all(|constraint| match &constraint.kind {
+            ConstraintKind::ForeignKey { columns, .. } => stay(columns),
+            ConstraintKind::PrimaryKey { .. }
+            | ConstraintKind::Unique { .. }
+            | ConstraintKind::Check { .. } => true,
+        })
 }
 
 /// Whether an UPDATE leaves all keys of the rows, and all they refer to, as they were; `false` where that would take
@@ -22,21 +36,11 @@ pub(in crate::executor::write) fn keeps_keys(
     old: &RecordBatch,
     new: &RecordBatch,
 ) -> bool {
-    let same = |columns: &[usize]| {
-        columns.iter().all(|column| {
-            let (old, new) = (old.columns().get(*column), new.columns().get(*column));
-            matches!((old, new), (Some(old), Some(new)) if same_values(old, new))
-        })
+    let same = |column: usize| {
+        let (old, new) = (old.columns().get(column), new.columns().get(column));
+        matches!((old, new), (Some(old), Some(new)) if same_values(old, new))
     };
-    table.ruled_by.is_none()
-        && computed_indexes(table).next().is_none()
-        && unique_keys(table).all(|key| same(&key.columns))
-        && table.constraints.iter().all(|constraint| match &constraint.kind {
-            ConstraintKind::ForeignKey { columns, .. } => same(columns),
-            ConstraintKind::PrimaryKey { .. }
-            | ConstraintKind::Unique { .. }
-            | ConstraintKind::Check { .. } => true,
-        })
+    keys_stay(table, same)
 }
 
 /// Whether two arrays hold the same values; `false` also where they are of different types.
