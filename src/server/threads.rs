@@ -6,6 +6,7 @@
 //! long run on other threads anyway; there are more threads than processors so that one that plans for long, or is
 //! encoding, is taken turns with by the system.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -55,6 +56,32 @@ impl ConnectionThreads {
     pub(super) fn next(&self) -> Option<&Handle> {
         let at = self.next.fetch_add(1, Ordering::Relaxed);
         self.handles.get(at % self.handles.len().max(1))
+    }
+}
+
+thread_local! {
+    static RESIDENTS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A connection that lives on this thread.
+pub(super) struct Resident;
+
+impl Resident {
+    /// Until it is dropped, there is one more.
+    pub(super) fn enter() -> Self {
+        RESIDENTS.set(RESIDENTS.get() + 1);
+        Self
+    }
+
+    /// Whether there is no other.
+    pub(super) fn is_alone(&self) -> bool {
+        RESIDENTS.get() <= 1
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        RESIDENTS.set(RESIDENTS.get().saturating_sub(1));
     }
 }
 

@@ -12,12 +12,21 @@ use super::session_impl::Session;
 use crate::catalog::{Catalog, Cluster, RelationKind, stored};
 use crate::error::{PgError, SqlState};
 use crate::executor::write::check_all;
-use crate::storage::wal::{AppendError, CommitRecord, Entry};
+use crate::storage::wal::{AppendError, CommitRecord, Entry, Scribe};
 use crate::storage::{CounterRecord, Opened, SequenceLog, StorageError, Store, StoreOptions};
 use crate::types::Oid;
 
 /// The cluster's own objects are stored as those of this database.
 pub(super) const CLUSTER: Oid = Oid::INVALID;
+
+/// How a commit becomes durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Durably {
+    /// Whether it is waited for until it is on the disk (`synchronous_commit`).
+    pub(super) sync: bool,
+    /// Who writes it.
+    pub(super) scribe: Scribe,
+}
 
 /// A commit that has its place among the others.
 #[derive(Debug)]
@@ -169,7 +178,7 @@ pub(super) async fn store_first(
             let _ = sender.send(result);
         })),
     };
-    match store.log().append(0, entry) {
+    match store.log().append(0, Scribe::Thread, entry) {
         Ok(_) => PendingCommit::Later(receiver).wait().await,
         Err(AppendError::Refused(error)) => Err(error.into()),
         Err(AppendError::Stale { .. }) => Err(refused("the log failed before its first record")),
@@ -200,7 +209,7 @@ pub(super) async fn store_database(
                 let _ = sender.send(result);
             })),
         };
-        match store.log().append(epoch, entry) {
+        match store.log().append(epoch, Scribe::Thread, entry) {
             Ok(_) => return PendingCommit::Later(receiver).wait().await,
             Err(AppendError::Refused(error)) => return Err(error.into()),
             Err(AppendError::Stale { epoch: newer }) => epoch = newer,

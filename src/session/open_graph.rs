@@ -10,12 +10,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
+use super::durable::Durably;
 use super::engine::{CatalogWork, DatabaseState, Latest};
 use super::sequences::start_of;
 use crate::catalog::{Catalog, MadeTable, OpenDefinition};
 use crate::error::{PgError, SqlState};
 use crate::executor::write::{Definitions, RowCheck, Writes, lock_error};
 use crate::storage::locks::{LockTarget, WaitLimits, WhenHeld};
+use crate::storage::wal::Scribe;
 use crate::storage::{LockOwner, Steps, TableVersion};
 use crate::types::Oid;
 
@@ -70,8 +72,8 @@ impl OpenDefinitions {
         let mut writes = Writes::begin(store);
         put(&mut writes, &made)?;
         let definitions = Some(CatalogWork { base: catalog, catalog: Arc::new(changed) });
-        let (_, wait) =
-            self.database.commit(&writes, definitions, self.check.as_ref(), self.sync)?;
+        let durably = Durably { sync: self.sync, scribe: Scribe::Thread };
+        let (_, wait) = self.database.commit(&writes, definitions, self.check.as_ref(), durably)?;
         wait.wait().await?;
         Ok(self.database.latest().catalog)
     }

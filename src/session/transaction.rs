@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use parking_lot::Mutex;
 
 use super::channels::{Announcements, AnnouncementsMark};
-use super::durable::PendingCommit;
+use super::durable::{Durably, PendingCommit};
 use super::engine::{CatalogWork, DatabaseState, HeldSnapshot};
 use super::open_graph::DefinedCatalog;
 use super::serializable::{Member, Pending};
@@ -369,7 +369,7 @@ impl Transaction {
         &self,
         database: &Arc<DatabaseState>,
         check: &dyn RowCheck,
-        sync: bool,
+        durably: Durably,
     ) -> Result<PendingCommit, PgError> {
         let writes = {
             let mut writes = self.writes.lock();
@@ -388,7 +388,7 @@ impl Transaction {
                 return Ok(PendingCommit::Now);
             }
             writes.check_deferred(&self.catalog)?;
-            return database.commit(&writes, catalog, check, sync).map(|(_, wait)| wait);
+            return database.commit(&writes, catalog, check, durably).map(|(_, wait)| wait);
         };
         let pending = (!is_empty)
             .then(|| Pending { changes: writes.changes(), after: writes.view().clone() });
@@ -398,7 +398,7 @@ impl Transaction {
             return Ok(PendingCommit::Now);
         };
         writes.check_deferred(&self.catalog)?;
-        let (commit, wait) = database.commit(&writes, catalog, check, sync)?;
+        let (commit, wait) = database.commit(&writes, catalog, check, durably)?;
         turn.committed(Some((commit, pending)));
         Ok(wait)
     }

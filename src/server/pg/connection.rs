@@ -26,6 +26,7 @@ use crate::error::{PgError, Severity, SqlState};
 use crate::server::half_open::{HalfOpen, Place};
 use crate::server::listener::Socket;
 use crate::server::options::ServerOptions;
+use crate::server::threads::Resident;
 use crate::server::tls::Tls;
 use crate::session::{Engine, LoginRequest, Route, Session};
 
@@ -93,6 +94,8 @@ pub(super) struct Connection<'a> {
     draining: &'a CancellationToken,
     /// An error happened in the extended protocol: everything up to the next Sync is skipped.
     skipping: bool,
+    /// Its place on the thread it lives on.
+    resident: Resident,
     /// Where a row is put together; kept, as it is needed all the time.
     pub(super) scratch: Vec<u8>,
 }
@@ -203,6 +206,7 @@ async fn converse(
         draining: &shared.draining.child_token(),
         skipping: false,
         scratch: Vec::new(),
+        resident: Resident::enter(),
     };
     connection.run().await;
 }
@@ -237,6 +241,7 @@ impl Connection<'_> {
     async fn next(&mut self) -> Flow<Frame> {
         let mut idle = None;
         loop {
+            self.session.commit_here(self.resident.is_alone());
             let quick = if self.skipping { Quick::No } else { quick::answer(self) };
             let answered = quick != Quick::No;
             let waited = match quick {

@@ -1,6 +1,10 @@
 //! Constraints on their way into a table. Rows that are there already are the caller's to check.
 
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
+
+use sqlparser::ast::{Expr, visit_expressions};
 
 use super::names::object_name;
 use crate::catalog::{
@@ -8,7 +12,9 @@ use crate::catalog::{
 };
 use crate::error::{PgError, SqlState};
 use crate::executor::write::check_key_type;
+use crate::parser::stored::parse_expression;
 use crate::planner::bind::sql::ddl::{NewConstraint, NewConstraintKind};
+use crate::planner::bind::sql::fold;
 use crate::session::session_impl::Session;
 use crate::types::Oid;
 
@@ -29,6 +35,25 @@ pub(super) fn positions(
             })
         })
         .collect()
+}
+
+/// The column that a condition is about, if it is about one: a constraint without a name is called after it.
+fn only_column(condition: &str, table: &Table) -> Option<String> {
+    let mut columns = BTreeSet::new();
+    let expr = parse_expression(condition).ok()?;
+    let _: ControlFlow<()> = visit_expressions(&expr, |expr| {
+        let name = match expr {
+            Expr::Identifier(name) => Some(name),
+            Expr::CompoundIdentifier(names) => names.last(),
+            _ => None,
+        };
+        columns.extend(name.and_then(|name| table.position(&fold(name))));
+        ControlFlow::Continue(())
+    });
+    match Vec::from_iter(columns).as_slice() {
+        [only] => table.columns.get(*only).map(|column| column.name.clone()),
+        _ => None,
+    }
 }
 
 /// Adds a constraint to a table; its number.
@@ -74,8 +99,9 @@ pub(super) fn add(
             from_index = Some(name);
             (String::new(), "", kind)
         }
-        NewConstraintKind::Check { condition, column } => {
-            (column.unwrap_or_default(), "check", ConstraintKind::Check { condition })
+        NewConstraintKind::Check { condition } => {
+            let column = only_column(&condition, table).unwrap_or_default();
+            (column, "check", ConstraintKind::Check { condition })
         }
         NewConstraintKind::ForeignKey {
             columns: names,

@@ -7,8 +7,8 @@ use super::shared::now_us;
 use crate::catalog::{Catalog, Cluster};
 use crate::error::{PgError, SqlState};
 use crate::executor::write::{RowCheck, Writes, check_changed};
-use crate::session::durable::{CLUSTER, PendingCommit};
-use crate::storage::wal::{AppendError, CommitRecord};
+use crate::session::durable::{CLUSTER, Durably, PendingCommit};
+use crate::storage::wal::{AppendError, CommitRecord, Scribe};
 use crate::types::CommitNo;
 
 /// What a transaction made of the definitions.
@@ -32,7 +32,7 @@ impl CatalogWork {
 
 impl DatabaseState {
     /// Makes a transaction's work the newest state; its number. It is visible to others when it is durable, which the caller must
-    /// wait for; with `sync` off, when it is written.
+    /// wait for; without a sync, when it is written.
     ///
     /// # Errors
     /// `40001` if another transaction changed the same rows, or the catalog; `23…` if what both did together violates a
@@ -42,7 +42,7 @@ impl DatabaseState {
         writes: &Writes,
         catalog: Option<CatalogWork>,
         check: &dyn RowCheck,
-        sync: bool,
+        durably: Durably,
     ) -> Result<(CommitNo, PendingCommit), PgError> {
         let store = self.store.get();
         // Rows are encoded before the lock is taken: others commit meanwhile.
@@ -98,8 +98,8 @@ impl DatabaseState {
                 }
             }
             let visible = self.latest.read().store.commit;
-            let (entry, committed) = PendingCommit::later(Arc::clone(self), record, sync);
-            let appended = store.log().append(pending.epoch, |commit| {
+            let (entry, committed) = PendingCommit::later(Arc::clone(self), record, durably.sync);
+            let appended = store.log().append(pending.epoch, durably.scribe, |commit| {
                 self.recent.note(commit, visible, changes);
                 pending.latest = next.at(commit);
                 let cluster = shared.as_ref().map(|(_, cluster)| Arc::clone(cluster));
@@ -112,7 +112,13 @@ impl DatabaseState {
             }
             drop(shared);
             match appended {
-                Ok(_) => return Ok((pending.latest.store.commit, committed)),
+                Ok(commit) => {
+                    drop(pending);
+                    if durably.scribe == Scribe::Caller {
+                        store.log().write_here();
+                    }
+                    return Ok((commit, committed));
+                }
                 Err(AppendError::Refused(error)) => return Err(error.into()),
                 Err(AppendError::Stale { epoch }) => {
                     self.cluster.start_over(epoch);

@@ -131,6 +131,7 @@ impl Session {
             transaction: None,
             copy: None,
             gate: Gate::default(),
+            commits_here: false,
             system: false,
             reported: BTreeMap::new(),
             reported_as: None,

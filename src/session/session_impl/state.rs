@@ -31,6 +31,8 @@ pub struct Session {
     pub(in crate::session) gate: Gate,
     /// How many functions run in each other now.
     pub(in crate::session) routine_depth: usize,
+    /// Whether its thread writes the log for its commits.
+    pub(super) commits_here: bool,
     /// Whether this is the server itself, at its first start.
     pub(in crate::session) system: bool,
     pub(super) reported: BTreeMap<&'static str, String>,

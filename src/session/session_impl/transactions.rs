@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::state::Session;
 use crate::error::{PgError, SqlState};
 use crate::parser::Statement;
+use crate::session::durable::Durably;
 use crate::session::outcome::TransactionStatus;
 use crate::session::transaction::{Isolation, Transaction};
 use crate::session::{pipeline, utility};
 use crate::storage::LockOwner;
+use crate::storage::wal::Scribe;
 use crate::types::Oid;
 
 impl Session {
@@ -45,6 +47,18 @@ impl Session {
         self.shared.settings.lock().waits_for_disk()
     }
 
+    fn durably(&self) -> Durably {
+        let sync = self.syncs();
+        let scribe = if sync && self.commits_here { Scribe::Caller } else { Scribe::Thread };
+        Durably { sync, scribe }
+    }
+
+    /// Whether this thread writes the log for the commits to come, and waits for the disk with them, if nobody else does:
+    /// where no other connection is kept waiting by that, it is quicker than waking another thread.
+    pub fn commit_here(&mut self, here: bool) {
+        self.commits_here = here;
+    }
+
     /// Commits a transaction and waits until it is durable (unless `synchronous_commit` is off) and visible.
     pub(in crate::session) async fn commit(
         &self,
@@ -52,8 +66,8 @@ impl Session {
     ) -> Result<(), PgError> {
         self.check_announcements(&transaction.announced)?;
         if transaction.changed_anything() || transaction.reads().is_some() {
-            let sync = self.syncs();
-            transaction.commit(&self.database, &self.checks(transaction), sync)?.wait().await?;
+            let durably = self.durably();
+            transaction.commit(&self.database, &self.checks(transaction), durably)?.wait().await?;
         }
         self.send_announcements(&transaction.announced);
         Ok(())

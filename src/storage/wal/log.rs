@@ -1,4 +1,10 @@
-//! The thread that writes the log, and the queue before it.
+//! The writer of the log, its thread, and the queue before it.
+//!
+//! ```text
+//! commits ──► queue ──► whoever has the writer: its thread, or a committer that nobody else waits for
+//! ```
+//!
+//! All that is queued is written and synced together, in the order of the queue.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -43,7 +49,7 @@ pub struct Entry {
     pub record: CommitRecord,
     /// Whether it counts as done only when it is durable (`synchronous_commit`).
     pub sync: bool,
-    /// Makes it visible; called in the order of commits, by the log's thread.
+    /// Makes it visible; called in the order of commits, by whoever writes the log.
     pub publish: Option<Box<dyn FnOnce() + Send>>,
     /// Tells who waits. Called after `publish`, or instead of it if the commit was not done.
     pub done: Option<OnDone>,
@@ -82,6 +88,7 @@ pub struct LogStats {
 #[derive(Debug)]
 pub struct Log {
     shared: Arc<Shared>,
+    writer: Arc<Mutex<Writer>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -134,6 +141,15 @@ enum Work {
     Rotate(mpsc::SyncSender<Result<Rotated, StorageError>>),
 }
 
+/// Who writes a commit that is queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scribe {
+    /// The log's thread.
+    Thread,
+    /// The caller, by [`Log::write_here`].
+    Caller,
+}
+
 /// The log goes on in a new segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rotated {
@@ -164,7 +180,7 @@ impl Log {
             wake: Condvar::new(),
             stats: LogStats::default(),
         });
-        let writer = Writer {
+        let writer = Arc::new(Mutex::new(Writer {
             shared: Arc::clone(&shared),
             fs,
             dir,
@@ -173,28 +189,30 @@ impl Log {
             last,
             synced: last,
             unsynced_since: None,
-        };
+        }));
+        let (queue, own) = (Arc::clone(&shared), Arc::clone(&writer));
         let thread = std::thread::Builder::new()
             .name("graphwire-log".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || run(&queue, &own))
             .map_err(|source| StorageError::Io {
                 operation: "start the thread of",
                 path: "log".to_owned(),
                 source,
             })?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        Ok(Self { shared, writer, thread: Mutex::new(Some(thread)) })
     }
 
     /// Queues a commit and gives its number; `make` is called with it.
     ///
     /// `epoch` is the one in which the caller worked out the commit. The caller holds the lock that orders its
-    /// database's commits.
+    /// database's commits; if it is the one to write it, it does so when it has let go of that.
     ///
     /// # Errors
     /// See [`AppendError`].
     pub fn append(
         &self,
         epoch: u64,
+        scribe: Scribe,
         make: impl FnOnce(CommitNo) -> Entry,
     ) -> Result<CommitNo, AppendError> {
         let mut queue = self.shared.queue.lock();
@@ -212,8 +230,26 @@ impl Log {
         let number = queue.take_number();
         queue.work.push_back(Work::Commit(number, make(number)));
         drop(queue);
-        self.shared.wake.notify_one();
+        if scribe == Scribe::Thread {
+            self.shared.wake.notify_one();
+        }
         Ok(number)
+    }
+
+    /// Writes and syncs what is queued on this thread, which waits for the disk; unless the log is being written already:
+    /// its thread goes on with it then.
+    pub fn write_here(&self) {
+        let Some(mut writer) = self.writer.try_lock() else {
+            self.shared.wake.notify_one();
+            return;
+        };
+        let _failed = Ended { shared: &self.shared, by_panic: true };
+        let rest = writer.work();
+        drop(writer);
+        // The thread syncs what nobody waits for, and closes.
+        if rest != Rest::Until(None) {
+            self.shared.wake.notify_one();
+        }
     }
 
     /// Queues a record that belongs to no transaction and depends on none before it: it is never taken back, and is
@@ -280,7 +316,8 @@ impl Drop for Log {
     }
 }
 
-/// The thread's own state.
+/// What whoever writes works with.
+#[derive(Debug)]
 struct Writer {
     shared: Arc<Shared>,
     fs: Arc<dyn FileSystem>,
@@ -294,73 +331,101 @@ struct Writer {
     unsynced_since: Option<Instant>,
 }
 
-/// What the thread found in the queue.
+/// What is at the front of the queue.
 enum Turn {
     Commits(Vec<(CommitNo, Entry)>),
     Rotate(mpsc::SyncSender<Result<Rotated, StorageError>>),
-    /// Nothing came for a while.
-    Idle,
-    Close,
 }
 
-/// However the thread ends, nobody waits for it afterwards.
-impl Drop for Writer {
+/// Nothing is queued.
+#[derive(Debug, PartialEq, Eq)]
+enum Rest {
+    /// Until more comes, or what was written must be synced.
+    Until(Option<Instant>),
+    Closing,
+}
+
+/// However writing ends, nobody waits for it afterwards.
+struct Ended<'a> {
+    shared: &'a Shared,
+    /// Only a panic ends it.
+    by_panic: bool,
+}
+
+impl Drop for Ended<'_> {
     fn drop(&mut self) {
+        let failed = std::thread::panicking();
+        if self.by_panic && !failed {
+            return;
+        }
         let mut queue = self.shared.queue.lock();
         queue.closing = true;
-        if std::thread::panicking() {
-            queue.refused = Some("the log's thread failed".to_owned());
+        if failed {
+            queue.refused = Some("writing the log failed".to_owned());
         }
         queue.work.clear();
     }
 }
 
+/// The log's thread.
+fn run(shared: &Shared, writer: &Mutex<Writer>) {
+    let _ended = Ended { shared, by_panic: false };
+    loop {
+        let rest = writer.lock().work();
+        let mut queue = shared.queue.lock();
+        if !queue.work.is_empty() {
+            continue;
+        }
+        match rest {
+            _ if queue.closing => {
+                drop(queue);
+                return writer.lock().sync_late();
+            }
+            Rest::Until(Some(until)) => {
+                if shared.wake.wait_until(&mut queue, until).timed_out() {
+                    drop(queue);
+                    writer.lock().sync_late();
+                }
+            }
+            Rest::Until(None) | Rest::Closing => shared.wake.wait(&mut queue),
+        }
+    }
+}
+
 impl Writer {
-    fn run(mut self) {
+    /// Does what is queued.
+    fn work(&mut self) -> Rest {
         loop {
             match self.turn() {
-                Turn::Commits(commits) => self.commit(commits),
-                Turn::Rotate(reply) => {
+                Ok(Turn::Commits(commits)) => self.commit(commits),
+                Ok(Turn::Rotate(reply)) => {
                     // Who asked may be gone; the segment is ended all the same.
                     let _ = reply.send(self.rotate_on_request());
                 }
-                Turn::Idle => self.sync_late(),
-                Turn::Close => {
-                    self.sync_late();
-                    return;
-                }
+                Err(rest) => return rest,
             }
         }
     }
 
-    fn turn(&self) -> Turn {
+    fn turn(&self) -> Result<Turn, Rest> {
         let mut queue = self.shared.queue.lock();
-        loop {
-            if let Some(Work::Rotate(_)) = queue.work.front()
-                && let Some(Work::Rotate(reply)) = queue.work.pop_front()
-            {
-                return Turn::Rotate(reply);
+        if let Some(Work::Rotate(_)) = queue.work.front()
+            && let Some(Work::Rotate(reply)) = queue.work.pop_front()
+        {
+            return Ok(Turn::Rotate(reply));
+        }
+        let mut commits = Vec::new();
+        while let Some(Work::Commit(..)) = queue.work.front() {
+            if let Some(Work::Commit(number, entry)) = queue.work.pop_front() {
+                commits.push((number, entry));
             }
-            let mut commits = Vec::new();
-            while let Some(Work::Commit(..)) = queue.work.front() {
-                if let Some(Work::Commit(number, entry)) = queue.work.pop_front() {
-                    commits.push((number, entry));
-                }
-            }
-            if !commits.is_empty() {
-                return Turn::Commits(commits);
-            }
-            if queue.closing {
-                return Turn::Close;
-            }
-            match self.unsynced_since {
-                None => self.shared.wake.wait(&mut queue),
-                Some(since) => {
-                    let until = since + self.options.sync_delay;
-                    if self.shared.wake.wait_until(&mut queue, until).timed_out() {
-                        return Turn::Idle;
-                    }
-                }
+        }
+        match commits.is_empty() {
+            false => Ok(Turn::Commits(commits)),
+            true if queue.closing => Err(Rest::Closing),
+            true => {
+                let until = self.unsynced_since.map(|since| since + self.options.sync_delay);
+                Err(Rest::Until(until))
             }
         }
     }
@@ -385,6 +450,9 @@ impl Writer {
         }
         for done in answers {
             done(Ok(()));
+        }
+        if wants_sync {
+            self.note_synced();
         }
         match failed.error {
             None => {}
@@ -451,25 +519,30 @@ impl Writer {
         if frames.is_empty() { Ok(()) } else { self.segment.write(&frames) }
     }
 
-    /// Makes what was written durable, and says so in the log.
+    /// Makes what was written durable.
     fn sync(&mut self) -> Result<(), StorageError> {
         self.segment.file.sync()?;
         self.shared.stats.syncs.fetch_add(1, Ordering::Relaxed);
         self.synced = self.last;
         self.unsynced_since = None;
+        Ok(())
+    }
+
+    /// Says in the log how far it was synced.
+    fn note_synced(&mut self) {
         let mut frame = Vec::new();
         let what = (FrameKind::Synced, self.last, self.synced);
         put_frame(&mut frame, self.segment.end, self.segment.place, what, &[]);
         // Only helps to tell damage from a torn write; if it cannot be written, the next frames go in its place.
         let _ = self.segment.write(&frame);
-        Ok(())
     }
 
     fn sync_late(&mut self) {
-        if self.unsynced_since.is_some()
-            && let Err(error) = self.sync()
-        {
-            self.refuse(&error, Vec::new());
+        if self.unsynced_since.is_some() {
+            match self.sync() {
+                Ok(()) => self.note_synced(),
+                Err(error) => self.refuse(&error, Vec::new()),
+            }
         }
     }
 
@@ -477,6 +550,7 @@ impl Writer {
     fn rotate(&mut self) -> Result<(), WriteError> {
         if self.unsynced_since.is_some() || self.synced < self.last {
             self.sync().map_err(WriteError::Stuck)?;
+            self.note_synced();
         }
         let place = Place { segment: self.segment.place.segment + 1, ..self.segment.place };
         let bytes = self.options.segment_bytes;

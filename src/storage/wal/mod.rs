@@ -5,6 +5,8 @@
 //! log thread                    └─► write the frames of all that wait ─ sync ─ publish ─┘
 //! ```
 //!
+//! A committer that keeps nobody else waiting does the log thread's part itself, if that is idle.
+//!
 //! The order of commits is the order in which they are queued. One sync serves all that were queued before it.
 //!
 //! Reading order: [`record`] (what a commit holds), `frame`, `segment` (files), [`log`] (the thread).
@@ -14,5 +16,5 @@ pub mod log;
 pub mod record;
 pub(crate) mod segment;
 
-pub use log::{AppendError, Entry, Log, LogOptions, LogStats};
+pub use log::{AppendError, Entry, Log, LogOptions, LogStats, Scribe};
 pub use record::{CommitRecord, ObjectKey};

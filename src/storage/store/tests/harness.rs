@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::storage::fs::FileSystem;
 use crate::storage::fs::simulated::SimulatedFileSystem;
-use crate::storage::wal::{AppendError, CommitRecord, Entry, LogOptions, ObjectKey};
+use crate::storage::wal::{AppendError, CommitRecord, Entry, LogOptions, ObjectKey, Scribe};
 use crate::storage::{
     CheckpointDatabase, EncodedKeys, RowWrite, StorageError, Store, StoreOptions, StoreSnapshot,
     TableVersion, TableWrites,
@@ -179,7 +179,7 @@ impl Database {
         let (sender, receiver) = mpsc::channel();
         let visible = Arc::clone(&self.visible);
         let pending = &mut self.pending;
-        let appended = self.store.log().append(self.epoch, |commit| {
+        let appended = self.store.log().append(self.epoch, Scribe::Thread, |commit| {
             let mut next = next;
             next.commit = commit;
             *pending = next.clone();

@@ -3,10 +3,13 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 
+use parking_lot::Mutex;
+
 use super::harness::{DATABASE, Database, Do, Model};
 use crate::storage::fs::simulated::SimulatedFileSystem;
-use crate::storage::wal::{CommitRecord, Entry, ObjectKey};
-use crate::storage::{StorageError, Store};
+use crate::storage::wal::{CommitRecord, Entry, LogOptions, ObjectKey, Scribe};
+use crate::storage::{StorageError, Store, StoreOptions};
+use crate::types::CommitNo;
 
 fn put(key: u64) -> CommitRecord {
     let mut record = CommitRecord::new(DATABASE, 1);
@@ -38,7 +41,7 @@ fn commits_that_come_together_share_a_sync() {
                         publish: None,
                         done: Some(Box::new(done)),
                     };
-                    store.log().append(0, entry).unwrap();
+                    store.log().append(0, Scribe::Thread, entry).unwrap();
                     receiver.recv().unwrap().unwrap();
                 }
             })
@@ -51,6 +54,52 @@ fn commits_that_come_together_share_a_sync() {
     let syncs = store.log().stats().syncs.load(Ordering::Relaxed);
     assert_eq!(commits, CLIENTS * COMMITS);
     assert!(commits > 4 * syncs, "{commits} commits took {syncs} syncs");
+}
+
+/// Who commits writes the log in turns with its thread: each commit is answered, in the order of its number.
+#[test]
+fn committers_write_the_log_themselves() {
+    const CLIENTS: u64 = 4;
+    const COMMITS: u64 = 200;
+    let dir = tempfile::tempdir().unwrap();
+    let log = LogOptions { segment_bytes: 4 << 10, ..LogOptions::default() };
+    let options = StoreOptions { log, ..StoreOptions::local(dir.path()) };
+    let store = Store::open(options.clone()).unwrap().store;
+    let order = Mutex::new(());
+    let published = Arc::new(Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (store, order, published) = (&store, &order, &published);
+            scope.spawn(move || {
+                for at in 0..COMMITS {
+                    let (sender, receiver) = mpsc::channel();
+                    let done = move |result: Result<(), StorageError>| sender.send(result).unwrap();
+                    let scribe = if at % 3 == 0 { Scribe::Thread } else { Scribe::Caller };
+                    let seen = Arc::clone(published);
+                    let entry = |number: CommitNo| Entry {
+                        record: put(client * COMMITS + at),
+                        sync: at % 5 != 0,
+                        publish: Some(Box::new(move || seen.lock().push(number))),
+                        done: Some(Box::new(done)),
+                    };
+                    let turn = order.lock();
+                    store.log().append(0, scribe, entry).unwrap();
+                    drop(turn);
+                    if scribe == Scribe::Caller {
+                        store.log().write_here();
+                    }
+                    receiver.recv().unwrap().unwrap();
+                }
+            });
+        }
+    });
+    let numbers = published.lock().clone();
+    assert_eq!(numbers.len() as u64, CLIENTS * COMMITS);
+    assert!(numbers.is_sorted(), "{numbers:?}");
+    store.close();
+    let last = *numbers.last().unwrap();
+    drop(store);
+    assert_eq!(Store::open(options).unwrap().last, last);
 }
 
 #[test]

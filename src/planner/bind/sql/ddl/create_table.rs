@@ -81,12 +81,10 @@ pub enum NewConstraintKind {
         /// PRIMARY KEY, not UNIQUE.
         primary: bool,
     },
-    /// CHECK: SQL text, and the column it was written on.
+    /// CHECK
     Check {
         /// SQL text.
         condition: String,
-        /// For the generated name.
-        column: Option<String>,
     },
     /// FOREIGN KEY
     ForeignKey {
@@ -351,7 +349,7 @@ fn column_option(
         }
         ColumnOption::Check(check) => {
             let condition = stored_expression(context, bare(&check.expr), Some(table))?;
-            let kind = NewConstraintKind::Check { condition, column: Some(name) };
+            let kind = NewConstraintKind::Check { condition };
             let name = given.or(check.name.as_ref().map(fold));
             let timing = ConstraintTiming::NotDeferrable;
             new.constraints.push(NewConstraint::new(name, kind, timing));
@@ -546,7 +544,6 @@ pub(super) fn constraint(
                 check.name.as_ref(),
                 NewConstraintKind::Check {
                     condition: stored_expression(context, bare(&check.expr), table)?,
-                    column: None,
                 },
             )
         }

@@ -106,7 +106,7 @@ fn constraints(
     for constraint in &table.constraints {
         let (name, kind, include) = match &constraint.kind {
             ConstraintKind::Check { condition } if like.includes("constraints") => {
-                let kind = NewConstraintKind::Check { condition: condition.clone(), column: None };
+                let kind = NewConstraintKind::Check { condition: condition.clone() };
                 (Some(constraint.name.clone()), kind, Vec::new())
             }
             ConstraintKind::PrimaryKey { columns, include, .. } if like.includes("indexes") => {
