@@ -243,6 +243,13 @@ impl ResolvedFunction {
         &self.session
     }
 
+    /// The session whose transaction's start it tells, if that is what it does.
+    pub(crate) fn transaction_start(&self) -> Option<&Arc<dyn SessionContext>> {
+        let names = ["now", "current_timestamp", "transaction_timestamp"];
+        let tells = names.contains(&self.choice.overload.name.as_str());
+        self.session.as_ref().filter(|_| tells && self.choice.args.is_empty())
+    }
+
     /// What it does with two whole numbers of one type, if it is an operator that does that; beyond the type's range it
     /// fails.
     pub(crate) fn arithmetic(&self) -> Option<Arithmetic> {

@@ -319,7 +319,9 @@ impl Session {
         if known.catalog_version != latest.catalog.stamp() || !transaction.sees(&latest.catalog) {
             return Err(Otherwise::Ordinary);
         }
-        self.answers.set_store(&latest.store);
+        if write.computes() {
+            self.answers.set_store(&latest.store);
+        }
         let mut writes = transaction.writes.lock();
         if !writes.follow(&latest.store) {
             return Err(Otherwise::Ordinary);

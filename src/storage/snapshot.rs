@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use super::error::StorageError;
-use super::table::{RowIds, TableVersion};
+use super::table::TableVersion;
 use crate::types::{CommitNo, Oid, RowId};
 
 /// Every table at one commit number. Cheap to clone.
@@ -65,6 +65,11 @@ impl StoreSnapshot {
     pub fn with_table(mut self, version: Arc<TableVersion>) -> Self {
         Arc::make_mut(&mut self.tables).insert(version.table, version);
         self
+    }
+
+    /// Takes a table out.
+    pub fn take_table(&mut self, table: Oid) -> Option<Arc<TableVersion>> {
+        Arc::make_mut(&mut self.tables).remove(&table)
     }
 
     /// The snapshot without a table.
@@ -131,8 +136,7 @@ impl RowWrite {
         match self {
             Self::Insert { rows, first } => Ok(version.append_with_ids(rows.clone(), *first)?),
             Self::Update { rows, ids } => {
-                let without = version.delete(ids)?.ok_or(StorageError::WriteConflict)?;
-                Ok(without.append_rows(rows.clone(), RowIds::of(ids))?)
+                version.replace(ids, rows.clone())?.ok_or(StorageError::WriteConflict)
             }
             Self::Delete { ids } => version.delete(ids)?.ok_or(StorageError::WriteConflict),
         }

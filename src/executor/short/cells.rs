@@ -1,17 +1,24 @@
-//! One row of expressions: what is a column, a parameter, a constant or arithmetic on whole numbers is worked out at once,
-//! anything else as DataFusion does it, over a batch of one row.
+//! One row of expressions: what is a column, a parameter, a constant, arithmetic on whole numbers or the time is worked out
+//! at once, anything else as DataFusion does it, over a batch of one row.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int16Array, Int32Array, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Int16Type, Int32Type, Int64Type, SchemaRef};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int16Array, Int32Array, Int64Array, RecordBatch,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, Int16Type, Int32Type, Int64Type, SchemaRef, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
 use super::run::row_of;
 use super::{Over, as_any};
+use crate::functions::cast::CastTo;
+use crate::functions::context::SessionContext;
+use crate::functions::lib::time::local_transaction_start;
 use crate::functions::scalar::{Arithmetic, ResolvedFunction};
+use crate::types::pg_type::PgType;
 
 /// The parameters of a statement, as expressions number them.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +47,16 @@ enum Cell {
     Parameter(usize, DataType),
     Constant(ArrayRef),
     Number(Number, DataType),
+    Moment(Moment, DataType),
     Computed(Arc<dyn PhysicalExpr>),
+}
+
+/// The start of the transaction.
+#[derive(Debug)]
+enum Moment {
+    Instant(Arc<dyn SessionContext>),
+    /// In the session's time zone.
+    Local(Arc<dyn SessionContext>),
 }
 
 /// A whole number that is computed.
@@ -72,6 +88,11 @@ impl Cells {
         })
     }
 
+    /// Whether some of them are computed in general.
+    pub(super) fn compute(&self) -> bool {
+        self.cells.iter().any(|cell| matches!(cell, Cell::Computed(_)))
+    }
+
     /// The column of the row that a cell is, if it is one as it stands.
     pub(super) fn column(&self, cell: usize) -> Option<usize> {
         match self.cells.get(cell)? {
@@ -98,6 +119,7 @@ impl Cells {
             }
             Cell::Constant(value) => Some(Arc::clone(value)),
             Cell::Number(number, ty) => array_of(number.value(columns, parameters)?, ty),
+            Cell::Moment(moment, ty) => moment.value(ty),
             Cell::Computed(expr) => {
                 if batch.is_none() {
                     batch = Some(self.batch(columns, parameters)?);
@@ -139,12 +161,43 @@ impl Cell {
         if let Some(literal) = as_any(expr).downcast_ref::<Literal>() {
             return Some(Self::Constant(literal.value().to_array().ok()?));
         }
+        if let Some((moment, ty)) = Moment::of(expr) {
+            return Some(Self::Moment(moment, ty));
+        }
         Some(match Number::of(expr, width, numbered) {
             Some(Number::Of(arithmetic, ty, sides)) => {
                 Self::Number(Number::Of(arithmetic, ty.clone(), sides), ty)
             }
             _ => Self::Computed(Arc::clone(expr)),
         })
+    }
+}
+
+impl Moment {
+    fn of(expr: &Arc<dyn PhysicalExpr>) -> Option<(Self, DataType)> {
+        let call = as_any(expr).downcast_ref::<ScalarFunctionExpr>()?;
+        let ty = call.return_type().clone();
+        let function = call.fun().inner();
+        if let Some(function) = function.downcast_ref::<ResolvedFunction>() {
+            return Some((Self::Instant(Arc::clone(function.transaction_start()?)), ty));
+        }
+        let cast = function.downcast_ref::<CastTo>()?;
+        match (Self::of(call.args().first()?)?.0, cast.target()) {
+            (Self::Instant(session), PgType::Timestamp(None)) => Some((Self::Local(session), ty)),
+            (moment @ Self::Instant(_), PgType::Timestamptz(None)) => Some((moment, ty)),
+            _ => None,
+        }
+    }
+
+    fn value(&self, ty: &DataType) -> Option<ArrayRef> {
+        let (micros, is_local) = match self {
+            Self::Instant(session) => (session.transaction_timestamp(), false),
+            Self::Local(session) => (local_transaction_start(session.as_ref()).ok()?, true),
+        };
+        let DataType::Timestamp(TimeUnit::Microsecond, zone) = ty else { return None };
+        let fits = zone.is_none() == is_local;
+        let array = TimestampMicrosecondArray::from(vec![micros]).with_timezone_opt(zone.clone());
+        fits.then(|| Arc::new(array) as ArrayRef)
     }
 }
 

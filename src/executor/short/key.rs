@@ -1,7 +1,5 @@
 //! Finds a row of a table by a whole key.
 
-use std::sync::Arc;
-
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
@@ -9,22 +7,14 @@ use arrow::row::{RowConverter, SortField};
 use parking_lot::Mutex;
 
 use crate::storage::TableVersion;
-use crate::storage::table::{NumberKeys, encoded_number};
+use crate::storage::table::encoded_number;
 
-/// The columns of a key, and what was learned of the version that was asked last.
+/// The columns of a key.
 pub(super) struct Key {
     columns: Vec<usize>,
     types: Vec<DataType>,
     /// For keys that are not one whole number.
     converter: Mutex<RowConverter>,
-    last: Mutex<Last>,
-}
-
-/// What is known of the chunks of the version that was asked last; the next one has most of them too.
-#[derive(Debug, Default)]
-struct Last {
-    stamp: u64,
-    numbers: Option<Arc<NumberKeys>>,
 }
 
 impl std::fmt::Debug for Key {
@@ -38,7 +28,7 @@ impl Key {
     pub(super) fn new(columns: Vec<usize>, types: Vec<DataType>) -> Option<Self> {
         let fields = types.iter().cloned().map(SortField::new).collect();
         let converter = Mutex::new(RowConverter::new(fields).ok()?);
-        Some(Self { columns, types, converter, last: Mutex::default() })
+        Some(Self { columns, types, converter })
     }
 
     /// Whether it is one column of whole numbers, which [`Self::find_number`] finds.
@@ -58,17 +48,8 @@ impl Key {
         let ty = self.types.first().unwrap_or(&DataType::Null);
         let Some((encoded, length)) = encoded_number(ty, number) else { return Ok(None) };
         let encoded = encoded.get(..length).unwrap_or_default();
-        version.find_number(&*self.numbers_of(version)?, number, encoded)
-    }
-
-    fn numbers_of(&self, version: &TableVersion) -> Result<Arc<NumberKeys>, ArrowError> {
-        let mut last = self.last.lock();
-        if let Some(numbers) = last.numbers.as_ref().filter(|_| last.stamp == version.stamp) {
-            return Ok(Arc::clone(numbers));
-        }
-        let numbers = Arc::new(version.number_keys(&self.columns, last.numbers.as_deref())?);
-        *last = Last { stamp: version.stamp, numbers: Some(Arc::clone(&numbers)) };
-        Ok(numbers)
+        let Some(column) = self.columns.first() else { return Ok(None) };
+        version.find_number(*column, number, encoded)
     }
 
     /// Chunk and offset of the row with these values, one for each column; none has a null.

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 
 use super::cells::{Cells, Numbered};
 use super::finder::Finder;
 use super::run::row_of;
-use super::{Over, Step, Write};
+use super::{Over, Step, Write, as_any};
 use crate::catalog::Relation;
 use crate::executor::operator::RowWriter;
 use crate::executor::write::{Writes, comes_alone, keys_stay};
@@ -35,8 +38,8 @@ pub struct PointWrite {
 enum Source {
     /// The row that is replaced: these of its columns, the one past the last being its id.
     Found { finder: Finder, columns: Box<[usize]> },
-    /// The row of VALUES.
-    Given(Option<Cells>),
+    /// The parameters alone.
+    Given,
 }
 
 /// What is to be written.
@@ -60,26 +63,25 @@ impl PointWrite {
         let table = relation.table()?;
         let (first, schema) = (writer.first_column(), Arc::clone(writer.arriving()));
         let (source, cells) = match step {
-            Step::Project { input, projection } => {
-                let (source, schema) = match input.as_ref() {
-                    Step::LookUp(look_up) => {
-                        let finder = Finder::of(look_up, numbered.places)?;
-                        let columns = look_up.projection.as_slice().into();
-                        (Source::Found { finder, columns }, &look_up.schema)
-                    }
-                    Step::Values { rows, schema } => {
-                        let [row] = rows.as_slice() else { return None };
-                        let cells = Cells::of(row, None, &Over::Rows, numbered)?;
-                        (Source::Given(Some(cells)), schema)
-                    }
-                    _ => return None,
-                };
-                let (exprs, over) = (&projection.expressions, &projection.over);
-                (source, Cells::of(exprs, Some(schema), over, numbered)?)
-            }
+            Step::Project { input, projection } => match input.as_ref() {
+                Step::LookUp(look_up) => {
+                    let finder = Finder::of(look_up, numbered.places)?;
+                    let columns = look_up.projection.as_slice().into();
+                    let (exprs, over) = (&projection.expressions, &projection.over);
+                    let cells = Cells::of(exprs, Some(&look_up.schema), over, numbered)?;
+                    (Source::Found { finder, columns }, cells)
+                }
+                Step::Values { rows, .. } => {
+                    let [row] = rows.as_slice() else { return None };
+                    let exprs = projection.expressions.iter().map(|expr| over_values(expr, row));
+                    let exprs = exprs.collect::<Option<Vec<_>>>()?;
+                    (Source::Given, Cells::of(&exprs, None, &Over::Rows, numbered)?)
+                }
+                _ => return None,
+            },
             Step::Values { rows, .. } => {
                 let [row] = rows.as_slice() else { return None };
-                (Source::Given(None), Cells::of(row, None, &Over::Rows, numbered)?)
+                (Source::Given, Cells::of(row, None, &Over::Rows, numbered)?)
             }
             _ => return None,
         };
@@ -92,7 +94,7 @@ impl PointWrite {
                         from.and_then(|from| columns.get(from)) == Some(&column)
                     })
             }
-            Source::Given(_) => writer.adds() && comes_alone(table),
+            Source::Given => writer.adds() && comes_alone(table),
         };
         fits.then_some(Self { relation, source, cells, first, schema })
     }
@@ -102,9 +104,9 @@ impl PointWrite {
         &self.relation
     }
 
-    /// Whether it replaces a row, rather than adding one.
-    pub fn replaces(&self) -> bool {
-        matches!(self.source, Source::Found { .. })
+    /// Whether it evaluates expressions that may ask the session for tables.
+    pub fn computes(&self) -> bool {
+        self.cells.compute()
     }
 
     /// What is to be written, as a transaction sees the table whose writes these are: `None` where the general way is
@@ -122,8 +124,7 @@ impl PointWrite {
                     None => return Some(None),
                 }
             }
-            Source::Given(None) => (None, Vec::new()),
-            Source::Given(Some(given)) => (None, given.row(0, &[], parameters)?),
+            Source::Given => (None, Vec::new()),
         };
         let cells = self.cells.row(self.first, &input, parameters)?;
         let row = row_of(Arc::clone(&self.schema), cells).ok()?;
@@ -156,4 +157,22 @@ impl PointWrite {
         };
         Some(Some((id, columns.iter().map(column).collect::<Option<_>>()?)))
     }
+}
+
+/// An expression over a row of VALUES and the parameters behind it, as one over the parameters alone.
+fn over_values(
+    expr: &Arc<dyn PhysicalExpr>,
+    row: &[Arc<dyn PhysicalExpr>],
+) -> Option<Arc<dyn PhysicalExpr>> {
+    let replaced = Arc::clone(expr).transform_up(|expr| {
+        let Some(column) = as_any(&expr).downcast_ref::<Column>() else {
+            return Ok(Transformed::no(expr));
+        };
+        let at = column.index();
+        Ok(Transformed::yes(match row.get(at) {
+            Some(value) => Arc::clone(value),
+            None => Arc::new(Column::new(column.name(), at - row.len())),
+        }))
+    });
+    replaced.ok().map(|replaced| replaced.data)
 }

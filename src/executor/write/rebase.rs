@@ -105,8 +105,8 @@ impl Writes {
     /// None are expected: what is merged is in memory.
     pub fn publish(&mut self) -> Result<(), StorageError> {
         for table in self.tables.keys() {
-            if let Some(version) = self.working.table(*table) {
-                let version = Arc::new(version.published()?);
+            if let Some(version) = self.working.take_table(*table) {
+                let version = Arc::new(Arc::unwrap_or_clone(version).published()?);
                 self.working = std::mem::take(&mut self.working).with_table(version);
             }
         }

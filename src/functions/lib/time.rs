@@ -276,6 +276,14 @@ fn timetz(time: i64, west: i32) -> Value {
     Datum::bytes(send::stored_timetz(time, -west).to_vec())
 }
 
+/// The start of a transaction as `timestamp`, in the session's time zone.
+///
+/// # Errors
+/// `22008`
+pub(crate) fn local_transaction_start(session: &dyn SessionContext) -> Result<i64, PgError> {
+    to_local(session.transaction_timestamp(), &time_zone(Some(session)))
+}
+
 /// Casts among date, time, timestamp and interval types.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt64Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch, UInt64Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
@@ -308,6 +308,16 @@ impl Chunk {
         self.content.ids_between(first, last)
     }
 
+    /// Which rows are deleted, to be changed.
+    pub(super) fn deleted_rows(&self) -> BooleanBufferBuilder {
+        let mut builder = BooleanBufferBuilder::new(self.len());
+        match &self.deleted {
+            Some(deleted) => builder.append_buffer(deleted),
+            None => builder.append_n(self.len(), false),
+        }
+        builder
+    }
+
     /// The same rows with one more set of deletions.
     #[must_use]
     pub fn with_deleted(&self, deleted: BooleanBuffer) -> Self {
@@ -366,20 +376,9 @@ impl Chunk {
         self.content.row_id_array(offset, rows)
     }
 
-    /// What is known of a key, whose range among it.
-    pub(super) fn key_entry(&self, columns: &[usize]) -> Result<Arc<KeyEntry>, ArrowError> {
-        self.content.key_entry(columns)
-    }
-
-    /// Gives the offsets of rows with a key of one whole number, deleted ones included.
-    pub(super) fn find_number(
-        &self,
-        entry: &Arc<KeyEntry>,
-        number: i64,
-        encoded: &[u8],
-        found: impl FnMut(usize),
-    ) -> Result<(), ArrowError> {
-        self.content.find_number(entry, number, encoded, found)
+    /// What all versions of it share.
+    pub(super) fn content(&self) -> &Arc<Content> {
+        &self.content
     }
 
     /// How to find rows by key columns whose encoded key is between two; `None` if there are none.

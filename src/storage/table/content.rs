@@ -14,6 +14,7 @@ use parking_lot::RwLock;
 
 use super::chunk::{ComputedIndex, RowIds};
 use super::key_entry::KeyEntry;
+use super::number_keys::NumberSpan;
 use super::zones::Zones;
 use crate::storage::cache::{Cached, Slots, array_bytes};
 use crate::storage::checkpoint::{PagedFile, StoredKey};
@@ -35,6 +36,8 @@ pub(super) struct Content {
     pub(super) keys: RwLock<Vec<Arc<KeyEntry>>>,
     computed: RwLock<Vec<ComputedOf>>,
     fresh_bytes: OnceLock<usize>,
+    /// Of the key column of whole numbers that was asked for first.
+    pub(super) numbers: OnceLock<NumberSpan>,
     /// Set when the rows are in a file.
     pub(super) zones: OnceLock<Zones>,
 }
@@ -83,6 +86,7 @@ impl Content {
             keys: RwLock::default(),
             computed: RwLock::default(),
             fresh_bytes: OnceLock::new(),
+            numbers: OnceLock::new(),
             zones: OnceLock::new(),
         }
     }
@@ -113,6 +117,7 @@ impl Content {
             keys,
             computed: RwLock::default(),
             fresh_bytes: OnceLock::from(0),
+            numbers: OnceLock::new(),
             zones: OnceLock::new(),
         }
     }
@@ -151,6 +156,11 @@ impl Content {
             let columns = (0..self.whole.len()).filter_map(|column| self.whole.get(column));
             columns.map(|column| array_bytes(column.as_ref())).sum()
         })
+    }
+
+    /// All values of a column, if they are in memory.
+    pub(super) fn in_memory(&self, column: usize) -> Option<ArrayRef> {
+        self.whole.get(column)
     }
 
     /// How many rows are read together.

@@ -159,7 +159,7 @@ impl Content {
     }
 
     /// Gives the offsets of rows with a key of one whole number, which is given in both forms.
-    pub(super) fn find_number(
+    pub(super) fn find_number_by(
         self: &Arc<Self>,
         entry: &Arc<KeyEntry>,
         number: i64,

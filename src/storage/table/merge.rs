@@ -134,12 +134,12 @@ impl TableVersion {
     ///
     /// # Errors
     /// None are expected: what is merged is in memory.
-    pub fn published(&self) -> Result<Self, ArrowError> {
-        let mut chunks = self.chunks().to_vec();
+    pub fn published(self) -> Result<Self, ArrowError> {
+        let (table, mut chunks) = self.into_chunks();
         // A row that is updated again and again leaves a chunk behind each time.
         chunks.retain(|chunk| chunk.live_rows() > 0 || chunk.is_stored());
-        merge_tail(&mut chunks, 0, COMMIT_CHUNK_ROWS, &self.schema)?;
-        Ok(self.with_chunks(chunks).shared())
+        merge_tail(&mut chunks, 0, COMMIT_CHUNK_ROWS, &table.schema)?;
+        Ok(table.with_chunks(chunks).shared())
     }
 
     /// What background merging would do to this version, one after the other: each reads the rows that move.

@@ -27,7 +27,6 @@ pub(crate) use content::StoredIds;
 pub(crate) use key_index::KeyRange;
 pub use key_index::{EncodedKeys, KeyIndex, encoded_number};
 pub use merge::Merge;
-pub use number_keys::NumberKeys;
 pub use version::{KeyProbe, TableVersion};
 pub use widen::{is_wider, widen_rows};
 pub use zones::Zones;

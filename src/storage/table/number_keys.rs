@@ -1,66 +1,45 @@
-//! One row by a key of one whole number: which chunks can have it is known without asking each for its index.
+//! One row by a key of one whole number: each chunk knows the least and the greatest it has, so nearly all are passed by.
 //!
 //! ```text
-//! version ──► for each chunk: least and greatest key ──► the few that may have the number ──► index, or pages of a file
+//! version ──► for each chunk: least and greatest number ──► the few that may have it ──► its rows, if they are few
+//!                                                                                  └──► index, or pages of a file
 //! ```
 
 use std::sync::Arc;
 
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
+use arrow::compute::{max, min};
+use arrow::datatypes::{DataType, Int8Type, Int16Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 
-use super::chunk::RowsRef;
-use super::key_entry::KeyEntry;
+use super::content::Content;
 use super::version::TableVersion;
 
-/// The least and the greatest key of each chunk of a version, for looking up one number after the other.
-///
-/// It holds no index: those stay where the cache can count them, and let them go.
-#[derive(Debug)]
-pub struct NumberKeys {
-    /// As many as the version has chunks.
-    chunks: Vec<Arc<ChunkKeys>>,
-}
+/// So many rows are looked through sooner than an index of them is made.
+const ROWS_MAX: usize = 64;
 
-#[derive(Debug)]
-struct ChunkKeys {
-    rows: RowsRef,
+/// The least and the greatest number of a column, the other way round where it has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NumberSpan {
+    pub(super) column: usize,
     least: i64,
     greatest: i64,
-    entry: Arc<KeyEntry>,
 }
 
-/// How many chunks of an older version are passed over in search of one: commits put that many together.
-const PASSED_MAX: usize = 8;
-
-impl TableVersion {
-    /// What is known of the chunks by a key of one column of whole numbers. `before` is the same of another version of the
-    /// table: most chunks are the same.
-    ///
-    /// # Errors
-    /// `XX001`, `58030` if rows could not be read; none are where a checkpoint wrote them.
-    pub fn number_keys(
-        &self,
-        columns: &[usize],
-        before: Option<&NumberKeys>,
-    ) -> Result<NumberKeys, ArrowError> {
-        let mut known = before.map_or(&[][..], |before| &before.chunks);
-        let mut chunks = Vec::with_capacity(self.chunks().len());
-        for chunk in self.chunks() {
-            let ahead = known.iter().take(PASSED_MAX).position(|keys| keys.rows.is_of(chunk));
-            if let Some(at) = ahead {
-                chunks.push(Arc::clone(&known[at]));
-                known = &known[at + 1..];
-                continue;
-            }
-            let entry = chunk.key_entry(columns)?;
-            // Without a range it holds no key that could be asked for.
-            let (least, greatest) = entry.number_range().unwrap_or((i64::MAX, i64::MIN));
-            chunks.push(Arc::new(ChunkKeys { rows: chunk.rows_ref(), least, greatest, entry }));
-        }
-        Ok(NumberKeys { chunks })
+impl NumberSpan {
+    fn of(column: usize, range: Option<(i64, i64)>) -> Self {
+        let (least, greatest) = range.unwrap_or((i64::MAX, i64::MIN));
+        Self { column, least, greatest }
     }
 
-    /// Chunk and offset of the first live row with this number, which is given in both forms; `keys` are this version's.
+    fn holds(&self, number: i64) -> bool {
+        (self.least..=self.greatest).contains(&number)
+    }
+}
+
+impl TableVersion {
+    /// Chunk and offset of the first live row with a number in a key column of whole numbers; the number is given in both
+    /// forms.
     ///
     /// A key that is checked at the end of its transaction may be there twice until then.
     ///
@@ -68,25 +47,95 @@ impl TableVersion {
     /// `XX001`, `58030` if rows could not be read.
     pub fn find_number(
         &self,
-        keys: &NumberKeys,
+        column: usize,
         number: i64,
         encoded: &[u8],
     ) -> Result<Option<(usize, usize)>, ArrowError> {
-        for (at, (chunk, key)) in self.chunks().iter().zip(&keys.chunks).enumerate() {
-            if !(key.least..=key.greatest).contains(&number) {
+        for (at, chunk) in self.chunks().iter().enumerate() {
+            let content = chunk.content();
+            if !content.number_span(column)?.holds(number) {
                 continue;
             }
             let mut first = None;
-            let found = |offset| {
+            content.find_number(column, number, encoded, |offset| {
                 if first.is_none() && chunk.is_live(offset) {
                     first = Some((at, offset));
                 }
-            };
-            chunk.find_number(&key.entry, number, encoded, found)?;
+            })?;
             if first.is_some() {
                 return Ok(first);
             }
         }
         Ok(None)
     }
+}
+
+impl Content {
+    fn number_span(&self, column: usize) -> Result<NumberSpan, ArrowError> {
+        if let Some(known) = self.numbers.get().filter(|known| known.column == column) {
+            return Ok(*known);
+        }
+        let range = match self.in_memory(column).and_then(|numbers| range_of(&numbers)) {
+            Some(range) => range,
+            None => self.key_entry(&[column])?.number_range(),
+        };
+        let span = NumberSpan::of(column, range);
+        // Of a second key it is worked out each time; what an index knows of it is kept there.
+        let _ = self.numbers.set(span);
+        Ok(span)
+    }
+
+    /// Gives the offsets of rows with a number, deleted ones included.
+    fn find_number(
+        self: &Arc<Self>,
+        column: usize,
+        number: i64,
+        encoded: &[u8],
+        found: impl FnMut(usize),
+    ) -> Result<(), ArrowError> {
+        if self.rows() <= ROWS_MAX
+            && let Some(numbers) = self.in_memory(column)
+            && let Some(offsets) = offsets_of(&numbers, number)
+        {
+            offsets.into_iter().for_each(found);
+            return Ok(());
+        }
+        let entry = self.key_entry(&[column])?;
+        self.find_number_by(&entry, number, encoded, found)
+    }
+}
+
+/// `None` for other types.
+fn range_of(numbers: &ArrayRef) -> Option<Option<(i64, i64)>> {
+    fn of<T: ArrowPrimitiveType<Native: Into<i64>>>(
+        numbers: &PrimitiveArray<T>,
+    ) -> Option<(i64, i64)> {
+        Some((min(numbers)?.into(), max(numbers)?.into()))
+    }
+    Some(match numbers.data_type() {
+        DataType::Int8 => of(numbers.as_primitive::<Int8Type>()),
+        DataType::Int16 => of(numbers.as_primitive::<Int16Type>()),
+        DataType::Int32 => of(numbers.as_primitive::<Int32Type>()),
+        DataType::Int64 => of(numbers.as_primitive::<Int64Type>()),
+        _ => return None,
+    })
+}
+
+/// `None` for other types.
+fn offsets_of(numbers: &ArrayRef, number: i64) -> Option<Vec<usize>> {
+    fn of<T: ArrowPrimitiveType<Native: Into<i64>>>(
+        numbers: &PrimitiveArray<T>,
+        number: i64,
+    ) -> Vec<usize> {
+        let values = numbers.values().iter().enumerate();
+        let same = values.filter(|(at, value)| (**value).into() == number && numbers.is_valid(*at));
+        same.map(|(at, _)| at).collect()
+    }
+    Some(match numbers.data_type() {
+        DataType::Int8 => of(numbers.as_primitive::<Int8Type>(), number),
+        DataType::Int16 => of(numbers.as_primitive::<Int16Type>(), number),
+        DataType::Int32 => of(numbers.as_primitive::<Int32Type>(), number),
+        DataType::Int64 => of(numbers.as_primitive::<Int64Type>(), number),
+        _ => return None,
+    })
 }

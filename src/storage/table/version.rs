@@ -1,5 +1,6 @@
 //! One immutable version of a table.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -218,12 +219,26 @@ impl TableVersion {
     /// This version with `batch` appended under the given ids. A row with the same id must be deleted already. Columns
     /// that the batch lacks at its end are null.
     pub fn append_rows(&self, batch: RecordBatch, ids: RowIds) -> Result<Self, ArrowError> {
-        let rows = batch.num_rows();
-        if rows == 0 {
+        if batch.num_rows() == 0 {
             return Ok(self.clone());
         }
-        let batch = compact(widen_rows(&batch, &self.schema)?)?;
         let mut chunks = self.chunks.clone();
+        self.push_rows(&mut chunks, batch, ids)?;
+        Ok(self.with_chunks(chunks))
+    }
+
+    fn push_rows(
+        &self,
+        chunks: &mut Vec<Arc<Chunk>>,
+        batch: RecordBatch,
+        ids: RowIds,
+    ) -> Result<(), ArrowError> {
+        let rows = batch.num_rows();
+        let batch = match widen_rows(&batch, &self.schema)? {
+            Cow::Owned(wide) => wide,
+            Cow::Borrowed(_) => batch,
+        };
+        let batch = compact(batch)?;
         let most = chunk_rows(&batch);
         if rows <= most {
             chunks.push(Arc::new(Chunk::with_rows(batch, ids, None)));
@@ -234,8 +249,26 @@ impl TableVersion {
                 chunks.push(Arc::new(Chunk::with_rows(batch.slice(from, count), ids, None)));
             }
         }
-        merge_own(&mut chunks, self.shared, &self.schema)?;
-        Ok(self.with_chunks(chunks))
+        merge_own(chunks, self.shared, &self.schema)
+    }
+
+    /// This version with rows replaced by others under the same ids, which are ascending. `None` if one of them is not
+    /// there or deleted.
+    ///
+    /// # Errors
+    /// `XX001`, `58030` if row ids could not be read.
+    pub fn replace(&self, rows: &[RowId], batch: RecordBatch) -> Result<Option<Self>, ArrowError> {
+        let Some(mut chunks) = self.chunks_without(rows)? else { return Ok(None) };
+        if batch.num_rows() > 0 {
+            self.push_rows(&mut chunks, batch, RowIds::of(rows))?;
+        }
+        Ok(Some(self.with_chunks(chunks)))
+    }
+
+    /// Its chunks, to be changed.
+    pub(super) fn into_chunks(mut self) -> (Self, Vec<Arc<Chunk>>) {
+        let chunks = std::mem::take(&mut self.chunks);
+        (self, chunks)
     }
 
     /// Other chunks of the same table.
@@ -255,19 +288,27 @@ impl TableVersion {
     /// # Errors
     /// `XX001`, `58030` if row ids could not be read.
     pub fn delete(&self, rows: &[RowId]) -> Result<Option<Self>, ArrowError> {
+        Ok(self.chunks_without(rows)?.map(|chunks| self.with_chunks(chunks)))
+    }
+
+    fn chunks_without(&self, rows: &[RowId]) -> Result<Option<Vec<Arc<Chunk>>>, ArrowError> {
+        if let [row] = rows {
+            let Some((at, offset)) = self.find_row(*row)? else { return Ok(None) };
+            let mut chunks = self.chunks.clone();
+            let Some(chunk) = chunks.get_mut(at).filter(|chunk| chunk.is_live(offset)) else {
+                return Ok(None);
+            };
+            let mut deleted = chunk.deleted_rows();
+            deleted.set_bit(offset, true);
+            *chunk = Arc::new(chunk.with_deleted(deleted.finish()));
+            return Ok(Some(chunks));
+        }
         let mut builders: Vec<Option<BooleanBufferBuilder>> =
             (0..self.chunks.len()).map(|_| None).collect();
         for place in self.find_rows(rows)? {
             let Some((at, offset)) = place else { return Ok(None) };
             let chunk = &self.chunks[at];
-            let builder = builders[at].get_or_insert_with(|| {
-                let mut builder = BooleanBufferBuilder::new(chunk.len());
-                match &chunk.deleted {
-                    Some(deleted) => builder.append_buffer(deleted),
-                    None => builder.append_n(chunk.len(), false),
-                }
-                builder
-            });
+            let builder = builders[at].get_or_insert_with(|| chunk.deleted_rows());
             if builder.get_bit(offset) {
                 return Ok(None);
             }
@@ -282,7 +323,7 @@ impl TableVersion {
                 None => Arc::clone(chunk),
             })
             .collect();
-        Ok(Some(self.with_chunks(chunks)))
+        Ok(Some(chunks))
     }
 
     /// Chunk and offset of a row by its id, deleted or not: where it is now, or was last.

@@ -8,6 +8,7 @@
 //! An open graph gets a column where a property is first used, while others write to the table. So rows may come that
 //! have fewer columns than the table has by now: those that are missing at their end are null.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
@@ -32,16 +33,19 @@ pub fn is_wider(wide: &Schema, narrow: &Schema) -> bool {
 ///
 /// # Errors
 /// An Arrow error if the rows do not fit the schema.
-pub fn widen_rows(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub fn widen_rows<'a>(
+    rows: &'a RecordBatch,
+    schema: &SchemaRef,
+) -> Result<Cow<'a, RecordBatch>, ArrowError> {
     let own = rows.num_columns();
     if own >= schema.fields().len() {
-        return Ok(rows.clone());
+        return Ok(Cow::Borrowed(rows));
     }
     let missing = schema.fields().iter().skip(own);
     let missing = missing.map(|field| new_null_array(field.data_type(), rows.num_rows()));
     let columns = rows.columns().iter().cloned().chain(missing).collect();
     let count = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &count)
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &count).map(Cow::Owned)
 }
 
 impl TableVersion {
@@ -57,7 +61,7 @@ impl TableVersion {
             .chunks()
             .iter()
             .map(|chunk| {
-                let batch = widen_rows(&chunk.batch()?, schema)?;
+                let batch = widen_rows(&chunk.batch()?, schema)?.into_owned();
                 let (rows, deleted) = (chunk.row_ids()?, chunk.deleted.clone());
                 Ok(Arc::new(Chunk::with_rows(batch, rows, deleted)))
             })

@@ -21,6 +21,8 @@
 //!
 //! A commit may have several payloads, so that none becomes too large to be read at once.
 
+use std::borrow::Cow;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
@@ -126,14 +128,16 @@ impl CommitRecord {
         for write in writes.steps.iter() {
             match write {
                 RowWrite::Insert { rows, first } => {
-                    for (from, rows) in pieces(&widen_rows(rows, schema)?) {
+                    let rows = widen_rows(rows, schema)?;
+                    for (from, rows) in pieces(&rows) {
                         let out = self.table_step(1, table);
                         put_varint(out, first.0 + from as u64);
                         put_batch(out, schema, &rows)?;
                     }
                 }
                 RowWrite::Update { rows, ids } => {
-                    for (from, rows) in pieces(&widen_rows(rows, schema)?) {
+                    let rows = widen_rows(rows, schema)?;
+                    for (from, rows) in pieces(&rows) {
                         let out = self.table_step(2, table);
                         let ids = &ids[from..from + rows.num_rows()];
                         put_ids(out, ids.len(), ids.iter().map(|id| id.0));
@@ -211,10 +215,11 @@ impl CommitRecord {
 }
 
 /// A batch in pieces of [`STEP_ROWS_MAX`] rows, each with the offset of its first row. None for an empty batch.
-fn pieces(rows: &RecordBatch) -> impl Iterator<Item = (usize, RecordBatch)> {
-    (0..rows.num_rows())
-        .step_by(STEP_ROWS_MAX)
-        .map(|from| (from, rows.slice(from, STEP_ROWS_MAX.min(rows.num_rows() - from))))
+fn pieces(rows: &RecordBatch) -> impl Iterator<Item = (usize, Cow<'_, RecordBatch>)> {
+    (0..rows.num_rows()).step_by(STEP_ROWS_MAX).map(|from| match rows.num_rows() {
+        count if count <= STEP_ROWS_MAX => (from, Cow::Borrowed(rows)),
+        count => (from, Cow::Owned(rows.slice(from, STEP_ROWS_MAX.min(count - from)))),
+    })
 }
 
 pub(crate) fn put_ids(out: &mut Vec<u8>, count: usize, ids: impl Iterator<Item = u64> + Clone) {

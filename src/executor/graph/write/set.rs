@@ -132,7 +132,7 @@ impl Writer {
         let stored = relation.table().ok_or_else(|| PgError::internal("no table"))?;
         let version = self.graph.version(edge, table)?;
         let ids: Vec<RowId> = edits.iter().map(|(element, _)| RowId(element.row())).collect();
-        let old = widen_rows(&rows_of(version, &ids)?, &stored.schema)?;
+        let old = widen_rows(&rows_of(version, &ids)?, &stored.schema)?.into_owned();
         let mut columns = old.columns().to_vec();
         let overflow = PropertyGraph::overflow_column(edge);
         let mut over = overflows(&old, overflow)?;
