@@ -128,6 +128,10 @@ fn set_constraints(mut reader: Reader<'_>) -> Result<Utility, ParseError> {
 /// Whether the text of a statement about a transaction says `DEFERRABLE` or `NOT DEFERRABLE`, the last time it says
 /// either. `sqlparser` has no place for it in its tree.
 pub fn deferrable(text: &str) -> Option<bool> {
+    let word = b"deferrable";
+    if !text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word)) {
+        return None;
+    }
     let mut lexer = SqlLexer::new(text, 0);
     let (mut not, mut found) = (false, None);
     while let Ok(Some(token)) = lexer.token() {

@@ -75,7 +75,9 @@ impl Content {
         if let Some(known) = self.numbers.get().filter(|known| known.column == column) {
             return Ok(*known);
         }
-        let range = match self.in_memory(column).and_then(|numbers| range_of(&numbers)) {
+        // Of rows in a file it is known from there.
+        let fresh = self.in_memory(column).filter(|_| self.file().is_none());
+        let range = match fresh.and_then(|numbers| range_of(&numbers)) {
             Some(range) => range,
             None => self.key_entry(&[column])?.number_range(),
         };

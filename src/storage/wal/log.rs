@@ -25,6 +25,9 @@ use crate::types::CommitNo;
 /// Frames are gathered up to this before they are written.
 const WRITE_BYTES: usize = 1 << 20;
 
+/// The log says how far it was synced when nothing came for so long after that. What comes says it too.
+const NOTE_DELAY: Duration = Duration::from_millis(5);
+
 /// How the log is kept.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
@@ -111,6 +114,8 @@ struct Queue {
     /// Why the log takes no more commits.
     refused: Option<String>,
     closing: bool,
+    /// The thread looks again by itself when it is time to sync, or to say that it was done.
+    watched: bool,
 }
 
 impl Queue {
@@ -176,6 +181,7 @@ impl Log {
                 epoch: 0,
                 refused: None,
                 closing: false,
+                watched: false,
             }),
             wake: Condvar::new(),
             stats: LogStats::default(),
@@ -188,6 +194,8 @@ impl Log {
             segment,
             last,
             synced: last,
+            noted: last,
+            synced_at: Instant::now(),
             unsynced_since: None,
         }));
         let (queue, own) = (Arc::clone(&shared), Arc::clone(&writer));
@@ -246,8 +254,8 @@ impl Log {
         let _failed = Ended { shared: &self.shared, by_panic: true };
         let rest = writer.work();
         drop(writer);
-        // The thread syncs what nobody waits for, and closes.
-        if rest != Rest::Until(None) {
+        // The thread does what is not done at once, and closes.
+        if rest != Rest::Until(None) && !self.shared.queue.lock().watched {
             self.shared.wake.notify_one();
         }
     }
@@ -328,6 +336,9 @@ struct Writer {
     last: CommitNo,
     /// The last commit known to be durable.
     synced: CommitNo,
+    /// The last commit that the log says is durable.
+    noted: CommitNo,
+    synced_at: Instant,
     unsynced_since: Option<Instant>,
 }
 
@@ -379,12 +390,15 @@ fn run(shared: &Shared, writer: &Mutex<Writer>) {
         match rest {
             _ if queue.closing => {
                 drop(queue);
-                return writer.lock().sync_late();
+                return writer.lock().look(None);
             }
             Rest::Until(Some(until)) => {
-                if shared.wake.wait_until(&mut queue, until).timed_out() {
-                    drop(queue);
-                    writer.lock().sync_late();
+                queue.watched = true;
+                let timed_out = shared.wake.wait_until(&mut queue, until).timed_out();
+                queue.watched = false;
+                drop(queue);
+                if timed_out {
+                    writer.lock().look(Some(Instant::now()));
                 }
             }
             Rest::Until(None) | Rest::Closing => shared.wake.wait(&mut queue),
@@ -424,8 +438,8 @@ impl Writer {
             false => Ok(Turn::Commits(commits)),
             true if queue.closing => Err(Rest::Closing),
             true => {
-                let until = self.unsynced_since.map(|since| since + self.options.sync_delay);
-                Err(Rest::Until(until))
+                let dues = [self.sync_due(), self.note_due()];
+                Err(Rest::Until(dues.into_iter().flatten().min()))
             }
         }
     }
@@ -450,9 +464,6 @@ impl Writer {
         }
         for done in answers {
             done(Ok(()));
-        }
-        if wants_sync {
-            self.note_synced();
         }
         match failed.error {
             None => {}
@@ -495,6 +506,8 @@ impl Writer {
                 Err(error) => WriteError::Stuck(error),
             });
         }
+        // Frames say how far the log was synced before them.
+        self.noted = self.synced;
         let bytes = self.segment.end - start;
         self.shared.stats.bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
@@ -524,25 +537,42 @@ impl Writer {
         self.segment.file.sync()?;
         self.shared.stats.syncs.fetch_add(1, Ordering::Relaxed);
         self.synced = self.last;
+        self.synced_at = Instant::now();
         self.unsynced_since = None;
         Ok(())
     }
 
-    /// Says in the log how far it was synced.
+    /// Says in the log how far it was synced, if nothing that was written since does.
     fn note_synced(&mut self) {
-        let mut frame = Vec::new();
-        let what = (FrameKind::Synced, self.last, self.synced);
-        put_frame(&mut frame, self.segment.end, self.segment.place, what, &[]);
-        // Only helps to tell damage from a torn write; if it cannot be written, the next frames go in its place.
-        let _ = self.segment.write(&frame);
+        if self.noted < self.synced {
+            self.noted = self.synced;
+            let mut frame = Vec::new();
+            let what = (FrameKind::Synced, self.last, self.synced);
+            put_frame(&mut frame, self.segment.end, self.segment.place, what, &[]);
+            // Only helps to tell damage from a torn write; if it cannot be written, the next frames go in its place.
+            let _ = self.segment.write(&frame);
+        }
     }
 
-    fn sync_late(&mut self) {
-        if self.unsynced_since.is_some() {
-            match self.sync() {
-                Ok(()) => self.note_synced(),
-                Err(error) => self.refuse(&error, Vec::new()),
-            }
+    /// When commits that nobody waited for are to be synced.
+    fn sync_due(&self) -> Option<Instant> {
+        self.unsynced_since.map(|since| since + self.options.sync_delay)
+    }
+
+    fn note_due(&self) -> Option<Instant> {
+        (self.noted < self.synced).then(|| self.synced_at + NOTE_DELAY)
+    }
+
+    /// Does what is due at a time (`None`: the end).
+    fn look(&mut self, now: Option<Instant>) {
+        let is_due = |due: Instant| now.is_none_or(|now| due <= now);
+        if self.sync_due().is_some_and(is_due)
+            && let Err(error) = self.sync()
+        {
+            return self.refuse(&error, Vec::new());
+        }
+        if self.note_due().is_some_and(is_due) {
+            self.note_synced();
         }
     }
 
