@@ -1,6 +1,8 @@
 //! The `graphwire` command: arguments, configuration, wiring.
 
 mod allocator;
+#[cfg(target_os = "linux")]
+mod blocks;
 mod commands;
 mod config;
 mod maintenance;
@@ -12,6 +14,10 @@ use graphwire::types::Measured;
 use mimalloc::MiMalloc;
 
 /// It counts what each statement holds.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: Measured<blocks::Blocks<MiMalloc>> = Measured(blocks::Blocks(MiMalloc));
+#[cfg(not(target_os = "linux"))]
 #[global_allocator]
 static ALLOCATOR: Measured<MiMalloc> = Measured(MiMalloc);
 
