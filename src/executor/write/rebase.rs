@@ -12,8 +12,8 @@ use crate::types::{Oid, RowId};
 impl Writes {
     /// The writes done on `latest`: the transaction's view at its next statement, or the snapshot it commits.
     ///
-    /// The second part of the result tells whether anything this transaction wrote had changed meanwhile, so that
-    /// constraints must be checked again.
+    /// The second part of the result tells whether others committed since this transaction's rows were checked, so that
+    /// constraints must be checked again. Chunks that were merged meanwhile hold the rows that they held before.
     ///
     /// # Errors
     /// `40001` if a row or table this transaction changed was changed by another.
@@ -72,8 +72,8 @@ impl Writes {
                         return Err(StorageError::WriteConflict);
                     }
                     working = working.with_table(Arc::new(writes.apply(version)?));
+                    moved |= *since != latest.commit;
                     (*base, *since, *lags) = (now, latest.commit, false);
-                    moved = true;
                 }
                 TableWork::Whole { base } if now != *base => {
                     return Err(StorageError::TableChanged);
@@ -184,5 +184,43 @@ impl Writes {
             };
             width(self) != width(written)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+
+    use super::*;
+    use crate::storage::{RowWrite, TableVersion};
+    use crate::types::CommitNo;
+
+    const TABLE: Oid = Oid(16_384);
+
+    fn rows(from: i64) -> RecordBatch {
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(from..from + 4));
+        RecordBatch::try_from_iter([("n", numbers)]).unwrap()
+    }
+
+    #[test]
+    fn a_merge_of_chunks_is_no_change_of_others() {
+        let (version, first) =
+            TableVersion::empty(TABLE, rows(0).schema()).append(rows(0)).unwrap();
+        let version = version.append(rows(4)).unwrap().0;
+        let merges = version.all_merges().collect::<Result<Vec<_>, _>>().unwrap();
+        let merged = version.with_merges(&merges).unwrap().unwrap();
+        let mut store = StoreSnapshot::default().with_table(Arc::new(version));
+        store.commit = CommitNo(5);
+        let mut writes = Writes::begin(store.clone());
+        writes.write(TABLE, vec![RowWrite::Delete { ids: [first].into() }], true).unwrap();
+        let recent = RecentWrites::default();
+        let live = |writes: &Writes| writes.view().table(TABLE).unwrap().live_rows();
+        assert!(!writes.rebase(&store, &recent).unwrap().1);
+        let mut store = store.with_table(Arc::new(merged));
+        let (on_merged, moved) = writes.rebase(&store, &recent).unwrap();
+        assert_eq!((live(&on_merged), moved), (7, false));
+        store.commit = CommitNo(6);
+        let (on_later, moved) = writes.rebase(&store, &recent).unwrap();
+        assert_eq!((live(&on_later), moved), (7, true));
     }
 }
