@@ -266,7 +266,6 @@ impl Session {
     }
 
     /// The row of a look-up in the newest state, and of the transaction's own rows, if one is open.
-    #[expect(clippy::option_option, reason = "no row is not the same as another way")]
     fn read_row(
         &mut self,
         known: &CachedBound,
@@ -287,7 +286,7 @@ impl Session {
             return None;
         }
         let latest = self.database.latest();
-        if known.catalog_version != latest.catalog.stamp() || !transaction.sees(&latest.catalog) {
+        if known.catalog_version != latest.catalog.stamp() || !transaction.may_follow(&latest) {
             return None;
         }
         let mut writes = transaction.writes.lock();
@@ -316,7 +315,7 @@ impl Session {
             return Err(Otherwise::Ordinary);
         }
         let latest = self.database.latest();
-        if known.catalog_version != latest.catalog.stamp() || !transaction.sees(&latest.catalog) {
+        if known.catalog_version != latest.catalog.stamp() || !transaction.may_follow(&latest) {
             return Err(Otherwise::Ordinary);
         }
         if write.computes() {

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::channels::{Announcements, AnnouncementsMark};
 use super::durable::{Durably, PendingCommit};
-use super::engine::{CatalogWork, DatabaseState, HeldSnapshot};
+use super::engine::{CatalogWork, DatabaseState, HeldSnapshot, Latest};
 use super::open_graph::DefinedCatalog;
 use super::serializable::{Member, Pending};
 use crate::catalog::Catalog;
@@ -41,6 +41,9 @@ impl Isolation {
         }
     }
 }
+
+/// A transaction holds a newer snapshot when there were so many commits since.
+const FOLLOWED_MAX: u64 = 1024;
 
 /// A transaction that is open.
 #[derive(Debug)]
@@ -135,9 +138,12 @@ impl Transaction {
         self.is_read_committed() && !self.failed && self.catalog_base.is_none()
     }
 
-    /// Whether its definitions are these.
-    pub(super) fn sees(&self, catalog: &Arc<Catalog>) -> bool {
-        Arc::ptr_eq(&self.catalog, catalog)
+    /// Whether its next statement may read this state without holding it: the definitions are those that it sees, and what
+    /// it holds is not so old that keeping it costs more.
+    pub(super) fn may_follow(&self, latest: &Latest) -> bool {
+        let held = self.held.latest.store.commit;
+        Arc::ptr_eq(&self.catalog, &latest.catalog)
+            && latest.store.commit.0.saturating_sub(held.0) < FOLLOWED_MAX
     }
 
     /// A statement ran in it.

@@ -132,7 +132,6 @@ impl PointWrite {
     }
 
     /// The row that is there, and columns of it.
-    #[expect(clippy::option_option, reason = "no row is not the same as another way")]
     fn found(
         &self,
         store: &StoreSnapshot,
