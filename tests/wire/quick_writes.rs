@@ -299,3 +299,21 @@ fn what_cannot_be_written_is_said_as_ever() {
     }
     assert_eq!(run(&mut client, Way::Quick, "sum", &[])[0], "DataRow(0)");
 }
+
+#[test]
+fn the_time_is_that_of_the_transaction_in_the_zone_of_the_session() {
+    let server = TestServer::trusting();
+    let mut client = server.login();
+    client.query(TABLES);
+    prepare(&mut client);
+    for zone in ["UTC", "America/New_York", "Asia/Kathmandu"] {
+        client.query(&format!("SET TimeZone = '{zone}'"));
+        run(&mut client, Way::Quick, "begin", &[]);
+        let logged = run(&mut client, Way::Quick, "log", &[1, 1]);
+        assert_eq!(logged, ["CommandComplete(INSERT 0 1)", "ReadyForQuery(T)"]);
+        run(&mut client, Way::Ordinary, "log", &[1, 1]);
+        let same = client.query("SELECT count(*) FROM event WHERE at = localtimestamp");
+        assert_eq!(same[1], "DataRow(2)", "{zone}");
+        run(&mut client, Way::Quick, "rollback", &[]);
+    }
+}
