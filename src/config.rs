@@ -128,7 +128,7 @@ pub(crate) struct ServeArgs {
     /// Memory that the server may use, in megabytes: statements, rows, adjacency and all else. [default: 4096]
     #[arg(long, env = "GRAPHWIRE_MEMORY_MB", value_name = "MB")]
     pub(crate) memory_mb: Option<usize>,
-    /// Memory for rows that were read from files, in megabytes. [default: a quarter of --memory-mb]
+    /// Memory for rows that were read from files, in megabytes. [default: a quarter of what --memory-mb is over 160]
     #[arg(long, env = "GRAPHWIRE_BUFFER_CACHE_MB", value_name = "MB")]
     pub(crate) buffer_cache_mb: Option<usize>,
 }
@@ -181,7 +181,7 @@ pub(crate) struct FileConfig {
 }
 
 /// How the memory that the server may use is divided, in bytes. What is left is for connections, the catalog, the log's
-/// buffers and the program itself.
+/// buffers, the program itself, and chunks that are merged and written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MemoryPlan {
     /// All statements together; what goes over is spilled, or refused with `53200`.
@@ -196,13 +196,19 @@ pub(crate) struct MemoryPlan {
 
 pub(crate) const MEMORY_MB_DEFAULT: usize = 4096;
 
+/// What does not grow with the setting: about 100 MB of the program that are resident, and copies of the chunk that is
+/// merged and of the one that a checkpoint writes.
+const FIXED_BYTES: usize = 160 << 20;
+
 impl MemoryPlan {
     /// Of `--memory-mb` and `--buffer-cache-mb`.
     pub(crate) fn new(memory_mb: Option<usize>, cache_mb: Option<usize>) -> Self {
         let all = memory_mb.unwrap_or(MEMORY_MB_DEFAULT) << 20;
-        let cache = cache_mb.map_or(all / 4, |cache| cache << 20);
+        // Taken from what can be read again or written earlier: statements that spill need all of theirs.
+        let rows = all - FIXED_BYTES.min(all / 2);
+        let cache = cache_mb.map_or(rows / 4, |cache| cache << 20);
         // While a checkpoint is written, about as many fresh rows come again.
-        Self { statements: all * 3 / 8, cache, fresh: all / 16, adjacency: all / 8 }
+        Self { statements: all * 3 / 8, cache, fresh: rows / 16, adjacency: all / 8 }
     }
 }
 
