@@ -13,7 +13,9 @@ use crate::catalog::{Catalog, Cluster, RelationKind, stored};
 use crate::error::{PgError, SqlState};
 use crate::executor::write::check_all;
 use crate::storage::wal::{AppendError, CommitRecord, Entry, Scribe};
-use crate::storage::{CounterRecord, Opened, SequenceLog, StorageError, Store, StoreOptions};
+use crate::storage::{
+    CounterRecord, LockOwner, Opened, SequenceLog, StorageError, Store, StoreOptions,
+};
 use crate::types::Oid;
 
 /// The cluster's own objects are stored as those of this database.
@@ -39,11 +41,13 @@ pub(super) enum PendingCommit {
 }
 
 impl PendingCommit {
-    /// A commit of `record`: how it goes to the log, given the state it makes, and how to wait for it.
+    /// A commit of `record`: how it goes to the log, given the state it makes, and how to wait for it. `locks` are given back
+    /// when it is durable and visible.
     pub(super) fn later(
         database: Arc<DatabaseState>,
         record: CommitRecord,
         sync: bool,
+        locks: Option<Arc<LockOwner>>,
     ) -> (impl FnOnce(Latest, Option<Arc<Cluster>>) -> Entry, Self) {
         let (sender, receiver) = oneshot::channel();
         let entry = move |latest, cluster| Entry {
@@ -52,6 +56,10 @@ impl PendingCommit {
             record,
             publish: Some(Box::new(move || database.publish(latest, cluster))),
             done: Some(Box::new(move |result| {
+                // Who waits for a row waits no longer than that, whenever the committer's thread goes on.
+                if let (Ok(()), Some(locks)) = (&result, locks) {
+                    locks.release_all();
+                }
                 // A connection that is gone does not wait; its commit counts all the same.
                 let _ = sender.send(result);
             })),

@@ -73,7 +73,8 @@ impl OpenDefinitions {
         put(&mut writes, &made)?;
         let definitions = Some(CatalogWork { base: catalog, catalog: Arc::new(changed) });
         let durably = Durably { sync: self.sync, scribe: Scribe::Thread };
-        let (_, wait) = self.database.commit(&writes, definitions, self.check.as_ref(), durably)?;
+        let (_, wait) =
+            self.database.commit(&writes, definitions, self.check.as_ref(), durably, None)?;
         wait.wait().await?;
         Ok(self.database.latest().catalog)
     }

@@ -394,7 +394,8 @@ impl Transaction {
                 return Ok(PendingCommit::Now);
             }
             writes.check_deferred(&self.catalog)?;
-            return database.commit(&writes, catalog, check, durably).map(|(_, wait)| wait);
+            let done = database.commit(&writes, catalog, check, durably, Some(&self.locks));
+            return done.map(|(_, wait)| wait);
         };
         let pending = (!is_empty)
             .then(|| Pending { changes: writes.changes(), after: writes.view().clone() });
@@ -404,7 +405,7 @@ impl Transaction {
             return Ok(PendingCommit::Now);
         };
         writes.check_deferred(&self.catalog)?;
-        let (commit, wait) = database.commit(&writes, catalog, check, durably)?;
+        let (commit, wait) = database.commit(&writes, catalog, check, durably, None)?;
         turn.committed(Some((commit, pending)));
         Ok(wait)
     }

@@ -8,6 +8,7 @@ use crate::catalog::{Catalog, Cluster};
 use crate::error::{PgError, SqlState};
 use crate::executor::write::{RowCheck, Writes, check_changed};
 use crate::session::durable::{CLUSTER, Durably, PendingCommit};
+use crate::storage::LockOwner;
 use crate::storage::wal::{AppendError, CommitRecord, Scribe};
 use crate::types::CommitNo;
 
@@ -32,7 +33,7 @@ impl CatalogWork {
 
 impl DatabaseState {
     /// Makes a transaction's work the newest state; its number. It is visible to others when it is durable, which the caller must
-    /// wait for; without a sync, when it is written.
+    /// wait for; without a sync, when it is written. `locks` may be given back by then.
     ///
     /// # Errors
     /// `40001` if another transaction changed the same rows, or the catalog; `23…` if what both did together violates a
@@ -43,6 +44,7 @@ impl DatabaseState {
         catalog: Option<CatalogWork>,
         check: &dyn RowCheck,
         durably: Durably,
+        locks: Option<&Arc<LockOwner>>,
     ) -> Result<(CommitNo, PendingCommit), PgError> {
         let store = self.store.get();
         // Rows are encoded before the lock is taken: others commit meanwhile.
@@ -98,7 +100,8 @@ impl DatabaseState {
                 }
             }
             let visible = self.latest.read().store.commit;
-            let (entry, committed) = PendingCommit::later(Arc::clone(self), record, durably.sync);
+            let (entry, committed) =
+                PendingCommit::later(Arc::clone(self), record, durably.sync, locks.cloned());
             let appended = store.log().append(pending.epoch, durably.scribe, |commit| {
                 self.recent.note(commit, visible, changes);
                 pending.latest = next.at(commit);
