@@ -72,8 +72,13 @@ impl TableVersion {
 
 impl Content {
     fn number_span(&self, column: usize) -> Result<NumberSpan, ArrowError> {
-        if let Some(known) = self.numbers.get().filter(|known| known.column == column) {
-            return Ok(*known);
+        match self.numbers.get() {
+            Some(known) if known.column == column => return Ok(*known),
+            // The span of a second key is with its index.
+            Some(_) => {
+                return Ok(NumberSpan::of(column, self.key_entry(&[column])?.number_range()));
+            }
+            None => {}
         }
         // Of rows in a file it is known from there.
         let fresh = self.in_memory(column).filter(|_| self.file().is_none());
@@ -82,7 +87,6 @@ impl Content {
             None => self.key_entry(&[column])?.number_range(),
         };
         let span = NumberSpan::of(column, range);
-        // Of a second key it is worked out each time; what an index knows of it is kept there.
         let _ = self.numbers.set(span);
         Ok(span)
     }

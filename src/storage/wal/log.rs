@@ -116,6 +116,8 @@ struct Queue {
     closing: bool,
     /// The thread looks again by itself when it is time to sync, or to say that it was done.
     watched: bool,
+    /// Another left such things to it, and it may not have looked since.
+    left: bool,
 }
 
 impl Queue {
@@ -182,6 +184,7 @@ impl Log {
                 refused: None,
                 closing: false,
                 watched: false,
+                left: false,
             }),
             wake: Condvar::new(),
             stats: LogStats::default(),
@@ -255,7 +258,10 @@ impl Log {
         let rest = writer.work();
         drop(writer);
         // The thread does what is not done at once, and closes.
-        if rest != Rest::Until(None) && !self.shared.queue.lock().watched {
+        let mut queue = self.shared.queue.lock();
+        if rest != Rest::Until(None) && !queue.watched {
+            queue.left = true;
+            drop(queue);
             self.shared.wake.notify_one();
         }
     }
@@ -384,7 +390,7 @@ fn run(shared: &Shared, writer: &Mutex<Writer>) {
     loop {
         let rest = writer.lock().work();
         let mut queue = shared.queue.lock();
-        if !queue.work.is_empty() {
+        if !queue.work.is_empty() || std::mem::take(&mut queue.left) {
             continue;
         }
         match rest {
