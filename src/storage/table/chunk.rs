@@ -325,6 +325,14 @@ impl Chunk {
         Self { deleted: Some(deleted), content, live: OnceLock::new() }
     }
 
+    /// The same rows with one more deleted, which was not.
+    pub(super) fn without_row(&self, offset: usize) -> Self {
+        let mut deleted = self.deleted_rows();
+        deleted.set_bit(offset, true);
+        let live = OnceLock::from(self.live_rows().saturating_sub(1));
+        Self { deleted: Some(deleted.finish()), content: Arc::clone(&self.content), live }
+    }
+
     /// A column of all rows.
     pub fn column(&self, column: usize) -> Result<ArrayRef, ArrowError> {
         self.content.slice(column, 0, self.len())

@@ -11,8 +11,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{BooleanBufferBuilder, RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{
+    Array, ArrayRef, BooleanBufferBuilder, RecordBatch, RecordBatchOptions, UInt32Array,
+};
+use arrow::compute::{concat_batches, interleave, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
@@ -100,6 +102,9 @@ fn size_class(rows: usize) -> u32 {
 
 /// The live rows of some chunks, in order of their ids.
 fn merge(tail: &[Arc<Chunk>], schema: &SchemaRef) -> Result<Option<Chunk>, ArrowError> {
+    if tail.iter().map(|chunk| chunk.len()).sum::<usize>() <= COMMIT_CHUNK_ROWS {
+        return merge_few(tail, schema);
+    }
     let mut ids = Vec::new();
     let mut batches = Vec::with_capacity(tail.len());
     for chunk in tail.iter().filter(|chunk| chunk.live_rows() > 0) {
@@ -118,6 +123,35 @@ fn merge(tail: &[Arc<Chunk>], schema: &SchemaRef) -> Result<Option<Chunk>, Arrow
     let sorted: Vec<u64> = order.iter().map(|at| ids[*at as usize]).collect();
     let batch = take_record_batch(&batch, &UInt32Array::from(order))?;
     Ok(Some(Chunk::with_rows(batch, RowIds::of_numbers(sorted), None)))
+}
+
+/// As [`merge`], row by row: for few rows that is quicker than array by array.
+fn merge_few(tail: &[Arc<Chunk>], schema: &SchemaRef) -> Result<Option<Chunk>, ArrowError> {
+    let mut live = Vec::new();
+    let mut rows = Vec::new();
+    for chunk in tail.iter().filter(|chunk| chunk.live_rows() > 0) {
+        for offset in (0..chunk.len()).filter(|offset| chunk.is_live(*offset)) {
+            rows.push((chunk.row_id(offset)?.0, (live.len(), offset)));
+        }
+        live.push(chunk);
+    }
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    if !rows.is_sorted_by_key(|(id, _)| *id) {
+        rows.sort_unstable_by_key(|(id, _)| *id);
+    }
+    let (ids, places): (Vec<u64>, Vec<(usize, usize)>) = rows.into_iter().unzip();
+    let gather = |column| {
+        let parts: Vec<ArrayRef> =
+            live.iter().map(|chunk| chunk.column(column)).collect::<Result<_, _>>()?;
+        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+        interleave(&parts, &places)
+    };
+    let columns = (0..schema.fields().len()).map(gather).collect::<Result<_, ArrowError>>()?;
+    let count = RecordBatchOptions::new().with_row_count(Some(ids.len()));
+    let batch = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &count)?;
+    Ok(Some(Chunk::with_rows(compact(batch)?, RowIds::of_numbers(ids), None)))
 }
 
 /// What makes merging worth it.

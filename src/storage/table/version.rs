@@ -298,9 +298,7 @@ impl TableVersion {
             let Some(chunk) = chunks.get_mut(at).filter(|chunk| chunk.is_live(offset)) else {
                 return Ok(None);
             };
-            let mut deleted = chunk.deleted_rows();
-            deleted.set_bit(offset, true);
-            *chunk = Arc::new(chunk.with_deleted(deleted.finish()));
+            *chunk = Arc::new(chunk.without_row(offset));
             return Ok(Some(chunks));
         }
         let mut builders: Vec<Option<BooleanBufferBuilder>> =
