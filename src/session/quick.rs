@@ -119,7 +119,13 @@ impl Session {
                 }
                 Some(answer)
             }
-            Some(_) if !values.is_empty() || !self.waits_for_nothing() => None,
+            Some(_)
+                if !values.is_empty()
+                    || !self.gate.needs_nothing(&self.engine)
+                    || !self.is_undisturbed() =>
+            {
+                None
+            }
             Some(Bracket::Begin(modes)) => {
                 if self.transaction.is_some() {
                     return None;
@@ -179,12 +185,9 @@ impl Session {
         self.transaction.as_ref().is_some_and(|transaction| transaction.explicit)
     }
 
-    /// Whether neither a quota nor a cancel nor a COPY has anything to say of the next statement.
-    fn waits_for_nothing(&self) -> bool {
-        self.copy.is_none()
-            && self.gate.needs_nothing(&self.engine)
-            && !self.shared.ended.is_cancelled()
-            && !self.shared.cancel_waits()
+    /// Whether neither a cancel nor a COPY nor the session's end has anything to say of the next statement.
+    fn is_undisturbed(&self) -> bool {
+        self.copy.is_none() && !self.shared.ended.is_cancelled() && !self.shared.cancel_waits()
     }
 
     /// As [`Self::answer_at_once`], of a statement that reads or writes.
@@ -195,10 +198,8 @@ impl Session {
     ) -> Option<AtOnce> {
         let begun = Instant::now();
         // A look-up's client gets it if the quotas admit it ([`Self::admits`]).
-        if self.copy.is_some()
-            || !self.gate.may_answer_at_once(&self.engine)
-            || self.shared.ended.is_cancelled()
-            || self.shared.cancel_waits()
+        if !self.gate.may_answer_at_once(&self.engine)
+            || !self.is_undisturbed()
             || values.len() != prepared.parameters.len()
         {
             return None;
@@ -223,7 +224,9 @@ impl Session {
                 }
                 Some(AtOnce::LookedUp(LookedUp { columns: short.columns, row, begun }))
             }
-            (_, Some(write)) if !plan.kind.gives_rows() && self.waits_for_nothing() => {
+            (_, Some(write))
+                if !plan.kind.gives_rows() && self.gate.needs_nothing(&self.engine) =>
+            {
                 if self.transaction.is_none() {
                     self.begin_transaction(false, None, None).ok()?;
                 }

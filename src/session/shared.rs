@@ -103,6 +103,18 @@ pub(super) struct Now {
     pub(super) state_change_us: i64,
 }
 
+impl Now {
+    /// A statement begins and is over, and the session goes on to `state`.
+    fn note(&mut self, query: &str, state: &'static str) {
+        self.statement_us = now_us();
+        self.state_change_us = self.statement_us;
+        self.state = state;
+        if self.query != query {
+            query.clone_into(&mut self.query);
+        }
+    }
+}
+
 impl SessionShared {
     pub(super) fn new(
         engine: &Arc<Engine>,
@@ -209,27 +221,16 @@ impl SessionShared {
         now.token.clone()
     }
 
-    /// Notes a statement that began and is over; it waits for nothing, so nobody can cancel it.
+    /// Notes a statement outside a transaction that began and is over; it waits for nothing, so nobody can cancel it.
     pub(super) fn note_finished(&self, query: &str) {
         let mut now = self.now.lock();
-        now.statement_us = now_us();
+        now.note(query, "idle");
         now.transaction_us = now.statement_us;
-        now.state_change_us = now.statement_us;
-        now.state = "idle";
-        if now.query != query {
-            query.clone_into(&mut now.query);
-        }
     }
 
     /// Notes a statement in a transaction that waits for nothing, and what the session does after it.
     pub(super) fn note_at_once(&self, query: &str, state: &'static str) {
-        let mut now = self.now.lock();
-        now.statement_us = now_us();
-        now.state_change_us = now.statement_us;
-        now.state = state;
-        if now.query != query {
-            query.clone_into(&mut now.query);
-        }
+        self.now.lock().note(query, state);
     }
 
     /// Whether the session has a schema for temporary objects.

@@ -116,6 +116,18 @@ pub(super) struct Portal {
     pub(super) created_us: i64,
 }
 
+impl Portal {
+    /// One that has not run.
+    pub(super) fn new(
+        prepared: Arc<Prepared>,
+        values: Vec<ScalarAndMetadata>,
+        options: CursorOptions,
+    ) -> Self {
+        let (progress, created_us) = (Progress::Fresh, super::engine::now_us());
+        Self { prepared, values, progress, options, held: false, created_us }
+    }
+}
+
 /// How far a portal is.
 pub(super) enum Progress {
     /// Nothing ran yet.

@@ -33,6 +33,18 @@ fn prepare(client: &mut Client) {
     }
 }
 
+/// A server with the tables, and clients that have prepared the statements.
+fn prepared<const N: usize>() -> (TestServer, [Client; N]) {
+    let server = TestServer::trusting();
+    server.login().query(TABLES);
+    let clients = [(); N].map(|()| {
+        let mut client = server.login();
+        prepare(&mut client);
+        client
+    });
+    (server, clients)
+}
+
 /// How the messages of an execution are sent.
 #[derive(Clone, Copy)]
 enum Way {
@@ -106,11 +118,7 @@ impl Model {
 
 #[test]
 fn random_blocks_are_what_a_model_says() {
-    let server = TestServer::trusting();
-    let (mut client, mut other) = (server.login(), server.login());
-    client.query(TABLES);
-    prepare(&mut client);
-    prepare(&mut other);
+    let (_server, [mut client, mut other]) = prepared();
     let mut random = StdRng::seed_from_u64(7);
     let committed = (0..10).map(|id| (0, format!("note {id}"), id)).collect();
     let mut model = Model { committed, events: 0, own: Own::default() };
@@ -206,16 +214,12 @@ fn random_blocks_are_what_a_model_says() {
 /// move is half there.
 #[test]
 fn transfers_keep_their_sum() {
-    let server = TestServer::trusting();
-    server.login().query(TABLES);
+    let (_server, clients) = prepared::<8>();
     std::thread::scope(|scope| {
-        for seed in 0..8 {
-            let server = &server;
+        for (seed, mut client) in (0..).zip(clients) {
             scope.spawn(move || {
                 let mut random = StdRng::seed_from_u64(seed);
-                let mut client = server.login();
                 client.query("SET deadlock_timeout = '20ms'");
-                prepare(&mut client);
                 for _ in 0..60 {
                     let (from, to) = (random.random_range(0..4), random.random_range(0..4));
                     let amount = random.random_range(1..100);
@@ -245,10 +249,7 @@ fn transfers_keep_their_sum() {
 
 #[test]
 fn definitions_that_change_are_heeded() {
-    let server = TestServer::trusting();
-    let (mut client, mut other) = (server.login(), server.login());
-    client.query(TABLES);
-    prepare(&mut client);
+    let (_server, [mut client, mut other]) = prepared();
     let add = |client: &mut Client| run(client, Way::Quick, "add", &[1, 3]);
     assert_eq!(add(&mut client)[0], "CommandComplete(UPDATE 1)");
     assert_eq!(add(&mut client)[0], "CommandComplete(UPDATE 1)");
@@ -277,10 +278,7 @@ fn definitions_that_change_are_heeded() {
 
 #[test]
 fn what_cannot_be_written_is_said_as_ever() {
-    let server = TestServer::trusting();
-    let mut client = server.login();
-    client.query(TABLES);
-    prepare(&mut client);
+    let (_server, [mut client]) = prepared();
     for _ in 0..3 {
         let big = run(&mut client, Way::Quick, "set", &[5000, 1]);
         assert_eq!(big, ["ErrorResponse(ERROR 23514)", "ReadyForQuery(I)"]);
@@ -302,10 +300,7 @@ fn what_cannot_be_written_is_said_as_ever() {
 
 #[test]
 fn the_time_is_that_of_the_transaction_in_the_zone_of_the_session() {
-    let server = TestServer::trusting();
-    let mut client = server.login();
-    client.query(TABLES);
-    prepare(&mut client);
+    let (_server, [mut client]) = prepared();
     for zone in ["UTC", "America/New_York", "Asia/Kathmandu"] {
         client.query(&format!("SET TimeZone = '{zone}'"));
         run(&mut client, Way::Quick, "begin", &[]);

@@ -97,28 +97,14 @@ impl Session {
         values: Vec<datafusion::common::metadata::ScalarAndMetadata>,
         options: CursorOptions,
     ) -> Result<(), PgError> {
-        let portal = Portal {
-            prepared,
-            values,
-            progress: Progress::Fresh,
-            options,
-            held: false,
-            created_us: crate::session::engine::now_us(),
-        };
-        self.statements.open(name, portal)
+        self.statements.open(name, Portal::new(prepared, values, options))
     }
 
     /// The unnamed portal is one that has run.
     pub(in crate::session) fn portal_done(&mut self, prepared: &Arc<Prepared>, tag: &str) {
-        let portal = Portal {
-            prepared: Arc::clone(prepared),
-            values: Vec::new(),
-            progress: Progress::Done(tag.to_owned()),
-            options: CursorOptions::default(),
-            held: false,
-            created_us: crate::session::engine::now_us(),
-        };
-        self.statements.replace_unnamed(portal);
+        let portal = Portal::new(Arc::clone(prepared), Vec::new(), CursorOptions::default());
+        let progress = Progress::Done(tag.to_owned());
+        self.statements.replace_unnamed(Portal { progress, ..portal });
     }
 
     /// What a portal gives.
