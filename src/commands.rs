@@ -56,6 +56,7 @@ async fn serve(args: ServeArgs, file: FileConfig) -> Result<(), String> {
     if let Some(max_connections) = args.max_connections.or(file.max_connections) {
         options.max_connections = max_connections;
     }
+    options.threads = args.connection_threads.or(file.connection_threads);
     if dev {
         require_loopback(&options.listen)?;
     }

@@ -1,5 +1,6 @@
 //! What can be configured, by flag, environment variable (`GRAPHWIRE_…`) or TOML file, in that order of precedence.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
@@ -125,6 +126,9 @@ pub(crate) struct ServeArgs {
     /// How many clients may be logged in at a time. [default: 1000]
     #[arg(long, env = "GRAPHWIRE_MAX_CONNECTIONS", value_name = "N")]
     pub(crate) max_connections: Option<usize>,
+    /// Threads that connections live on. [default: one for each processor, but two at least]
+    #[arg(long, env = "GRAPHWIRE_CONNECTION_THREADS", value_name = "N")]
+    pub(crate) connection_threads: Option<NonZeroUsize>,
     /// Memory that the server may use, in megabytes: statements, rows, adjacency and all else. [default: 4096]
     #[arg(long, env = "GRAPHWIRE_MEMORY_MB", value_name = "MB")]
     pub(crate) memory_mb: Option<usize>,
@@ -176,6 +180,7 @@ pub(crate) struct FileConfig {
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) dev: Option<bool>,
     pub(crate) max_connections: Option<usize>,
+    pub(crate) connection_threads: Option<NonZeroUsize>,
     pub(crate) memory_mb: Option<usize>,
     pub(crate) buffer_cache_mb: Option<usize>,
 }

@@ -118,7 +118,8 @@ impl Server {
             draining: CancellationToken::new(),
             options,
         });
-        let threads = ConnectionThreads::start().map_err(ServerError::Threads)?;
+        let threads =
+            ConnectionThreads::start(shared.options.threads).map_err(ServerError::Threads)?;
         Ok(Self { tcp, unix, local_addr, shared, threads })
     }
 

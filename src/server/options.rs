@@ -1,5 +1,6 @@
 //! What can be configured about the wire.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ pub struct ServerOptions {
     pub tls: Option<TlsOptions>,
     /// Connections that may be logged in at a time; one more gets FATAL 53300.
     pub max_connections: usize,
+    /// Threads that connections live on; `None` for one for each processor, but two at least.
+    pub threads: Option<NonZeroUsize>,
     /// How long a client may take from its first byte to the end of its login.
     pub authentication_timeout: Duration,
     /// The longest message body taken after login, in bytes; a longer one is skipped and answered with ERROR 54000.
@@ -29,6 +32,7 @@ impl Default for ServerOptions {
             unix_socket: None,
             tls: None,
             max_connections: 1000,
+            threads: None,
             authentication_timeout: Duration::from_secs(60),
             max_message_bytes: 64 << 20,
             shutdown_grace: Duration::from_secs(10),

@@ -28,6 +28,8 @@ pub(super) struct Durably {
     pub(super) sync: bool,
     /// Who writes it.
     pub(super) scribe: Scribe,
+    /// Whether who writes it lets other threads go first, which may have something to commit too.
+    pub(super) others_first: bool,
 }
 
 /// A commit that has its place among the others.
@@ -46,13 +48,14 @@ impl PendingCommit {
     pub(super) fn later(
         database: Arc<DatabaseState>,
         record: CommitRecord,
-        sync: bool,
+        durably: Durably,
         locks: Option<Arc<LockOwner>>,
     ) -> (impl FnOnce(Latest, Option<Arc<Cluster>>) -> Entry, Self) {
         let (sender, receiver) = oneshot::channel();
         let entry = move |latest, cluster| Entry {
             // What leaves nothing on the disk need not be waited for.
-            sync: sync && !record.is_empty(),
+            sync: durably.sync && !record.is_empty(),
+            others_first: durably.others_first,
             record,
             publish: Some(Box::new(move || database.publish(latest, cluster))),
             done: Some(Box::new(move |result| {
@@ -181,6 +184,7 @@ pub(super) async fn store_first(
     let entry = |_| Entry {
         record,
         sync: true,
+        others_first: false,
         publish: None,
         done: Some(Box::new(move |result| {
             let _ = sender.send(result);
@@ -212,6 +216,7 @@ pub(super) async fn store_database(
         let entry = |_| Entry {
             record,
             sync: true,
+            others_first: false,
             publish: None,
             done: Some(Box::new(move |result| {
                 let _ = sender.send(result);

@@ -72,7 +72,7 @@ impl OpenDefinitions {
         let mut writes = Writes::begin(store);
         put(&mut writes, &made)?;
         let definitions = Some(CatalogWork { base: catalog, catalog: Arc::new(changed) });
-        let durably = Durably { sync: self.sync, scribe: Scribe::Thread };
+        let durably = Durably { sync: self.sync, scribe: Scribe::Thread, others_first: false };
         let (_, wait) =
             self.database.commit(&writes, definitions, self.check.as_ref(), durably, None)?;
         wait.wait().await?;

@@ -16,6 +16,7 @@ use super::error::report;
 use super::extended::{self, Portals};
 use super::frame::{Frame, Phase};
 use super::login::{LoginError, login};
+use super::lookout::{Prospects, look_out};
 use super::message::{Message, decode};
 use super::quick::Quick;
 use super::startup::{OpenError, Opened, Request, Startup, open};
@@ -95,7 +96,9 @@ pub(super) struct Connection<'a> {
     /// An error happened in the extended protocol: everything up to the next Sync is skipped.
     skipping: bool,
     /// Its place on the thread it lives on.
-    resident: Resident,
+    pub(super) resident: Resident,
+    /// Whether its client's next message is looked out for.
+    pub(super) prospects: Prospects,
     /// Where a row is put together; kept, as it is needed all the time.
     pub(super) scratch: Vec<u8>,
 }
@@ -207,6 +210,7 @@ async fn converse(
         skipping: false,
         scratch: Vec::new(),
         resident: Resident::enter(),
+        prospects: Prospects::default(),
     };
     connection.run().await;
 }
@@ -278,6 +282,9 @@ impl Connection<'_> {
             *idle = Some(limit.map(|(limit, error)| (Instant::now() + limit, error)));
         }
         let limit = idle.clone().flatten();
+        if look_out(self).await? {
+            return Ok(());
+        }
         let waited = async {
             match &limit {
                 Some((deadline, _)) => tokio::time::sleep_until(*deadline).await,

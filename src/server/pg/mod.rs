@@ -21,6 +21,7 @@ mod error;
 mod extended;
 mod frame;
 mod login;
+mod lookout;
 mod message;
 mod options;
 mod quick;

@@ -101,7 +101,7 @@ impl DatabaseState {
             }
             let visible = self.latest.read().store.commit;
             let (entry, committed) =
-                PendingCommit::later(Arc::clone(self), record, durably.sync, locks.cloned());
+                PendingCommit::later(Arc::clone(self), record, durably, locks.cloned());
             let appended = store.log().append(pending.epoch, durably.scribe, |commit| {
                 self.recent.note(commit, visible, changes);
                 pending.latest = next.at(commit);

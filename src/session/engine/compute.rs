@@ -23,6 +23,11 @@ impl Compute {
             .map_err(|error| PgError::internal(format!("could not start compute threads: {error}")))
     }
 
+    /// Whether nothing runs on the compute threads.
+    pub(in crate::session) fn is_idle(&self) -> bool {
+        self.0.as_ref().is_none_or(|runtime| runtime.metrics().num_alive_tasks() == 0)
+    }
+
     /// Runs a task on the compute threads; it is aborted when the handle is dropped by its owner.
     pub(in crate::session) fn spawn<F>(
         &self,

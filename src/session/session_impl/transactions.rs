@@ -50,13 +50,19 @@ impl Session {
     fn durably(&self) -> Durably {
         let sync = self.syncs();
         let scribe = if sync && self.commits_here { Scribe::Caller } else { Scribe::Thread };
-        Durably { sync, scribe }
+        // Where others compute, whoever lets them go first waits for all that they have to do.
+        Durably { sync, scribe, others_first: self.nobody_computes() }
     }
 
     /// Whether this thread writes the log for the commits to come, and waits for the disk with them, if nobody else does:
     /// where no other connection is kept waiting by that, it is quicker than waking another thread.
     pub fn commit_here(&mut self, here: bool) {
         self.commits_here = here;
+    }
+
+    /// Whether no statement computes on other threads now.
+    pub fn nobody_computes(&self) -> bool {
+        self.engine.common.compute.is_idle()
     }
 
     /// Commits a transaction and waits until it is durable (unless `synchronous_commit` is off) and visible.

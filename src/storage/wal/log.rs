@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -52,6 +52,8 @@ pub struct Entry {
     pub record: CommitRecord,
     /// Whether it counts as done only when it is durable (`synchronous_commit`).
     pub sync: bool,
+    /// Whether other threads that are ready to run go first, so that what they commit shares the sync.
+    pub others_first: bool,
     /// Makes it visible; called in the order of commits, by whoever writes the log.
     pub publish: Option<Box<dyn FnOnce() + Send>>,
     /// Tells who waits. Called after `publish`, or instead of it if the commit was not done.
@@ -99,7 +101,17 @@ pub struct Log {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// What the last commit said of it.
+    others_first: AtomicBool,
     stats: LogStats,
+}
+
+impl Shared {
+    fn let_others_go_first(&self) {
+        if self.others_first.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -138,7 +150,7 @@ impl Queue {
 impl Entry {
     /// A record that nobody waits for.
     fn free(record: CommitRecord) -> Self {
-        Self { record, sync: false, publish: None, done: None }
+        Self { record, sync: false, others_first: false, publish: None, done: None }
     }
 }
 
@@ -187,6 +199,7 @@ impl Log {
                 left: false,
             }),
             wake: Condvar::new(),
+            others_first: AtomicBool::new(false),
             stats: LogStats::default(),
         });
         let writer = Arc::new(Mutex::new(Writer {
@@ -239,7 +252,9 @@ impl Log {
         }
         queue.queue_free();
         let number = queue.take_number();
-        queue.work.push_back(Work::Commit(number, make(number)));
+        let entry = make(number);
+        self.shared.others_first.store(entry.others_first, Ordering::Relaxed);
+        queue.work.push_back(Work::Commit(number, entry));
         drop(queue);
         if scribe == Scribe::Thread {
             self.shared.wake.notify_one();
@@ -248,19 +263,20 @@ impl Log {
     }
 
     /// Writes and syncs what is queued on this thread, which waits for the disk; unless the log is being written already:
-    /// its thread goes on with it then.
+    /// whoever does that sees to what was queued meanwhile.
     pub fn write_here(&self) {
-        let Some(mut writer) = self.writer.try_lock() else {
-            self.shared.wake.notify_one();
-            return;
-        };
+        let Some(mut writer) = self.writer.try_lock() else { return };
         let _failed = Ended { shared: &self.shared, by_panic: true };
-        let rest = writer.work();
+        self.shared.let_others_go_first();
+        writer.work_once();
+        let waits = writer.due().is_some();
         drop(writer);
-        // The thread does what is not done at once, and closes.
+        // The thread does what is not done at once, and what came meanwhile: this one has its own commit to answer.
         let mut queue = self.shared.queue.lock();
-        if rest != Rest::Until(None) && !queue.watched {
+        if waits && !queue.watched {
             queue.left = true;
+        }
+        if queue.left || !queue.work.is_empty() {
             drop(queue);
             self.shared.wake.notify_one();
         }
@@ -388,6 +404,7 @@ impl Drop for Ended<'_> {
 fn run(shared: &Shared, writer: &Mutex<Writer>) {
     let _ended = Ended { shared, by_panic: false };
     loop {
+        shared.let_others_go_first();
         let rest = writer.lock().work();
         let mut queue = shared.queue.lock();
         if !queue.work.is_empty() || std::mem::take(&mut queue.left) {
@@ -416,15 +433,23 @@ impl Writer {
     /// Does what is queued.
     fn work(&mut self) -> Rest {
         loop {
-            match self.turn() {
-                Ok(Turn::Commits(commits)) => self.commit(commits),
-                Ok(Turn::Rotate(reply)) => {
-                    // Who asked may be gone; the segment is ended all the same.
-                    let _ = reply.send(self.rotate_on_request());
-                }
-                Err(rest) => return rest,
+            if let Some(rest) = self.work_once() {
+                return rest;
             }
         }
+    }
+
+    /// Does what is at the front of the queue.
+    fn work_once(&mut self) -> Option<Rest> {
+        match self.turn() {
+            Ok(Turn::Commits(commits)) => self.commit(commits),
+            Ok(Turn::Rotate(reply)) => {
+                // Who asked may be gone; the segment is ended all the same.
+                let _ = reply.send(self.rotate_on_request());
+            }
+            Err(rest) => return Some(rest),
+        }
+        None
     }
 
     fn turn(&self) -> Result<Turn, Rest> {
@@ -443,10 +468,7 @@ impl Writer {
         match commits.is_empty() {
             false => Ok(Turn::Commits(commits)),
             true if queue.closing => Err(Rest::Closing),
-            true => {
-                let dues = [self.sync_due(), self.note_due()];
-                Err(Rest::Until(dues.into_iter().flatten().min()))
-            }
+            true => Err(Rest::Until(self.due())),
         }
     }
 
@@ -567,6 +589,11 @@ impl Writer {
 
     fn note_due(&self) -> Option<Instant> {
         (self.noted < self.synced).then(|| self.synced_at + NOTE_DELAY)
+    }
+
+    /// When there is something to do if nothing comes.
+    fn due(&self) -> Option<Instant> {
+        [self.sync_due(), self.note_due()].into_iter().flatten().min()
     }
 
     /// Does what is due at a time (`None`: the end).

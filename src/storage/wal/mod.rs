@@ -5,7 +5,8 @@
 //! log thread                    └─► write the frames of all that wait ─ sync ─ publish ─┘
 //! ```
 //!
-//! A committer that keeps nobody else waiting does the log thread's part itself, if that is idle.
+//! A committer that keeps nobody else waiting does the log thread's part itself, if nobody does it. What is queued
+//! meanwhile waits for the next turn, which is the thread's.
 //!
 //! The order of commits is the order in which they are queued. One sync serves all that were queued before it.
 //!

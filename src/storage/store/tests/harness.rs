@@ -186,6 +186,7 @@ impl Database {
             Entry {
                 record,
                 sync: true,
+                others_first: false,
                 publish: Some(Box::new(move || *visible.lock() = next)),
                 done: Some(Box::new(move |result| sender.send(result).unwrap())),
             }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -38,6 +39,7 @@ fn commits_that_come_together_share_a_sync() {
                     let entry = |_| Entry {
                         record: put(client * COMMITS + at),
                         sync: true,
+                        others_first: true,
                         publish: None,
                         done: Some(Box::new(done)),
                     };
@@ -79,6 +81,7 @@ fn committers_write_the_log_themselves() {
                     let entry = |number: CommitNo| Entry {
                         record: put(client * COMMITS + at),
                         sync: at % 5 != 0,
+                        others_first: at % 2 == 0,
                         publish: Some(Box::new(move || seen.lock().push(number))),
                         done: Some(Box::new(done)),
                     };
@@ -100,6 +103,32 @@ fn committers_write_the_log_themselves() {
     let last = *numbers.last().unwrap();
     drop(store);
     assert_eq!(Store::open(options).unwrap().last, last);
+}
+
+/// What nobody waits for is synced soon by the log's thread, if a committer wrote it just when that went to sleep, too.
+#[test]
+fn what_a_committer_leaves_is_synced_in_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = LogOptions { sync_delay: Duration::from_micros(200), ..LogOptions::default() };
+    let store = Store::open(StoreOptions { log, ..StoreOptions::local(dir.path()) }).unwrap().store;
+    let syncs = || store.log().stats().syncs.load(Ordering::Relaxed);
+    for key in 0..500 {
+        let before = syncs();
+        let entry = |_| Entry {
+            record: put(key),
+            sync: false,
+            others_first: key % 2 == 0,
+            publish: None,
+            done: None,
+        };
+        store.log().append(0, Scribe::Caller, entry).unwrap();
+        store.log().write_here();
+        let begun = Instant::now();
+        while syncs() == before {
+            assert!(begun.elapsed() < Duration::from_secs(20), "commit {key} is never synced");
+            std::thread::sleep(Duration::from_micros(10 * (key % 20)));
+        }
+    }
 }
 
 #[test]
