@@ -179,7 +179,9 @@ impl Database {
         let (sender, receiver) = mpsc::channel();
         let visible = Arc::clone(&self.visible);
         let pending = &mut self.pending;
-        let appended = self.store.log().append(self.epoch, Scribe::Thread, |commit| {
+        // The log's thread writes every other commit, and this thread the others.
+        let scribe = if pending.commit.0 % 2 == 0 { Scribe::Thread } else { Scribe::Caller };
+        let appended = self.store.log().append(self.epoch, scribe, |commit| {
             let mut next = next;
             next.commit = commit;
             *pending = next.clone();
@@ -192,6 +194,7 @@ impl Database {
             }
         });
         match appended {
+            Ok(_) if scribe == Scribe::Caller => self.store.log().write_here(),
             Ok(_) => {}
             Err(AppendError::Refused(error)) => return Err(error),
             Err(AppendError::Stale { epoch }) => {
