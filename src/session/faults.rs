@@ -86,7 +86,7 @@ async fn step(engine: &Arc<Engine>, step: &str) -> Result<(), PgError> {
     }
     let mut session = Session::local(engine, "graphwire").await?;
     // The log's thread writes some commits, and the session's the others.
-    session.commit_here(step.len() % 2 == 0);
+    session.commit_here(step.len().is_multiple_of(2));
     session.run_text(step).await.map(|_| ())
 }
 

@@ -180,7 +180,8 @@ impl Database {
         let visible = Arc::clone(&self.visible);
         let pending = &mut self.pending;
         // The log's thread writes every other commit, and this thread the others.
-        let scribe = if pending.commit.0 % 2 == 0 { Scribe::Thread } else { Scribe::Caller };
+        let scribe =
+            if pending.commit.0.is_multiple_of(2) { Scribe::Thread } else { Scribe::Caller };
         let appended = self.store.log().append(self.epoch, scribe, |commit| {
             let mut next = next;
             next.commit = commit;
