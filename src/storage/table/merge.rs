@@ -138,9 +138,7 @@ fn merge_few(tail: &[Arc<Chunk>], schema: &SchemaRef) -> Result<Option<Chunk>, A
     if rows.is_empty() {
         return Ok(None);
     }
-    if !rows.is_sorted_by_key(|(id, _)| *id) {
-        rows.sort_unstable_by_key(|(id, _)| *id);
-    }
+    rows.sort_unstable_by_key(|(id, _)| *id);
     let (ids, places): (Vec<u64>, Vec<(usize, usize)>) = rows.into_iter().unzip();
     let gather = |column| {
         let parts: Vec<ArrayRef> =
